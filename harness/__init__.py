@@ -1,0 +1,1 @@
+"""The rkt upgrade-regression harness: cells of a matrix, booted, tested, judged."""

@@ -1,0 +1,316 @@
+"""Knowledge as data: one small file for each distro, runtime, toolchain and suite, and one for systemd.
+
+Adding one is adding a file. The models here are what those files may say; engines (source, toolchain,
+build, image) take the part that is theirs and never see the rest.
+"""
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from harness import yamlfile
+from harness.errors import ConfigError, UsageError
+from harness.model import CgroupMode, VersionRange
+from harness.yamlfile import FileModel
+
+__all__ = [
+    "Build",
+    "Catalog",
+    "CgroupRule",
+    "Channel",
+    "Distro",
+    "Environment",
+    "Runtime",
+    "Source",
+    "SuiteFile",
+    "Toolchain",
+    "load",
+]
+
+PACKAGE = Path(__file__).parent
+"""Files that ship with the harness: runtimes, toolchains and systemd's rules."""
+
+K = TypeVar("K", bound="KnowledgeFile")
+
+
+def _range(text: str) -> str:
+    VersionRange(text)
+    return text
+
+
+Range = Annotated[str, AfterValidator(_range)]
+"""A version range as text, see `VersionRange`."""
+
+
+class KnowledgeFile(FileModel):
+    """Base of the files in a folder of knowledge: a name, which is also the file's or folder's, and what it is."""
+
+    name: str
+    description: str
+
+
+class Source(FileModel):
+    """Where source code comes from: exactly one of `git`, `directory`, `debian` and `tarball`.
+
+    Attributes:
+        versions: Versions of the component that come from here.
+        git: URL or path of a repository, with `ref`: a tag, branch or commit; `{version}` in it is replaced.
+        directory: A tree on this computer, taken as it is.
+        debian: Name of a Debian source package, with `release`: the Debian release that has it.
+        tarball: URL of an archive, with `sha256` of its content; `{version}` in the URL is replaced.
+        unvendored: Dependencies come from the environment's packages, not from the tree (GOPATH mode).
+    """
+
+    versions: Range = "*"
+    git: str | None = None
+    ref: str = "v{version}"
+    directory: Path | None = None
+    debian: str | None = None
+    release: str | None = None
+    tarball: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    unvendored: bool = False
+
+    @property
+    def kind(self) -> Literal["git", "directory", "debian", "tarball"]:
+        """Which of the four it is."""
+        return "git" if self.git else "directory" if self.directory else "debian" if self.debian else "tarball"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [kind for kind in ("git", "directory", "debian", "tarball") if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"a source is one of git, directory, debian and tarball, not {' and '.join(given) or 'none'}"
+            )
+        if self.debian and not self.release:
+            raise ValueError("a debian source needs `release`, the Debian release that has the package")
+        if self.tarball and not self.sha256:
+            raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
+        for text in (self.ref, self.tarball or ""):
+            if {name for _, name, _, _ in string.Formatter().parse(text) if name is not None} - {"version"}:
+                raise ValueError(f"`{text}` may name {{version}} only")
+        return self
+
+
+class Toolchain(FileModel):
+    """Where a toolchain's versions come from: exactly one of `wheel`, `debian` and `tarball`.
+
+    Attributes:
+        versions: Versions that come from here.
+        wheel: Name of a Python package whose wheels carry the toolchain.
+        debian: Name of a Debian package, with `release`; `{version}` in it is replaced.
+        tarball: URL of an archive, with `sha256`; `{version}` in it is replaced.
+    """
+
+    versions: Range = "*"
+    wheel: str | None = None
+    debian: str | None = None
+    release: str | None = None
+    tarball: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @property
+    def kind(self) -> Literal["wheel", "debian", "tarball"]:
+        """Which of the three it is."""
+        return "wheel" if self.wheel else "debian" if self.debian else "tarball"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(value is not None for value in (self.wheel, self.debian, self.tarball)) != 1:
+            raise ValueError("a toolchain is exactly one of wheel, debian and tarball")
+        if self.debian and not self.release:
+            raise ValueError("a debian toolchain needs `release`, the Debian release that has the package")
+        if self.tarball and not self.sha256:
+            raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
+        return self
+
+
+class ToolchainFile(KnowledgeFile):
+    """harness/toolchains/NAME.yaml: the versions of a toolchain; the first source that fits is taken."""
+
+    sources: tuple[Toolchain, ...]
+
+
+class Environment(FileModel):
+    """Where a build happens.
+
+    Attributes:
+        release: Debian release whose compiler and libraries it has.
+        packages: Packages installed in it.
+    """
+
+    release: str
+    packages: tuple[str, ...]
+
+
+class Build(FileModel):
+    """How a runtime is built.
+
+    Attributes:
+        recipe: Name of the module in harness/build that does it.
+        environment: Where.
+        package: Go import path of the tree; where GOPATH mode expects it.
+        tags: Go build tags.
+        output: Path of the executable in the artifact, below the guest's root.
+        sources: Where which version comes from; the first that fits is taken.
+    """
+
+    recipe: str
+    environment: Environment
+    package: str
+    tags: tuple[str, ...] = ()
+    output: str
+    sources: tuple[Source, ...]
+
+
+class Runtime(KnowledgeFile):
+    """harness/runtimes/NAME.yaml: a container runtime under test.
+
+    Attributes:
+        flavors: Variants that it is built in; the first is the default.
+        build: How it is built, or None where it comes with the image (nspawn is a part of systemd).
+    """
+
+    flavors: tuple[str, ...] = ()
+    build: Build | None = None
+
+
+class Channel(FileModel):
+    """The part of a distro's channel that the matrix needs.
+
+    Attributes:
+        systemd: Major version of the systemd that its images carry.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    systemd: str
+
+
+class Distro(KnowledgeFile):
+    """images/NAME/image.yaml, the part that the matrix needs; the image's maker reads the rest.
+
+    Attributes:
+        channels: Release streams by name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    channels: Mapping[str, Channel]
+
+
+class SuiteFile(KnowledgeFile):
+    """suites/NAME/suite.yaml: a directory of tests.
+
+    Attributes:
+        timeout: Seconds that one case may take under KVM.
+        reruns: How often a failed case is executed again before it counts.
+    """
+
+    timeout: int = 120
+    reruns: int = 0
+
+
+class CgroupRule(FileModel):
+    """What some versions of systemd do when asked for a cgroup mode.
+
+    Attributes:
+        systemd: Which versions.
+        modes: Which modes.
+        arguments: Kernel command line that makes it boot in the mode; None where it is impossible.
+        reason: Why it is impossible, a whole sentence; or the source of the fact.
+    """
+
+    systemd: Range
+    modes: tuple[CgroupMode, ...]
+    arguments: tuple[str, ...] | None = None
+    reason: str
+
+
+class SystemdFile(KnowledgeFile):
+    """harness/systemd.yaml: what the harness knows about versions of systemd; the first rule that fits counts."""
+
+    cgroup: tuple[CgroupRule, ...]
+
+    def cgroup_rule(self, version: str, mode: CgroupMode) -> CgroupRule:
+        """The rule for a version ("252", "v241-rc1") and a mode."""
+        for rule in self.cgroup:
+            if mode in rule.modes and VersionRange(rule.systemd).holds(version):
+                return rule
+        raise ConfigError(f"{PACKAGE.name}/systemd.yaml: no rule says how systemd {version} boots in {mode} mode.")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All knowledge files of a project.
+
+    Attributes:
+        root: The project's directory, with `images/` and `suites/`.
+    """
+
+    root: Path
+
+    @cached_property
+    def distros(self) -> dict[str, Distro]:
+        """Guest operating systems by name."""
+        return _folder(sorted(self.root.glob("images/*/image.yaml")), Distro)
+
+    @cached_property
+    def suites(self) -> dict[str, SuiteFile]:
+        """Suites by name."""
+        return _folder(sorted(self.root.glob("suites/*/suite.yaml")), SuiteFile)
+
+    @cached_property
+    def runtimes(self) -> dict[str, Runtime]:
+        """Runtimes by name."""
+        return _folder(sorted(PACKAGE.glob("runtimes/*.yaml")), Runtime)
+
+    @cached_property
+    def toolchains(self) -> dict[str, ToolchainFile]:
+        """Toolchains by name."""
+        return _folder(sorted(PACKAGE.glob("toolchains/*.yaml")), ToolchainFile)
+
+    @cached_property
+    def systemd(self) -> SystemdFile:
+        """What is known about versions of systemd."""
+        return yamlfile.load(PACKAGE / "systemd.yaml", SystemdFile)
+
+    def distro(self, name: str) -> Distro:
+        """A distro by name; raises UsageError with the names that exist."""
+        return _named("distro", name, self.distros)
+
+    def runtime(self, name: str) -> Runtime:
+        """A runtime by name; raises UsageError with the names that exist."""
+        return _named("runtime", name, self.runtimes)
+
+    def suite(self, name: str) -> SuiteFile:
+        """A suite by name; raises UsageError with the names that exist."""
+        return _named("suite", name, self.suites)
+
+
+def load(root: Path) -> Catalog:
+    """The catalog of the project at `root`; its files are read when they are first needed."""
+    return Catalog(root=root)
+
+
+def _named(what: str, name: str, known: Mapping[str, K]) -> K:
+    if name not in known:
+        raise UsageError(f"There is no {what} `{name}`; known are {', '.join(sorted(known)) or 'none'}.")
+    return known[name]
+
+
+def _folder(paths: list[Path], model: type[K]) -> dict[str, K]:
+    found: dict[str, K] = {}
+    for path in paths:
+        item = yamlfile.load(path, model)
+        expected = path.parent.name if path.stem in {"image", "suite"} else path.stem
+        if item.name != expected:
+            raise ConfigError(f"{path}:1:1: the name is `{item.name}`, but the place says `{expected}`.")
+        found[item.name] = item
+    return found

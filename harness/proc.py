@@ -1,0 +1,275 @@
+"""The one place that starts processes.
+
+A command is an argv list (never shell text), its environment is explicit, it runs in its own
+process group, and it ends at its deadline: INT, then TERM, then KILL to the whole group.
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess  # noqa: TID251 - this module is the gate that the ban protects
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from harness import log
+from harness.errors import InfrastructureError
+from harness.wait import Deadline, poll
+
+__all__ = ["CommandError", "Done", "Running", "environment", "require", "run", "start"]
+
+logger = log.get(__name__)
+
+PASSED_ON = (
+    "HOME", "PATH", "TMPDIR", "USER", "XDG_CACHE_HOME",
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+)  # fmt: skip
+"""Variables of the caller's environment that children keep: where tools, caches and the network are."""
+
+PIP_PREFIX = "PIP_"
+"""Variables with this prefix are kept too: they say where this computer's package index is."""
+
+TAIL = 30
+"""Lines of output that an error message carries."""
+
+STEPS = ((signal.SIGINT, 2.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
+"""Signals that end a process group, each with the seconds it is given."""
+
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where Debian keeps mkfs.ext4 and dockerd; often not on an ordinary user's PATH."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A command that has ended.
+
+    Attributes:
+        argv: What ran.
+        code: Exit status; negative for the signal that ended it.
+        out: Standard output, together with standard error unless they were kept apart.
+        err: Standard error, when kept apart.
+    """
+
+    argv: tuple[str, ...]
+    code: int
+    out: str
+    err: str = ""
+
+
+class CommandError(InfrastructureError):
+    """A command ended with a status that its caller did not expect."""
+
+    def __init__(self, done: Done, *, output: Path | None = None, hint: str | None = None) -> None:
+        where = f"; its output is in {output}" if output else ""
+        text = done.err.strip() or done.out.strip()
+        tail = "\n".join(f"  | {line}" for line in text.splitlines()[-TAIL:])
+        how = f"was ended by {signal.Signals(-done.code).name}" if done.code < 0 else f"ended with status {done.code}"
+        super().__init__(
+            f"The command `{shlex.join(done.argv)}` {how}{where}." + (f"\n{tail}" if tail else ""), hint=hint
+        )
+        self.done = done
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A clean environment for a child: `PASSED_ON` of ours, a fixed locale, and `extra`."""
+    kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(PIP_PREFIX)}
+    kept["PATH"] = f"{kept.get('PATH', os.defpath)}:{SBIN}"
+    return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | dict(extra or {})
+
+
+def require(tool: str, *, package: str) -> Path:
+    """The path of a tool.
+
+    Args:
+        tool: Name of the executable.
+        package: Debian's package that has it, for the hint.
+
+    Raises:
+        InfrastructureError: It is not installed; the hint is the command that installs it.
+    """
+    found = shutil.which(tool, path=environment()["PATH"])
+    if found is None:
+        raise InfrastructureError(
+            f"The tool `{tool}` is not installed on this computer.",
+            hint=f"Install it with `apt-get install {package}`, or run `make deps`.",
+        )
+    return Path(found)
+
+
+class Running:
+    """A process that was started and has not been waited for; it owns its process group."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", argv: Sequence[str]) -> None:
+        self.argv = tuple(argv)
+        self.pid = popen.pid
+        self._popen = popen
+        self._lock = threading.Lock()
+
+    def code(self) -> int | None:
+        """Exit status, or None while it runs."""
+        with self._lock:
+            return self._popen.poll()
+
+    def wait(self, deadline: Deadline) -> int:
+        """Wait for the end, and return the exit status.
+
+        Raises:
+            DeadlineError: It still ran at the deadline. It is not stopped.
+            CancelledError: The run was interrupted. It is not stopped.
+        """
+        return poll(self.code, deadline, every=0.02)
+
+    def stop(self) -> int:
+        """End the whole process group, with INT, TERM and at last KILL, and reap the process."""
+        for number, seconds in STEPS:
+            self._signal(number)
+            try:
+                code = self._popen.wait(seconds)
+            except subprocess.TimeoutExpired:
+                continue
+            # Children that outlived their parent are still in its group.
+            self._signal(signal.SIGKILL)
+            return code
+        raise InfrastructureError(f"The process {self.pid} (`{shlex.join(self.argv)}`) does not end, not even by KILL.")
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+
+@contextmanager
+def start(
+    argv: Sequence[str],
+    *,
+    output: IO[bytes] | int,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[Running]:
+    """Start a command that runs beside us; it is stopped when the context ends.
+
+    Args:
+        argv: The command.
+        output: Where its standard output and standard error go: an open file or descriptor.
+        env: Its whole environment; `environment()` if None.
+        cwd: Its working directory.
+        pass_fds: Descriptors that it inherits.
+
+    Raises:
+        InfrastructureError: The executable does not exist.
+    """
+    logger.debug("start: %s", shlex.join(argv))
+    running = _spawn(argv, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=cwd, pass_fds=pass_fds)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
+    argv: Sequence[str],
+    *,
+    deadline: Deadline,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes | Path | None = None,
+    output: Path | None = None,
+    apart: bool = False,
+    expect: Sequence[int] | None = (0,),
+    hint: str | None = None,
+) -> Done:
+    """Run a command to its end and return what came out.
+
+    Args:
+        argv: The command.
+        deadline: When it is ended at the latest, with its whole process group.
+        env: Its whole environment; `environment()` if None.
+        cwd: Its working directory.
+        stdin: Bytes for its standard input, or a file to read them from; empty if None.
+        output: File to append its output to; the result then carries the end of it.
+        apart: Keep standard error apart (`Done.err`) instead of mixed in `Done.out`.
+        expect: Exit statuses that are not an error; None allows all.
+        hint: What to do when it fails.
+
+    Raises:
+        CommandError: The status was not expected.
+        DeadlineError: It did not end in time.
+        CancelledError: The run was interrupted.
+        InfrastructureError: The executable does not exist.
+    """
+    logger.debug("run: %s", shlex.join(argv))
+    with _sink(output) as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as feed:
+        begin = out.tell()
+        if isinstance(stdin, bytes):
+            feed.write(stdin)
+            feed.seek(0)
+        with stdin.open("rb") if isinstance(stdin, Path) else feed as source:
+            running = _spawn(
+                argv, stdin=source, stdout=out, stderr=err if apart else subprocess.STDOUT, env=env, cwd=cwd
+            )
+            try:
+                code = running.wait(deadline)
+            finally:
+                running.stop()
+        out.seek(begin)
+        err.seek(0)
+        done = Done(argv=tuple(argv), code=code, out=_text(out), err=_text(err))
+    if expect is not None and code not in expect:
+        raise CommandError(done, output=output, hint=hint)
+    return done
+
+
+def _spawn(
+    argv: Sequence[str],
+    *,
+    stdout: IO[bytes] | int,
+    stderr: IO[bytes] | int,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    pass_fds: Sequence[int] = (),
+) -> Running:
+    variables = dict(env) if env is not None else environment()
+    try:
+        popen = subprocess.Popen(
+            list(argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=variables,
+            cwd=cwd,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise InfrastructureError(
+            f"The command `{shlex.join(argv)}` could not start: {error.strerror}: {error.filename}.",
+            hint="`harness doctor` names the tools that are missing and how to install them.",
+        ) from error
+    except PermissionError as error:
+        raise InfrastructureError(f"The command `{shlex.join(argv)}` may not be run: {error.strerror}.") from error
+    return Running(popen, argv)
+
+
+@contextmanager
+def _sink(output: Path | None) -> Iterator[IO[bytes]]:
+    if output is None:
+        with tempfile.TemporaryFile() as file:
+            yield file
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("a+b") as file:
+            file.seek(0, os.SEEK_END)
+            yield file
+
+
+def _text(file: IO[bytes]) -> str:
+    return file.read().decode(errors="replace")

@@ -1,0 +1,84 @@
+"""Points in time at which to stop, and the one way to wait.
+
+A `Deadline` is made once at the top and passed down; nobody adds up timeouts. It also carries the
+cancellation of the whole run, so that Ctrl-C ends every wait in every thread.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from harness.errors import CancelledError, DeadlineError
+
+__all__ = ["Deadline", "poll"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """A point in (monotonic) time at which a piece of work must have ended.
+
+    Attributes:
+        ends: Value of `time.monotonic()` at the end, in seconds.
+        what: The work, as a noun phrase for messages: "boot of debian-bookworm".
+        seconds: How long the work was given in all.
+        cancelled: Set when the run is being interrupted; shared by all deadlines of a run.
+    """
+
+    ends: float
+    what: str
+    seconds: float
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def after(cls, seconds: float, what: str, *, cancelled: threading.Event | None = None) -> "Deadline":
+        """A deadline `seconds` from now for the work named by `what`."""
+        event = cancelled if cancelled is not None else threading.Event()
+        return cls(ends=time.monotonic() + seconds, what=what, seconds=seconds, cancelled=event)
+
+    def within(self, seconds: float, what: str) -> "Deadline":
+        """A deadline for a part of this work: `seconds` from now, but never later than this one."""
+        now = time.monotonic()
+        ends = min(self.ends, now + seconds)
+        return Deadline(ends=ends, what=what, seconds=ends - now, cancelled=self.cancelled)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left; never negative."""
+        return max(0.0, self.ends - time.monotonic())
+
+    def check(self) -> None:
+        """Raise if the time is over (DeadlineError) or the run is interrupted (CancelledError)."""
+        if self.cancelled.is_set():
+            raise CancelledError(f"The {self.what} was interrupted.")
+        if time.monotonic() >= self.ends:
+            raise DeadlineError(f"The {self.what} did not end within {self.seconds:.0f} s.")
+
+    def pause(self, seconds: float) -> None:
+        """Wait `seconds`, or less when the deadline or an interruption comes first; raises as `check` does."""
+        self.cancelled.wait(min(seconds, self.remaining))
+        self.check()
+
+
+def poll(attempt: Callable[[], T | None], deadline: Deadline, *, every: float = 0.05) -> T:
+    """Call `attempt` until it returns something else than None, and return that.
+
+    `attempt` raises to fail early, on a state that cannot recover.
+
+    Args:
+        attempt: Looks once, quickly; None means "not yet".
+        deadline: When to give up.
+        every: Seconds between two looks.
+
+    Raises:
+        DeadlineError: The deadline came first.
+        CancelledError: The run was interrupted.
+    """
+    while True:
+        value = attempt()
+        if value is not None:
+            return value
+        deadline.pause(every)
