@@ -173,10 +173,12 @@ class Runtime(KnowledgeFile):
     """harness/runtimes/NAME.yaml: a container runtime under test.
 
     Attributes:
+        command: Its executable in the guest; with `--version` it says what it is.
         flavors: Variants that it is built in; the first is the default.
         build: How it is built, or None where it comes with the image (nspawn is a part of systemd).
     """
 
+    command: str
     flavors: tuple[str, ...] = ()
     build: Build | None = None
 
@@ -252,9 +254,11 @@ class Catalog:
 
     Attributes:
         root: The project's directory, with `images/` and `suites/`.
+        knowledge: Directory with `runtimes/`, `toolchains/` and `systemd.yaml`; what ships with the harness.
     """
 
     root: Path
+    knowledge: Path = PACKAGE
 
     @cached_property
     def distros(self) -> dict[str, Distro]:
@@ -269,17 +273,17 @@ class Catalog:
     @cached_property
     def runtimes(self) -> dict[str, Runtime]:
         """Runtimes by name."""
-        return _folder(sorted(PACKAGE.glob("runtimes/*.yaml")), Runtime)
+        return _folder(sorted(self.knowledge.glob("runtimes/*.yaml")), Runtime)
 
     @cached_property
     def toolchains(self) -> dict[str, ToolchainFile]:
         """Toolchains by name."""
-        return _folder(sorted(PACKAGE.glob("toolchains/*.yaml")), ToolchainFile)
+        return _folder(sorted(self.knowledge.glob("toolchains/*.yaml")), ToolchainFile)
 
     @cached_property
     def systemd(self) -> SystemdFile:
         """What is known about versions of systemd."""
-        return yamlfile.load(PACKAGE / "systemd.yaml", SystemdFile)
+        return yamlfile.load(self.knowledge / "systemd.yaml", SystemdFile)
 
     def distro(self, name: str) -> Distro:
         """A distro by name; raises UsageError with the names that exist."""

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
-    "Case",
     "Cell",
     "CgroupMode",
     "Event",
@@ -144,27 +143,6 @@ class Cell:
             "-".join(filter(None, (self.runtime, self.runtime_version, self.flavor))),
         ]
         return "+".join(re.sub(r"[^A-Za-z0-9._~-]", "_", part) for part in parts if part)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One test item of one cell, with what became of it.
-
-    Attributes:
-        nodeid: pytest's node id, relative to the suites: `cgroup/test_limits.py::test_memory[x]`.
-        outcome: What became of it.
-        seconds: Time of all its phases and reruns.
-        message: The reason of a skip, failure or error, one line; empty when it passed.
-        details: Traceback and captured output, of each attempt.
-        reruns: How often it was executed again.
-    """
-
-    nodeid: str
-    outcome: Outcome
-    seconds: float
-    message: str = ""
-    details: str = ""
-    reruns: int = 0
 
 
 def version_key(text: str) -> tuple[tuple[int, int, str], ...]:

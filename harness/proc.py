@@ -11,7 +11,7 @@ import signal
 import subprocess  # noqa: TID251 - this module is the gate that the ban protects
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ logger = log.get(__name__)
 PASSED_ON = (
     "HOME", "PATH", "TMPDIR", "USER", "XDG_CACHE_HOME",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "SSH_AUTH_SOCK",
 )  # fmt: skip
 """Variables of the caller's environment that children keep: where tools, caches and the network are."""
 
@@ -116,14 +116,25 @@ class Running:
         with self._lock:
             return self._popen.poll()
 
-    def wait(self, deadline: Deadline) -> int:
+    def wait(self, deadline: Deadline, *, watch: Callable[[], None] | None = None) -> int:
         """Wait for the end, and return the exit status.
+
+        Args:
+            deadline: When to stop waiting.
+            watch: Called again and again meanwhile; raises to end the wait, which it then does.
 
         Raises:
             DeadlineError: It still ran at the deadline. It is not stopped.
             CancelledError: The run was interrupted. It is not stopped.
         """
-        return poll(self.code, deadline, every=0.02)
+
+        def attempt() -> int | None:
+            code = self.code()
+            if code is None and watch is not None:
+                watch()
+            return code
+
+        return poll(attempt, deadline, every=0.02)
 
     def stop(self) -> int:
         """End the whole process group, with INT, TERM and at last KILL, and reap the process."""
@@ -185,6 +196,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
     apart: bool = False,
     expect: Sequence[int] | None = (0,),
     hint: str | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Done:
     """Run a command to its end and return what came out.
 
@@ -198,6 +210,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
         apart: Keep standard error apart (`Done.err`) instead of mixed in `Done.out`.
         expect: Exit statuses that are not an error; None allows all.
         hint: What to do when it fails.
+        watch: Called again and again while it runs; raises to end it early.
 
     Raises:
         CommandError: The status was not expected.
@@ -216,7 +229,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
                 argv, stdin=source, stdout=out, stderr=err if apart else subprocess.STDOUT, env=env, cwd=cwd
             )
             try:
-                code = running.wait(deadline)
+                code = running.wait(deadline, watch=watch)
             finally:
                 running.stop()
         out.seek(begin)

@@ -21,7 +21,7 @@ from harness import log
 from harness.errors import InfrastructureError
 from harness.wait import Deadline, poll
 
-__all__ = ["Artifact", "Store", "file_digest", "key_of"]
+__all__ = ["Artifact", "Store", "file_digest", "key_of", "locked"]
 
 logger = log.get(__name__)
 
@@ -91,7 +91,7 @@ class Store:
         found = self._read(kind, key)
         if found is not None:
             return found
-        with self._locked(kind, key, deadline):
+        with locked(self.root / kind / f"{key}.lock", deadline):
             found = self._read(kind, key)
             if found is not None:
                 return found
@@ -141,24 +141,29 @@ class Store:
             return None
         return Artifact(kind=kind, key=key, path=home / FILES, seconds=manifest["seconds"], cached=True)
 
-    @contextmanager
-    def _locked(self, kind: str, key: str, deadline: Deadline) -> Iterator[None]:
-        path = self.root / kind / f"{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)  # flock(2): the kernel frees it when its owner dies
 
-        def attempt() -> bool | None:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                return None
-            return True
+@contextmanager
+def locked(path: Path, deadline: Deadline) -> Iterator[None]:
+    """Hold the lock file `path`, alone among threads and processes, while the context lasts.
 
-        poll(attempt, deadline, every=0.2)
+    Raises:
+        DeadlineError: Somebody else held it until the deadline.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)  # flock(2): the kernel frees it when its owner dies
+
+    def attempt() -> bool | None:
         try:
-            yield
-        finally:
-            lock.release()
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        return True
+
+    poll(attempt, deadline, every=0.2)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _inventory(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,32 +3,40 @@
 PyYAML's composer gives nodes with positions; they are turned into plain values beside a table of
 where each value stands, and pydantic's errors are looked up in that table. Unlike YAML 1.1's own
 rule, `on`, `off`, `yes` and `no` stay strings, and so does anything that looks like a version: only
-integers, true/false and null are given a type.
+integers, true/false and null are given a type. Aliases and merge keys (`<<`) are read; tags are not.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness import yamlerror
 from harness.errors import ConfigError
+from harness.yamlerror import Path as ValuePath
+from harness.yamlerror import Position, TextError
 
-__all__ = ["Document", "FileModel", "load", "parse"]
+__all__ = ["Document", "FileModel", "TextError", "load", "parse", "read"]
 
 M = TypeVar("M", bound=BaseModel)
 
-Step = str | int
-Position = tuple[int, int]
-
-INTEGER = re.compile(r"0|-?[1-9][0-9]*\Z")
+INTEGER = re.compile(r"(?:0|-?[1-9][0-9]{0,17})\Z")
 DEPTH = 30
 """Deepest nesting that is read; an alias inside its own anchor would never end."""
+VALUES = 200_000
+"""Most values that are read from one file; aliases of aliases can make millions from a few lines."""
 
 WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+YAML = "tag:yaml.org,2002:"
+MERGE = f"{YAML}merge"
+TAGS = {
+    f"{YAML}{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge", "map", "seq")
+}
+"""What PyYAML finds by itself; any other was written as a tag."""
 
 
 class FileModel(BaseModel):
@@ -44,42 +52,53 @@ class Document:
     Attributes:
         name: The file as messages name it.
         value: Its content as plain dicts, lists and scalars.
-        positions: Line and column (from 1) of the value at a path, and of a key at `(*path, KEY)`.
+        positions: Line and column (from 1) at which messages point for the value at a path: of its key, or
+            of itself in a list.
+        texts: Line and column of the first character of each text that stands on one line.
     """
 
     name: str
     value: Any
-    positions: dict[tuple[Step, ...], Position]
+    positions: dict[ValuePath, Position]
+    texts: dict[ValuePath, Position] = field(default_factory=dict)
 
-    def where(self, path: Iterable[Step]) -> str:
-        """`file:line:column` of the value at `path`, or of its nearest parent that is in the file."""
+    def where(self, path: Iterable[str | int], *, offset: int | None = None) -> str:
+        """`file:line:column` of the value at `path`, or of its nearest parent that is in the file.
+
+        Args:
+            path: Keys and indexes that lead to the value.
+            offset: Index of a character in a text, to point into it.
+        """
         steps = tuple(path)
+        if offset is not None and steps in self.texts:
+            line, column = self.texts[steps]
+            return f"{self.name}:{line}:{column + offset}"
         while steps and steps not in self.positions:
             steps = steps[:-1]
         line, column = self.positions.get(steps, (1, 1))
         return f"{self.name}:{line}:{column}"
 
-    def validate_as(self, model: type[M]) -> M:
+    def validate_as(self, model: type[M], *, context: object = None) -> M:
         """The content as a `model`.
+
+        Args:
+            model: What it shall be.
+            context: Handed to the model's validators as `info.context`.
 
         Raises:
             ConfigError: It does not fit; one sentence for each thing that is wrong, with its place.
         """
         try:
-            return model.model_validate(self.value)
+            return model.model_validate(self.value, context=context)
         except ValidationError as error:
-            problems = [self._sentence(item["loc"], item["type"], item["msg"]) for item in error.errors()]
-            raise ConfigError("\n".join(dict.fromkeys(problems))) from error
+            problems = yamlerror.problems(error, self.positions)
+            raise ConfigError("\n".join(dict.fromkeys(self._sentence(item) for item in problems))) from error
 
-    def _sentence(self, loc: tuple[Step, ...], kind: str, message: str) -> str:
-        path = tuple(step for step in loc if step in _steps(self.positions))
-        name = ".".join(str(step) for step in path) or "the file"
-        if kind == "extra_forbidden":
-            return f"{self.where(path)}: the key `{name}` is not known here."
-        if kind == "missing":
-            return f"{self.where(path[:-1] if path == loc else path)}: the key `{loc[-1]}` is missing."
-        text = message.removeprefix("Value error, ")
-        return f"{self.where(path)}: `{name}`: {text[0].lower()}{text[1:].rstrip('.')}."
+    def _sentence(self, problem: yamlerror.Problem) -> str:
+        place = self.where(problem.path, offset=problem.offset)
+        if problem.offset and problem.path not in self.texts:  # text in a block has no column of its own
+            return f"{place}: {problem.text.rstrip('.')} (at character {problem.offset + 1} of the text)."
+        return f"{place}: {problem.text}"
 
 
 def load(path: Path, model: type[M]) -> M:
@@ -88,68 +107,132 @@ def load(path: Path, model: type[M]) -> M:
     Raises:
         ConfigError: The file cannot be read, is no YAML, or does not fit the model.
     """
-    return parse(_read(path), name=str(path)).validate_as(model)
+    return read(path).validate_as(model)
 
 
-def _read(path: Path) -> str:
+def read(path: Path, *, name: str | None = None) -> Document:
+    """Read a YAML file.
+
+    Args:
+        path: The file.
+        name: The file as messages shall name it; its path if None.
+
+    Raises:
+        ConfigError: The file cannot be read or is no YAML.
+    """
+    name = name or str(path)
     try:
-        return path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: the file does not exist.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the file cannot be read: {error}.") from error
+        raise ConfigError(f"{name}: the file does not exist.") from error
+    except OSError as error:
+        raise ConfigError(f"{name}: the file cannot be read: {error.strerror}.") from error
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        place = _place(name, content[: error.start].decode(errors="replace"))
+        raise ConfigError(f"{place}: the file is not UTF-8 text: {error.reason}.") from error
+    return parse(text, name=name)
 
 
 def parse(text: str, *, name: str) -> Document:
     """Parse YAML text; `name` is the file as messages shall name it.
 
     Raises:
-        ConfigError: It is no YAML, has a key twice, or uses anchors into themselves.
+        ConfigError: It is no YAML, has a key twice, has tags, or uses anchors into themselves.
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1"
-        raise ConfigError(f"{place}: this is not YAML: {error.problem or error.context}.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}:1:1: this is not YAML: {error}.") from error
-    positions: dict[tuple[Step, ...], Position] = {}
-    value = _plain(node, (), positions, name) if node is not None else None
-    return Document(name=name, value=value, positions=positions)
+        what = ", ".join(filter(None, (error.context, error.problem)))
+        raise ConfigError(f"{place}: this is not YAML: {what}.") from error
+    except yaml.reader.ReaderError as error:
+        place = _place(name, text[: error.position])
+        raise ConfigError(f"{place}: the character #x{ord(text[error.position]):04x} may not stand in YAML.") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}:1:1: values are nested too deeply.") from error
+    reader = _Reader(name)
+    value = reader.plain(node, ()) if node is not None else None
+    return Document(name=name, value=value, positions=reader.positions, texts=reader.texts)
 
 
-def _plain(node: yaml.Node, path: tuple[Step, ...], positions: dict[tuple[Step, ...], Position], name: str) -> Any:
-    if len(path) > DEPTH:
-        raise ConfigError(f"{name}:{node.start_mark.line + 1}:1: values are nested too deeply, or hold themselves.")
-    positions.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, path, positions, name)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(child, (*path, index), positions, name) for index, child in enumerate(node.value)]
-    assert isinstance(node, yaml.ScalarNode)
-    if node.style is not None:  # quoted or block text
-        return node.value
-    if INTEGER.match(node.value):
-        return int(node.value)
-    return WORDS.get(node.value, node.value)
+def _place(name: str, before: str) -> str:
+    return f"{name}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
-def _mapping(
-    node: yaml.MappingNode, path: tuple[Step, ...], positions: dict[tuple[Step, ...], Position], name: str
-) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, child in node.value:
-        line, column = key.start_mark.line + 1, key.start_mark.column + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise ConfigError(f"{name}:{line}:{column}: a key must be a word.")
-        if key.value in result:
-            raise ConfigError(f"{name}:{line}:{column}: the key `{key.value}` stands here twice.")
+class _Reader:
+    """Turns nodes into plain values and remembers where they stand."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.positions: dict[ValuePath, Position] = {}
+        self.texts: dict[ValuePath, Position] = {}
+        self.count = 0
+
+    def plain(self, node: yaml.Node, path: ValuePath) -> Any:
+        self.count += 1
+        if len(path) > DEPTH:
+            raise self.error(node, "values are nested too deeply, or hold themselves")
+        if self.count > VALUES:
+            raise self.error(node, f"there are more than {VALUES} values; aliases of aliases multiply")
+        if node.tag not in TAGS:
+            raise self.error(node, f"the tag `{node.tag.replace(YAML, '!!')}` is not read; write the value without it")
+        self.positions.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+        if isinstance(node, yaml.MappingNode):
+            return dict(self.items(node, path))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(child, (*path, index)) for index, child in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        return self.scalar(node, path)
+
+    def scalar(self, node: yaml.ScalarNode, path: ValuePath) -> str | int | bool | None:
+        text: str = node.value
+        if node.start_mark.line == node.end_mark.line and node.style not in {"|", ">"}:
+            quote = 1 if node.style else 0
+            self.texts[path] = (node.start_mark.line + 1, node.start_mark.column + 1 + quote)
+        # Quoted and block text is text, and so is what has the tag !!str by its own look.
+        if node.style is not None or (node.tag == f"{YAML}str" and text):
+            return text
+        return int(text) if INTEGER.match(text) else WORDS.get(text, text)
+
+    def items(self, node: yaml.MappingNode, path: ValuePath) -> Iterator[tuple[str, Any]]:
+        seen: set[str] = set()
+        merged: list[yaml.Node] = []
+        for key, child in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self.error(key, "a key must be a word")
+            if key.value in seen:
+                raise self.error(key, f"the key `{key.value}` stands here twice")
+            seen.add(key.value)
+            if key.tag == MERGE:
+                merged = child.value if isinstance(child, yaml.SequenceNode) else [child]
+                continue
+            yield key.value, self.at_key(key, child, path)
+        yield from self.merged(merged, path, seen, depth=len(path))
+
+    def merged(self, nodes: list[yaml.Node], path: ValuePath, seen: set[str], depth: int) -> Iterator[tuple[str, Any]]:
+        """The pairs of the mappings behind a merge key that are not yet there."""
+        for node in nodes:
+            if not isinstance(node, yaml.MappingNode):
+                raise self.error(node, "a merge key `<<` takes a mapping, or a list of mappings")
+            self.count += 1
+            if depth > DEPTH or self.count > VALUES:
+                raise self.error(node, "merge keys are nested too deeply, or hold themselves")
+            for key, child in node.value:
+                if key.tag == MERGE:
+                    children = child.value if isinstance(child, yaml.SequenceNode) else [child]
+                    yield from self.merged(children, path, seen, depth + 1)
+                elif key.value not in seen:
+                    seen.add(key.value)
+                    yield key.value, self.at_key(key, child, path)
+
+    def at_key(self, key: yaml.Node, child: yaml.Node, path: ValuePath) -> Any:
         # An error about a value is best shown at its key: a block value begins on a later line.
-        positions[*path, key.value] = (line, column)
-        result[key.value] = _plain(child, (*path, key.value), positions, name)
-    return result
+        self.positions[*path, key.value] = (key.start_mark.line + 1, key.start_mark.column + 1)
+        return self.plain(child, (*path, key.value))
 
-
-def _steps(positions: dict[tuple[Step, ...], Position]) -> set[Step]:
-    return {step for path in positions for step in path}
+    def error(self, node: yaml.Node, problem: str) -> ConfigError:
+        mark = node.start_mark
+        return ConfigError(f"{self.name}:{mark.line + 1}:{mark.column + 1}: {problem}.")

@@ -1,0 +1,171 @@
+"""Which accelerator a guest can have here, found out by running a guest under it.
+
+/dev/kvm that opens proves little: on some computers (nested virtualization without its support, CI's
+among them) it answers with the right version, and yet no stock kernel gets past its first
+instructions, with QEMU at full CPU and nothing printed. So the probe boots the kernel that will be
+used, with the processor that will be used, until it prints its first line.
+"""
+
+import fcntl
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness import log, proc
+from harness.errors import DeadlineError
+from harness.store import file_digest
+from harness.wait import Deadline, poll
+
+__all__ = ["QEMU", "Accelerator", "probe", "qemu_version", "tcg"]
+
+logger = log.get(__name__)
+
+QEMU = "qemu-system-x86_64"
+
+DEVICE = Path("/dev/kvm")
+KVM_GET_API_VERSION = 0xAE00
+"""ioctl(2) of /dev/kvm, Linux's include/uapi/linux/kvm.h; answers 12 since Linux 2.6.22."""
+API_VERSION = 12
+
+PATIENCE = 3.0
+"""Seconds that a kernel has for its first line. Under KVM it takes 0.2 s, and firmware is part of it."""
+
+FIRST_LINE = b"Linux version"
+
+KVM_CPU = "host"
+TCG_CPU = "max"
+
+TCG_FACTOR = 10.0
+"""How many times longer things may take under emulation; 5 to 20 is what is seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """How guests are run on this computer.
+
+    Attributes:
+        name: QEMU's word for it.
+        cpu: Processor model that goes with it.
+        reason: Why it is this one, a whole sentence.
+    """
+
+    name: Literal["kvm", "tcg"]
+    cpu: str
+    reason: str
+
+    @property
+    def factor(self) -> float:
+        """How many times longer than under KVM a piece of work may take."""
+        return 1.0 if self.name == "kvm" else TCG_FACTOR
+
+
+def tcg(reason: str) -> Accelerator:
+    """Emulation, which works everywhere."""
+    return Accelerator(name="tcg", cpu=TCG_CPU, reason=reason)
+
+
+def qemu_version(deadline: Deadline) -> str:
+    """The first line of `qemu --version`.
+
+    Raises:
+        InfrastructureError: QEMU is not installed.
+    """
+    proc.require(QEMU, package="qemu-system-x86")
+    return proc.run([QEMU, "--version"], deadline=deadline).out.splitlines()[0].strip()
+
+
+def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVICE) -> Accelerator:
+    """The accelerator to use, probed once for each boot of the computer, QEMU and kernel.
+
+    Args:
+        kernel: The kernel that guests will boot.
+        state: Directory where the answer is remembered.
+        deadline: For all of it; QEMU itself gets at most 3 s.
+        device: KVM's device.
+
+    Raises:
+        InfrastructureError: QEMU is not installed.
+    """
+    version = qemu_version(deadline)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    # Who may open the device can change while the computer is up, and looking costs nothing.
+    obstacle = _obstacle(device)
+    if obstacle:
+        return tcg(obstacle)
+    key = {"boot": boot, "qemu": version, "kernel": file_digest(kernel), "cpu": KVM_CPU}
+    memory = state / "accelerator.json"
+    known = _remembered(memory, key)
+    if known:
+        return known
+    answer = _try(kernel, deadline)
+    logger.info("accelerator: %s; %s", answer.name, answer.reason)
+    state.mkdir(parents=True, exist_ok=True)
+    half = memory.with_name(f"{memory.name}.{os.getpid()}")
+    half.write_text(json.dumps({"key": key, "answer": asdict(answer)}, indent=1) + "\n", encoding="utf-8")
+    half.replace(memory)
+    return answer
+
+
+def _remembered(memory: Path, key: dict[str, str]) -> Accelerator | None:
+    try:
+        data = json.loads(memory.read_text(encoding="utf-8"))
+        return Accelerator(**data["answer"]) if data["key"] == key else None
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _obstacle(device: Path) -> str | None:
+    """Why KVM cannot be used, as far as the device itself says, or None."""
+    try:
+        descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return f"Guests are emulated (TCG), as this computer has no {device}."
+    except PermissionError:
+        return (
+            f"Guests are emulated (TCG), as this user may not open {device}; "
+            "`usermod -aG kvm USER` and a new login would mend that."
+        )
+    except OSError as error:
+        return f"Guests are emulated (TCG), as {device} cannot be opened: {error.strerror}."
+    try:
+        version = fcntl.ioctl(descriptor, KVM_GET_API_VERSION)
+    except OSError as error:
+        return f"Guests are emulated (TCG), as {device} does not answer like KVM: {error.strerror}."
+    finally:
+        os.close(descriptor)
+    if version != API_VERSION:
+        return f"Guests are emulated (TCG), as {device} speaks version {version} of its API instead of {API_VERSION}."
+    return None
+
+
+def _try(kernel: Path, deadline: Deadline) -> Accelerator:
+    with tempfile.TemporaryDirectory(prefix="harness-probe-") as name:
+        serial, output = Path(name, "serial"), Path(name, "output")
+        argv = [
+            QEMU, "-nodefaults", "-no-user-config", "-display", "none",
+            "-machine", "pc", "-accel", "kvm", "-cpu", KVM_CPU, "-m", "256",
+            "-kernel", str(kernel), "-append", "console=ttyS0 earlyprintk=ttyS0 panic=-1",
+            "-no-reboot", "-serial", f"file:{serial}",
+        ]  # fmt: skip
+        with output.open("wb") as sink, proc.start(argv, output=sink) as running:
+
+            def attempt() -> str | None:
+                if serial.exists() and FIRST_LINE in serial.read_bytes():
+                    return ""
+                code = running.code()
+                if code is None:
+                    return None
+                said = output.read_text(errors="replace").strip().splitlines()
+                return f"QEMU ended with status {code}" + (f" ({said[0]})" if said else "")
+
+            try:
+                trouble = poll(attempt, deadline.within(PATIENCE, "probe of KVM"))
+            except DeadlineError:
+                deadline.check()
+                trouble = f"the kernel printed nothing within {PATIENCE:.0f} s"
+    if trouble:
+        return tcg(f"Guests are emulated (TCG), as {DEVICE} opens but no kernel boots under KVM here: {trouble}.")
+    return Accelerator(name="kvm", cpu=KVM_CPU, reason="A kernel was booted under KVM and printed its first line.")

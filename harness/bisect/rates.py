@@ -1,0 +1,172 @@
+"""What is believed about the two failure rates of a test: p_b from the culprit on, p_g before it.
+
+The belief is a joint distribution on a grid. With m nodes at p = sin²((2i+1)π/4m) and equal weights, sums
+over the grid are Gauss-Chebyshev quadrature (Abramowitz and Stegun 25.4.38): for up to 2m-1 samples a side
+they *equal* the Beta-Bernoulli marginals B(½+F, ½+P)/B(½, ½) of the Jeffreys prior, and other priors are
+other weights. On a grid "a bug makes failures likelier" (p_b > p_g) is exact: those nodes have no weight.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.bisect.history import Floats
+from harness.bisect.terms import Noise, RateEstimate, Settings
+from harness.errors import UsageError
+
+__all__ = ["Marginals", "Rates"]
+
+NODES = 40
+"""Grid nodes; exact up to 79 samples a side, and finer than what more samples can tell apart."""
+
+CERTAIN = 1e-9
+"""Rate of wrong results of a test that is taken to be deterministic."""
+
+TINY = 1e-300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marginals:
+    """What the samples say under each of several splits into a good and a bad side.
+
+    Attributes:
+        log: Logarithm of the probability of the samples.
+        bad: Predictive probability that the next sample on the bad side fails.
+        good: The same on the good side.
+    """
+
+    log: Floats
+    bad: Floats
+    good: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rates:
+    """A prior over the failure rates.
+
+    Attributes:
+        nodes: Grid of rates, ascending.
+        joint: Weight of (p_b, p_g) with a culprit; rows are p_b; sums to 1.
+        flat: Weight of the one rate without a culprit; sums to 1.
+    """
+
+    nodes: Floats
+    joint: Floats
+    flat: Floats
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Rates":
+        """The prior for the settings.
+
+        Raises:
+            UsageError: Known rates are missing, not in 0..1, or the bad side does not fail more often.
+        """
+        match settings.noise:
+            case Noise.NONE:
+                return cls.known(1.0, 0.0)
+            case Noise.KNOWN:
+                if settings.rates is None:
+                    raise UsageError("Known rates were asked for, but none are given.")
+                return cls.known(*settings.rates)
+            case Noise.LEARN:
+                return cls.learned()
+            case Noise.LOW:
+                return cls.mostly_reliable()
+
+    @classmethod
+    def known(cls, bad: float, good: float) -> "Rates":
+        """Two rates that are certain; raises as `of`."""
+        if not 0 <= good < bad <= 1:
+            raise UsageError(f"The test must fail more often at bad revisions ({bad}) than at good ones ({good}).")
+        nodes = np.clip([good, bad], CERTAIN, 1 - CERTAIN)
+        return cls(nodes=nodes, joint=np.array([[0.0, 0.0], [1.0, 0.0]]), flat=np.array([1.0, 0.0]))
+
+    @classmethod
+    def learned(cls) -> "Rates":
+        """Jeffreys on both sides, restricted to p_b > p_g; Jeffreys without a culprit (git_bayesect's choice)."""
+        return cls.mixture([(1.0, (0.5, 0.5), (0.5, 0.5))])
+
+    @classmethod
+    def mostly_reliable(cls) -> "Rates":
+        """The default: most tests hardly ever lie, some lie now and then, a few are wild."""
+        return cls.mixture(LOW)
+
+    @classmethod
+    def mixture(cls, parts: "list[Part]") -> "Rates":
+        """A mixture of products of Beta distributions, restricted to p_b > p_g; Jeffreys without a culprit."""
+        angle = (2 * np.arange(NODES) + 1) * np.pi / (4 * NODES)
+        nodes = np.sin(angle) ** 2
+        joint = np.zeros((NODES, NODES))
+        for weight, bad, good in parts:
+            product = np.outer(_beta(nodes, *bad), _beta(nodes, *good))
+            product = np.tril(product, -1) + np.diag(np.diag(product)) / 2
+            joint += weight * product / product.sum()
+        return cls(nodes=nodes, joint=joint / joint.sum(), flat=np.full(NODES, 1 / NODES))
+
+    def split(self, fails: Floats, passes: Floats, all_fails: float, all_passes: float) -> Marginals:
+        """Marginals with a culprit.
+
+        Args:
+            fails: For each split, failed samples on its bad side.
+            passes: For each split, passed samples on its bad side.
+            all_fails: Failed samples on both sides.
+            all_passes: Passed samples on both sides.
+        """
+        bad, bad_scale = self._likelihood(fails, passes)
+        good, good_scale = self._likelihood(all_fails - fails, all_passes - passes)
+        against = bad @ self.joint
+        total = (against * good).sum(axis=1) + TINY
+        return Marginals(
+            log=np.log(total) + bad_scale + good_scale,
+            bad=(((bad * self.nodes) @ self.joint) * good).sum(axis=1) / total,
+            good=(against * (good * self.nodes)).sum(axis=1) / total,
+        )
+
+    def same(self, fails: float, passes: float) -> Marginals:
+        """Marginals without a culprit; one split."""
+        likelihood, scale = self._likelihood(np.array([fails]), np.array([passes]))
+        total = likelihood @ self.flat + TINY
+        mean = (likelihood * self.nodes) @ self.flat / total
+        return Marginals(log=np.log(total) + scale, bad=mean, good=mean)
+
+    def estimate(self, fails: float, passes: float, weights: Floats) -> RateEstimate:
+        """Posterior of one rate, given its samples and prior weights on the nodes."""
+        likelihood, _ = self._likelihood(np.array([fails]), np.array([passes]))
+        posterior = likelihood[0] * weights
+        posterior /= posterior.sum() + TINY
+        below = posterior.cumsum()
+        low, high = np.searchsorted(below, (0.05, 0.95))
+        return RateEstimate(
+            failed=round(fails),
+            samples=round(fails + passes),
+            mean=float(posterior @ self.nodes),
+            low=float(self.nodes[low]),
+            high=float(self.nodes[min(high, len(self.nodes) - 1)]),
+        )
+
+    def _likelihood(self, fails: Floats, passes: Floats) -> tuple[Floats, Floats]:
+        """Likelihood at each node, scaled so that each row's largest is 1, and the logarithms of the scales."""
+        logs = np.multiply.outer(fails, np.log(self.nodes)) + np.multiply.outer(passes, np.log1p(-self.nodes))
+        scale = logs.max(axis=1)
+        return np.exp(logs - scale[:, None]), scale
+
+
+Part = tuple[float, tuple[float, float], tuple[float, float]]
+"""Weight, Beta parameters of p_b, Beta parameters of p_g."""
+
+LOW: list[Part] = [
+    (0.75, (400.0, 0.5), (0.5, 400.0)),
+    (0.18, (8.0, 1.0), (1.0, 8.0)),
+    (0.07, (0.5, 0.5), (0.5, 0.5)),
+]
+"""Of tests that people bisect with: reliable (0.1 % wrong), now and then wrong (11 %), and anything.
+
+A reliable part this sharp gives way at the first result that contradicts the others, which a broad one would excuse.
+"""
+
+
+def _beta(nodes: Floats, first: float, second: float) -> Floats:
+    """Weights on the nodes of a Beta distribution: its density over that of the Jeffreys prior, which the nodes carry."""
+    density: Floats = nodes ** (first - 0.5) * (1 - nodes) ** (second - 0.5)
+    density /= density.sum()
+    return density

@@ -1,0 +1,234 @@
+"""The search as a state machine: a fold over observations, so that a journal of them is all there is to resume.
+
+Nothing in it is random and nothing reads a clock: the same observations give the same requests.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from harness.bisect import verdicts
+from harness.bisect.belief import Belief
+from harness.bisect.choose import Costs, Priced, best, entropy, information
+from harness.bisect.history import OUTSIDE, Floats, History, Mask
+from harness.bisect.rates import Rates
+from harness.bisect.terms import Answer, Goal, Noise, Observation, Purpose, Request, Settings, Stage
+from harness.bisect.testability import Testability
+from harness.errors import UsageError
+from harness.model import Verdict
+
+__all__ = ["Search"]
+
+ENTERED = 0.9
+"""Probability that one merge brought the culprit in at which the search is said to descend into it."""
+
+
+LEADING = 0.5
+"""Probability of the likeliest culprit from which on repeats at it and its parents are made to confirm it."""
+
+
+class Search:
+    """A search for the first bad commit (or the fix).
+
+    Attributes:
+        history: The candidates.
+        settings: How to search.
+        belief: The posterior, for display.
+        observations: What was recorded, in order.
+    """
+
+    def __init__(
+        self, history: History, settings: Settings | None = None, *, prior: Mapping[str, float] | None = None
+    ) -> None:
+        """Start.
+
+        Args:
+            history: The candidates.
+            settings: How to search; the defaults if None.
+            prior: Weight of revisions as culprits relative to the others' 1; more than 0. Those that are no
+                candidates are ignored. With `History.first_parent` a commit's weight is that times its size.
+
+        Raises:
+            UsageError: A weight is not positive, or the known rates make no sense.
+        """
+        self.history = history
+        self.settings = settings or Settings()
+        weights = history.sizes.copy()
+        for place, name in enumerate(history.commits):
+            weights[place] *= (prior or {}).get(name, 1.0)
+        if not (weights > 0).all():
+            raise UsageError("Every prior weight must be more than 0: a commit that cannot matter is still a suspect.")
+        none = 0.0 if self.settings.noise is Noise.NONE else self.settings.no_culprit
+        self.belief = Belief(history, Rates.of(self.settings), prior=weights, no_culprit=none)
+        self.observations: list[tuple[str, Observation]] = []
+        self._testability = Testability(len(history))
+        self._pending: list[Request] = []
+        self._samples: dict[str, list[Observation]] = {}
+        self._answer: Answer | None = None
+        self._testable: Floats | None = None
+
+    def next(self, count: int = 1, costs: Costs | None = None) -> tuple[Request, ...]:
+        """Up to `count` further revisions to test, chosen jointly with those in flight; none when there is an answer.
+
+        Fewer than `count`, or none while results are awaited, if more would tell nothing.
+
+        Args:
+            count: How many slots are free.
+            costs: What samples cost now; the same for all if None.
+        """
+        if self.answer() is not None:
+            return ()
+        fixed = [*self._ends(), *self._confirmations()]
+        chosen = [request for request in fixed if not self._in_flight(request)][:count]
+        self._pending += chosen
+        # Confirmations come alone: what else to test depends on how they end.
+        confirming = any(request.purpose is Purpose.CONFIRM for request in fixed)
+        while len(chosen) < count and not confirming:
+            request = self._choose(costs)
+            if request is None:
+                break
+            chosen.append(request)
+            self._pending.append(request)
+        return tuple(chosen)
+
+    def record(self, revision: str, observation: Observation) -> None:
+        """Take in what was seen at a revision, asked for or not.
+
+        Raises:
+            UsageError: The revision is neither a candidate nor good by being an ancestor of the good end.
+        """
+        place = self.history.index(revision)
+        self.observations.append((revision, observation))
+        self._samples.setdefault(revision, []).append(observation)
+        self._landed(revision)
+        if observation.verdict is Verdict.SKIP:
+            self._testability.broken(place, observation.reason)
+        else:
+            self._testability.fine(place)
+            failed = observation.verdict is Verdict.BAD
+            self.belief.record(place, bad=failed != (self.settings.goal is Goal.FIX))
+        self._answer = self._testable = None
+
+    def same(self, first: str, second: str) -> None:
+        """Say that two revisions have identical built files: what lies between them is hardly the culprit."""
+        between = self.history.ancestors(self.history.index(first)) ^ self.history.ancestors(self.history.index(second))
+        self.belief.exclude(between, self.settings.same_factor)
+        self._answer = None
+
+    def replay(self, journal: Iterable[tuple[str, Observation]]) -> None:
+        """Record many observations, in their order; raises as `record`."""
+        for revision, observation in journal:
+            self.record(revision, observation)
+
+    def abandon(self, request: Request) -> None:
+        """Say that a request will never get an observation."""
+        if request in self._pending:
+            self._pending.remove(request)
+
+    def answer(self) -> Answer | None:
+        """The answer, or None while the search goes on."""
+        if self._answer is None:
+            self._answer = verdicts.decide(self)
+        return self._answer
+
+    @property
+    def stage(self) -> Stage:
+        """How far the search is."""
+        if self.answer() is not None:
+            return Stage.DONE
+        if self._ends():
+            return Stage.ENDS
+        if self._confirmations():
+            return Stage.CONFIRM
+        brought = np.bincount(self.history.bundle, weights=self.belief.weights)
+        tip = int(brought.argmax())
+        alone = (self.history.bundle == tip).sum() == 1
+        return Stage.MAINLINE if brought[tip] < ENTERED or alone else Stage.DESCENT
+
+    def tests_left(self) -> float:
+        """Estimate of the samples left: uncertainty that must go, over what the next sample tells, and confirmation."""
+        if self.answer() is not None:
+            return 0.0
+        weights = np.append(self.belief.weights, self.belief.no_culprit)
+        uncertain = -float((weights * np.log2(np.maximum(weights, 1e-300))).sum())
+        accepted = float(entropy(np.array(self.settings.confidence)))
+        told = float((information(self.belief) * self.usable()).max())
+        search = max(0.0, uncertain - accepted) / told if told > 0 else 0.0
+        waiting = len(self._ends())
+        confirm = len(self._confirmations()) or 2 * self.settings.confirmations
+        return max(search, float(waiting)) + confirm
+
+    def testable(self) -> Floats:
+        """Probability that each candidate, and last the good end, can be tested; 0 for those that could not."""
+        if self._testable is None:
+            self._testable = self._testability.probabilities()
+        return self._testable
+
+    def usable(self) -> Mask:
+        """Which of them are worth a probe."""
+        return self.testable() >= max(self.settings.least_testable, 1e-9)
+
+    def samples(self, revision: str) -> tuple[Observation, ...]:
+        """What was seen at a revision so far."""
+        return tuple(self._samples.get(revision, ()))
+
+    def unverified(self) -> tuple[str, ...]:
+        """The ends that are still to be tested, the bad end first: a bad end that passes ends most false alarms."""
+        if not self.settings.verify_ends:
+            return ()
+        return tuple(end for end in (self.history.bad, self.history.good) if not self.samples(end))
+
+    def unconfirmed(self, place: int) -> tuple[str, ...]:
+        """Of a culprit and its parents, those still to be seen on fresh builds; not those that cannot be tested."""
+        wanted = (self.history.commits[place], *self.history.parent_names(place))
+        return tuple(
+            name for name in wanted if self._fresh(name) < self.settings.confirmations and not self.skipped(name)
+        )
+
+    def skipped(self, revision: str) -> bool:
+        """Whether a revision was tried and could not be tested."""
+        return any(seen.verdict is Verdict.SKIP for seen in self.samples(revision))
+
+    def _fresh(self, revision: str) -> int:
+        return sum(seen.fresh and seen.verdict is not Verdict.SKIP for seen in self.samples(revision))
+
+    def _ends(self) -> tuple[Request, ...]:
+        return tuple(Request(revision=end, purpose=Purpose.END, fresh=True) for end in self.unverified())
+
+    def _confirmations(self) -> tuple[Request, ...]:
+        leader = int(self.belief.weights.argmax())
+        if self.belief.weights[leader] < self.settings.confidence:
+            return ()
+        return tuple(Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.unconfirmed(leader))
+
+    def _in_flight(self, request: Request) -> bool:
+        return any(other.revision == request.revision and other.fresh for other in self._pending)
+
+    def _landed(self, revision: str) -> None:
+        for request in self._pending:
+            if request.revision == revision:
+                self._pending.remove(request)
+                return
+
+    def _choose(self, costs: Costs | None) -> Request | None:
+        allowed = self.usable()
+        pending = tuple(self.history.index(request.revision) for request in self._pending)
+        priced = Priced(
+            costs=costs or Costs.unit(self.history),
+            testable=self.testable(),
+            allowed=allowed,
+            mainline=self.settings.mainline,
+        )
+        place = best(self.belief, priced, pending)
+        if place is None:
+            return None
+        name = self.history.good if place == len(self.history) else self.history.commits[place]
+        failed, passed = self.belief.samples(OUTSIDE if place == len(self.history) else place)
+        if not failed and not passed:
+            return Request(revision=name, purpose=Purpose.SEARCH)
+        # A repeat where the leader has to be confirmed anyway is made on a fresh build at once. Two verdicts
+        # that contradict each other may come from a stale tree: that is built from nothing too, once.
+        leader = int(self.belief.weights.argmax())
+        wanted = self.belief.weights[leader] >= LEADING and name in self.unconfirmed(leader)
+        stale = bool(failed and passed and not self._fresh(name))
+        return Request(revision=name, purpose=Purpose.CONFIRM if wanted else Purpose.REPEAT, fresh=wanted or stale)

@@ -1,0 +1,202 @@
+"""The words between a search and its caller: settings, requests, observations, answers."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from harness.model import Verdict
+
+__all__ = [
+    "Answer", "AnswerKind", "Goal", "Noise", "Observation", "Purpose", "RateEstimate", "Request", "Settings", "Stage",
+    "Suspect",
+]  # fmt: skip
+
+
+class Noise(StrEnum):
+    """What is assumed about a test that fails without cause or passes without reason."""
+
+    NONE = "none"
+    """Every result is true; two results that contradict each other end the search."""
+    LOW = "low"
+    """Taken to be mostly reliable until it shows otherwise; the rates are learned."""
+    LEARN = "learn"
+    """Nothing is assumed; the rates are learned (Jeffreys)."""
+    KNOWN = "known"
+    """The rates are given in the settings."""
+
+
+class Goal(StrEnum):
+    """What is looked for."""
+
+    BREAK = "break"
+    """The first commit at which the test fails."""
+    FIX = "fix"
+    """The first commit at which the test passes: the good end is then the older one, where it fails."""
+
+
+class Purpose(StrEnum):
+    """Why a revision is to be tested."""
+
+    END = "end"
+    """One of the two ends, which are verified first."""
+    SEARCH = "search"
+    """It splits what is left."""
+    REPEAT = "repeat"
+    """It was tested before; another sample tells more than another commit."""
+    CONFIRM = "confirm"
+    """The culprit or one of its parents, on a fresh build."""
+
+
+class Stage(StrEnum):
+    """How far a search is."""
+
+    ENDS = "ends"
+    MAINLINE = "mainline"
+    """First parents are tested, to find the merge that brought the change in."""
+    DESCENT = "descent"
+    """The commits that one merge brought in are tested."""
+    CONFIRM = "confirm"
+    DONE = "done"
+
+
+class AnswerKind(StrEnum):
+    """How a search ends."""
+
+    CULPRIT = "culprit"
+    """One commit, confirmed."""
+    SUSPECTS = "suspects"
+    """The smallest set that contains the culprit and that no test can split, or what is left when the budget is spent."""
+    GOOD_FAILS = "good-fails"
+    """The good end fails, and so does all else."""
+    BAD_PASSES = "bad-passes"
+    """The bad end passes, and so does all else."""
+    FLAKY = "flaky"
+    """There is no culprit: the test fails about as often at every revision, or its results contradict each other."""
+    UNTESTABLE = "untestable"
+    """An end, or everything between the ends, could not be tested."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to search.
+
+    Attributes:
+        noise: What is assumed about the test.
+        rates: For `Noise.KNOWN`: how often the test fails on the bad and on the good side, each in 0..1.
+        confidence: Posterior probability at which to stop, in 0..1.
+        no_culprit: Prior probability that there is no culprit and the test is flaky; not used with `Noise.NONE`.
+        goal: What is looked for.
+        verify_ends: Whether both ends are tested before anything else.
+        confirmations: How often culprit and each parent are to be seen on fresh builds.
+        least_testable: A commit that is testable with less probability than this is not probed.
+        mainline: A first parent is taken when it tells at least this share of what the best commit tells (per second);
+            1 switches the preference off.
+        same_factor: What is left of the prior of commits between two revisions whose built files are identical.
+        most_tests: Samples after which to give up with what is known, or None.
+    """
+
+    noise: Noise = Noise.LOW
+    rates: tuple[float, float] | None = None
+    confidence: float = 0.99
+    no_culprit: float = 0.05
+    goal: Goal = Goal.BREAK
+    verify_ends: bool = True
+    confirmations: int = 1
+    least_testable: float = 0.2
+    mainline: float = 0.8
+    same_factor: float = 0.001
+    most_tests: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Test this revision, in a fresh boot.
+
+    Attributes:
+        revision: What to test.
+        purpose: Why.
+        fresh: Whether the build must not be incremental nor come from the cache.
+    """
+
+    revision: str
+    purpose: Purpose
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What was seen at a revision, in one boot; one sample.
+
+    Attributes:
+        verdict: Good, bad, or skip after the caller tried again in vain.
+        reason: For a skip: what failed, as a key; commits with the same key are taken to fail for the same
+            cause, in stretches ("build", "boot", "build:mq_getattr").
+        fresh: Whether the build was made from nothing for this sample.
+    """
+
+    verdict: Verdict
+    reason: str = "build"
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A commit that can be the culprit.
+
+    Attributes:
+        revision: The commit.
+        probability: Posterior probability, in 0..1.
+        untestable: Whether it was tried and could not be tested.
+    """
+
+    revision: str
+    probability: float
+    untestable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateEstimate:
+    """How often the test fails on one side of the culprit.
+
+    Attributes:
+        failed: Samples that failed.
+        samples: Samples in all.
+        mean: Posterior mean of the rate.
+        low: Lower end of its central 90 % interval.
+        high: Upper end.
+    """
+
+    failed: int
+    samples: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a search found.
+
+    Attributes:
+        kind: Which of the fields below mean something.
+        sentence: The answer for a person.
+        confidence: Posterior probability that the answer is right, in 0..1.
+        suspects: Likeliest first; one for `AnswerKind.CULPRIT`, none without a culprit.
+        fails_before: Rate of failing samples before the culprit; of all samples where there is none.
+        fails_after: Rate from the culprit on, or None where there is none.
+        tests: Samples that gave a verdict.
+        skips: Attempts that gave none.
+    """
+
+    kind: AnswerKind
+    sentence: str
+    confidence: float
+    suspects: tuple[Suspect, ...] = field(default=())
+    fails_before: RateEstimate
+    fails_after: RateEstimate | None = None
+    tests: int
+    skips: int
+
+    @property
+    def culprit(self) -> str | None:
+        """The culprit, where there is exactly one."""
+        return self.suspects[0].revision if self.kind is AnswerKind.CULPRIT else None

@@ -1,0 +1,102 @@
+"""Which commits probably do not build or boot: broken commits come in stretches.
+
+One two-state Markov chain per reason along the order of the commits (bisect.md 2.6): with share s and mean
+run L of broken commits, a = 1/L, b = a·s/(1-s), and after d steps the state is remembered with λ^d,
+λ = 1-a-b. A commit that is broken for one reason says nothing about another. Share and run are not
+known; the predictions are averaged over a grid of them, weighted by how well each explains what was seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.bisect.history import OUTSIDE, Floats
+
+__all__ = ["Testability"]
+
+UNSEEN = 0.98
+"""Probability that a commit can be tested before any could not."""
+
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
+RUNS = (1.05, 1.5, 3.0, 7.0, 15.0, 30.0, 60.0, 150.0, 400.0)
+NEGLIGIBLE = 0.01
+"""Grid points with less posterior weight than this are left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chains:
+    """Chains of the grid that are still plausible; one row each. `weight` sums to 1."""
+
+    share: Floats
+    memory: Floats
+    weight: Floats
+
+
+class Testability:
+    """What is known about which commits can be tested."""
+
+    __test__ = False  # for pytest, which takes the name for a class of tests
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._fine: set[int] = set()
+        self._broken: dict[str, set[int]] = {}
+
+    def fine(self, place: int) -> None:
+        """A commit gave a verdict."""
+        self._fine.add(place)
+
+    def broken(self, place: int, reason: str) -> None:
+        """A commit could not be tested, for this reason."""
+        self._broken.setdefault(reason, set()).add(place)
+
+    def is_broken(self, place: int) -> bool:
+        """Whether a commit could not be tested."""
+        return any(place in places for places in self._broken.values())
+
+    def probabilities(self) -> Floats:
+        """Probability that each commit can be tested; the last entry is the good end. Known ones are 0 or 1."""
+        found = np.full(self._size + 1, UNSEEN)
+        for places in self._broken.values():
+            found *= self._chain(sorted(places))
+        found[list(self._fine)] = 1.0
+        found[[place for places in self._broken.values() for place in places]] = 0.0
+        return found
+
+    def _chain(self, broken: list[int]) -> Floats:
+        """Probability that each commit is free of one reason."""
+        known = np.array(sorted({*broken, *self._fine}))
+        state = np.isin(known, broken)
+        chains = _plausible(known, state)
+        places = np.append(np.arange(self._size), OUTSIDE)
+        after = np.searchsorted(known, places)
+        free = np.zeros(len(places))
+        for share, memory, weight in zip(chains.share, chains.memory, chains.weight, strict=True):
+            here = np.full((2, len(places)), [[1 - share], [share]])
+            for side, neighbour in ((after > 0, after - 1), (after < len(known), after)):
+                near = known[neighbour[side]]
+                kept = memory ** np.abs(places[side] - near)
+                broken_near = state[neighbour[side]]
+                # The chain is reversible, so both directions have the same steps; the state here is counted once.
+                here[0, side] *= np.where(broken_near, 1 - kept, (1 - share + share * kept) / (1 - share))
+                here[1, side] *= np.where(broken_near, (share + (1 - share) * kept) / share, 1 - kept)
+            free += weight * here[0] / here.sum(axis=0)
+        return free
+
+
+def _plausible(
+    known: np.ndarray[tuple[int, ...], np.dtype[np.int64]], state: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+) -> _Chains:
+    """Posterior over the grid of shares and runs, given the states of some commits in order."""
+    share, run = (axis.ravel() for axis in np.meshgrid(SHARES, RUNS))
+    memory = 1 - (1 / run) * (1 + share / (1 - share))
+    possible = memory >= 0
+    share, memory = share[possible], memory[possible]
+    ends = np.where(state, share[:, None], 1 - share[:, None])
+    kept = memory[:, None] ** np.diff(known)
+    steps = np.where(state[1:] == state[:-1], kept, 0.0) + (1 - kept) * ends[:, 1:]
+    logs = np.log(ends[:, 0]) + np.log(steps + 1e-300).sum(axis=1)
+    weight = np.exp(logs - logs.max())
+    weight[weight < NEGLIGIBLE * weight.max()] = 0.0
+    left = weight > 0
+    return _Chains(share=share[left], memory=memory[left], weight=weight[left] / weight.sum())

@@ -1,0 +1,164 @@
+"""When a search is over, and what it says then."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.bisect.history import OUTSIDE, Mask
+from harness.bisect.terms import Answer, AnswerKind, Goal, Noise, RateEstimate, Suspect
+from harness.model import Verdict
+
+if TYPE_CHECKING:
+    from harness.bisect.search import Search
+
+__all__ = ["decide"]
+
+IMPOSSIBLE = np.log(1e-6)
+"""Fit below which results of a test without noise contradict each other."""
+
+LISTED = 1e-6
+"""Suspects with less probability are not listed."""
+
+
+def decide(search: "Search") -> Answer | None:
+    """The answer to a search as it stands, or None while it must go on."""
+    if search.settings.noise is Noise.NONE and search.belief.fit < IMPOSSIBLE:
+        return _no_culprit(search, 1.0)
+    if search.settings.verify_ends and any(
+        _untestable(search, end) for end in (search.history.bad, search.history.good)
+    ):
+        return _answer(search, AnswerKind.UNTESTABLE, 1.0, None)
+    if search.unverified():
+        return None
+    if search.belief.no_culprit >= search.settings.confidence:
+        return _no_culprit(search, search.belief.no_culprit)
+    return _found(search)
+
+
+def _found(search: "Search") -> Answer | None:
+    """The culprit, or the set that contains it, if it is time to name them."""
+    belief, settings = search.belief, search.settings
+    leader = int(belief.weights.argmax())
+    if belief.weights[leader] >= settings.confidence:
+        if search.unconfirmed(leader) and not _spent(search):
+            return None
+        return _answer(search, AnswerKind.CULPRIT, float(belief.weights[leader]), leader)
+    suspects = _credible(search)
+    mass = float(belief.weights[suspects].sum())
+    if _spent(search) or not _splits(search, suspects):
+        return _answer(search, AnswerKind.SUSPECTS, mass, None, suspects)
+    return None
+
+
+def _spent(search: "Search") -> bool:
+    most = search.settings.most_tests
+    return most is not None and search.belief.fails + search.belief.passes >= most
+
+
+def _untestable(search: "Search", revision: str) -> bool:
+    seen = search.samples(revision)
+    return bool(seen) and all(sample.verdict is Verdict.SKIP for sample in seen)
+
+
+def _credible(search: "Search") -> Mask:
+    """The smallest set of candidates with the wanted probability; equally likely ones go in together."""
+    weights = search.belief.weights
+    falling = np.sort(weights)[::-1]
+    enough = int(np.searchsorted(falling.cumsum(), search.settings.confidence - 1e-12))
+    least = falling[min(enough, len(falling) - 1)]
+    found: Mask = weights >= least * (1 - 1e-9)
+    return found
+
+
+def _splits(search: "Search", suspects: Mask) -> bool:
+    """Whether a usable commit has some of the suspects among its ancestors, but not all."""
+    inside = np.rint(search.history.sums(suspects.astype(np.float64)))
+    splitting = (inside > 0) & (inside < suspects.sum())
+    return bool((splitting & search.usable()[:-1]).any())
+
+
+def _no_culprit(search: "Search", confidence: float) -> Answer:
+    if search.settings.noise is Noise.NONE:
+        kind = _contradicting_end(search)
+    elif not search.belief.passes:
+        kind = AnswerKind.GOOD_FAILS
+    elif not search.belief.fails:
+        kind = AnswerKind.BAD_PASSES
+    else:
+        kind = AnswerKind.FLAKY
+    return _answer(search, kind, confidence, None)
+
+
+def _contradicting_end(search: "Search") -> AnswerKind:
+    """Without noise: an end whose results are all on the wrong side, or else flaky."""
+    size = len(search.history)
+    failed, passed = search.belief.samples(OUTSIDE)
+    if failed and not passed:
+        return AnswerKind.GOOD_FAILS
+    failed, passed = search.belief.samples(size - 1)
+    if passed and not failed:
+        return AnswerKind.BAD_PASSES
+    return AnswerKind.FLAKY
+
+
+def _answer(
+    search: "Search", kind: AnswerKind, confidence: float, culprit: int | None, suspects: Mask | None = None
+) -> Answer:
+    weights = search.belief.weights
+    places = [culprit] if culprit is not None else [] if suspects is None else np.flatnonzero(suspects).tolist()
+    places.sort(key=lambda place: (-weights[place], place))
+    before, after = search.belief.estimates(places[0] if places else None)
+    if search.settings.goal is Goal.FIX:
+        before, after = _turned(before), after and _turned(after)
+    found = tuple(
+        Suspect(
+            revision=search.history.commits[place],
+            probability=float(weights[place]),
+            untestable=search.skipped(search.history.commits[place]),
+        )
+        for place in places
+        if weights[place] >= LISTED or place == culprit
+    )
+    return Answer(
+        kind=kind,
+        sentence=_sentence(search, kind, found, before),
+        confidence=confidence,
+        suspects=found,
+        fails_before=before,
+        fails_after=after,
+        tests=search.belief.fails + search.belief.passes,
+        skips=sum(seen.verdict is Verdict.SKIP for _, seen in search.observations),
+    )
+
+
+def _turned(rate: RateEstimate) -> RateEstimate:
+    """The rate of failing, where the engine counted passes."""
+    return RateEstimate(
+        failed=rate.samples - rate.failed,
+        samples=rate.samples,
+        mean=1 - rate.mean,
+        low=1 - rate.high,
+        high=1 - rate.low,
+    )
+
+
+def _sentence(search: "Search", kind: AnswerKind, suspects: tuple[Suspect, ...], rate: RateEstimate) -> str:
+    history, fix = search.history, search.settings.goal is Goal.FIX
+    what = "commit that fixes it" if fix else "bad commit"
+    match kind:
+        case AnswerKind.CULPRIT:
+            return f"The first {what} is {suspects[0].revision}."
+        case AnswerKind.SUSPECTS:
+            untestable = sum(suspect.untestable for suspect in suspects)
+            return f"The first {what} is one of {len(suspects)}; {untestable} of them could not be tested."
+        case AnswerKind.GOOD_FAILS:
+            old = "passes" if fix else "fails"
+            return f"The {'old' if fix else 'good'} end {history.good} {old}: there is no change to look for."
+        case AnswerKind.BAD_PASSES:
+            new = "fails" if fix else "passes"
+            return f"The {'new' if fix else 'bad'} end {history.bad} {new}: there is no change to look for."
+        case AnswerKind.FLAKY:
+            share = f"{rate.failed} of {rate.samples} samples failed"
+            return f"No commit explains the results: the test is flaky ({share})."
+        case AnswerKind.UNTESTABLE:
+            return "An end of the history could not be tested."

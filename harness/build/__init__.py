@@ -1,0 +1,208 @@
+"""Builds components from source: a recipe says which commands, a builder runs them, the store keeps the output.
+
+A recipe is a module in this package that defines what `Recipe` says; it is found by its name. The
+output of a build is an artifact of kind "runtime" whose directory stands for the guest's root.
+"""
+
+import importlib
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from harness import source, toolchain
+from harness.build import container, environment, host
+from harness.build.container import Bind
+from harness.build.spec import Builder, BuildError, BuildSpec, Command, Places, Recipe
+from harness.errors import ConfigError
+from harness.store import Artifact, Store
+from harness.toolchain import Toolchain
+from harness.wait import Deadline
+
+__all__ = ["KIND", "BuildError", "BuildSpec", "Builder", "build", "find", "inputs", "recipe"]
+
+KIND = "runtime"
+
+LOG = "build.log"
+"""Name of the log beside a stored artifact's manifest."""
+
+TAIL = 15
+"""Lines of the log that an error shows."""
+
+INSIDE = PurePosixPath("/harness")
+"""Where the directories of a build are in a container."""
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        ConfigError: There is none; the message names those that exist.
+    """
+    here = Path(__file__).parent
+    modules = {path.stem: importlib.import_module(f"{__name__}.{path.stem}") for path in sorted(here.glob("[a-z]*.py"))}
+    recipes = {stem: cast("Recipe", module) for stem, module in modules.items() if hasattr(module, "source_place")}
+    if name not in recipes:
+        raise ConfigError(f"There is no recipe `{name}`; known are {', '.join(recipes)}.")
+    return recipes[name]
+
+
+def inputs(spec: BuildSpec) -> dict[str, Any]:
+    """Everything that the output of a build depends on, as plain JSON values."""
+    how = recipe(spec.rules.recipe)
+    place = environment.inputs(spec.rules.environment, how.packages(spec)) if spec.builder is Builder.DOCKER else None
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "recipe": [spec.rules.recipe, how.REVISION],
+        "builder": spec.builder.value,
+        "environment": place,
+        "source": spec.revision.identity,
+        "unvendored": spec.source.unvendored,
+        "toolchain": spec.toolchain.identity if spec.toolchain else None,
+        "package": spec.rules.package,
+        "tags": list(spec.rules.tags),
+        "output": spec.rules.output,
+    }
+
+
+def find(spec: BuildSpec, store: Store) -> Artifact | None:
+    """The output of a build that was done before, or None."""
+    return store.find(KIND, inputs(spec))
+
+
+def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path) -> Artifact:
+    """The output of a build: from the store, or built now from what is fetched now.
+
+    Args:
+        spec: What to build.
+        store: Where source, toolchain, environment and output are kept.
+        deadline: For all of it.
+        log: File that gets the commands and their output; not touched when nothing is built.
+
+    Returns:
+        An artifact whose directory stands for the guest's root.
+
+    Raises:
+        BuildError: A command failed, or the output is not there; the message ends with the end of the log.
+        InfrastructureError: Something that the build needs cannot be had, or Docker does not answer.
+        DeadlineError: It took too long.
+    """
+
+    def make(files: Path) -> dict[str, Any]:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"# {spec.title}, from {spec.revision.text}, on {spec.builder.value}\n", encoding="utf-8")
+        (files / spec.rules.output).parent.mkdir(parents=True)
+        with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
+            job = Job(spec=spec, recipe=recipe(spec.rules.recipe), files=files, scratch=Path(scratch), log=log)
+            code = BUILDERS[spec.builder](job, store, deadline)
+        if code != 0:
+            raise BuildError(f"The build of {spec.title} ended with status {code}{_end_of(log)}", log=log)
+        if not os.access(files / spec.rules.output, os.X_OK):
+            raise BuildError(f"The build of {spec.title} made no executable {spec.rules.output}{_end_of(log)}", log=log)
+        shutil.copyfile(log, files.parent / LOG)
+        tools = spec.toolchain
+        return {"source": spec.revision.text, "toolchain": f"{tools.name} {tools.version}" if tools else None}
+
+    return store.obtain(KIND, inputs(spec), make, deadline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A build that is being done.
+
+    Attributes:
+        spec: What is built.
+        recipe: Its recipe.
+        files: Directory for the output.
+        scratch: Directory that is removed afterwards.
+        log: File for the commands and their output.
+    """
+
+    spec: BuildSpec
+    recipe: Recipe
+    files: Path
+    scratch: Path
+    log: Path
+
+    def commands(self, places: Places) -> tuple[Command, ...]:
+        """The recipe's commands, which are written to the log as a person would type them."""
+        commands = self.recipe.commands(self.spec, places)
+        with self.log.open("a", encoding="utf-8") as file:
+            for command in commands:
+                variables = shlex.join(f"{name}={value}" for name, value in command.env.items())
+                file.write(f"+ cd {shlex.quote(str(command.cwd))} && env {variables} {shlex.join(command.argv)}\n")
+        return commands
+
+
+def _in_container(job: Job, store: Store, deadline: Deadline) -> int:
+    spec = job.spec
+    place = INSIDE / "work" / job.recipe.source_place(spec)
+    further = job.recipe.packages(spec)
+    tree, tools = _ingredients(spec, store, deadline)
+    tool_root = INSIDE / "toolchain" / tools.goroot.relative_to(tools.artifact.path) if tools else None
+    places = Places(
+        work=INSIDE / "work",
+        toolchain=tool_root,
+        output=INSIDE / "output",
+        scratch=INSIDE / "scratch",
+        cache=INSIDE / "cache",
+    )
+    binds = [
+        Bind(outside=tree, inside=place),
+        Bind(outside=job.files, inside=places.output, writable=True),
+        Bind(outside=job.scratch, inside=places.scratch, writable=True),
+        Bind(
+            outside=_cache(store, environment.key(spec.rules.environment, further)), inside=places.cache, writable=True
+        ),
+    ]
+    if tools:
+        binds.append(Bind(outside=tools.artifact.path, inside=INSIDE / "toolchain"))
+    base = environment.obtain(spec.rules.environment, further, store, deadline)
+    home = {"HOME": str(places.scratch), "TMPDIR": str(places.scratch), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    commands = tuple(replace(command, env=home | dict(command.env)) for command in job.commands(places))
+    return container.run(commands, base, tuple(binds), job.log, deadline)
+
+
+def _on_host(job: Job, store: Store, deadline: Deadline) -> int:
+    spec = job.spec
+    host.require_packages((*spec.rules.environment.packages, *job.recipe.packages(spec)), deadline)
+    tree, tools = _ingredients(spec, store, deadline)
+    place = job.scratch / "work" / job.recipe.source_place(spec)
+    # A copy, because nothing else keeps the commands from writing to the store.
+    shutil.copytree(tree, place, symlinks=True)
+    places = Places(
+        work=PurePosixPath(job.scratch, "work"),
+        toolchain=PurePosixPath(tools.goroot) if tools else None,
+        output=PurePosixPath(job.files),
+        scratch=PurePosixPath(job.scratch),
+        cache=PurePosixPath(_cache(store, "host")),
+    )
+    return host.run(job.commands(places), job.scratch, job.log, deadline)
+
+
+BUILDERS: dict[Builder, Callable[[Job, Store, Deadline], int]] = {
+    Builder.DOCKER: _in_container,
+    Builder.HOST: _on_host,
+}
+
+
+def _ingredients(spec: BuildSpec, store: Store, deadline: Deadline) -> tuple[Path, Toolchain | None]:
+    tree = source.checkout(spec.source, spec.revision, store, deadline).path
+    return tree, toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
+
+
+def _cache(store: Store, key: str) -> Path:
+    """Compiler output that builds in one environment share; another environment's C headers would be another truth."""
+    path = (store.root / "build-cache" / key[:20]).absolute()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _end_of(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
+    return f"; its log is {log}, which ends with\n" + "\n".join(f"  | {line}" for line in lines)

@@ -1,0 +1,204 @@
+"""Builder `docker`: runs the commands of a build in containers without network, as the calling user.
+
+The image is made from our own environment, never pulled. Every container has the label `OWNER`; it is
+removed when its command ends, however that happens, and what a killed harness left is removed by the next.
+"""
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import Mount
+
+from harness import log
+from harness.build.environment import TREE
+from harness.build.spec import Command
+from harness.errors import InfrastructureError
+from harness.store import Artifact, locked
+from harness.wait import Deadline, poll
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+__all__ = ["OWNER", "Bind", "run", "sweep"]
+
+logger = log.get(__name__)
+
+OWNER = "rkt-harness.owner"
+"""Label of our containers and images: process id and start time of the harness that made it."""
+
+REPOSITORY = "rkt-harness-environment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """A directory of this computer in the container.
+
+    Attributes:
+        outside: The directory.
+        inside: Where the commands see it.
+        writable: Whether they may write there.
+    """
+
+    outside: Path
+    inside: PurePosixPath
+    writable: bool = False
+
+
+def run(
+    commands: tuple[Command, ...], environment: Artifact, binds: tuple[Bind, ...], output: Path, deadline: Deadline
+) -> int:
+    """Run commands one after another, each in a fresh container, until one fails.
+
+    Args:
+        commands: What to run.
+        environment: The tree that they run on, see `harness.build.environment`.
+        binds: What they see of this computer.
+        output: File that their output is appended to.
+        deadline: When the running one is ended.
+
+    Returns:
+        Exit status of the last command that ran.
+
+    Raises:
+        InfrastructureError: The Docker daemon does not answer or refuses.
+        DeadlineError: A command ran too long. Its container is gone.
+    """
+    with _client() as client:
+        sweep(client)
+        image = _image(client, environment, deadline)
+        for command in commands:
+            code = _run(client, image, command, binds, output, deadline)
+            if code != 0:
+                return code
+    return 0
+
+
+def sweep(client: "DockerClient") -> None:
+    """Remove containers whose harness does not run any more."""
+    for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
+        if not _lives(container.labels[OWNER]):
+            logger.warning("removing the container %s, left by a harness that was killed", container.name)
+            _remove(client, str(container.name))
+
+
+@contextmanager
+def _client() -> Iterator["DockerClient"]:
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except (DockerException, requests.RequestException) as error:
+        raise InfrastructureError(
+            "The Docker daemon does not answer, and the build wants a container.",
+            hint="Run `ci/with-docker harness run ...`, which starts one, or build with `--builder host`.",
+        ) from error
+    try:
+        yield client
+    except (DockerException, requests.RequestException) as error:
+        raise InfrastructureError(f"Docker did not do what the build needs: {error}.") from error
+    finally:
+        client.close()
+
+
+def _image(client: "DockerClient", environment: Artifact, deadline: Deadline) -> str:
+    """The name of the environment's image; it is imported when Docker does not have it."""
+    name = f"{REPOSITORY}:{environment.key[:20]}"
+    # Two builds at once would import the same tree twice and leave the first one nameless.
+    with locked(environment.path.parent.with_suffix(".import.lock"), deadline):
+        try:
+            client.images.get(name)
+        except ImageNotFound:
+            logger.info("importing the build environment %s into Docker", environment.key[:12])
+            repository, _, tag = name.partition(":")
+            client.api.import_image(src=str(environment.path / TREE), repository=repository, tag=tag)
+            client.images.get(name)
+    return name
+
+
+def _run(
+    client: "DockerClient", image: str, command: Command, binds: tuple[Bind, ...], output: Path, deadline: Deadline
+) -> int:
+    # The name is ours, so that the container can be removed even if Ctrl-C comes while it is being made.
+    name = f"rkt-harness-build-{uuid.uuid4().hex[:12]}"
+    try:
+        container = client.containers.create(
+            image,
+            list(command.argv),
+            name=name,
+            labels={OWNER: _ourselves()},
+            environment=dict(command.env),
+            working_dir=str(command.cwd),
+            mounts=[
+                Mount(str(bind.inside), str(bind.outside), type="bind", read_only=not bind.writable) for bind in binds
+            ],
+            user=f"{os.getuid()}:{os.getgid()}",
+            network_mode="none",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+        )
+        container.start()
+        with _logged(container, output):
+            return poll(lambda: _exit_status(container), deadline, every=0.1)
+    finally:
+        _remove(client, name)
+
+
+def _exit_status(container: "Container") -> int | None:
+    container.reload()
+    state: Mapping[str, object] = container.attrs["State"]
+    return int(str(state["ExitCode"])) if state["Status"] in {"exited", "dead"} else None
+
+
+@contextmanager
+def _logged(container: "Container", output: Path) -> Iterator[None]:
+    """Append the container's output to a file while it appears; all of it is there when the context ends."""
+
+    def copy() -> None:
+        # The stream breaks off when the container is removed under it.
+        with output.open("ab", buffering=0) as file, suppress(DockerException, requests.RequestException):
+            for chunk in container.logs(stream=True, follow=True):
+                file.write(chunk)
+
+    thread = threading.Thread(target=copy, name=f"log-of-{container.name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    except BaseException:
+        with suppress(APIError):
+            container.kill()
+        raise
+    finally:
+        thread.join(timeout=5)
+
+
+def _remove(client: "DockerClient", name: str) -> None:
+    with suppress(NotFound):
+        client.api.remove_container(name, force=True, v=True)
+
+
+def _ourselves() -> str:
+    return f"{os.getpid()}:{_started(os.getpid())}"
+
+
+def _lives(owner: str) -> bool:
+    pid, _, started = owner.partition(":")
+    return pid.isdigit() and _started(int(pid)) == started
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in ticks since boot; numbers of processes are used again, this is not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return stat.rpartition(")")[2].split()[19]

@@ -1,0 +1,80 @@
+"""Recipe `go`: one statically linked executable from a tree of Go code.
+
+Static, because the executable is built once and runs on guests from glibc 2.31 to the newest. Where the
+dependencies are not in the tree (`unvendored`), they are Debian's golang-*-dev packages, and Go finds
+them and the tree itself by GOPATH; elsewhere they are in the tree's `vendor` directory.
+"""
+
+import re
+from pathlib import PurePosixPath
+
+from harness.build.spec import BuildSpec, Command, Places
+from harness.errors import ConfigError
+
+__all__ = ["REVISION", "commands", "packages", "source_place"]
+
+REVISION = 1
+
+STATIC_TAGS = ("netgo", "osusergo")
+"""Go's own resolver and user database instead of the C library's, which load plugins and cannot be static."""
+
+DEBIAN_GOPATH = PurePosixPath("/usr/share/gocode")
+"""Where golang-*-dev packages put their code."""
+
+LIBRARY = re.compile(r"golang-.*-dev\Z")
+
+
+def packages(spec: BuildSpec) -> tuple[str, ...]:
+    """The Go libraries that Debian's maintainer builds the package with; Debian's own Go is not wanted."""
+    if not spec.source.unvendored:
+        return ()
+    return tuple(name for name in spec.revision.depends if LIBRARY.match(name))
+
+
+def source_place(spec: BuildSpec) -> PurePosixPath:
+    """Below a GOPATH at the import path, or anywhere for a module."""
+    if spec.source.unvendored:
+        return PurePosixPath("gopath/src", spec.rules.package)
+    return PurePosixPath("source")
+
+
+def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
+    """One `go build`."""
+    if places.toolchain is None:
+        raise ConfigError(f"The recipe of {spec.name} is `go`, so its cells need a version of Go.")
+    root = places.work / source_place(spec)
+    go = places.toolchain / "bin" / "go"
+    build = (
+        str(go), "build", "-trimpath", "-buildvcs=false",
+        "-tags", " ".join((*spec.rules.tags, *STATIC_TAGS)),
+        "-ldflags", _linker_flags(spec),
+        "-o", str(places.output / spec.rules.output), ".",
+    )  # fmt: skip
+    return (Command(argv=build, cwd=root, env=_environment(spec, places)),)
+
+
+def _environment(spec: BuildSpec, places: Places) -> dict[str, str]:
+    if spec.source.unvendored:
+        mode = {"GO111MODULE": "off", "GOPATH": f"{places.work / 'gopath'}:{DEBIAN_GOPATH}", "GOFLAGS": ""}
+    else:
+        mode = {"GO111MODULE": "on", "GOPATH": str(places.scratch / "gopath"), "GOFLAGS": "-mod=vendor"}
+    return mode | {
+        "GOROOT": str(places.toolchain),
+        "GOCACHE": str(places.cache / "go"),
+        "GOENV": "off",
+        # No other version of Go, no module and no telemetry from the network.
+        "GOTOOLCHAIN": "local",
+        "GOPROXY": "off",
+        "GOTELEMETRY": "off",
+        "CGO_ENABLED": "1",
+    }
+
+
+def _linker_flags(spec: BuildSpec) -> str:
+    # The two variables are those that runc's own Makefile sets; the linker ignores them where a program has none.
+    return f"-s -w -extldflags -static -X main.version={_word(spec.version)} -X main.gitCommit={_word(spec.revision.stamp)}"
+
+
+def _word(text: str) -> str:
+    """A value that cannot become a second flag."""
+    return re.sub(r"[^A-Za-z0-9.+~_:-]", "_", text)

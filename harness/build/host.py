@@ -1,0 +1,56 @@
+"""Builder `host`: runs the commands of a build on this computer, with what is installed there."""
+
+from pathlib import Path
+
+from harness import proc
+from harness.build.spec import Command
+from harness.errors import InfrastructureError
+from harness.wait import Deadline
+
+__all__ = ["require_packages", "run"]
+
+INSTALLED = "install ok installed"
+
+
+def require_packages(packages: tuple[str, ...], deadline: Deadline) -> None:
+    """Check that all packages of the build are installed.
+
+    Raises:
+        InfrastructureError: Some are not; the message names them, and the hint is the command that mends it.
+    """
+    proc.require("dpkg-query", package="dpkg")
+    argv = ["dpkg-query", "--show", "--showformat=${Package} ${Status}\\n", *packages]
+    # Unknown packages make it fail, and are what we look for.
+    done = proc.run(argv, deadline=deadline, apart=True, expect=(0, 1))
+    installed = {
+        name for name, _, status in (line.partition(" ") for line in done.out.splitlines()) if status == INSTALLED
+    }
+    missing = [name for name in packages if name not in installed]
+    if missing:
+        raise InfrastructureError(
+            f"The build on this computer needs packages that are not installed: {', '.join(missing)}.",
+            hint=f"Run `apt-get install {' '.join(missing)}`, or build with `--builder docker`.",
+        )
+
+
+def run(commands: tuple[Command, ...], scratch: Path, output: Path, deadline: Deadline) -> int:
+    """Run commands one after another until one fails.
+
+    Args:
+        commands: What to run.
+        scratch: Their HOME and TMPDIR.
+        output: File that their output is appended to.
+        deadline: When the running one is ended.
+
+    Returns:
+        Exit status of the last command that ran.
+
+    Raises:
+        DeadlineError: A command ran too long, and was ended with all its children.
+    """
+    for command in commands:
+        env = proc.environment({"HOME": str(scratch), "TMPDIR": str(scratch), **command.env})
+        done = proc.run(command.argv, deadline=deadline, env=env, cwd=Path(command.cwd), output=output, expect=None)
+        if done.code != 0:
+            return done.code
+    return 0

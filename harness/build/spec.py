@@ -1,0 +1,117 @@
+"""What a build is made from, and what a recipe says about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from harness.catalog import Build, Source
+from harness.errors import InfrastructureError
+from harness.source import Revision
+from harness.toolchain import Release
+
+__all__ = ["BuildError", "BuildSpec", "Builder", "Command", "Places", "Recipe"]
+
+
+class Builder(StrEnum):
+    """Where the commands of a recipe run."""
+
+    DOCKER = "docker"
+    """In a container without network, on a Debian tree of the release that the runtime's file names."""
+    HOST = "host"
+    """On this computer, with what is installed there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSpec:
+    """One build: everything that its output depends on.
+
+    Attributes:
+        name: The component: "runc".
+        version: The version that was asked for: "1.1.5"; the program reports it as its own.
+        rules: How it is built, of the component's knowledge file.
+        source: Where its code comes from, one of `rules.sources`.
+        revision: Which code; resolved from `source`.
+        toolchain: With which toolchain, or None where the environment's compiler does it all.
+        builder: Where.
+    """
+
+    name: str
+    version: str
+    rules: Build
+    source: Source
+    revision: Revision
+    toolchain: Release | None
+    builder: Builder = Builder.DOCKER
+
+    @property
+    def title(self) -> str:
+        """What is built with what, for people: "runc 1.1.5 with go 1.27.3"."""
+        tool = f" with {self.toolchain.name} {self.toolchain.version}" if self.toolchain else ""
+        return f"{self.name} {self.version}{tool}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Directories of a build, as its commands see them.
+
+    Attributes:
+        work: Has the source at the place below it that the recipe names.
+        toolchain: Top directory of the toolchain; None if there is none.
+        output: What appears here is the artifact; a directory that stands for the guest's root.
+        scratch: For anything; removed afterwards.
+        cache: Kept between builds in the same environment.
+    """
+
+    work: PurePosixPath
+    toolchain: PurePosixPath | None
+    output: PurePosixPath
+    scratch: PurePosixPath
+    cache: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command of a build.
+
+    Attributes:
+        argv: The command.
+        cwd: Where it runs.
+        env: Its environment; the builder adds PATH, HOME and TMPDIR where they are not given.
+    """
+
+    argv: tuple[str, ...]
+    cwd: PurePosixPath
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class Recipe(Protocol):
+    """What a module in harness/build defines to be a recipe.
+
+    Attributes:
+        REVISION: Raised when the recipe's output changes; goes in hashes.
+    """
+
+    REVISION: int
+
+    def packages(self, spec: BuildSpec) -> tuple[str, ...]:
+        """Packages that the environment needs beside those of the knowledge file."""
+
+    def source_place(self, spec: BuildSpec) -> PurePosixPath:
+        """Where below `Places.work` the source has to be."""
+
+    def commands(self, spec: BuildSpec, places: Places) -> tuple[Command, ...]:
+        """What is run, in this order, until one fails."""
+
+
+class BuildError(InfrastructureError):
+    """A command of a build failed: this revision does not build. It says nothing about the runtime's behavior.
+
+    Attributes:
+        log: File with the output of all commands.
+    """
+
+    def __init__(self, message: str, *, log: Path, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.log = log

@@ -1,0 +1,150 @@
+"""The command line: verbs, and the one place that turns errors into sentences and exit codes.
+
+Each verb is a module here with a function `register(app)`; adding one is adding it to `VERBS`. A verb reads
+`settings.of(context)`, prints through `output`, raises `HarnessError`s, and ends with another exit code than 0
+by `raise typer.Exit(code)`.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import platformdirs
+import typer
+
+from harness.cli import matrix, run, settings
+from harness.cli.interrupt import interruptible
+from harness.cli.settings import DebugOption, Level, LogOption, MatrixOption, RunsOption, StoreOption
+from harness.errors import ExitCode, HarnessError
+
+__all__ = ["app", "main"]
+
+VERBS = (run, matrix)
+"""Modules of this package that have verbs, in the order of the help."""
+
+app = typer.Typer(
+    name="harness",
+    help="Boot guests with other systemd and Go versions, build a container runtime there, and say what broke.",
+    epilog="Exit codes: 0 all as expected; 1 tests failed; 2 usage or configuration; 3 infrastructure; "
+    "4 nothing ran; 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _verb in VERBS:
+    _verb.register(app)
+
+
+@app.callback()
+def configure(
+    context: typer.Context,
+    *,
+    matrix_file: MatrixOption = None,
+    store: StoreOption = None,
+    runs: RunsOption = None,
+    level: LogOption = Level.WARNING,
+    debug: DebugOption = False,
+) -> None:
+    """Boot guests with other systemd and Go versions, build a container runtime there, and say what broke."""
+    _log_to_stderr(Level.DEBUG if debug else level)
+    cancelled = context.find_object(threading.Event)
+    context.obj = settings.resolve(
+        matrix=matrix_file, store=store, runs=runs, debug=debug, cancelled=cancelled or threading.Event()
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code, see `ExitCode`.
+
+    Args:
+        arguments: Words after the program's name; those of this process if None.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    own = words[: words.index("--")] if "--" in words else words
+    with interruptible() as cancelled:
+        try:
+            code = _run(words, cancelled, debug="--debug" in own)
+        except KeyboardInterrupt:  # outside of typer, which makes it an exit code of its own
+            code = ExitCode.INTERRUPTED
+        if cancelled.is_set():  # whatever else went wrong then is a consequence
+            _tell("The work was interrupted.")
+            code = ExitCode.INTERRUPTED
+        return code
+
+
+def _run(words: list[str], cancelled: threading.Event, *, debug: bool) -> int:
+    try:
+        code = app(words, prog_name="harness", standalone_mode=False, obj=cancelled)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        where = getattr(error, "ctx", None)
+        command = where.command_path if where is not None else "harness"
+        _tell(_sentence(error.format_message()), hint=f"`{command} --help` prints what there is.")
+        return ExitCode.USAGE
+    except HarnessError as error:
+        if debug:
+            traceback.print_exc()
+        _tell(str(error), hint=error.hint)
+        return error.exit_code
+    except (BrokenPipeError, SystemExit) as error:
+        # typer turns the first into the second.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        # Whoever read our output has seen enough. What is still buffered must not fail at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - the last resort: a sentence instead of a traceback
+        return _unexpected(error, debug=debug)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _sentence(message: str) -> str:
+    if not message:  # the help was printed instead
+        return "The name of a command is missing."
+    return message if message.endswith((".", "?", ")")) else f"{message}."
+
+
+def _unexpected(error: Exception, *, debug: bool) -> ExitCode:
+    """Say that the harness itself is broken, and keep the traceback in a file."""
+    text = "".join(traceback.format_exception(error))
+    what = f"The harness met an error of its own: {type(error).__name__}: {error}."
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        what = f"The computer refused: {error.strerror}{where}."
+    try:
+        place = _keep(text)
+    except OSError:
+        place = None
+    if debug or place is None:
+        sys.stderr.write(text)
+    _tell(what, hint=f"The traceback is in {place}; please report it." if place else None)
+    return ExitCode.INFRASTRUCTURE
+
+
+def _keep(text: str) -> Path:
+    folder = platformdirs.user_log_path(settings.APPLICATION, ensure_exists=True)
+    place = folder / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    place.write_text(text, encoding="utf-8")
+    return place
+
+
+def _tell(message: str, *, hint: str | None = None) -> None:
+    """Say what went wrong on stderr: each problem on its own line, further lines of a problem are indented."""
+    for line in message.splitlines():
+        sys.stderr.write(f"{line}\n" if line.startswith(" ") else f"error: {line}\n")
+    if hint:
+        sys.stderr.write(f"hint: {hint}\n")
+
+
+def _log_to_stderr(level: Level) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setLevel(level.upper())
+    logger = logging.getLogger("harness")
+    logger.addHandler(handler)
+    logger.setLevel(level.upper())

@@ -1,0 +1,115 @@
+"""`harness matrix`: which cells there are, and whether matrix.yaml is right."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from harness import matrix
+from harness.cli import output, project, settings
+from harness.cli.options import ProfileOption, SelectOption
+from harness.cli.output import Format, FormatOption
+from harness.errors import NothingRanError
+from harness.model import Cell
+
+__all__ = ["register"]
+
+ExcludedOption = Annotated[
+    bool, typer.Option("--excluded", help="The cells that are left out instead, each with the reason.")
+]
+
+HEADS = ("cell", "systemd", "go", "cgroup", "runtime")
+
+verbs = typer.Typer(no_args_is_help=True, help="Which cells there are, and whether matrix.yaml is right.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    app.add_typer(verbs, name="matrix")
+
+
+@verbs.command("list")
+def list_cells(
+    context: typer.Context,
+    *,
+    select: SelectOption = None,
+    profile: ProfileOption = None,
+    excluded: ExcludedOption = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Print the cells of the matrix, in the order of its axes."""
+    here = project.load(settings.of(context))
+    if excluded:
+        _print(_excluded(here, select=select or (), profile=profile), form)
+    else:
+        _print(((cell, None) for cell in here.choose(profile=profile, select=select or ()).cells), form)
+
+
+def _excluded(here: project.Project, *, select: Sequence[str], profile: str | None) -> Iterable[tuple[Cell, str]]:
+    reasons = dict(here.expansion.excluded)
+    if not reasons:
+        raise NothingRanError("No cell of the matrix is excluded.")
+    # Here the excluded cells are those that are chosen from.
+    only = matrix.Expansion(cells=tuple(reasons), excluded=())
+    try:
+        chosen = matrix.choose(only, here.matrix, here.catalog, profile=profile, select=select)
+    except NothingRanError as error:
+        raise NothingRanError("No cell that fits the selection is excluded.") from error
+    return ((cell, reasons[cell]) for cell in chosen.cells)
+
+
+def _print(pairs: Iterable[tuple[Cell, str | None]], form: Format) -> None:
+    cells = list(pairs)
+    match form:
+        case Format.IDS:
+            output.say("\n".join(cell.id for cell, _ in cells))
+        case Format.JSON:
+            output.as_json([_plain(cell) | ({"reason": reason} if reason else {}) for cell, reason in cells])
+        case Format.TABLE:
+            reasons = any(reason for _, reason in cells)
+            heads = (*HEADS, "reason") if reasons else HEADS
+            output.table(heads, [(*_row(cell), *([reason or ""] if reasons else [])) for cell, reason in cells])
+
+
+def _plain(cell: Cell) -> dict[str, Any]:
+    return {"id": cell.id} | dataclasses.asdict(cell)
+
+
+def _row(cell: Cell) -> tuple[str, ...]:
+    built = " (built)" if cell.systemd_built else ""
+    version = f" {cell.runtime_version}" if cell.runtime_version else ""
+    flavor = f" {cell.flavor}" if cell.flavor else ""
+    return cell.id, f"{cell.systemd}{built}", cell.go or "-", cell.cgroup, f"{cell.runtime}{version}{flavor}"
+
+
+@verbs.command()
+def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
+    """Check matrix.yaml and everything that it names, and count its cells."""
+    chosen = settings.of(context)
+    here = project.load(chosen)
+    profiles = {name: len(here.choose(profile=name, select=()).cells) for name in here.matrix.profiles}
+    late = matrix.expired(here.matrix, datetime.now(tz=UTC).date())
+    report = {
+        "file": settings.shown(chosen.matrix),
+        "cells": len(here.expansion.cells),
+        "excluded": len(here.expansion.excluded),
+        "profiles": profiles,
+        "expectations": len(here.matrix.expectations),
+        "expired": [{"cases": item.cases, "issue": item.issue, "expires": str(item.expires)} for item in late],
+    }
+    if form is Format.JSON:
+        output.as_json(report)
+        return
+    output.say(f"{report['file']}: {report['cells']} cells, {report['excluded']} excluded.")
+    for name, count in profiles.items():
+        output.say(f"  profile {name}: {count} cells")
+    for item in late:
+        output.say(f"  expired on {item.expires}: the expectation of {item.cases} ({item.issue})")
+
+
+@verbs.command()
+def schema() -> None:
+    """Print the JSON schema of matrix.yaml, for editors."""
+    output.as_json(matrix.schema())

@@ -1,0 +1,22 @@
+"""Options that several verbs have; each is declared once."""
+
+from typing import Annotated
+
+import typer
+
+from harness import matrix
+
+__all__ = ["ProfileOption", "SelectOption"]
+
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="EXPRESSION",
+        help="Cells for which this holds: 'systemd>=252 and cgroup==legacy'; given again, all must hold. "
+        f"Fields: {', '.join(matrix.FIELDS)}.",
+    ),
+]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="Cells and suites of a profile of the matrix.")
+]

@@ -1,0 +1,90 @@
+"""What a user sees while cells are worked on: what happens now, for how long, what is cached.
+
+On a terminal a live table; otherwise a line for each thing that ends, so that a CI log stays readable.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from harness.model import Event, Phase, State
+from harness.report.terminal import duration
+
+__all__ = ["Progress", "watching"]
+
+STYLES = {State.CACHED: "dim", State.DONE: "green", State.FAILED: "bold red", State.RUNNING: "bold", State.WAITING: ""}
+
+
+@dataclass(slots=True)
+class _Row:
+    """One cell on the screen."""
+
+    phase: Phase
+    state: State
+    text: str
+    since: float
+    seconds: dict[Phase, str] = field(default_factory=dict)
+
+
+class Progress:
+    """Receives events from any thread and shows them; call it with an `Event`."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._rows: dict[str, _Row] = {}
+        self._ended: set[str] = set()
+        self._lock = threading.Lock()
+        self._begin = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        now = time.monotonic()
+        with self._lock:
+            before = self._rows.get(event.cell)
+            same = before is not None and before.phase is event.phase
+            since = before.since if before is not None and same else now
+            self._rows[event.cell] = _Row(phase=event.phase, state=event.state, text=event.text, since=since)
+        if not self._console.is_terminal and event.state is not State.RUNNING:
+            spent = "" if event.state is State.CACHED else f" in {duration(now - since)}"
+            self._console.print(
+                Text(f"{event.cell}  {event.phase} {event.state}{spent}" + (f": {event.text}" if event.text else "")),
+                soft_wrap=True,
+            )
+
+    def ended(self, cell: str) -> None:
+        """A cell has ended; its row goes."""
+        with self._lock:
+            self._rows.pop(cell, None)
+            self._ended.add(cell)
+
+    def __rich__(self) -> Table:
+        """The live table."""
+        now = time.monotonic()
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            for cell, row in self._rows.items():
+                what = Text(f"{row.phase} {row.state}" if row.state is not State.RUNNING else str(row.phase))
+                what.stylize(STYLES[row.state])
+                table.add_row(Spinner("dots"), Text(cell), what, Text(duration(now - row.since)), Text(row.text))
+            table.add_row("", Text(f"{len(self._ended)} of {self._total} cells, {duration(now - self._begin)}"))
+        return table
+
+
+@contextmanager
+def watching(console: Console, total: int) -> Iterator[Progress]:
+    """Show the progress of `total` cells while the context is open."""
+    progress = Progress(console, total)
+    if not console.is_terminal:
+        yield progress
+        return
+    with Live(progress, console=console, refresh_per_second=4, transient=True):
+        yield progress

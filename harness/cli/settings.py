@@ -1,0 +1,133 @@
+"""What the user set for the whole program; the only place that reads settings from the environment.
+
+Each setting is declared once, as a typer option that names its variable, so that the help is right by itself.
+"""
+
+import os
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+
+from harness.wait import Deadline
+
+__all__ = [
+    "DebugOption",
+    "Level",
+    "LogOption",
+    "MatrixOption",
+    "RunsOption",
+    "Settings",
+    "StoreOption",
+    "of",
+    "resolve",
+    "shown",
+]
+
+APPLICATION = "rkt-harness"
+"""Name of the directories that the harness has in the user's cache and log directories."""
+MATRIX = "matrix.yaml"
+
+
+class Level(StrEnum):
+    """How much the log on stderr says."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+MatrixOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--matrix",
+        envvar="HARNESS_MATRIX",
+        metavar="FILE",
+        help="The matrix file; matrix.yaml here or in the nearest directory above without it.",
+    ),
+]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        envvar="HARNESS_STORE",
+        metavar="DIRECTORY",
+        help="Where artifacts are kept; the user's cache without it.",
+    ),
+]
+RunsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs",
+        envvar="HARNESS_RUNS",
+        metavar="DIRECTORY",
+        help="Where results go; runs/ beside the matrix without it.",
+    ),
+]
+LogOption = Annotated[Level, typer.Option("--log", envvar="HARNESS_LOG", help="How much the log on stderr says.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and log everything.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user set, carried in typer's context.
+
+    Attributes:
+        matrix: The matrix file.
+        store: Directory of the artifact store.
+        runs: Directory of results.
+        debug: Whether tracebacks are shown.
+        cancelled: Set when the user interrupts; all deadlines of the program share it.
+    """
+
+    matrix: Path
+    store: Path
+    runs: Path
+    debug: bool
+    cancelled: threading.Event
+
+    @property
+    def root(self) -> Path:
+        """The project's directory: where the matrix file is, with `images/` and `suites/` beside it."""
+        return self.matrix.parent
+
+    def deadline(self, seconds: float, what: str) -> Deadline:
+        """A deadline `seconds` from now that an interruption ends too."""
+        return Deadline.after(seconds, what, cancelled=self.cancelled)
+
+
+def of(context: typer.Context) -> Settings:
+    """The settings in typer's context."""
+    settings = context.find_object(Settings)
+    assert settings is not None  # the application's callback runs before every verb
+    return settings
+
+
+def resolve(
+    *, matrix: Path | None, store: Path | None, runs: Path | None, debug: bool, cancelled: threading.Event
+) -> Settings:
+    """The settings, with the places that hold where the user named none."""
+    path = (matrix or _nearest()).absolute()
+    return Settings(
+        matrix=path,
+        store=(store or platformdirs.user_cache_path(APPLICATION)).absolute(),
+        runs=(runs or path.parent / "runs").absolute(),
+        debug=debug,
+        cancelled=cancelled,
+    )
+
+
+def shown(path: Path) -> str:
+    """A path as messages name it: relative where it is below the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)
+
+
+def _nearest() -> Path:
+    here = Path.cwd()
+    return next((place / MATRIX for place in (here, *here.parents) if (place / MATRIX).is_file()), here / MATRIX)

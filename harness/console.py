@@ -1,0 +1,162 @@
+"""The serial console as evidence: read while it grows, and compared with a table of patterns.
+
+The table is harness/console.yaml. A fatal line means that the guest is lost, whatever a test says.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from harness import yamlfile
+from harness.errors import UsageError
+from harness.yamlfile import FileModel
+
+__all__ = ["Console", "Finding", "Rule", "plain", "rules"]
+
+TABLE = Path(__file__).with_name("console.yaml")
+
+ESCAPES = re.compile(
+    rb"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor (ECMA-48, 5.4)
+    rb"|\x1b[\]P^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and other strings: titles, systemd's context marks
+    rb"|\x1b[ -/]*[0-~]"  # all other sequences
+    rb"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"  # control characters, carriage return included
+)
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"`{text}` is no regular expression: {error}") from error
+    return text
+
+
+class Rule(FileModel):
+    """One kind of line.
+
+    Attributes:
+        name: Short name; a caller who expects such lines ignores them by it.
+        pattern: Regular expression, searched in the line.
+        unless: Regular expression that lets the line pass after all.
+        fatal: Whether the guest is lost.
+        description: What it means, a whole sentence.
+    """
+
+
+    name: str
+    pattern: Annotated[str, AfterValidator(_pattern)]
+    unless: Annotated[str, AfterValidator(_pattern)] | None = None
+    fatal: bool
+    description: str
+
+    def fits(self, line: str) -> bool:
+        """Whether the line is of this kind."""
+        # re keeps the compiled patterns in a cache of its own.
+        return bool(re.search(self.pattern, line)) and not (self.unless and re.search(self.unless, line))
+
+
+class ConsoleFile(FileModel):
+    """harness/console.yaml."""
+
+    name: str
+    description: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A line of a console that fits a rule.
+
+    Attributes:
+        rule: Name of the rule.
+        fatal: Whether the guest is lost.
+        description: What it means.
+        line: Number of the line in the log, from 1.
+        text: The line, without escapes.
+    """
+
+    rule: str
+    fatal: bool
+    description: str
+    line: int
+    text: str
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """The table of patterns that ships with the harness."""
+    return yamlfile.load(TABLE, ConsoleFile).rules
+
+
+def plain(data: bytes) -> str:
+    """Console output as text, without terminal escapes and control characters."""
+    return ESCAPES.sub(b"", data).decode(errors="replace")
+
+
+class Console:
+    """A console log that may still grow."""
+
+    def __init__(self, path: Path, *, ignore: Collection[str] = ()) -> None:
+        """Follow the log at `path`, which need not exist yet.
+
+        Args:
+            path: The log.
+            ignore: Names of rules that are expected to fit and shall not be reported.
+
+        Raises:
+            UsageError: A name to ignore is not in the table.
+        """
+        unknown = set(ignore) - {rule.name for rule in rules()}
+        if unknown:
+            raise UsageError(f"The console rules {', '.join(sorted(unknown))} do not exist; see harness/console.yaml.")
+        self.path = path
+        self.findings: list[Finding] = []
+        self._rules = [rule for rule in rules() if rule.name not in ignore]
+        self._offset = 0
+        self._lines = 0
+
+    @property
+    def fatal(self) -> Finding | None:
+        """The first fatal finding in what was read so far."""
+        return next((finding for finding in self.findings if finding.fatal), None)
+
+    def read(self) -> list[Finding]:
+        """Read what is new, and return what was found in it. A line counts when it is complete."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        complete = data[: data.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        new = [finding for line in complete.split(b"\n")[:-1] if (finding := self._judge(plain(line)))]
+        self.findings += new
+        return new
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of the log, readable, each behind a bar as in other error messages."""
+        try:
+            text = plain(self.path.read_bytes())
+        except FileNotFoundError:
+            return ""
+        kept = [line.rstrip() for line in text.split("\n") if line.strip()][-lines:]
+        return "\n".join(f"  | {line}" for line in kept)
+
+    def _judge(self, line: str) -> Finding | None:
+        self._lines += 1
+        for rule in self._rules:
+            if rule.fits(line):
+                return Finding(
+                    rule=rule.name,
+                    fatal=rule.fatal,
+                    description=rule.description,
+                    line=self._lines,
+                    text=line.strip(),
+                )
+        return None

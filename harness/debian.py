@@ -1,0 +1,144 @@
+"""A private apt: packages and source packages of any Debian release, without touching the computer's own apt.
+
+Its lists, cache and configuration are in one directory that the caller gives and throws away, so it also
+works for an ordinary user. Proxies and credentials of the computer's own apt stay in force.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import apt, proc
+from harness.errors import UsageError
+from harness.wait import Deadline
+
+__all__ = ["Apt", "checksums", "open_apt", "records", "unpack"]
+
+CONFIGURATION = """\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+APT::Sandbox::User "root";
+Acquire::Check-Valid-Until "false";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Dir::State "{home}/state";
+Dir::State::status "{home}/status";
+Dir::Cache "{home}/cache";
+Dir::Log "{home}/log";
+Dir::Etc::sourcelist "{home}/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+"""
+"""Read after the computer's own files: its hooks, pins and sources shall not count here, its proxies shall."""
+
+Record = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apt:
+    """An apt that knows one Debian release; see `open_apt`.
+
+    Attributes:
+        home: Directory with everything that is its own.
+        release: Code name of the release.
+    """
+
+    home: Path
+    release: str
+
+    def sources(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
+        """The records of a source package, one for each version that the release has; none if it has none."""
+        done = self._run(["apt-cache", "showsrc", "--only-source", name], deadline)
+        return tuple(records(done.out))
+
+    def packages(self, names: Sequence[str], deadline: Deadline) -> tuple[Record, ...]:
+        """The records of the newest versions of binary packages, in the order of `names`.
+
+        Raises:
+            UsageError: The release does not have one of them.
+        """
+        done = self._run(["apt-cache", "show", "--no-all-versions", *names], deadline)
+        found = {record["Package"]: record for record in records(done.out)}
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise UsageError(f"Debian {self.release} has no package {' and no package '.join(missing)}.")
+        return tuple(found[name] for name in names)
+
+    def download_source(self, name: str, version: str, into: Path, deadline: Deadline) -> None:
+        """Download the files of a source package; apt checks them against the signed index."""
+        proc.require("dpkg-source", package="dpkg-dev")
+        argv = ["apt-get", "source", "--quiet", "--download-only", "--only-source", f"{name}={version}"]
+        self._run(argv, deadline, cwd=into, hint=MOVED_ON)
+
+    def download(self, packages: Mapping[str, str], into: Path, deadline: Deadline) -> tuple[Path, ...]:
+        """Download binary packages, given as name and version; apt checks them against the signed index."""
+        wanted = [f"{name}={version}" for name, version in packages.items()]
+        self._run(["apt-get", "download", "--quiet", *wanted], deadline, cwd=into, hint=MOVED_ON)
+        return tuple(sorted(into.glob("*.deb")))
+
+    def _run(
+        self, argv: list[str], deadline: Deadline, *, cwd: Path | None = None, hint: str | None = None
+    ) -> proc.Done:
+        tool, *rest = argv
+        configured = [tool, "--config-file", str(self.home / "apt.conf"), *rest]
+        # Warnings, such as "no packages found", come on standard error and are judged by what is missing.
+        expect = (0, 100) if tool == "apt-cache" else (0,)
+        return proc.run(configured, deadline=deadline, cwd=cwd, apart=True, expect=expect, hint=hint)
+
+
+MOVED_ON = "If the archive has a newer version by now, ask anew: remove the directory `lookup` in the store."
+
+
+def open_apt(release: str, home: Path, deadline: Deadline, *, source_packages: bool = False) -> Apt:
+    """An apt that knows `release`, with fresh lists.
+
+    Args:
+        release: Code name: "bookworm".
+        home: An empty directory for it.
+        deadline: For the download of the lists, some seconds.
+        source_packages: Know source packages instead of binary ones.
+
+    Raises:
+        InfrastructureError: There is no apt, no archive or no network, or the archive has no such release.
+    """
+    uri = apt.archive(deadline)
+    lines = apt.sources_list(uri, release, source_packages=source_packages).splitlines(keepends=True)
+    kind = "deb-src " if source_packages else "deb "
+    (home / "sources.list").write_text("".join(line for line in lines if line.startswith(kind)), encoding="utf-8")
+    (home / "apt.conf").write_text(CONFIGURATION.format(home=home), encoding="utf-8")
+    (home / "status").touch()
+    for folder in ("state/lists/partial", "cache/archives/partial", "log"):
+        (home / folder).mkdir(parents=True)
+    argv = ["apt-get", "--config-file", str(home / "apt.conf"), "update", "--quiet", "--error-on=any"]
+    hint = f"Is there a network, and does the archive that this computer's apt uses have {release}?"
+    proc.run(argv, deadline=deadline, hint=hint)
+    return Apt(home=home, release=release)
+
+
+def unpack(package: Path, into: Path, deadline: Deadline) -> None:
+    """Unpack the files of a binary package; its scripts are not run."""
+    proc.run(["dpkg-deb", "--extract", str(package), str(into)], deadline=deadline)
+
+
+def checksums(record: Record) -> dict[str, str]:
+    """SHA-256 of each file of a source package, by file name."""
+    lines = record["Checksums-Sha256"].split("\n")
+    return {name: digest for digest, _, name in (line.split() for line in lines if line.strip())}
+
+
+def records(text: str) -> Iterator[dict[str, str]]:
+    """The paragraphs of deb-control(5) text; continuation lines keep their line breaks."""
+    record: dict[str, str] = {}
+    field = ""
+    for line in [*text.splitlines(), ""]:
+        if not line.strip():
+            if record:
+                yield record
+            record = {}
+        elif line[0].isspace():
+            record[field] += f"\n{line.strip()}"
+        else:
+            field, _, value = line.partition(":")
+            record[field] = value.strip()

@@ -1,0 +1,144 @@
+"""Bootable disks: what is asked for (`ImageSpec`), what came out (`Image`), and the one way between them.
+
+Each distro has a module in this package that knows how its disks are made. An image is immutable;
+a machine writes to an overlay on it.
+"""
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from harness import store as stores
+from harness.errors import UsageError
+from harness.store import Store
+from harness.wait import Deadline
+
+__all__ = ["Image", "ImageSpec", "Maker", "find", "inputs", "load", "make"]
+
+KIND = "image"
+"""What the store calls an image."""
+
+FACTS = "facts.json"
+DISK = "disk.qcow2"
+KERNEL = "vmlinuz"
+INITRD = "initrd"
+PACKAGES = "packages"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSpec:
+    """A bootable disk that is asked for.
+
+    Attributes:
+        distro: Guest operating system; names the module that makes it and the directory of its files.
+        channel: Its release stream: "bookworm".
+        files: Directory with the distro's image.yaml and what belongs to it: `images/debian`.
+    """
+
+    distro: str
+    channel: str
+    files: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A bootable disk with what QEMU needs to start it.
+
+    Attributes:
+        directory: Where all of it is.
+        key: Hash of what it was made from.
+        disk: The root file system, without a partition table, as a qcow2 file.
+        kernel: The guest's Linux kernel.
+        initrd: The harness's own initrd for that kernel.
+        packages: File with the name and version of each package in it, one per line.
+        systemd: Full version of its systemd: "252.39-1~deb12u1".
+        kernel_version: Release of the kernel, as `uname -r` says it.
+    """
+
+    directory: Path
+    key: str
+    disk: Path
+    kernel: Path
+    initrd: Path
+    packages: Path
+    systemd: str
+    kernel_version: str
+
+
+class Maker(Protocol):
+    """What a distro's module has."""
+
+    def inputs(self, spec: ImageSpec) -> Mapping[str, Any]:
+        """Everything that the image depends on, as plain JSON values."""
+
+    def build(self, spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Mapping[str, Any]:
+        """Fill a directory with DISK, KERNEL, INITRD, PACKAGES and FACTS, and return provenance."""
+
+
+def inputs(spec: ImageSpec) -> Mapping[str, Any]:
+    """Everything that an image's content depends on, as plain JSON values.
+
+    Raises:
+        UsageError: No module makes images of this distro, or the distro has no such channel.
+        ConfigError: The distro's image.yaml is wrong.
+    """
+    return {"distro": spec.distro, "channel": spec.channel, **_maker(spec).inputs(spec)}
+
+
+def find(spec: ImageSpec, store: Store) -> Image | None:
+    """The image if it is in the store; raises as `inputs` does."""
+    artifact = store.find(KIND, inputs(spec))
+    return load(artifact.path) if artifact else None
+
+
+def make(spec: ImageSpec, store: Store, deadline: Deadline, log: Path) -> Image:
+    """The image; it is built now if it is not in the store.
+
+    Args:
+        spec: What is asked for.
+        store: Where it is kept.
+        deadline: For the building, or for waiting for another process that builds the same.
+        log: File to which the output of the building's commands is appended.
+
+    Raises:
+        InfrastructureError: A tool is missing or failed; the message names the log.
+        UsageError: As `inputs` does.
+    """
+    maker = _maker(spec)
+
+    def fill(directory: Path) -> Mapping[str, Any]:
+        return maker.build(spec, directory, deadline, log)
+
+    return load(store.obtain(KIND, inputs(spec), fill, deadline).path)
+
+
+def load(directory: Path) -> Image:
+    """The image in a directory that a maker filled and the store published."""
+    facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
+    return Image(
+        directory=directory,
+        key=directory.parent.name,
+        disk=directory / DISK,
+        kernel=directory / KERNEL,
+        initrd=directory / INITRD,
+        packages=directory / PACKAGES,
+        systemd=facts["systemd"],
+        kernel_version=facts["kernel_version"],
+    )
+
+
+def _maker(spec: ImageSpec) -> Maker:
+    try:
+        return cast("Maker", importlib.import_module(f"{__name__}.{spec.distro}"))
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The harness cannot make images of {spec.distro}: there is no module harness.image.{spec.distro}."
+        ) from error
+
+
+def file_digests(paths: list[Path], below: Path) -> dict[str, str]:
+    """SHA-256 of each file by its path below a directory: what a maker's `inputs` say about its data files."""
+    return {str(path.relative_to(below)): stores.file_digest(path) for path in sorted(paths) if path.is_file()}

@@ -1,0 +1,192 @@
+"""Debian disks: mmdebstrap makes the tree, mkfs.ext4 takes it from there; no loop device, no root mount.
+
+What goes into them is data: images/debian/image.yaml, the files in images/debian/tree, and
+images/debian/finish.sh, which runs as mmdebstrap's last hook.
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from harness import apt, image, log, proc, yamlfile
+from harness.catalog import Distro
+from harness.errors import InfrastructureError, UsageError
+from harness.image import ImageSpec, initrd
+from harness.store import key_of
+from harness.wait import Deadline
+from harness.yamlfile import FileModel
+
+__all__ = ["build", "inputs"]
+
+logger = log.get(__name__)
+
+TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
+"""Tools that are needed, each with Debian's package that has it."""
+
+
+class Channel(FileModel):
+    """A release stream of Debian.
+
+    Attributes:
+        systemd: Major version of its systemd.
+        release: Code name of the Debian release.
+        pocket: A further suite of the archive from which `DebianFile.from_pocket` comes.
+        packages: Packages that only this channel has.
+    """
+
+    systemd: str
+    release: str
+    pocket: str | None = None
+    packages: tuple[str, ...] = ()
+
+
+class DebianFile(Distro):
+    """images/debian/image.yaml as a whole.
+
+    Attributes:
+        channels: Release streams by name.
+        packages: Packages in every guest, beside the essential ones.
+        from_pocket: Source packages that come from a channel's pocket.
+        without: Paths (dpkg's path-exclude patterns) that are not unpacked.
+        mask: Units that systemd shall not start.
+        not_wanted: Units that multi-user.target shall not start.
+        without_generators: Generators (systemd.generator(7)) that shall not run.
+        modules: Kernel modules that the initrd loads.
+        size: Virtual size of the disk in GiB.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    channels: Mapping[str, Channel]
+    packages: tuple[str, ...]
+    from_pocket: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+    not_wanted: tuple[str, ...] = ()
+    without_generators: tuple[str, ...] = ()
+    modules: tuple[str, ...]
+    size: Annotated[int, Field(ge=1, le=64)]
+
+
+def inputs(spec: ImageSpec) -> Mapping[str, Any]:
+    """What the image depends on: its file, its channel, and the harness's own data files.
+
+    The archive's state is not part of it: an image is kept until it is asked for again after
+    `harness cache prune`, like the disk images that other distributions publish.
+    """
+    file = _read(spec)
+    digests = image.file_digests([*(spec.files / "tree").rglob("*"), spec.files / "finish.sh"], spec.files)
+    return {
+        "recipe": 1,
+        "debian": {**file.model_dump(mode="json", exclude={"channels", "name", "description"})},
+        "release": _channel(spec, file).model_dump(mode="json"),
+        "files": digests,
+        "init": image.file_digests([initrd.INIT], initrd.INIT.parent),
+    }
+
+
+def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Mapping[str, Any]:
+    """Fill a directory with a Debian image; see `image.Maker`.
+
+    Raises:
+        InfrastructureError: A tool is missing or failed, or the computer's apt knows no Debian archive.
+    """
+    for tool, package in TOOLS.items():
+        proc.require(tool, package=package)
+    file = _read(spec)
+    channel = _channel(spec, file)
+    # An ordinary user's mmdebstrap writes as another user, who cannot reach into a private store.
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory(prefix="harness-image-", dir=directory if root else None) as name:
+        work = Path(name)
+        _prepare(work, spec, file)
+        _bootstrap(work, file, channel, deadline, log)
+        _publish(work, directory, file, deadline, log)
+    versions = dict(line.split(" ", 1) for line in (directory / image.PACKAGES).read_text("utf-8").splitlines())
+    facts = {"systemd": versions["systemd"], "kernel_version": _kernel_version(versions)}
+    (directory / image.FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return facts
+
+
+def _read(spec: ImageSpec) -> DebianFile:
+    return yamlfile.load(spec.files / "image.yaml", DebianFile)
+
+
+def _channel(spec: ImageSpec, file: DebianFile) -> Channel:
+    if spec.channel not in file.channels:
+        raise UsageError(f"Debian has no channel `{spec.channel}`; known are {', '.join(sorted(file.channels))}.")
+    return file.channels[spec.channel]
+
+
+def _prepare(work: Path, spec: ImageSpec, file: DebianFile) -> None:
+    """Lay out what finish.sh reads and writes, so that another user may do both."""
+    work.chmod(0o777)
+    shutil.copytree(spec.files / "tree", work / "tree")
+    shutil.copy(spec.files / "finish.sh", work / "finish.sh")
+    identity = uuid.UUID(bytes=bytes.fromhex(key_of(image.KIND, inputs(spec)))[:16], version=4)
+    (work / "uuid").write_text(f"{identity}\n", encoding="utf-8")
+    masked = (
+        *(f"system/{unit}" for unit in file.mask),
+        *(f"system/multi-user.target.wants/{unit}" for unit in file.not_wanted),
+        *(f"system-generators/{name}" for name in file.without_generators),
+    )
+    (work / "masked").write_text("".join(f"{path}\n" for path in masked), encoding="utf-8")
+    disk = work / "disk.raw"
+    with disk.open("wb") as raw:
+        raw.truncate(file.size << 30)
+    disk.chmod(0o666)
+
+
+def _bootstrap(work: Path, file: DebianFile, channel: Channel, deadline: Deadline, log: Path) -> None:
+    archive = apt.archive(deadline)
+    sources = apt.sources_list(archive, channel.release, pocket=channel.pocket)
+    (work / "sources.list").write_text(sources, encoding="utf-8")
+    pins = "".join(
+        f"Package: src:{name}\nPin: release n={channel.pocket}\nPin-Priority: 990\n\n" for name in file.from_pocket
+    )
+    (work / "preferences").write_text(pins if channel.pocket else "", encoding="utf-8")
+    proc.run(
+        [
+            "mmdebstrap", "--variant=essential", "--format=null",
+            f"--include={','.join((*file.packages, *channel.packages))}",
+            *(f"--dpkgopt=path-exclude={path}" for path in file.without),
+            "--aptopt=Acquire::Languages none", "--aptopt=APT::Install-Recommends false",
+            "--dpkgopt=force-unsafe-io",
+            f'--setup-hook=mkdir -p "$1/etc/apt" && cp {work}/preferences "$1/etc/apt/preferences"',
+            f'--customize-hook=sh {work}/finish.sh {work} "$1"',
+            channel.release, "/dev/null", str(work / "sources.list"),
+        ],
+        deadline=deadline,
+        output=log,
+        hint="Look for the first `E:` in that file; often the archive could not be reached.",
+    )  # fmt: skip
+
+
+def _publish(work: Path, directory: Path, file: DebianFile, deadline: Deadline, log: Path) -> None:
+    # A qcow2 file is as small as its content for every tool, and not only for those that know holes.
+    proc.run(
+        ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(work / "disk.raw"), str(directory / image.DISK)],
+        deadline=deadline,
+        output=log,
+    )
+    shutil.copyfile(work / "vmlinuz", directory / image.KERNEL)
+    shutil.copyfile(work / "packages", directory / image.PACKAGES)
+    busybox = (work / "busybox").read_bytes()
+    archive = initrd.make(busybox=busybox, modules=work / "modules.tar", wanted=file.modules)
+    (directory / image.INITRD).write_bytes(archive)
+
+
+def _kernel_version(versions: Mapping[str, str]) -> str:
+    for name in versions:
+        found = re.fullmatch(r"linux-image-(\d.*)", name)
+        if found:
+            return found[1]
+    raise InfrastructureError("The image's package list has no kernel in it, so it cannot boot.")

@@ -1,0 +1,87 @@
+"""Answers of the outside world that are remembered for some hours: which version is newest, what it hashes to.
+
+Artifacts are named by hashes and live forever; what "1.27" or "the runc of bookworm" means today does
+not. Such an answer is asked for once, kept in the store for a while, and used a little longer where the
+network is gone. `forget` asks everything anew at the next run.
+"""
+
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import log
+from harness.errors import InfrastructureError
+from harness.store import Store, key_of
+
+__all__ = ["HOURS", "forget", "remembered"]
+
+logger = log.get(__name__)
+
+HOURS = 12.0
+"""How long an answer of a package archive or index counts, in hours."""
+
+Answer = dict[str, Any]
+
+
+def remembered(
+    store: Store, kind: str, question: Mapping[str, Any], ask: Callable[[], Answer], *, hours: float = HOURS
+) -> Answer:
+    """The answer to `question`: a remembered one that is young enough, else what `ask` returns.
+
+    Args:
+        store: Where answers are kept.
+        kind: What is asked: "debian-source".
+        question: Everything that the answer depends on, but for time.
+        ask: Looks outside; returns plain JSON values.
+        hours: Greatest age of a remembered answer.
+
+    Raises:
+        InfrastructureError: `ask` could not look, and nothing is remembered, not even from long ago.
+    """
+    path = _home(store) / f"{kind}-{key_of(kind, question)[:24]}.json"
+    old = _read(path)
+    # An age below zero is a clock that was set back.
+    if old is not None and 0 <= time.time() - old["asked"] < hours * 3600:
+        return _answer(old)
+    try:
+        answer = ask()
+    except InfrastructureError as error:
+        if old is None:
+            raise
+        logger.warning("The answer from %s is used, because asking anew failed: %s", _age(old), error)
+        return _answer(old)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    half.write_text(json.dumps({"asked": time.time(), "question": dict(question), "answer": answer}), encoding="utf-8")
+    half.replace(path)
+    return answer
+
+
+def forget(store: Store) -> None:
+    """Drop every remembered answer, so that the next run asks anew."""
+    shutil.rmtree(_home(store), ignore_errors=True)
+
+
+def _home(store: Store) -> Path:
+    return store.root / "lookup"
+
+
+def _read(path: Path) -> Answer | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"asked", "answer"} <= found.keys() else None
+
+
+def _answer(record: Answer) -> Answer:
+    answer: Answer = record["answer"]
+    return answer
+
+
+def _age(record: Answer) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(record["asked"]))

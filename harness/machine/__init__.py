@@ -1,0 +1,25 @@
+"""The life of a guest: boot it, wait until it answers, run commands, copy files, destroy it.
+
+A machine is a directory (machine.json, ssh_config, console.log ...), and whoever has the directory
+reaches the guest: `attach` is for other processes than the one that called `boot`.
+"""
+
+from harness.machine.facts import Facts, cgroup_mode, facts, prove
+from harness.machine.guest import GuestLostError, Machine
+from harness.machine.life import boot, clean, specify
+
+__all__ = [
+    "Facts",
+    "GuestLostError",
+    "Machine",
+    "attach",
+    "boot",
+    "cgroup_mode",
+    "clean",
+    "facts",
+    "prove",
+    "specify",
+]
+
+attach = Machine
+"""The machine in a directory, which another process booted; raises InfrastructureError if there is none."""

@@ -1,0 +1,191 @@
+"""A machine is a directory: what is in it, and how other processes find the guest through it."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InfrastructureError
+from harness.qemu import MachineSpec
+
+__all__ = ["Place", "Record", "process_started", "short_directory", "ssh_config"]
+
+SSH_ALIAS = "guest"
+"""Name of the guest in its ssh_config."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of a machine.
+
+    Attributes:
+        directory: Where they are.
+    """
+
+    directory: Path
+
+    @property
+    def record(self) -> Path:
+        """What the machine is and which process runs it, as JSON; see `Record`."""
+        return self.directory / "machine.json"
+
+    @property
+    def ssh_config(self) -> Path:
+        """Configuration with which the system's ssh reaches the host `guest`."""
+        return self.directory / "ssh_config"
+
+    @property
+    def key(self) -> Path:
+        """Private key; the public half is beside it."""
+        return self.directory / "ssh_key"
+
+    @property
+    def console(self) -> Path:
+        """Log of the serial console."""
+        return self.directory / "console.log"
+
+    @property
+    def qemu_log(self) -> Path:
+        """What QEMU itself said."""
+        return self.directory / "qemu.log"
+
+    @property
+    def events(self) -> Path:
+        """QMP events, one JSON object per line."""
+        return self.directory / "events.jsonl"
+
+    @property
+    def overlay(self) -> Path:
+        """The writable disk."""
+        return self.directory / "overlay.qcow2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What machine.json says.
+
+    Attributes:
+        name: The guest as messages name it.
+        port: Loopback port of its ssh; 0 before it is reserved.
+        sockets: Short directory with the sockets `qmp`, `console` and ssh's.
+        accelerator: "kvm" or "tcg".
+        pid: QEMU's process, or None before it starts and after it was destroyed.
+        started: When that process started, in the kernel's clock ticks since boot: a pid alone may be a stranger's.
+        boot: The boot of the computer in which it ran.
+        spec: The machine, for people.
+        argv: The command that runs it.
+    """
+
+    name: str
+    port: int
+    sockets: str
+    accelerator: str
+    pid: int | None = None
+    started: int | None = None
+    boot: str
+    spec: Mapping[str, Any]
+    argv: tuple[str, ...] = ()
+
+    def write(self, place: Place) -> None:
+        """Replace machine.json."""
+        half = place.record.with_suffix(".part")
+        half.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        half.replace(place.record)
+
+    @classmethod
+    def read(cls, place: Place) -> "Record":
+        """What machine.json says.
+
+        Raises:
+            InfrastructureError: There is none, or it is not ours.
+        """
+        try:
+            return cls(**json.loads(place.record.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise InfrastructureError(f"There is no machine in {place.directory}: it has no machine.json.") from error
+        except (ValueError, TypeError) as error:
+            raise InfrastructureError(f"The file {place.record} does not describe a machine: {error}.") from error
+
+    @property
+    def alive(self) -> bool:
+        """Whether the very process that was started is still there."""
+        return self.pid is not None and self.boot == boot_id() and process_started(self.pid) == self.started
+
+
+def new_record(spec: MachineSpec, sockets: Path) -> Record:
+    """The record of a machine that has not started."""
+    described = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(spec).items()}
+    described["disks"] = [str(disk) for disk in spec.disks]
+    return Record(
+        name=spec.name, port=0, sockets=str(sockets), accelerator=spec.accelerator.name, boot=boot_id(), spec=described
+    )
+
+
+def boot_id() -> str:
+    """A number for this boot of the computer, see random(4)."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def process_started(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); None if it is not running."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command's name is in parentheses and may hold anything, parentheses too.
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def short_directory() -> Path:
+    """A new directory for sockets, whose paths may have 107 bytes at most (unix(7)); ssh adds 17 while it connects."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    parent = runtime if runtime and len(runtime) < 40 and os.access(runtime, os.W_OK) else "/tmp"  # noqa: S108
+    return Path(tempfile.mkdtemp(prefix="harness-", dir=parent))
+
+
+def ssh_config(*, port: int, key: Path, sockets: Path) -> str:
+    """The configuration with which the system's ssh reaches a guest.
+
+    The guest's host key is not checked: the port is ours, on the loopback, and the guest minutes old.
+    One master connection is shared, as a new handshake costs up to a second under emulation; the key
+    exchange and the cipher are those that cost an emulated processor the least.
+    """
+    return f"""\
+Host {SSH_ALIAS}
+  HostName 127.0.0.1
+  Port {port}
+  User root
+  IdentityFile "{key}"
+  IdentitiesOnly yes
+  IdentityAgent none
+  PreferredAuthentications publickey
+  StrictHostKeyChecking no
+  UserKnownHostsFile /dev/null
+  GlobalKnownHostsFile /dev/null
+  LogLevel ERROR
+  BatchMode yes
+  ConnectTimeout 60
+  ServerAliveInterval 20
+  ServerAliveCountMax 6
+  ControlMaster auto
+  ControlPath {sockets}/ssh
+  ControlPersist yes
+  KexAlgorithms curve25519-sha256
+  Ciphers aes128-gcm@openssh.com,chacha20-poly1305@openssh.com
+  GSSAPIAuthentication no
+  ForwardAgent no
+  ForwardX11 no
+"""
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""What a guest really is, asked of the guest itself."""
+
+import re
+from dataclasses import dataclass
+
+from harness.errors import InfrastructureError
+from harness.machine.guest import Machine
+from harness.model import CgroupMode
+from harness.wait import Deadline
+
+__all__ = ["Facts", "cgroup_mode", "facts", "prove"]
+
+SCRIPT = """\
+echo "systemd=$(systemctl show --property=Version --value)"
+echo "systemctl=$(systemctl --version | head -n 1)"
+echo "kernel=$(uname -r)"
+echo "root=$(stat -f -c %T /sys/fs/cgroup)"
+echo "unified=$(stat -f -c %T /sys/fs/cgroup/unified 2>/dev/null)"
+sed 's/^/init=/' /proc/1/cgroup
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a guest is.
+
+    Attributes:
+        systemd: Full version of the systemd that is PID 1: "252.39-1~deb12u1".
+        systemctl: First line of `systemctl --version`.
+        kernel: Release of its kernel.
+        cgroup: cgroup mode in which it is.
+    """
+
+    systemd: str
+    systemctl: str
+    kernel: str
+    cgroup: CgroupMode
+
+    @property
+    def systemd_major(self) -> str:
+        """Major version of its systemd: "252"."""
+        return _major(self.systemd)
+
+
+def facts(machine: Machine, *, deadline: Deadline) -> Facts:
+    """Ask a guest what it is.
+
+    Raises:
+        InfrastructureError: It does not answer, or answers nonsense.
+    """
+    answers: dict[str, list[str]] = {}
+    for line in machine.run(SCRIPT, deadline=deadline).out.splitlines():
+        key, _, value = line.partition("=")
+        answers.setdefault(key, []).append(value)
+    try:
+        mode = cgroup_mode(answers["root"][0], answers["unified"][0], answers["init"])
+        return Facts(
+            systemd=answers["systemd"][0],
+            systemctl=answers["systemctl"][0],
+            kernel=answers["kernel"][0],
+            cgroup=mode,
+        )
+    except (KeyError, ValueError) as error:
+        raise InfrastructureError(f"The guest {machine.name} does not say what it is: {error}; got {answers}.") from error
+
+
+def cgroup_mode(root: str, unified: str, init: list[str]) -> CgroupMode:
+    """The cgroup mode, from the types of two file systems (systemd.io/CGROUP_DELEGATION) and PID 1's cgroups.
+
+    Args:
+        root: Type of /sys/fs/cgroup, as `stat -f -c %T` says it.
+        unified: Type of /sys/fs/cgroup/unified, or "".
+        init: Lines of /proc/1/cgroup.
+
+    Raises:
+        ValueError: It is none of the three.
+    """
+    if root == "cgroup2fs":
+        return CgroupMode.UNIFIED
+    if root == "tmpfs" and any(":name=systemd:" in line for line in init):
+        return CgroupMode.HYBRID if unified == "cgroup2fs" else CgroupMode.LEGACY
+    raise ValueError(f"/sys/fs/cgroup is {root or 'nothing'} and /sys/fs/cgroup/unified is {unified or 'nothing'}")
+
+
+def prove(machine: Machine, *, systemd: str, cgroup: CgroupMode, deadline: Deadline) -> Facts:
+    """Make sure that a guest is what was asked for, before anything is said about what runs in it.
+
+    Args:
+        machine: The guest.
+        systemd: Version that was asked for: "252", "v241-rc1"; its major version counts.
+        cgroup: Mode that was asked for.
+        deadline: For the question.
+
+    Raises:
+        InfrastructureError: It is something else; the message has both.
+    """
+    found = facts(machine, deadline=deadline)
+    wrong = []
+    if found.systemd_major != _major(systemd):
+        wrong.append(f"asked for systemd {systemd}, booted systemd {found.systemd}")
+    if found.cgroup != cgroup:
+        wrong.append(f"asked for {cgroup}, booted {found.cgroup}")
+    if wrong:
+        raise InfrastructureError(
+            f"The guest {machine.name} is not what it should be: {'; '.join(wrong)}.",
+            hint=f"The kernel command line is in {machine.place.record}, what came of it in {machine.place.console}.",
+        )
+    return found
+
+
+def _major(version: str) -> str:
+    found = re.search(r"\d+", version)
+    return found[0] if found else version

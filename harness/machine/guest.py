@@ -1,0 +1,250 @@
+"""A running guest, as its owner and every other process that is handed its directory see it."""
+
+import json
+import shlex
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from harness import log, proc
+from harness.console import Console
+from harness.errors import InfrastructureError
+from harness.machine.directory import SSH_ALIAS, Place, Record
+from harness.proc import CommandError, Done
+from harness.wait import Deadline, poll
+
+__all__ = ["GuestLostError", "Machine"]
+
+logger = log.get(__name__)
+
+SSH_FAILED = 255
+"""Exit status with which ssh(1) says that it failed itself; a command in the guest may have it too."""
+
+
+class GuestLostError(InfrastructureError):
+    """The guest died: nothing can be said about what ran in it."""
+
+
+class Machine:
+    """A guest; commands are POSIX shell, as a guest need not have anything else."""
+
+    def __init__(self, directory: Path, *, ignore: Collection[str] = ()) -> None:
+        """The machine in `directory`.
+
+        Args:
+            directory: Where `boot` made it.
+            ignore: Names of console rules whose lines are expected, see harness/console.yaml.
+
+        Raises:
+            InfrastructureError: There is none.
+        """
+        self.place = Place(directory)
+        self.record = Record.read(self.place)
+        self.console = Console(self.place.console, ignore=ignore)
+        self._cause: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The guest as messages name it."""
+        return self.record.name
+
+    @property
+    def ssh_config(self) -> Path:
+        """File for `ssh -F`, in which the guest is the host `guest`."""
+        return self.place.ssh_config
+
+    def cause_of_death(self) -> str | None:
+        """None while the guest lives; else a sentence that says what happened and where to look.
+
+        A guest that died once stays dead, with its first cause.
+        """
+        if self._cause is None:
+            self._cause = self._look()
+        return self._cause
+
+    def _look(self) -> str | None:
+        # The console knows more about a death than QEMU, so it is asked first.
+        self.console.read()
+        fatal = self.console.fatal
+        if fatal:
+            return f"{fatal.description} See {self.place.console}:{fatal.line}: {fatal.text}"
+        if any(event["event"] == "GUEST_PANICKED" for event in self._events()):
+            return f"The guest's kernel panicked; see the end of {self.place.console}."
+        if not self.record.alive:
+            return f"QEMU is not running any more ({self._last_words()}); see {self.place.qemu_log}."
+        return None
+
+    def _events(self) -> list[dict[str, object]]:
+        try:
+            lines = self.place.events.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def _last_words(self) -> str:
+        shutdowns = [event["data"] for event in self._events() if event["event"] == "SHUTDOWN"]
+        if shutdowns:
+            return f"it shut down: {json.dumps(shutdowns[-1])}"
+        try:
+            said = self.place.qemu_log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except FileNotFoundError:
+            said = []
+        return said[-1] if said else "it was killed"
+
+    def check(self) -> None:
+        """Raise GuestLostError, with the last lines of the console, if the guest died."""
+        cause = self.cause_of_death()
+        if cause:
+            raise GuestLostError(f"The guest {self.name} died. {cause}\n{self.console.tail()}")
+
+    def run(
+        self,
+        command: Sequence[str] | str,
+        *,
+        deadline: Deadline,
+        expect: Sequence[int] | None = (0,),
+        stdin: bytes | Path | None = None,
+        output: Path | None = None,
+    ) -> Done:
+        """Run a command in the guest as root.
+
+        Args:
+            command: An argv list, or POSIX shell text.
+            deadline: When it is given up at the latest; the process in the guest may then still run.
+            expect: Exit statuses that are not an error; None allows all.
+            stdin: Its standard input.
+            output: File to append its standard output to.
+
+        Raises:
+            CommandError: The status was not expected.
+            GuestLostError: The guest died meanwhile.
+            DeadlineError: It did not end in time.
+        """
+        text = command if isinstance(command, str) else shlex.join(command)
+        done = self._ssh(text, deadline, stdin, output)
+        if done.code == SSH_FAILED:
+            self.check()
+            # Either the command said so itself, and then ssh still works, or ssh did.
+            if self._ssh("true", deadline, None, None).code == SSH_FAILED:
+                self.check()
+                raise InfrastructureError(
+                    f"The guest {self.name} cannot be reached by ssh: {done.err.strip() or 'no reason given'}."
+                )
+        if expect is not None and done.code not in expect:
+            raise CommandError(done)
+        return done
+
+    def _ssh(self, text: str, deadline: Deadline, stdin: bytes | Path | None, output: Path | None) -> Done:
+        argv = ["ssh", "-F", str(self.ssh_config), SSH_ALIAS, text]
+        return proc.run(
+            argv, deadline=deadline, apart=True, expect=None, stdin=stdin, output=output, watch=self.check
+        )
+
+    def copy_in(self, source: Path, target: str, *, deadline: Deadline) -> None:
+        """Copy a file or a tree to the path `target` in the guest; parents are made, and a tree is merged.
+
+        Raises:
+            InfrastructureError: As `run` does, or `source` does not exist.
+        """
+        if not source.exists():
+            raise InfrastructureError(f"There is no {source} to copy into the guest {self.name}.")
+        quoted = shlex.quote(target)
+        if source.is_dir():
+            with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+                proc.run(["tar", "-C", str(source), "-cf", archive.name, "."], deadline=deadline)
+                self.run(
+                    f"mkdir -p {quoted} && tar -C {quoted} --no-same-owner -xf -",
+                    deadline=deadline,
+                    stdin=Path(archive.name),
+                )
+        else:
+            mode = f"{source.stat().st_mode & 0o7777:o}"
+            self.run(
+                f'mkdir -p "$(dirname {quoted})" && cat >{quoted} && chmod {mode} {quoted}',
+                deadline=deadline,
+                stdin=source,
+            )
+
+    def copy_out(self, source: str, target: Path, *, deadline: Deadline) -> None:
+        """Copy a file or a tree from the guest to the path `target`, which must not exist.
+
+        Raises:
+            InfrastructureError: As `run` does.
+        """
+        quoted = shlex.quote(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as name:
+            archive, tree = Path(name, "archive.tar"), Path(name, "tree")
+            tree.mkdir()
+            # Named by its own last part, whatever a link before it is called.
+            self.run(
+                f'tar -C "$(dirname {quoted})" -cf - -- "$(basename {quoted})"', deadline=deadline, output=archive
+            )
+            proc.run(["tar", "-C", str(tree), "--no-same-owner", "-xf", str(archive)], deadline=deadline)
+            (copied,) = tree.iterdir()
+            copied.rename(target)
+
+    def journal(self, to: Path, *, deadline: Deadline) -> bool:
+        """Write the guest's journal to a file; False if the guest is dead or does not give it."""
+        if self.cause_of_death():
+            return False
+        try:
+            self.run("journalctl --no-pager -o short-monotonic", deadline=deadline, output=to)
+        except InfrastructureError as error:
+            logger.warning("The journal of %s could not be read: %s", self.name, error)
+            return False
+        return True
+
+    def reboot(self, *, deadline: Deadline) -> None:
+        """Reboot the guest, and wait until it is up again.
+
+        Raises:
+            GuestLostError: It died on the way.
+            DeadlineError: It was not up in time.
+        """
+        before = self._boot_id(deadline)
+        self.run("systemctl reboot --no-block", deadline=deadline, expect=None)
+        self.disconnect(deadline)
+
+        def again() -> bool | None:
+            return True if self._boot_id(deadline) not in {before, ""} else None
+
+        poll(again, deadline, every=0.5)
+        self.wait_ready(deadline)
+
+    def _boot_id(self, deadline: Deadline) -> str:
+        self.check()
+        return self._ssh("cat /proc/sys/kernel/random/boot_id", deadline, None, None).out.strip()
+
+    def wait_ready(self, deadline: Deadline) -> None:
+        """Wait until systemd in the guest says that the boot is complete.
+
+        Raises:
+            GuestLostError: The guest died, or went to a state that is not a running system.
+            DeadlineError: It did not come up in time.
+        """
+        # `--wait` is there since systemd 240; before that the question is asked again and again.
+        script = "systemctl is-system-running --wait 2>/dev/null || systemctl is-system-running"
+
+        def attempt() -> str | None:
+            self.check()
+            done = self._ssh(script, deadline, None, None)
+            state = done.out.split()[-1] if done.out.split() else ""
+            return None if state in {"", "initializing", "starting", "offline", "unknown"} else state
+
+        state = poll(attempt, deadline, every=0.1)
+        if state not in {"running", "degraded"}:
+            raise GuestLostError(
+                f"The guest {self.name} came up in the state `{state}`; see {self.place.console}.\n"
+                f"{self.console.tail()}"
+            )
+        if state == "degraded":
+            logger.warning("A unit failed in the boot of %s; its journal says which.", self.name)
+
+    def disconnect(self, deadline: Deadline) -> None:
+        """End the shared ssh connection, so that the next command makes a new one."""
+        if Path(self.record.sockets, "ssh").exists():
+            argv = ["ssh", "-F", str(self.ssh_config), "-O", "exit", SSH_ALIAS]
+            proc.run(argv, deadline=deadline, expect=None)
+
+

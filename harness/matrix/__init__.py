@@ -1,0 +1,34 @@
+"""The matrix: which cells there are, which are meant, and what is known about them.
+
+`load` reads matrix.yaml, `expand` makes its cells, `choose` picks those that a user asked for, and
+`judge` says what known failures make of an outcome. Everything but `load` is a pure function.
+"""
+
+from harness.matrix.expansion import Choice, Expansion, choose, expand, find
+from harness.matrix.expectations import Judgement, expired, judge
+from harness.matrix.loading import load, schema
+from harness.matrix.models import Defaults, Expectation, Matrix, Profile
+from harness.matrix.names import systemd_version
+from harness.matrix.selection import FIELDS, Selection, parse_selection, selection
+
+__all__ = [
+    "FIELDS",
+    "Choice",
+    "Defaults",
+    "Expansion",
+    "Expectation",
+    "Judgement",
+    "Matrix",
+    "Profile",
+    "Selection",
+    "choose",
+    "expand",
+    "expired",
+    "find",
+    "judge",
+    "load",
+    "parse_selection",
+    "schema",
+    "selection",
+    "systemd_version",
+]

@@ -1,0 +1,211 @@
+"""The grammar of the language that selects cells: text to tree.
+
+    expression = conjunction { "or" conjunction }
+    conjunction = negation { "and" negation }
+    negation   = "not" negation | "(" expression ")" | comparison
+    comparison = FIELD ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) VALUE
+               | FIELD [ "not" ] "in" "(" VALUE { "," VALUE } ")"
+
+A value is a word (`debian/bookworm`, `v252`, `1.21`) or quoted text. What fields and values mean is in
+`selection`.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.yamlfile import TextError
+
+__all__ = ["EQUALITY", "And", "Comparison", "Expression", "Not", "Or", "Word", "parse"]
+
+EQUALITY = ("==", "!=", "in", "not in")
+"""Operators that every field has; the others are for fields that are versions."""
+SIGNS = ("==", "!=", "<=", ">=", "<", ">")
+KEYWORDS = ("and", "or", "not", "in")
+DEPTH = 50
+"""Deepest nesting of parentheses and `not`: more is no expression of a person."""
+
+TOKEN = re.compile(
+    r"""\s*(?:(?P<sign>==|!=|<=|>=|<|>)
+          |(?P<mark>[(),])
+          |(?P<quoted>"[^"]*"|'[^']*')
+          |(?P<word>[A-Za-z0-9_.@/~+*?:^-]+)
+          |(?P<end>\Z)
+          |(?P<other>\S))""",
+    re.VERBOSE,
+)
+
+MEANT = {"=": "==", "&": "and", "|": "or", "!": "not"}
+"""What other languages write, and what it is here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A field or value in an expression.
+
+    Attributes:
+        text: It, without quotes.
+        offset: Index of its first character in the expression.
+    """
+
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A field compared with values; `sign` is one of ==, !=, <, <=, >, >=, "in" and "not in"."""
+
+    field: Word
+    sign: str
+    values: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds where its part does not."""
+
+    part: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Holds where all of its parts do."""
+
+    parts: "tuple[Expression, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Holds where one of its parts does."""
+
+    parts: "tuple[Expression, ...]"
+
+
+Expression = Comparison | Not | And | Or
+
+
+def parse(text: str) -> Expression:
+    """The tree of an expression.
+
+    Raises:
+        TextError: It is none; the message says what was expected, the offset where.
+    """
+    return _Parser(text).whole()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    offset: int
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    position = 0
+    while True:
+        match = TOKEN.match(text, position)
+        assert match is not None  # the last two alternatives leave nothing out
+        kind = match.lastgroup or ""
+        token = _Token(kind, match[kind], match.start(kind))
+        if kind == "other":
+            meant = MEANT.get(token.text)
+            hint = f"; write `{meant}`" if meant else ""
+            what = "quoted text that does not end" if token.text in "'\"" else f"`{token.text}`"
+            raise TextError(f"{what} is not a part of an expression{hint}", token.offset)
+        yield token
+        if kind == "end":
+            return
+        position = match.end()
+
+
+class _Parser:
+    """Recursive descent over the tokens of one expression."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens = deque(_tokens(text))
+        self.depth = 0
+
+    def whole(self) -> Expression:
+        tree = self.expression()
+        if self.next.kind != "end":
+            raise self.expected("`and`, `or` or the end")
+        return tree
+
+    @property
+    def next(self) -> _Token:
+        return self.tokens[0]
+
+    def take(self) -> _Token:
+        return self.tokens.popleft()
+
+    def accept(self, text: str) -> bool:
+        """Take the next token if it is this keyword, sign or mark."""
+        found = self.next.kind != "quoted" and self.next.text == text
+        if found:
+            self.take()
+        return found
+
+    def expression(self) -> Expression:
+        parts = [self.conjunction()]
+        while self.accept("or"):
+            parts.append(self.conjunction())
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+
+    def conjunction(self) -> Expression:
+        parts = [self.negation()]
+        while self.accept("and"):
+            parts.append(self.negation())
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+    def negation(self) -> Expression:
+        self.depth += 1
+        if self.depth > DEPTH:
+            raise TextError(f"`not` and parentheses are nested deeper than {DEPTH}", self.next.offset)
+        tree: Expression
+        if self.accept("not"):
+            tree = Not(self.negation())
+        elif self.accept("("):
+            tree = self.expression()
+            if not self.accept(")"):
+                raise self.expected("`and`, `or` or `)`")
+        else:
+            tree = self.comparison()
+        self.depth -= 1
+        return tree
+
+    def comparison(self) -> Comparison:
+        if self.next.kind != "word" or self.next.text in KEYWORDS:
+            raise self.expected("a field, for instance `distro`")
+        token = self.take()
+        field = Word(token.text, token.offset)
+        if self.next.kind == "sign":
+            return Comparison(field, self.take().text, (self.value(),))
+        negated = self.accept("not")
+        if self.accept("in"):
+            return Comparison(field, "not in" if negated else "in", self.values())
+        raise self.expected("`in`" if negated else f"one of {' '.join(SIGNS)}, `in` and `not in`")
+
+    def values(self) -> tuple[Word, ...]:
+        if not self.accept("("):
+            raise self.expected("`(` and a list of values")
+        values = [self.value()]
+        while self.accept(","):
+            values.append(self.value())
+        if not self.accept(")"):
+            raise self.expected("`,` or `)`")
+        return tuple(values)
+
+    def value(self) -> Word:
+        if self.next.kind == "quoted":
+            token = self.take()
+            return Word(token.text[1:-1], token.offset + 1)
+        if self.next.kind != "word" or self.next.text in KEYWORDS:
+            raise self.expected("a value")
+        token = self.take()
+        return Word(token.text, token.offset)
+
+    def expected(self, what: str) -> TextError:
+        found = f"`{self.next.text}`" if self.next.text else "the end"
+        return TextError(f"expected {what}, but found {found}", self.next.offset)

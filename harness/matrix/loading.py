@@ -1,0 +1,135 @@
+"""Reading matrix.yaml: the model's own checks, then those that need more than one value."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness import yamlfile
+from harness.catalog import Catalog, Source
+from harness.errors import ConfigError
+from harness.matrix import names
+from harness.matrix.expansion import cell_from, included
+from harness.matrix.models import Matrix
+from harness.model import Cell, VersionRange
+from harness.yamlfile import Document
+
+__all__ = ["load", "schema"]
+
+
+def load(path: Path, catalog: Catalog, *, name: str | None = None) -> Matrix:
+    """Read a matrix file.
+
+    Args:
+        path: The file; relative directories in its `sources` are beside it.
+        catalog: Which distros, runtimes, suites and toolchains there are.
+        name: The file as messages shall name it; its path if None.
+
+    Raises:
+        ConfigError: Something in it is wrong; one line for each problem, with file:line:column and what
+            was expected.
+    """
+    document = yamlfile.read(path, name=name)
+    matrix = document.validate_as(Matrix, context=catalog)
+    problems = [
+        *_ambiguous_values(matrix, catalog, document),
+        *_bad_inclusions(matrix, catalog, document),
+        *_without_origin(matrix, catalog, document),
+    ]
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+    return matrix.model_copy(update={"sources": _beside(matrix, path.parent)})
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of matrix.yaml, for editors; it knows the form, not which distros and so on there are."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Matrix.model_json_schema(mode="validation")}
+
+
+def _beside(matrix: Matrix, home: Path) -> dict[str, tuple[Source, ...]]:
+    def placed(source: Source) -> Source:
+        if source.directory is None:
+            return source
+        return source.model_copy(update={"directory": home / source.directory})
+
+    return {component: tuple(placed(item) for item in sources) for component, sources in matrix.sources.items()}
+
+
+def _parts(cell: Cell) -> dict[str, str]:
+    """The parts of a cell's identifier by axis; identifiers are equal where all parts are."""
+    distro, systemd, *go, cgroup, runtime = cell.id.split("+")
+    return {"distro": distro, "systemd": systemd, "go": "".join(go), "cgroup": cgroup, "runtime": runtime}
+
+
+def _axis_parts(matrix: Matrix, catalog: Catalog) -> dict[str, list[str]]:
+    """For each axis, the part of an identifier that each of its values gives."""
+    axes = matrix.axes
+    distros = [names.axis_distro(text, catalog) for text in axes.distro]
+    runtimes = [names.axis_runtime(text, catalog) for text in axes.runtime]
+
+    def part(axis: str, *, distro: int = 0, systemd: int = 0, cgroup: int = 0, runtime: int = 0) -> str:
+        cell = cell_from(distros[distro], axes.systemd[systemd], None, axes.cgroup[cgroup], runtimes[runtime], catalog)
+        return _parts(cell)[axis]
+
+    return {
+        "distro": [part("distro", distro=index) for index in range(len(distros))],
+        "systemd": [part("systemd", systemd=index) for index in range(len(axes.systemd))],
+        "go": [f"go-{go}" for go in axes.go],
+        "cgroup": [part("cgroup", cgroup=index) for index in range(len(axes.cgroup))],
+        "runtime": [part("runtime", runtime=index) for index in range(len(runtimes))],
+    }
+
+
+def _ambiguous_values(matrix: Matrix, catalog: Catalog, document: Document) -> Iterator[str]:
+    """Values of an axis that give two cells one identifier; without them all identifiers of the product differ."""
+    for axis, parts in _axis_parts(matrix, catalog).items():
+        for index, part in enumerate(parts):
+            first = parts.index(part)
+            if first != index:
+                place = document.where(("axes", axis, index))
+                other = _short(document, ("axes", axis, first))
+                yield f"{place}: this value gives the same cells as the one at {other}; remove one of them."
+
+
+def _short(document: Document, path: tuple[str | int, ...]) -> str:
+    return document.where(path).removeprefix(f"{document.name}:")
+
+
+def _bad_inclusions(matrix: Matrix, catalog: Catalog, document: Document) -> Iterator[str]:
+    """Included cells that lack a version of Go, or that are there already."""
+    product = _axis_parts(matrix, catalog)
+    seen: dict[str, int] = {}
+    for index, (item, cell) in enumerate(zip(matrix.include, included(matrix, catalog), strict=True)):
+        place = document.where(("include", index))
+        if catalog.runtimes[cell.runtime].build is not None and item.go is None:
+            yield f"{place}: the key `go` is missing: {cell.runtime} is built, and with some version of Go."
+            continue
+        parts = _parts(cell)
+        # What `distro` stands for depends on the distro, so that one is compared as it is written.
+        known = item.systemd in matrix.axes.systemd or parts["systemd"] in product["systemd"]
+        rest = (parts[axis] in product[axis] for axis in ("distro", "go", "cgroup", "runtime") if parts[axis])
+        if known and all(rest):
+            yield f"{place}: the cell `{cell.id}` is already in the product of the axes; remove it here."
+        first = seen.setdefault(cell.id, index)
+        if first != index:
+            other = _short(document, ("include", first))
+            yield f"{place}: the cell `{cell.id}` is already included at {other}; remove one of them."
+
+
+def _without_origin(matrix: Matrix, catalog: Catalog, document: Document) -> Iterator[str]:
+    """Versions of Go and of runtimes for which nothing says where they come from."""
+    wanted: list[tuple[tuple[str | int, ...], str, str | None]] = [
+        *((("axes", "go", index), text, None) for index, text in enumerate(matrix.axes.go)),
+        *((("axes", "runtime", index), text, text) for index, text in enumerate(matrix.axes.runtime)),
+        *((("include", index, "go"), item.go, None) for index, item in enumerate(matrix.include) if item.go),
+        *((("include", index, "runtime"), item.runtime, item.runtime) for index, item in enumerate(matrix.include)),
+    ]
+    for path, text, runtime in wanted:
+        if runtime is None:
+            if not any(VersionRange(item.versions).holds(text) for item in matrix.toolchain_sources("go", catalog)):
+                yield f"{document.where(path)}: nothing says where Go {text} comes from; add it below `toolchains`, `go`."
+            continue
+        name = names.axis_runtime(runtime, catalog)
+        sources = matrix.component_sources(name.runtime, catalog)
+        if name.version and not any(VersionRange(item.versions).holds(name.version) for item in sources):
+            what = f"{name.runtime} {name.version} comes from; add it below `sources`, `{name.runtime}`"
+            yield f"{document.where(path)}: nothing says where {what}."

@@ -1,0 +1,168 @@
+"""How distros, runtimes and revisions are written: `debian/bookworm`, `rkt@1.30.0/host`, `v252`.
+
+Each reader raises `TextError`, whose offset says which part of the name is wrong.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.catalog import Catalog
+from harness.yamlfile import TextError
+
+__all__ = [
+    "DISTRO_IMAGE",
+    "DistroName",
+    "RuntimeName",
+    "axis_distro",
+    "axis_runtime",
+    "axis_systemd",
+    "glob",
+    "known_distro",
+    "known_runtime",
+    "systemd_version",
+    "unknown",
+]
+
+DISTRO_IMAGE = "distro"
+"""Value of the systemd axis: the version that the distro's image carries."""
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+VERSION = r"[A-Za-z0-9][A-Za-z0-9._~+-]*"
+DISTRO = re.compile(rf"(?P<distro>{NAME})(?:/(?P<channel>{NAME}))?(?:@(?P<release>{VERSION}))?\Z")
+RUNTIME = re.compile(rf"(?P<runtime>{NAME})(?:@(?P<version>{VERSION}))?(?:/(?P<flavor>{NAME}))?\Z")
+REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/~^-]*\Z")
+BARE_NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]+)*\Z")
+RELEASE = re.compile(r"v?([0-9]{1,4}(?:\.[0-9]+)*)(?:[~-].*)?\Z")
+"""A version, a tag or what `git describe` says; the number is at most 9999, so that no commit id is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistroName:
+    """A distro as people write it; None is "any" in a selection.
+
+    Attributes:
+        distro: Its name.
+        channel: Its release stream.
+        release: Exact release in the channel.
+    """
+
+    distro: str
+    channel: str | None
+    release: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeName:
+    """A container runtime as people write it; None is "any" in a selection.
+
+    Attributes:
+        runtime: Its name.
+        version: Its version.
+        flavor: rkt's stage1 flavor.
+    """
+
+    runtime: str
+    version: str | None
+    flavor: str | None
+
+
+def known_distro(text: str, catalog: Catalog) -> DistroName:
+    """A distro whose name, and channel if it is written, the catalog knows.
+
+    Raises:
+        TextError: It is not written like one, or is not known.
+    """
+    match = _match(DISTRO, text, "a distro, for instance `debian/bookworm` or `flatcar/edge@2079.99.0`")
+    distro, channel = match["distro"], match["channel"]
+    if distro not in catalog.distros:
+        raise TextError(unknown("distro", distro, catalog.distros))
+    channels = catalog.distros[distro].channels
+    if channel is not None and channel not in channels:
+        raise TextError(unknown(f"channel of {distro}", channel, channels), match.start("channel"))
+    return DistroName(distro=distro, channel=channel, release=match["release"])
+
+
+def axis_distro(text: str, catalog: Catalog) -> DistroName:
+    """A distro of a cell: known, and with its channel.
+
+    Raises:
+        TextError: It is not.
+    """
+    name = known_distro(text, catalog)
+    if name.channel is None:
+        channels = ", ".join(f"{name.distro}/{channel}" for channel in catalog.distros[name.distro].channels)
+        raise TextError(f"a cell needs the channel too; known are {channels}", len(text))
+    return name
+
+
+def known_runtime(text: str, catalog: Catalog) -> RuntimeName:
+    """A runtime whose name, and flavor if it is written, the catalog knows.
+
+    Raises:
+        TextError: It is not written like one, is not known, or has a version although it comes with the image.
+    """
+    match = _match(RUNTIME, text, "a runtime, for instance `nspawn`, `runc@1.1.5` or `rkt@1.30.0/host`")
+    name, version, flavor = match["runtime"], match["version"], match["flavor"]
+    if name not in catalog.runtimes:
+        raise TextError(unknown("runtime", name, catalog.runtimes))
+    runtime = catalog.runtimes[name]
+    if version is not None and runtime.build is None:
+        raise TextError(f"{name} comes with the image and has no version of its own", match.start("version"))
+    if flavor is not None and flavor not in runtime.flavors:
+        raise TextError(unknown(f"flavor of {name}", flavor, runtime.flavors), match.start("flavor"))
+    return RuntimeName(runtime=name, version=version, flavor=flavor)
+
+
+def axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
+    """A runtime of a cell: known, with a version if it is built, and with its first flavor if none is written.
+
+    Raises:
+        TextError: It is not.
+    """
+    name = known_runtime(text, catalog)
+    runtime = catalog.runtimes[name.runtime]
+    if runtime.build is not None and name.version is None:
+        raise TextError(f"a cell needs the version too, for instance `{name.runtime}@1.2.3`", len(text))
+    flavor = name.flavor or (runtime.flavors[0] if runtime.flavors else None)
+    return RuntimeName(runtime=name.runtime, version=name.version, flavor=flavor)
+
+
+def axis_systemd(text: str) -> str:
+    """A value of the systemd axis: `distro`, or a revision of systemd's repository to build.
+
+    Raises:
+        TextError: It is neither. A bare number is not: it would look like the distro's own version.
+    """
+    if BARE_NUMBER.match(text):
+        raise TextError(f"`{text}` is no revision; write `v{text}` to build it, or `distro` for what the image carries")
+    _match(REVISION, text, "`distro` or a revision, for instance `v252`")
+    return text
+
+
+def systemd_version(revision: str) -> str | None:
+    """The version whose rules hold for a revision of systemd, or None where only its repository could tell.
+
+    "252", "v252", "v252.3" and "v241-12-g1a2b3c4" (12 commits after v241) are known. A release candidate has
+    what its release has: "v258-rc1" is "258". A commit id or a branch is not known.
+    """
+    match = RELEASE.match(revision)
+    return match[1] if match else None
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """A pattern in which `*` is any text and `?` any one character; brackets are what they are in node ids."""
+    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    return re.compile("".join(parts) + r"\Z", re.DOTALL)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """A clause that says what there is instead of something that is not there."""
+    return f"there is no {what} `{name}`; known: {', '.join(known) or 'none'}"
+
+
+def _match(pattern: re.Pattern[str], text: str, expected: str) -> re.Match[str]:
+    match = pattern.match(text)
+    if match is None:
+        raise TextError(f"`{text}` is not {expected}")
+    return match

@@ -1,0 +1,201 @@
+"""QEMU: what a machine looks like (`MachineSpec` to argv, a pure function) and how to talk to it (QMP)."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qemu.qmp import QMPClient, QMPError
+
+from harness import log
+from harness.accel import QEMU, Accelerator
+from harness.errors import InfrastructureError
+from harness.wait import Deadline, poll
+
+__all__ = ["ADDRESS", "MachineSpec", "Monitor", "argv", "overlay_argv"]
+
+logger = log.get(__name__)
+
+T = TypeVar("T")
+
+ADDRESS = "10.0.2.15"
+"""Guest's address in QEMU's user network; the gateway is 10.0.2.2, the name server 10.0.2.3."""
+GATEWAY = "10.0.2.2"
+
+EVENTS = ("SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "GUEST_CRASHLOADED", "WATCHDOG")
+"""QMP events that are written down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """A virtual machine that is asked for.
+
+    Attributes:
+        name: The guest as messages name it: the cell's id.
+        disk: Immutable base disk, qcow2; the machine writes to an overlay on it.
+        kernel: Linux kernel that QEMU loads itself.
+        initrd: Its initrd.
+        arguments: Kernel command line, beside what the machine itself needs.
+        accelerator: What runs it, see `accel.probe`.
+        cores: Number of virtual processors.
+        memory: Main memory in MiB.
+        disks: Further read-only disks, raw: /dev/vdb, /dev/vdc ...
+    """
+
+    name: str
+    disk: Path
+    kernel: Path
+    initrd: Path
+    arguments: tuple[str, ...] = ()
+    accelerator: Accelerator
+    cores: int = 2
+    memory: int = 1024
+    disks: tuple[Path, ...] = ()
+
+
+def argv(
+    spec: MachineSpec, *, overlay: Path, port: int, sockets: Path, console: Path, ssh_key: str
+) -> list[str]:
+    """The command that runs a machine.
+
+    virtio-blk and not NVMe: only the former can be saved and restored (QEMU's nvme device blocks
+    migration). A panic pauses the machine, so that the console log ends with its cause. The devices
+    are in a fixed order, as a memory image is restored into exactly the same machine only.
+
+    Args:
+        spec: The machine.
+        overlay: Its writable qcow2 file.
+        port: Loopback port that is forwarded to the guest's ssh.
+        sockets: Directory for the sockets `qmp` and `console`; short, see `machine.directory`.
+        console: File to which the serial console is logged.
+        ssh_key: Public half of its ed25519 key, the base64 part.
+    """
+    command_line = [
+        "console=ttyS0", "root=/dev/vda", "rw", "net.ifnames=0",
+        f"harness.ssh_key={ssh_key}", f"harness.network={ADDRESS}/24,{GATEWAY}",
+        *spec.arguments,
+    ]  # fmt: skip
+    result = [
+        QEMU, "-nodefaults", "-no-user-config", "-display", "none",
+        "-name", _escaped(spec.name),
+        "-machine", "pc",
+        "-accel", "kvm" if spec.accelerator.name == "kvm" else "tcg,thread=multi",
+        "-cpu", spec.accelerator.cpu,
+        "-smp", str(spec.cores),
+        "-m", str(spec.memory),
+        "-kernel", str(spec.kernel),
+        "-initrd", str(spec.initrd),
+        "-append", " ".join(command_line),
+        "-action", "reboot=reset,shutdown=poweroff,panic=pause",
+        "-chardev", f"socket,id=qmp,path={_escaped(sockets / 'qmp')},server=on,wait=off",
+        "-mon", "chardev=qmp,mode=control",
+        "-chardev", f"socket,id=console,path={_escaped(sockets / 'console')},server=on,wait=off,"
+                    f"logfile={_escaped(console)},logappend=on",
+        "-serial", "chardev:console",
+        # The overlay is thrown away with the machine, so nothing must reach the disk of the host.
+        "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={_escaped(overlay)}",
+        "-device", "virtio-blk-pci,drive=root",
+    ]  # fmt: skip
+    for number, disk in enumerate(spec.disks):
+        result += ["-drive", f"if=none,id=disk{number},format=raw,readonly=on,file={_escaped(disk)}"]
+        result += ["-device", f"virtio-blk-pci,drive=disk{number}"]
+    return [
+        *result,
+        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22",
+        "-device", "virtio-net-pci,netdev=net,romfile=",
+        "-object", "rng-random,id=rng,filename=/dev/urandom",
+        "-device", "virtio-rng-pci,rng=rng",
+        "-device", "pvpanic",
+    ]  # fmt: skip
+
+
+def overlay_argv(base: Path, overlay: Path) -> list[str]:
+    """The command that makes a writable disk on an immutable one."""
+    return ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(base.resolve()), str(overlay)]
+
+
+def _escaped(value: Path | str) -> str:
+    """A value inside of QEMU's comma-separated options, where a comma is written twice."""
+    return str(value).replace(",", ",,")
+
+
+class Monitor:
+    """A connection to QEMU's monitor (QMP); every event is written to a file as it comes.
+
+    The library speaks asyncio; a thread of our own runs its loop, so that everybody else need not.
+    """
+
+    def __init__(self, socket: Path, events: Path, deadline: Deadline) -> None:
+        """Connect to the monitor at `socket`, and append events to `events` as lines of JSON.
+
+        Raises:
+            DeadlineError: Nobody listened there until the deadline.
+            InfrastructureError: It is no monitor, or has another client.
+        """
+        self._events = events
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
+        self._thread.start()
+        self._client = QMPClient("harness")
+        try:
+            self._wait(self._open(str(socket)), deadline)
+        except (QMPError, OSError) as error:
+            self.close()
+            raise InfrastructureError(f"QEMU's monitor at {socket} does not answer: {error}.") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def execute(self, command: str, deadline: Deadline, **arguments: object) -> object:
+        """Execute a QMP command and return its answer.
+
+        Raises:
+            InfrastructureError: QEMU refused it, or is gone.
+            DeadlineError: It did not answer in time.
+        """
+        try:
+            return self._wait(self._client.execute(command, arguments or None), deadline)
+        except (QMPError, OSError, asyncio.CancelledError) as error:
+            raise InfrastructureError(f"QEMU did not execute `{command}`: {error}.") from error
+
+    def close(self) -> None:
+        """Disconnect; idempotent."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._disconnect(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _wait(self, work: Coroutine[Any, Any, T], deadline: Deadline) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            poll(lambda: True if future.done() else None, deadline, every=0.01)
+        except BaseException:
+            future.cancel()
+            raise
+        return future.result()
+
+    async def _open(self, socket: str) -> None:
+        self._listener = asyncio.create_task(self._listen())
+        await self._client.connect(socket)
+
+    async def _listen(self) -> None:
+        with self._client.listener(EVENTS) as listener:
+            async for event in listener:
+                logger.debug("qmp: %s", event)
+                with self._events.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(dict(event)) + "\n")
+
+    async def _disconnect(self) -> None:
+        listener = getattr(self, "_listener", None)
+        if listener is not None:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+        try:
+            await self._client.disconnect()
+        except (QMPError, OSError, EOFError) as error:
+            logger.debug("qmp: disconnected with %s", error)

@@ -1,0 +1,1 @@
+"""Renders results for people and for other tools; nothing here decides anything."""

@@ -1,0 +1,77 @@
+"""JUnit XML of a run, for CI systems; Surefire's `flakyFailure` and `rerunFailure` keep reruns apart.
+
+One test suite for each cell, one test case for each case. A cell that broke before its cases ran
+has one case of its own name, so that no CI system shows it as green.
+"""
+
+import re
+from pathlib import Path
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
+from junitparser.xunit2 import FlakyFailure, TestCase
+
+from harness.model import Outcome
+from harness.results import CaseResult, CellResult, RunResult
+
+__all__ = ["write"]
+
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot carry (section 2.2); a console is full of them."""
+
+
+def write(run: RunResult, path: Path) -> None:
+    """Write the JUnit file of a run."""
+    xml = JUnitXml(run.id)
+    for cell in run.cells:
+        xml.add_testsuite(_suite(cell))
+    xml.update_statistics()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.part")
+    xml.write(str(half), pretty=True)
+    half.replace(path)
+
+
+def _suite(cell: CellResult) -> TestSuite:
+    suite = TestSuite(cell.id)
+    for name, value in {**cell.axes, **cell.facts}.items():
+        if value is not None:
+            suite.add_property(name, _clean(value))
+    if cell.error:
+        broken = TestCase("cell", classname=cell.id, time=cell.seconds)
+        error = Error(_clean(cell.error.splitlines()[0]))
+        error.text = _clean(cell.error)
+        broken.result = [error]
+        suite.add_testcase(broken)
+    for case in cell.cases:
+        suite.add_testcase(_case(cell, case))
+    suite.update_statistics()
+    return suite
+
+
+def _case(cell: CellResult, case: CaseResult) -> TestCase:
+    place, _, name = case.nodeid.partition("::")
+    item = TestCase(name or place, classname=f"{cell.id}.{place.removesuffix('.py').replace('/', '.')}")
+    item.time = case.seconds
+    kinds = {
+        Outcome.FAILED: Failure,
+        Outcome.XPASSED: Failure,
+        Outcome.ERROR: Error,
+        Outcome.SKIPPED: Skipped,
+        Outcome.XFAILED: Skipped,
+    }
+    message = _clean(case.message or case.outcome.value)
+    if case.expectation:
+        message = f"{_clean(case.expectation)}: {message}"
+    if case.outcome in kinds:
+        result = kinds[case.outcome](message)
+        result.text = _clean(case.details)
+        item.result = [result]
+    elif case.outcome is Outcome.FLAKY:
+        flaky = FlakyFailure(message)
+        flaky.text = _clean(case.details)
+        item.add_interim_result(flaky)
+    return item
+
+
+def _clean(text: str) -> str:
+    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

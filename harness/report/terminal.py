@@ -1,0 +1,104 @@
+"""A run as a table for a terminal: a line for each cell, below it what is wrong and how to repeat it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.model import Outcome, Phase
+from harness.results import CaseResult, CellResult, RunResult
+
+__all__ = ["duration", "run_summary"]
+
+STYLES = {
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "bold red",
+    Outcome.ERROR: "bold magenta",
+    Outcome.SKIPPED: "dim",
+    Outcome.XFAILED: "yellow",
+    Outcome.XPASSED: "bold red",
+    Outcome.FLAKY: "yellow",
+}
+
+MARKS = {
+    Outcome.FAILED: "F",
+    Outcome.ERROR: "E",
+    Outcome.XFAILED: "x",
+    Outcome.XPASSED: "X",
+    Outcome.FLAKY: "~",
+    Outcome.SKIPPED: "s",
+}
+
+WORTH_A_LINE = (Outcome.ERROR, Outcome.FAILED, Outcome.XPASSED, Outcome.FLAKY)
+"""Outcomes whose cases are listed below the table; skips and expected failures are only counted."""
+
+
+def duration(seconds: float | None) -> str:
+    """A time as people say it: `0.4 s`, `38 s`, `4 min 12 s`."""
+    if seconds is None:
+        return ""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a decimal says something
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def run_summary(run: RunResult, directory: Path) -> RenderableType:
+    """The table of a run, what went wrong, and one line that says it all."""
+    suites = sorted({case.suite for cell in run.cells for case in cell.cases})
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("cell", no_wrap=True)
+    for suite in suites:
+        table.add_column(suite, justify="right", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("boot", justify="right", no_wrap=True)
+    for cell in run.cells:
+        table.add_row(
+            Text(cell.id, style=STYLES[cell.outcome]),
+            *(_count(case for case in cell.cases if case.suite == suite) for suite in suites),
+            duration(cell.seconds),
+            duration(cell.seconds_of(Phase.BOOT)),
+        )
+    return Group(table, *(line for cell in run.cells for line in _findings(cell)), _last_line(run, directory))
+
+
+def _count(cases: Iterable[CaseResult]) -> Text:
+    """`24/24`, `30/31 F`: passed of those that ran, with a mark for each kind of trouble."""
+    counts = Counter(case.outcome for case in cases)
+    if not counts:
+        return Text("-", style="dim")
+    ran = counts.total() - counts[Outcome.SKIPPED]
+    text = Text(f"{counts[Outcome.PASSED] + counts[Outcome.FLAKY]}/{ran}")
+    for outcome, mark in MARKS.items():
+        if counts[outcome]:
+            text.append(f" {counts[outcome]}{mark}", style=STYLES[outcome])
+    return text
+
+
+def _findings(cell: CellResult) -> Iterable[Text]:
+    guilty = [case for case in cell.cases if case.outcome in WORTH_A_LINE]
+    if not cell.error and not guilty:
+        return
+    yield Text(cell.id, style=STYLES[cell.outcome])
+    if cell.error:
+        yield Text(f"  E {cell.error}", style=STYLES[Outcome.ERROR])
+    for case in guilty:
+        line = Text(f"  {MARKS[case.outcome]} {case.nodeid}  ", style=STYLES[case.outcome])
+        line.append(case.message, style="default")
+        yield line
+    yield Text(f"  again: {cell.again}", style="dim")
+
+
+def _last_line(run: RunResult, directory: Path) -> Text:
+    counts = run.counts()
+    parts = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    number = len(run.cells)
+    interrupted = " (interrupted)" if run.interrupted else ""
+    return Text(
+        f"{number} cell{'s' * (number != 1)}: {parts or 'none ran'}{interrupted} in {duration(run.seconds)}.  "
+        f"results: {directory}"
+    )

@@ -1,0 +1,192 @@
+"""What a run leaves for people and other tools: the models of result.json.
+
+runs/<id>/result.json                the whole run, `RunResult`
+runs/<id>/junit.xml                  the same for CI systems
+runs/<id>/log.txt                    everything the harness logged
+runs/<id>/cells/<cell>/plan.json     what was going to be done, written before it was
+runs/<id>/cells/<cell>/result.json   one `CellResult`, written when the cell has ended
+runs/<id>/cells/<cell>/machine/      the guest: console.log, journal.txt, machine.json, ssh_config
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import ExitCode, InfrastructureError
+from harness.model import Cell, Outcome, Phase, State
+
+__all__ = ["CaseResult", "CellResult", "PhaseResult", "RunResult", "read", "worst", "write"]
+
+FORMAT = 1
+"""Version of result.json; a change that a reader could stumble over raises it."""
+
+
+class ResultModel(BaseModel):
+    """Base of the models of written results: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CaseResult(ResultModel):
+    """One test item and what became of it.
+
+    Attributes:
+        nodeid: pytest's node id below the suites: `cgroup/test_limits.py::test_memory`.
+        outcome: What became of it.
+        raw: What pytest said, before an expectation or a dead guest changed it.
+        seconds: All its phases and reruns.
+        message: One line: why it was skipped, failed or is an error.
+        details: Traceback and captured output of each attempt.
+        reruns: How often it was executed again.
+        expectation: Why its failure was expected, with the issue's link.
+    """
+
+    nodeid: str
+    outcome: Outcome
+    raw: Outcome
+    seconds: float
+    message: str = ""
+    details: str = ""
+    reruns: int = 0
+    expectation: str | None = None
+
+    @property
+    def suite(self) -> str:
+        """The suite that has the case: the first directory of its node id."""
+        return self.nodeid.split("/", 1)[0]
+
+
+class PhaseResult(ResultModel):
+    """One phase of the plan: how it ended, in how many seconds, with one line about it."""
+
+    phase: Phase
+    state: State
+    seconds: float
+    text: str = ""
+
+
+class CellResult(ResultModel):
+    """What became of one cell.
+
+    Attributes:
+        id: The cell's identifier.
+        axes: Its place on each axis.
+        phases: The phases of its plan that were begun.
+        facts: What the guest proved: systemd's version, kernel, cgroup mode, accelerator.
+        cases: Its cases, in the order in which they ran.
+        error: Why the cell broke, where it did: whole sentences, for people.
+        again: The command line that repeats it.
+    """
+
+    id: str
+    axes: dict[str, str | None]
+    phases: tuple[PhaseResult, ...] = ()
+    facts: dict[str, str] = {}
+    cases: tuple[CaseResult, ...] = ()
+    error: str | None = None
+    again: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome of its cases; `error` where the cell itself broke, `skipped` where nothing ran."""
+        return Outcome.ERROR if self.error else worst(case.outcome for case in self.cases)
+
+    @property
+    def seconds(self) -> float:
+        """Time of all its phases."""
+        return sum(phase.seconds for phase in self.phases)
+
+    def seconds_of(self, phase: Phase) -> float | None:
+        """Time of one phase, or None if it was not begun."""
+        return next((item.seconds for item in self.phases if item.phase is phase), None)
+
+    def counts(self) -> Counter[Outcome]:
+        """How many cases had which outcome."""
+        return Counter(case.outcome for case in self.cases)
+
+
+class RunResult(ResultModel):
+    """What became of one run.
+
+    Attributes:
+        id: Its directory's name.
+        format: Version of this model.
+        harness: Version of the harness.
+        command: The command line that repeats it.
+        started: Time of its start, ISO 8601 in UTC.
+        seconds: How long it took.
+        computer: What ran it: cores, memory, QEMU, accelerator and why.
+        cells: Its cells, in the order of the matrix.
+        interrupted: Whether it was ended before its cells were.
+    """
+
+    id: str
+    format: int = FORMAT
+    harness: str
+    command: str
+    started: str
+    seconds: float = 0.0
+    computer: dict[str, str] = {}
+    cells: tuple[CellResult, ...] = ()
+    interrupted: bool = False
+
+    def counts(self) -> Counter[Outcome]:
+        """How many cells had which outcome."""
+        return Counter(cell.outcome for cell in self.cells)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command line returns: see `ExitCode`."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        outcomes = {cell.outcome for cell in self.cells}
+        if Outcome.ERROR in outcomes:
+            return ExitCode.INFRASTRUCTURE
+        if outcomes & {Outcome.FAILED, Outcome.XPASSED}:
+            return ExitCode.FAILED
+        if outcomes <= {Outcome.SKIPPED}:
+            return ExitCode.NOTHING_RAN
+        return ExitCode.OK
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of some outcomes; `skipped` for none, since nothing ran."""
+    return max(outcomes, key=lambda outcome: outcome.badness, default=Outcome.SKIPPED)
+
+
+def axes_of(cell: Cell) -> dict[str, str | None]:
+    """A cell's place on each axis, as plain values."""
+    return {
+        "distro": f"{cell.distro}/{cell.channel}" + (f"@{cell.release}" if cell.release else ""),
+        "systemd": cell.systemd,
+        "go": cell.go,
+        "cgroup": cell.cgroup.value,
+        "runtime": cell.runtime + (f"@{cell.runtime_version}" if cell.runtime_version else ""),
+        "flavor": cell.flavor,
+    }
+
+
+def write(result: BaseModel, path: Path) -> None:
+    """Write a model as JSON, by a temporary sibling and a rename, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    half.write_text(json.dumps(result.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+    half.replace(path)
+
+
+def read(path: Path) -> RunResult:
+    """The run whose result.json this is.
+
+    Raises:
+        InfrastructureError: The file is not there, or no result of this format.
+    """
+    try:
+        return RunResult.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InfrastructureError(f"{path}: there is no result; the run did not begin, or was removed.") from error
+    except ValidationError as error:
+        raise InfrastructureError(f"{path}: this is no result of format {FORMAT}: {error}") from error

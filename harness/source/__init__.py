@@ -1,0 +1,75 @@
+"""Source code of components: from a git repository, a directory, a Debian source package or a tarball.
+
+`resolve` says which state of the code a version means today, and is quick; `checkout` puts the tree in
+the store. Adding a kind is adding a module with these two functions, and its name to `KINDS`.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from harness.catalog import Source
+from harness.errors import UsageError
+from harness.model import VersionRange
+from harness.source import directory, git, package, tarball
+from harness.source.revision import Revision
+from harness.store import Artifact, Store
+from harness.wait import Deadline
+
+__all__ = ["Revision", "checkout", "choose", "resolve"]
+
+Resolve = Callable[[Source, str, Store, Deadline], Revision]
+Fill = Callable[[Source, Revision, Path, Store, Deadline], None]
+
+KINDS: dict[str, tuple[Resolve, Fill]] = {
+    "git": (git.resolve, git.fill),
+    "directory": (directory.resolve, directory.fill),
+    "debian": (package.resolve, package.fill),
+    "tarball": (tarball.resolve, tarball.fill),
+}
+
+
+def choose(sources: Iterable[Source], version: str) -> Source:
+    """The first source that has a version.
+
+    Raises:
+        UsageError: None has it; the message names the ranges that exist.
+    """
+    known = tuple(sources)
+    for source in known:
+        if VersionRange(source.versions).holds(version):
+            return source
+    ranges = " and ".join(f"`{source.versions}`" for source in known) or "none"
+    raise UsageError(f"No source has version {version}; the versions that have one are {ranges}.")
+
+
+def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:
+    """Which state of the code `version` means.
+
+    A Debian package's version is remembered in the store for `lookup.HOURS` (see `lookup.forget`); a
+    directory is read and a git repository is asked each time.
+
+    Raises:
+        UsageError: The source does not have this version.
+        InfrastructureError: It cannot be reached.
+    """
+    return KINDS[source.kind][0](source, version, store, deadline)
+
+
+def checkout(source: Source, revision: Revision, store: Store, deadline: Deadline) -> Artifact:
+    """The tree of a revision, in the store; the artifact's path is its top directory.
+
+    Args:
+        source: What `revision` was resolved from.
+        revision: Which state.
+        store: Where the tree is kept, and git mirrors.
+        deadline: For downloading and unpacking.
+
+    Raises:
+        InfrastructureError: It cannot be had, or it is not what was resolved.
+    """
+
+    def make(files: Path) -> dict[str, str]:
+        KINDS[revision.kind][1](source, revision, files, store, deadline)
+        return {"text": revision.text, "version": revision.version}
+
+    return store.obtain("source", {"identity": revision.identity}, make, deadline)

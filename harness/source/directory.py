@@ -1,0 +1,102 @@
+"""Source code from a directory of this computer, taken as it is but for `.git`."""
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.catalog import Source
+from harness.errors import InfrastructureError, UsageError
+from harness.source.revision import Revision
+from harness.store import Store
+from harness.wait import Deadline
+
+__all__ = ["digest", "fill", "resolve"]
+
+EXCLUDED = ".git"
+"""A repository's own data, or a worktree's file that points there; no part of the code."""
+
+
+def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:  # noqa: ARG001 - as all kinds
+    """The state that the directory is in now.
+
+    Raises:
+        UsageError: It is not there, is unreadable, or has a socket or device in it.
+    """
+    path = _path(source)
+    content = digest(path)
+    return Revision(
+        kind="directory",
+        version=version,
+        identity=f"directory:{content}",
+        stamp=content[:12],
+        text=f"{path} as it is now ({content[:12]})",
+    )
+
+
+def fill(source: Source, revision: Revision, files: Path, store: Store, deadline: Deadline) -> None:  # noqa: ARG001
+    """Copy the directory into `files`.
+
+    Raises:
+        InfrastructureError: It has changed since it was resolved.
+    """
+    path = _path(source)
+    shutil.copytree(path, files, symlinks=True, ignore=shutil.ignore_patterns(EXCLUDED), dirs_exist_ok=True)
+    if revision.identity != f"directory:{digest(files)}":
+        raise InfrastructureError(
+            f"The directory {path} changed while it was copied.", hint="Run again when nothing writes there."
+        )
+
+
+def digest(root: Path) -> str:
+    """SHA-256 over the names, modes, contents and link targets below `root`, in hexadecimal digits.
+
+    Owners, times, the mode of `root` itself, and everything named `.git` do not count.
+
+    Raises:
+        UsageError: Something is unreadable, or neither file, directory nor link.
+    """
+    total = hashlib.sha256()
+    try:
+        for path in _walk(root):
+            # Lengths before contents: no tree can look like another one by where its names end.
+            for part in (os.fsencode(path.relative_to(root)), *_facts(path)):
+                total.update(len(part).to_bytes(8, "big") + part)
+    except OSError as error:
+        raise UsageError(f"The source {error.filename or root} cannot be read: {error.strerror}.") from error
+    return total.hexdigest()
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for path in sorted(root.iterdir()):
+        if path.name != EXCLUDED:
+            yield path
+            if path.is_dir() and not path.is_symlink():
+                yield from _walk(path)
+
+
+def _facts(path: Path) -> Iterator[bytes]:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        yield b"link"
+        yield os.fsencode(path.readlink())
+        return
+    if stat.S_ISREG(mode):
+        with path.open("rb") as file:
+            yield b"file"
+            yield hashlib.file_digest(file, "sha256").digest()
+    elif stat.S_ISDIR(mode):
+        yield b"directory"
+    else:
+        raise UsageError(f"The source {path} is neither a file, a directory nor a link; remove it.")
+    yield stat.S_IMODE(mode).to_bytes(4, "big")
+
+
+def _path(source: Source) -> Path:
+    assert source.directory is not None
+    path = source.directory.expanduser().absolute()
+    if not path.is_dir():
+        raise UsageError(f"The source directory {path} does not exist.")
+    return path

@@ -1,0 +1,142 @@
+"""Source code from a git repository, through a bare mirror of our own; a user's repository is only read."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import lookup, proc
+from harness.catalog import Source
+from harness.errors import InfrastructureError, UsageError
+from harness.source.revision import Revision, filled
+from harness.store import Store, locked
+from harness.wait import Deadline
+
+__all__ = ["fill", "resolve"]
+
+COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+
+EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+
+
+def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:
+    """The commit that the ref names in the repository now.
+
+    A tag counts before a branch of the same name. The repository is asked each time, and where it cannot be
+    reached its last answer counts.
+
+    Raises:
+        UsageError: The ref begins with a dash, or names nothing there.
+        InfrastructureError: The repository cannot be reached and has never been.
+    """
+    url, ref = _address(source), _ref(source, version)
+    if COMMIT.match(ref):
+        commit = ref
+    else:
+        question = {"url": url, "ref": ref}
+        answer = lookup.remembered(store, "git", question, lambda: _ask(url, ref, store, deadline), hours=0)
+        commit = answer["commit"]
+    return Revision(
+        kind="git",
+        version=version,
+        identity=f"git:{commit}",
+        stamp=commit,
+        text=f"{ref if ref != commit else version} of {url} (commit {commit[:12]})",
+    )
+
+
+def fill(source: Source, revision: Revision, files: Path, store: Store, deadline: Deadline) -> None:
+    """Fetch the commit into the mirror, and write its tree to `files`; submodules are left out.
+
+    Raises:
+        InfrastructureError: The repository cannot be reached, or does not have the commit.
+    """
+    url = _address(source)
+    with _mirror(url, store, deadline) as mirror, tempfile.TemporaryDirectory(dir=files.parent) as scratch:
+        if not _has(mirror, revision.stamp, deadline):
+            _fetch(mirror, url, revision.stamp, deadline)
+        # Plumbing instead of `checkout`: no hooks, no HEAD, and an index that nobody else sees.
+        index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
+        _git(mirror, ["read-tree", revision.stamp], deadline, env=index)
+        _git(mirror, [f"--work-tree={files}", "checkout-index", "--all", "--force"], deadline, env=index)
+
+
+def _ask(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:
+    """The commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows."""
+    names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", ref)
+    hint = "Is the address right, is there a network, and may this user read the repository?"
+    done = proc.run(
+        ["git", "ls-remote", "--quiet", url, *names], deadline=deadline, env=_environment(), apart=True, hint=hint
+    )
+    found = {name: commit for commit, _, name in (line.partition("\t") for line in done.out.splitlines())}
+    for name in names:
+        if name in found:
+            return {"commit": found[name]}
+    with _mirror(url, store, deadline) as mirror:
+        _git(mirror, ["fetch", "--quiet", "--prune", "--no-write-fetch-head", url, *EVERYTHING], deadline, hint=hint)
+        argv = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
+        parsed = _git(mirror, argv, deadline, expect=(0, 1, 128))
+    if parsed.code != 0:
+        raise UsageError(f"The repository {url} has no tag, branch or commit `{ref}`.")
+    return {"commit": parsed.out.strip()}
+
+
+def _fetch(mirror: Path, url: str, commit: str, deadline: Deadline) -> None:
+    """Fetch one commit with its history; from a server that gives only what has a name, everything."""
+    name = f"+{commit}:refs/harness/{commit}"
+    base = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url]
+    if _git(mirror, [*base, name], deadline, expect=None).code != 0:
+        _git(mirror, [*base, *EVERYTHING], deadline)
+    if not _has(mirror, commit, deadline):
+        raise InfrastructureError(f"The repository {url} does not have the commit {commit}.")
+
+
+def _has(mirror: Path, commit: str, deadline: Deadline) -> bool:
+    return _git(mirror, ["cat-file", "-e", f"{commit}^{{commit}}"], deadline, expect=None).code == 0
+
+
+@contextmanager
+def _mirror(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
+    """The bare mirror of a repository, ours alone while the context lasts."""
+    proc.require("git", package="git")
+    path = store.root / "git" / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git"
+    with locked(path.with_suffix(".lock"), deadline):
+        argv = ["git", "init", "--quiet", "--bare", "--template=", str(path)]
+        proc.run(argv, deadline=deadline, env=_environment())
+        yield path
+
+
+def _git(
+    mirror: Path,
+    arguments: list[str],
+    deadline: Deadline,
+    *,
+    env: dict[str, str] | None = None,
+    expect: tuple[int, ...] | None = (0,),
+    hint: str | None = None,
+) -> proc.Done:
+    # Collecting garbage would go on in the background after we have ended.
+    argv = ["git", "-c", "gc.auto=0", "-c", "maintenance.auto=false", f"--git-dir={mirror}", *arguments]
+    return proc.run(argv, deadline=deadline, env=_environment(env), expect=expect, apart=True, hint=hint)
+
+
+def _environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    # Nobody is there to answer when git or ssh ask for a password.
+    return proc.environment({"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"} | (extra or {}))
+
+
+def _address(source: Source) -> str:
+    url = source.git or ""
+    if url.startswith("-"):
+        raise UsageError(f"The git address `{url}` begins with a dash; git would take it for an option.")
+    # A path is made absolute: git runs in another directory.
+    return str(Path(url).expanduser().absolute()) if Path(url).expanduser().exists() else url
+
+
+def _ref(source: Source, version: str) -> str:
+    ref = filled(source.ref, source, version)
+    if not ref or ref.startswith("-"):
+        raise UsageError(f"The git ref `{ref}` begins with a dash or is empty; a ref is a tag, branch or commit.")
+    return ref

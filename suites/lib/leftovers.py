@@ -1,0 +1,81 @@
+"""What containers left in the guest: cgroups, mounts, units, entries of the runtime, network namespaces."""
+
+from suites.lib.guest import Guest
+from suites.lib.runtime import Runtime
+
+__all__ = ["Leftovers"]
+
+SNAPSHOT = r"""
+for path in /sys/fs/cgroup/*/ /sys/fs/cgroup/*/*/ /sys/fs/cgroup/machine.slice/*/ /sys/fs/cgroup/*/machine.slice/*/; do
+    [ ! -e "${path}cgroup.procs" ] || [ -h "${path%/}" ] || echo "cgroup $path"
+done
+for path in /run/systemd/transient/* /run/harness*; do [ ! -e "$path" ] || echo "path $path"; done
+for directory; do
+    case $directory in
+    [0-9]*) known="$known $directory" ;;
+    *) for path in "$directory"/*; do [ ! -e "$path" ] || echo "path $path"; done ;;
+    esac
+done
+for process in /proc/[0-9]*; do
+    [ -e "$process/ns/net" ] && [ ! "$process/ns/net" -ef /proc/1/ns/net ] || continue
+    for pid in $known; do [ ! "$process/ns/net" -ef "/proc/$pid/ns/net" ] || continue 2; done
+    echo "netns $process"
+done
+while read -r _ _ _ _ point _; do echo "mount $point"; done </proc/1/mountinfo
+"""
+"""Uses the shell's own commands only: each process would cost tens of milliseconds under TCG, for every case."""
+
+COMES_AND_GOES = ("/run/credentials", "/run/user", "/run/systemd/transient/session-", "/run/harness-")
+"""Beginnings of what the guest's own services and logins make and remove, and the suites' own directories."""
+
+GUEST = ("system.slice", "user.slice", "init.scope", "machine.slice")
+"""cgroups of the guest itself."""
+
+TRIES = 20
+
+
+class Leftovers:
+    """Compares what is in the guest with what was there when this was made; containers that run do not count."""
+
+    def __init__(self, guest: Guest, runtime: Runtime, *, alone: bool) -> None:
+        self.guest = guest
+        self.runtime = runtime
+        self.alone = alone
+        self._known = self._snapshot()
+
+    def found(self) -> list[str]:
+        """What is new and stays; it is told once only. Kernel and systemd are given two seconds to tidy up."""
+        new: set[str] = set()
+        for _ in range(TRIES):
+            new = self._snapshot() - self._known
+            if not new:
+                return []
+            self.guest.sh("sleep 0.1")
+        self._known |= new
+        return sorted(new)
+
+    def _snapshot(self) -> set[str]:
+        live = self.runtime.live
+        known = [str(container.pid) for container in live.values()]
+        text = self.guest.do(SNAPSHOT, *self.runtime.engine.traces, *known)
+        # Unit names escape dashes, and mountinfo escapes the backslash of that again.
+        lines = text.replace(r"\134x2d", "-").replace(r"\x2d", "-").splitlines()
+        return {line for line in lines if self._counts(line) and not any(name in line for name in live)}
+
+    def _counts(self, line: str) -> bool:
+        kind, _, path = line.partition(" ")
+        if kind == "cgroup":
+            parts = path.strip("/").split("/")[3:]
+            return (
+                self._ours(path)
+                and not (parts and parts[-1] in GUEST)
+                and not {"system.slice", "user.slice"} & set(parts)
+            )
+        if kind == "netns":
+            # With several workers, containers of the others come and go at any time.
+            return self.alone
+        return not path.startswith(COMES_AND_GOES) and self._ours(path)
+
+    def _ours(self, text: str) -> bool:
+        """Whether something is not another worker's."""
+        return "harness-" not in text or self.runtime.prefix in text

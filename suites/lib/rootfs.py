@@ -1,0 +1,106 @@
+"""Root file systems for containers, made in the guest from what the guest has.
+
+tiny      the guest's static busybox on a tmpfs; shared by all containers that only read it
+overlay   a writable layer over another tree, for one container
+system    a writable layer over the guest's own /, for a container with its own systemd as PID 1
+"""
+
+from suites.lib.guest import Guest
+
+__all__ = ["READY", "SERVICE", "TARGET", "Rootfs"]
+
+TARGET = "harness.target"
+"""What a container with its own systemd boots into."""
+
+SERVICE = "harness-probe.service"
+"""A service of that target, to look where it lands."""
+
+READY = "/run/harness-ready"
+"""File in the container that says that the target was reached."""
+
+TINY = r"""
+mkdir -p "$1" && mount -t tmpfs -o mode=0755,size=64m harness "$1" && cd "$1" || exit
+mkdir -p bin dev etc mnt proc root run sys tmp usr/bin usr/lib/systemd var
+cp "$(command -v busybox)" bin/busybox && chroot . /bin/busybox --install -s /bin
+printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n' >etc/passwd
+printf 'root:x:0:\nuser:x:1000:\n' >etc/group
+printf 'ID=harness\nNAME=harness\n' >etc/os-release
+: >etc/localtime; : >etc/resolv.conf; : >etc/machine-id
+# nspawn asks the tree for its users in this way (getent passwd, getent initgroups), and busybox has no getent.
+cat >usr/bin/getent <<'END'
+#!/bin/sh
+[ "$1" = passwd ] || { echo "$2"; exit; }
+exec grep -E "^($2:|[^:]*:[^:]*:$2:)" /etc/passwd
+END
+chmod 0755 usr/bin/getent
+# nspawn gives a container the guest's cgroup mode only if the tree looks as if its systemd knew that mode.
+: >"usr/lib/systemd/libsystemd-shared-$2.so"
+"""
+
+OVERLAY = r"""
+mkdir -p "$2" && mount -t tmpfs -o mode=0755 harness "$2" && mkdir "$2/upper" "$2/work" "$2/root" || exit
+mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" harness "$2/root"
+"""
+
+SYSTEM = r"""
+cd "$2/root" || exit
+: >etc/machine-id; rm -f etc/fstab
+rm -rf etc/systemd/system/multi-user.target.wants etc/systemd/system/*.wants/*.timer
+for unit in ssh.service systemd-networkd.service systemd-networkd.socket systemd-resolved.service \
+    systemd-timesyncd.service systemd-udevd.service systemd-logind.service dbus.service dbus.socket \
+    dev-hugepages.mount systemd-update-utmp.service systemd-sysctl.service systemd-remount-fs.service \
+    systemd-journal-catalog-update.service ldconfig.service systemd-hwdb-update.service; do
+    rm -rf "etc/systemd/system/$unit"; ln -s /dev/null "etc/systemd/system/$unit"
+done
+printf '[Service]\nExecStart=/bin/sleep infinity\n' >etc/systemd/system/harness-probe.service
+printf '[Unit]\nAfter=basic.target harness-probe.service\n[Service]\nType=oneshot\nExecStart=/bin/touch %s\n' \
+    "$3" >etc/systemd/system/harness-ready.service
+printf '[Unit]\nRequires=basic.target\nAfter=basic.target harness-ready.service\n%s\n' \
+    'Wants=harness-probe.service harness-ready.service' >etc/systemd/system/harness.target
+"""
+
+GONE = r"""
+for directory; do
+    [ -d "$directory" ] || continue
+    ! mountpoint -q "$directory/root" || umount "$directory/root" || exit
+    ! mountpoint -q "$directory" || umount "$directory" || exit
+    rmdir "$directory" || exit
+done
+"""
+
+
+class Rootfs:
+    """Makes trees below one directory of the guest, and removes them."""
+
+    def __init__(self, guest: Guest, directory: str, systemd: str) -> None:
+        self.guest = guest
+        self.directory = directory
+        self.systemd = systemd
+        self._tiny = ""
+
+    def tiny(self) -> str:
+        """The shared tree with busybox; it is made when it is first wanted."""
+        if not self._tiny:
+            path = f"{self.directory}/tiny"
+            self.guest.do(TINY, path, self.systemd)
+            self._tiny = path
+        return self._tiny
+
+    def overlay(self, name: str, lower: str) -> str:
+        """A writable layer over `lower` for the container `name`."""
+        self.guest.do(OVERLAY, lower, f"{self.directory}/{name}")
+        return f"{self.directory}/{name}/root"
+
+    def system(self, name: str) -> str:
+        """A writable layer over the guest's own system, which boots into `TARGET` with few services."""
+        self.guest.do(OVERLAY + "[ $? -eq 0 ] || exit\n" + SYSTEM, "/", f"{self.directory}/{name}", READY)
+        return f"{self.directory}/{name}/root"
+
+    def remove(self, name: str) -> None:
+        """Remove the tree of a container, if it had its own."""
+        self.guest.do(GONE, f"{self.directory}/{name}")
+
+    def close(self) -> None:
+        """Remove the shared tree and the directory."""
+        self.guest.do(GONE, f"{self.directory}/tiny", self.directory)
+        self._tiny = ""

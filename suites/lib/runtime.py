@@ -1,0 +1,263 @@
+"""The protocol through which suites speak to a container runtime.
+
+An engine is a thin wrapper over the command line of one runtime (one file in this directory for each);
+`Runtime` gives all of them the same manners: names, root file systems, and leaving nothing behind.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from typing import Protocol, TypedDict, Unpack
+
+from suites.lib.cgroups import Hierarchies, parse_places
+from suites.lib.guest import Guest, Result
+from suites.lib.rootfs import READY, TARGET, Rootfs
+
+__all__ = ["MIB", "PATH", "Container", "Engine", "Mount", "Options", "Runtime", "Spec"]
+
+MIB = 1024 * 1024
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+BOOT_SECONDS = 60
+"""A container's own systemd reaches its target in 3 s under TCG; a loaded computer takes its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A directory or file of the guest that a container sees.
+
+    Attributes:
+        source: Path in the guest.
+        target: Path in the container.
+        read_only: Whether the container may not write to it.
+    """
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+class Options(TypedDict, total=False):
+    """What a case may ask for; see `Spec` for the meanings."""
+
+    memory: int
+    pids: int
+    cpu: float
+    user: int
+    environment: Mapping[str, str]
+    mounts: Sequence[Mount]
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A container to be made.
+
+    Attributes:
+        name: Its name, unique in the guest.
+        argv: Its first process.
+        rootfs: Its root file system.
+        boots: Whether the first process is a systemd, which manages its own part of the cgroup tree.
+        memory: Limit in bytes.
+        pids: Limit of processes and threads.
+        cpu: Limit in CPUs: 0.5 is half of one.
+        user: User id of the first process, also its group id.
+        environment: Variables of the first process.
+        mounts: Directories and files of the guest that it sees.
+        read_only: Whether its root file system cannot be written.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    rootfs: str
+    boots: bool = False
+    memory: int | None = None
+    pids: int | None = None
+    cpu: float | None = None
+    user: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: Sequence[Mount] = ()
+    read_only: bool = True
+
+
+class Engine(Protocol):
+    """The command line of one container runtime."""
+
+    @property
+    def name(self) -> str:
+        """The runtime's name."""
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """Directories of the guest in which the runtime has an entry for each of its containers."""
+
+    def scope(self, name: str) -> str:
+        """The scope unit that has a container's processes."""
+
+    def start(self, spec: Spec) -> int:
+        """Start a container, and return the first process's id as the guest sees it."""
+
+    def run(self, spec: Spec) -> Result:
+        """Run a container to its end, and return what it said."""
+
+    def execute(self, container: "Container", argv: Sequence[str], user: int) -> Result:
+        """Run a command in a running container."""
+
+    def stop(self, spec: Spec) -> bool:
+        """End a container and wait until the runtime has forgotten it; whether it went in an orderly way."""
+
+    def names(self) -> frozenset[str]:
+        """The containers that the runtime knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A running container.
+
+    Attributes:
+        spec: What was asked for.
+        scope: Its scope unit.
+        pid: Its first process, as the guest sees it.
+        guest: Where it runs.
+        engine: What runs it.
+        hierarchies: The guest's cgroup tree.
+    """
+
+    spec: Spec
+    scope: str
+    pid: int
+    guest: Guest
+    engine: Engine
+    hierarchies: Hierarchies
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.spec.name
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """Path of the first process in each hierarchy, as it was when first asked."""
+        return self.places_of(self.pid)[self.pid]
+
+    def places_of(self, *pids: int) -> dict[int, dict[str, str]]:
+        """Paths of processes in each hierarchy; a process that is gone is in none."""
+        texts = self.guest.read(*(f"/proc/{pid}/cgroup" for pid in pids))
+        return {pid: parse_places(texts[f"/proc/{pid}/cgroup"]) for pid in pids}
+
+    def cgroup(self, controller: str) -> str:
+        """Path of the first process in the hierarchy that governs a controller: "memory", "name=systemd", "unified"."""
+        return self.places[self.hierarchies.hierarchy(controller)]
+
+    def directory(self, controller: str) -> str:
+        """Directory of its scope in the hierarchy that governs a controller, where limits are."""
+        return self.hierarchies.directory(controller, f"/machine.slice/{self.scope}")
+
+    def knobs(self, *files: str) -> dict[str, str]:
+        """Values of control files of its scope, by name; absent ones are empty. The part before the dot says where."""
+        paths = {file: f"{self.directory(file.partition('.')[0])}/{file}" for file in files}
+        texts = self.guest.read(*paths.values())
+        return {file: texts[path].strip() for file, path in paths.items()}
+
+    def exec(self, *argv: str, user: int = 0) -> Result:
+        """Run a command in it."""
+        return self.engine.execute(self, argv, user)
+
+    def processes(self) -> dict[int, str]:
+        """The processes anywhere below its scope: id in the guest, and command name."""
+        directory = self.directory("name=systemd" if "name=systemd" in self.hierarchies.points else "unified")
+        script = (
+            'find "$1" -name cgroup.procs -exec cat {} + | while read -r pid; do '
+            'read -r name <"/proc/$pid/comm" && echo "$pid $name"; done; :'
+        )
+        lines = (line.partition(" ") for line in self.guest.do(script, directory).splitlines())
+        return {int(pid): name for pid, _, name in lines}
+
+    def stop(self) -> bool:
+        """End it now; whether it went in an orderly way. The context manager that made it still tidies up."""
+        return self.engine.stop(self.spec)
+
+
+class Runtime:
+    """A container runtime in the guest."""
+
+    def __init__(self, engine: Engine, guest: Guest, hierarchies: Hierarchies, rootfs: Rootfs, prefix: str) -> None:
+        self.engine = engine
+        self.name = engine.name
+        self.guest = guest
+        self.hierarchies = hierarchies
+        self.rootfs = rootfs
+        self.prefix = prefix
+        self.live: dict[str, Container] = {}
+        """The containers that run at the moment, by name."""
+        self._numbers = count(1)
+
+    @contextmanager
+    def running(self, *argv: str, **options: Unpack[Options]) -> Iterator[Container]:
+        """A container that runs `argv`; its root file system is a busybox and read-only unless asked otherwise."""
+        with self._spec(argv, options) as spec, self._started(spec) as container:
+            yield container
+
+    @contextmanager
+    def booted(self, **options: Unpack[Options]) -> Iterator[Container]:
+        """A container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`."""
+        name = self._name()
+        try:
+            root = self.rootfs.system(name)
+            defaults = Options(read_only=False)
+            spec = Spec(
+                name=name, rootfs=root, argv=("/sbin/init", f"--unit={TARGET}"), boots=True, **(defaults | options)
+            )
+            with self._started(spec) as container:
+                ready = self.guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root{READY}", seconds=BOOT_SECONDS)
+                if not ready:
+                    raise TimeoutError(f"The systemd in {name} did not reach {TARGET} within {BOOT_SECONDS} s.")
+                yield container
+        finally:
+            self.rootfs.remove(name)
+
+    def run(self, *argv: str, **options: Unpack[Options]) -> Result:
+        """Run a container to its end, and return what it said."""
+        with self._spec(argv, options) as spec:
+            try:
+                return self.engine.run(spec)
+            finally:
+                self.engine.stop(spec)
+
+    def list(self) -> frozenset[str]:
+        """The containers that the runtime knows."""
+        return self.engine.names()
+
+    def close(self) -> None:
+        """Remove what the runtime's containers shared."""
+        self.rootfs.close()
+
+    def _name(self) -> str:
+        # As long as its fellows, so that no name is the beginning of another one.
+        return f"{self.prefix}-{next(self._numbers):04}"
+
+    @contextmanager
+    def _spec(self, argv: tuple[str, ...], options: Options) -> Iterator[Spec]:
+        name = self._name()
+        with ExitStack() as stack:
+            root = self.rootfs.tiny()
+            if not options.get("read_only", True):
+                stack.callback(self.rootfs.remove, name)
+                root = self.rootfs.overlay(name, root)
+            yield Spec(name=name, argv=argv, rootfs=root, **options)
+
+    @contextmanager
+    def _started(self, spec: Spec) -> Iterator[Container]:
+        try:
+            container = Container(
+                spec=spec, pid=self.engine.start(spec), scope=self.engine.scope(spec.name),
+                guest=self.guest, engine=self.engine, hierarchies=self.hierarchies,
+            )  # fmt: skip
+            self.live[spec.name] = container
+            yield container
+        finally:
+            self.live.pop(spec.name, None)
+            self.engine.stop(spec)
