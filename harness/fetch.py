@@ -78,10 +78,10 @@ def download(url: str, path: Path, *, sha256: str | None, deadline: Deadline) ->
 
 
 def _retries() -> urllib3.Retry:
-    """For connecting and for a server that is busy; a server's wish to wait for an hour is not heard."""
+    """For a server that is busy; its wish to wait for an hour is not heard. `_persist` sees to the connection."""
     return urllib3.Retry(
-        total=3, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), respect_retry_after_header=False,
-        raise_on_status=False,
+        total=None, connect=0, read=0, status=3, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504),
+        respect_retry_after_header=False, raise_on_status=False,
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def _persist(session: requests.Session, url: str, part: Path, deadline: Deadline
         except BROKEN as error:
             reason = _reason(error)
             logger.info("download broke after %d bytes (%s): %s", part.stat().st_size, reason, url)
-            deadline.pause(0.2 * 2**attempt)
+            deadline.pause(min(2.0, 0.2 * 2**attempt))
         except requests.RequestException as error:
             raise UsageError(f"The address {url} cannot be downloaded: {error}.") from error
         else:

@@ -38,7 +38,7 @@ from harness.wait import Deadline
 __all__ = ["Described", "GuestGoneError", "cell", "host", "machine"]
 
 TESTINFRA = ("testinfra", "pytest11.testinfra")
-"""Names under which pytest-testinfra has registered its plugin, release by release."""
+"""Names by which pytest-testinfra has called its plugin, release by release."""
 
 CONSOLE_LINES = 25
 """Lines of the console that a report carries."""
@@ -139,18 +139,18 @@ DESCRIBED = pytest.StashKey[Described]()
 BACKEND = pytest.StashKey[GuestBackend]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that names the cell."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the option that names the cell, and keep testinfra's own plugin out, which has another fixture `host`."""
+    # This is called when `-p harness.plugin` is read, before pytest looks for the plugins of installed packages.
+    for name in TESTINFRA:
+        pluginmanager.set_blocked(name)
     parser.getgroup("harness").addoption(
         "--harness-cell", type=Path, metavar="FILE", help="JSON file with the cell and the directory of its guest"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, read the cell, and keep testinfra's own plugin, which has another `host`, out."""
-    for name in TESTINFRA:
-        if config.pluginmanager.has_plugin(name):
-            config.pluginmanager.unregister(name=name)
+    """Register the markers and read the cell."""
     config.addinivalue_line(
         "markers", f"needs({', '.join(sorted(NEEDS))}): skip where the cell is another; versions as ranges: '>=239'"
     )

@@ -4,7 +4,6 @@ A `Deadline` is made once at the top and passed down; nobody adds up timeouts. I
 cancellation of the whole run, so that Ctrl-C ends every wait in every thread.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,9 +11,41 @@ from typing import TypeVar
 
 from harness.errors import CancelledError, DeadlineError
 
-__all__ = ["Deadline", "poll"]
+__all__ = ["Cancellation", "Deadline", "poll"]
 
 T = TypeVar("T")
+
+
+SLICE = 0.1
+"""Seconds after which a wait looks whether the run is being interrupted."""
+
+
+class Cancellation:
+    """Whether the run is being interrupted.
+
+    It is set in a signal handler, which may run while any lock is held, so it has none (threading.Event does).
+
+    Attributes:
+        heard: Whether some work has noticed it, so that what runs now is the cleaning up.
+    """
+
+    def __init__(self) -> None:
+        self.heard = False
+        self._set = False
+
+    def set(self) -> None:
+        """Interrupt the run."""
+        self._set = True
+
+    def is_set(self) -> bool:
+        """Whether the run is being interrupted."""
+        return self._set
+
+    def wait(self, seconds: float) -> None:
+        """Wait so many seconds, or until the run is interrupted."""
+        ends = time.monotonic() + seconds
+        while not self._set and (left := ends - time.monotonic()) > 0:
+            time.sleep(min(SLICE, left))  # noqa: TID251 - this is what the ban points to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +62,12 @@ class Deadline:
     ends: float
     what: str
     seconds: float
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancelled: Cancellation = field(default_factory=Cancellation)
 
     @classmethod
-    def after(cls, seconds: float, what: str, *, cancelled: threading.Event | None = None) -> "Deadline":
+    def after(cls, seconds: float, what: str, *, cancelled: Cancellation | None = None) -> "Deadline":
         """A deadline `seconds` from now for the work named by `what`."""
-        event = cancelled if cancelled is not None else threading.Event()
+        event = cancelled if cancelled is not None else Cancellation()
         return cls(ends=time.monotonic() + seconds, what=what, seconds=seconds, cancelled=event)
 
     def within(self, seconds: float, what: str) -> "Deadline":
@@ -53,6 +84,7 @@ class Deadline:
     def check(self) -> None:
         """Raise if the time is over (DeadlineError) or the run is interrupted (CancelledError)."""
         if self.cancelled.is_set():
+            self.cancelled.heard = True
             raise CancelledError(f"The {self.what} was interrupted.")
         if time.monotonic() >= self.ends:
             raise DeadlineError(f"The {self.what} did not end within {self.seconds:.0f} s.")

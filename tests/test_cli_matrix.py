@@ -10,6 +10,7 @@ import pytest
 import trees
 
 from harness import catalog, proc
+from harness.matrix import FIELDS
 from harness.proc import Done
 from harness.wait import Deadline, poll
 
@@ -157,6 +158,13 @@ def test_the_schema_is_json(project: Path) -> None:
     """`harness matrix schema` needs no project."""
     done = harness("matrix", "schema", cwd=project / "suites")
     assert json.loads(done.out)["title"] == "Matrix"
+
+
+def test_the_fields_of_expressions_are_explained(project: Path) -> None:
+    """`harness matrix fields` has a line for every field that an expression can name."""
+    lines = harness("matrix", "fields", cwd=project).out.splitlines()[1:]
+    assert list(FIELDS) == [line.split()[0] for line in lines]
+    assert all(len(line.split()) > 1 for line in lines)
 
 
 def test_the_matrix_is_found_from_below_and_by_variable(project: Path, tmp_path: Path) -> None:

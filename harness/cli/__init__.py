@@ -8,7 +8,6 @@ by `raise typer.Exit(code)`.
 import logging
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -20,7 +19,8 @@ import typer
 from harness.cli import matrix, run, settings
 from harness.cli.interrupt import interruptible
 from harness.cli.settings import DebugOption, Level, LogOption, MatrixOption, RunsOption, StoreOption
-from harness.errors import ExitCode, HarnessError
+from harness.errors import CancelledError, ExitCode, HarnessError
+from harness.wait import Cancellation
 
 __all__ = ["app", "main"]
 
@@ -52,9 +52,9 @@ def configure(
 ) -> None:
     """Boot guests with other systemd and Go versions, build a container runtime there, and say what broke."""
     _log_to_stderr(Level.DEBUG if debug else level)
-    cancelled = context.find_object(threading.Event)
+    cancelled = context.find_object(Cancellation)
     context.obj = settings.resolve(
-        matrix=matrix_file, store=store, runs=runs, debug=debug, cancelled=cancelled or threading.Event()
+        matrix=matrix_file, store=store, runs=runs, debug=debug, cancelled=cancelled or Cancellation()
     )
 
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
 
 
-def _run(words: list[str], cancelled: threading.Event, *, debug: bool) -> int:
+def _run(words: list[str], cancelled: Cancellation, *, debug: bool) -> int:
     try:
         code = app(words, prog_name="harness", standalone_mode=False, obj=cancelled)
         sys.stdout.flush()
@@ -86,6 +86,8 @@ def _run(words: list[str], cancelled: threading.Event, *, debug: bool) -> int:
         command = where.command_path if where is not None else "harness"
         _tell(_sentence(error.format_message()), hint=f"`{command} --help` prints what there is.")
         return ExitCode.USAGE
+    except CancelledError:  # `main` says it, however the work ended
+        return ExitCode.INTERRUPTED
     except HarnessError as error:
         if debug:
             traceback.print_exc()

@@ -113,3 +113,9 @@ def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
 def schema() -> None:
     """Print the JSON schema of matrix.yaml, for editors."""
     output.as_json(matrix.schema())
+
+
+@verbs.command()
+def fields() -> None:
+    """Print what --select can ask for: the fields of a cell, and how their values are written."""
+    output.table(("field", "value"), [(name, field.about) for name, field in matrix.FIELDS.items()])

@@ -4,7 +4,6 @@ Each setting is declared once, as a typer option that names its variable, so tha
 """
 
 import os
-import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from harness.wait import Deadline
+from harness.wait import Cancellation, Deadline
 
 __all__ = [
     "DebugOption",
@@ -89,7 +88,7 @@ class Settings:
     store: Path
     runs: Path
     debug: bool
-    cancelled: threading.Event
+    cancelled: Cancellation
 
     @property
     def root(self) -> Path:
@@ -109,7 +108,7 @@ def of(context: typer.Context) -> Settings:
 
 
 def resolve(
-    *, matrix: Path | None, store: Path | None, runs: Path | None, debug: bool, cancelled: threading.Event
+    *, matrix: Path | None, store: Path | None, runs: Path | None, debug: bool, cancelled: Cancellation
 ) -> Settings:
     """The settings, with the places that hold where the user named none."""
     path = (matrix or _nearest()).absolute()

@@ -28,6 +28,9 @@ ATTEMPTS = 5
 CLASH = "Could not set up host forwarding rule"
 """What QEMU says when the port is taken."""
 
+NETWORK_UP = b"harness initrd: the network is up"
+"""What the initrd prints, see harness/image/init.sh."""
+
 PARTING = 10.0
 """Seconds that each step of destroying a machine is given."""
 
@@ -70,7 +73,7 @@ def boot(spec: MachineSpec, directory: Path, deadline: Deadline) -> Iterator[Mac
         stack.callback(_hang_up, machine)
         monitor = _connect(machine, running, deadline)
         stack.callback(_quit, monitor, running)
-        _wait_banner(machine, deadline)
+        _wait_network(machine, deadline)
         machine.wait_ready(deadline)
         yield machine
 
@@ -151,16 +154,16 @@ def _connect(machine: Machine, running: Running, deadline: Deadline) -> Monitor:
     return Monitor(Path(machine.record.sockets, "qmp"), machine.place.events, deadline)
 
 
-def _wait_banner(machine: Machine, deadline: Deadline) -> None:
-    """Wait until the guest's sshd says who it is: QEMU itself accepts connections before anybody listens."""
+def _wait_network(machine: Machine, deadline: Deadline) -> None:
+    """Wait until the console says that the guest's network is up.
+
+    Before that QEMU accepts a connection and keeps it for a guest that is not there; it would come
+    back to sshd later, and cost a process each, when nobody waits for it any more.
+    """
 
     def attempt() -> bool | None:
         machine.check()
-        try:
-            with socket.create_connection(("127.0.0.1", machine.record.port), timeout=0.5) as connection:
-                return True if connection.recv(4) == b"SSH-" else None
-        except OSError:
-            return None
+        return True if NETWORK_UP in machine.place.console.read_bytes() else None
 
     poll(attempt, deadline)
 

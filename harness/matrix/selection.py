@@ -47,7 +47,7 @@ class Field:
     """What an expression can ask of a cell.
 
     Attributes:
-        about: What it is, for the help.
+        about: What it is and how its values are written, for `harness matrix fields`.
         key: The part of the cell that decides; equal keys have equal answers.
         equal: Whether such a part equals a value as written.
         version: The version in such a part, or None where there is none; None for fields without order.
@@ -88,7 +88,7 @@ def selection(text: str, catalog: Catalog) -> Selection:
         shown = "".join(" " if char.isspace() else char for char in text)
         raise UsageError(
             f"The expression is wrong at column {error.offset + 1}: {error}.\n  {shown}\n  {' ' * error.offset}^",
-            hint=f"The fields are {', '.join(FIELDS)}; for instance: systemd>=252 and cgroup==legacy.",
+            hint="`harness matrix fields` prints the fields; for instance: systemd>=252 and cgroup==legacy.",
         ) from error
 
 
@@ -230,7 +230,7 @@ def _check_go(text: str, _catalog: Catalog) -> None:
 
 
 RUNTIME_VERSION = Field(
-    about="version of the runtime",
+    about="version of the runtime: 1.1.5",
     key=operator.attrgetter("runtime_version"),
     equal=_version_equal,
     version=lambda part: part if part and names.RELEASE.match(part) else None,
@@ -247,19 +247,19 @@ FIELDS: Mapping[str, Field] = {
         about="release stream: bookworm", key=operator.attrgetter("channel"), equal=_text_equal, check=_check_channel
     ),
     "release": Field(
-        about="exact release in the channel",
+        about="exact release in the channel: 2079.99.0; `none` where none was asked for",
         key=operator.attrgetter("release"),
         equal=_version_equal,
         version=lambda part: part,
     ),
     "systemd": Field(
-        about="version or revision of systemd; `distro` is the image's own",
+        about="version or revision of systemd: 252, v252; `distro` for what the image carries",
         key=operator.attrgetter("systemd", "systemd_built"),
         equal=_systemd_equal,
         version=_systemd_version,
     ),
     "go": Field(
-        about="version of Go; `none` for a runtime that is not built with it",
+        about="version of Go: 1.21; `none` for a runtime that is not built",
         key=operator.attrgetter("go"),
         equal=_version_equal,
         version=lambda part: part,
@@ -280,7 +280,10 @@ FIELDS: Mapping[str, Field] = {
     "runtime_version": RUNTIME_VERSION,
     "version": RUNTIME_VERSION,
     "flavor": Field(
-        about="stage1 flavor of rkt", key=operator.attrgetter("flavor"), equal=_text_equal, check=_check_flavor
+        about="stage1 flavor of rkt: host; `none` for other runtimes",
+        key=operator.attrgetter("flavor"),
+        equal=_text_equal,
+        check=_check_flavor,
     ),
     "cell": Field(
         about="the cell's identifier; `*` is any text",

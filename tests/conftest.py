@@ -1,0 +1,41 @@
+"""Fixtures that every test file may use."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from harness.store import Store
+from harness.wait import Deadline
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def deadline() -> Deadline:
+    """Time enough for whatever a test makes, well before pytest's own limit."""
+    return Deadline.after(850, "test")
+
+
+@pytest.fixture(scope="session")
+def store() -> Store:
+    """The user's own store, so that what is expensive is made once and not by each test run."""
+    return Store(Path(os.environ.get("HARNESS_STORE") or platformdirs.user_cache_path("rkt-harness")))
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[None]:
+    """A Docker daemon: the computer's own, or one that runs as long as the tests."""
+    argv = [ROOT / "ci" / "with-docker", "sh", "-c", "echo ready; exec cat"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guard:
+        assert guard.stdin is not None
+        assert guard.stdout is not None
+        if guard.stdout.readline() != "ready\n":
+            pytest.skip("There is no Docker daemon, and none could be started; see above for the reason.")
+        yield
+        # The end of its input ends `cat`, and with it the daemon if it was started for us.
+        guard.stdin.close()
+        guard.wait(timeout=60)
