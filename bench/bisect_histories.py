@@ -14,7 +14,9 @@ GOOD = "good"
 def linear(size: int) -> History:
     """A history without merges."""
     names = [f"c{place}" for place in range(size)]
-    graph = {name: (names[place - 1] if place else GOOD,) for place, name in enumerate(names)}
+    graph: dict[str, tuple[str, ...]] = {
+        name: (names[place - 1] if place else GOOD,) for place, name in enumerate(names)
+    }
     return History.of(graph, good=GOOD, bad=names[-1])
 
 

@@ -32,7 +32,7 @@ class Found:
 
 
 def git_bisect(truth: Truth, fails: Callable[[int], bool] | None = None) -> Found:
-    """git's rule, skip rule included; as git does, the ends are taken on trust."""
+    """Git's rule, skip rule included; as git does, the ends are taken on trust."""
     fails = fails or truth.fails
     history = truth.history
     inside = history.ancestors(len(history) - 1)
@@ -72,7 +72,7 @@ def _pick(history: History, inside: np.ndarray, tip: int, skipped: set[int]) -> 
 
 
 def majority(truth: Truth, samples: int = 3) -> Found:
-    """git's rule where each verdict is the majority of some boots of one build."""
+    """Git's rule where each verdict is the majority of some boots of one build."""
     runs = 0
 
     def fails(place: int) -> bool:

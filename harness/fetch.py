@@ -29,7 +29,9 @@ ATTEMPTS = 6
 TIMEOUT = 30.0
 """Longest silence of a server, in seconds."""
 
-CHUNK = 1 << 18
+CHUNK = 1 << 16
+"""Bytes read at once; so many at most are sent twice when a connection breaks."""
+
 PROGRESS = 5.0
 """Seconds between two lines of progress in the log."""
 

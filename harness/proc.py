@@ -265,7 +265,7 @@ def _spawn(
     except FileNotFoundError as error:
         raise InfrastructureError(
             f"The command `{shlex.join(argv)}` could not start: {error.strerror}: {error.filename}.",
-            hint="`harness doctor` names the tools that are missing and how to install them.",
+            hint="`make deps` installs what the harness needs.",
         ) from error
     except PermissionError as error:
         raise InfrastructureError(f"The command `{shlex.join(argv)}` may not be run: {error.strerror}.") from error

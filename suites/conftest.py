@@ -48,11 +48,16 @@ def hierarchies(guest: Guest) -> Hierarchies:
 
 
 @pytest.fixture(scope="session")
-def runtime(cell: Cell, guest: Guest, hierarchies: Hierarchies) -> Iterator[Runtime]:
+def systemd(guest: Guest) -> str:
+    """Version of the guest's systemd, as it says itself."""
+    return guest.do("systemctl --version").split()[1]
+
+
+@pytest.fixture(scope="session")
+def runtime(cell: Cell, guest: Guest, hierarchies: Hierarchies, systemd: str) -> Iterator[Runtime]:
     """The runtime under test: `suites/lib/NAME.py` for the runtime NAME."""
     engine = import_module(f"suites.lib.{cell.runtime}").connect(guest)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    systemd = guest.do("systemctl --version").split()[1]
     rootfs = Rootfs(guest, f"/run/harness-{worker}", systemd)
     runtime = Runtime(engine, guest, hierarchies, rootfs, f"harness-{worker}")
     yield runtime
@@ -64,6 +69,13 @@ def leftovers(guest: Guest, runtime: Runtime) -> Leftovers:
     """What the guest had before the first container."""
     runtime.rootfs.tiny()
     return Leftovers(guest, runtime, alone=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) == 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_at_the_end(leftovers: Leftovers) -> Iterator[None]:
+    """Fail the last case if containers that all cases shared left something in the guest."""
+    yield
+    _check(leftovers)
 
 
 @pytest.fixture(autouse=True)

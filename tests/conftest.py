@@ -8,6 +8,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from harness import image
+from harness.image import Image, ImageSpec
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -39,3 +41,10 @@ def docker() -> Iterator[None]:
         # The end of its input ends `cat`, and with it the daemon if it was started for us.
         guard.stdin.close()
         guard.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def bookworm(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The image of Debian bookworm (systemd 252)."""
+    spec = ImageSpec(distro="debian", channel="bookworm", files=ROOT / "images" / "debian")
+    return image.make(spec, store, Deadline.after(1200, "image of bookworm"), tmp_path_factory.mktemp("log") / "log")

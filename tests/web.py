@@ -36,6 +36,7 @@ class Site:
 
     @property
     def tag(self) -> str:
+        """The ETag of the content that it has now."""
         return f'"{hashlib.sha256(self.content).hexdigest()[:16]}"'
 
 

@@ -14,7 +14,7 @@ from harness.bisect.history import Floats, History, Mask
 
 __all__ = ["Costs", "Priced", "best", "entropy", "information"]
 
-OUTCOMES = 64
+OUTCOMES = 32
 """Joint outcomes of the samples in flight that are averaged over, the likeliest first."""
 
 NOTHING = 1e-9

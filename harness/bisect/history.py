@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UsageError
 
-__all__ = ["OUTSIDE", "Floats", "History", "Mask"]
+__all__ = ["OUTSIDE", "Floats", "History", "Indices", "Mask"]
 
 OUTSIDE = -1
 """Index of every commit that is no candidate: the good end and its ancestors. Good under every hypothesis."""

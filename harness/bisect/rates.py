@@ -3,7 +3,8 @@
 The belief is a joint distribution on a grid. With m nodes at p = sin²((2i+1)π/4m) and equal weights, sums
 over the grid are Gauss-Chebyshev quadrature (Abramowitz and Stegun 25.4.38): for up to 2m-1 samples a side
 they *equal* the Beta-Bernoulli marginals B(½+F, ½+P)/B(½, ½) of the Jeffreys prior, and other priors are
-other weights. On a grid "a bug makes failures likelier" (p_b > p_g) is exact: those nodes have no weight.
+other weights. On a grid "a bug makes failures likelier" (p_b - p_g at least some effect) is exact: the other
+nodes have no weight. Without a least effect a culprit that hardly shows can never be told from none.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from harness.bisect.history import Floats
 from harness.bisect.terms import Noise, RateEstimate, Settings
 from harness.errors import UsageError
 
-__all__ = ["Marginals", "Rates"]
+__all__ = ["Marginals", "Rates", "without_culprit"]
 
 NODES = 40
 """Grid nodes; exact up to 79 samples a side, and finer than what more samples can tell apart."""
@@ -23,6 +24,9 @@ CERTAIN = 1e-9
 """Rate of wrong results of a test that is taken to be deterministic."""
 
 TINY = 1e-300
+
+MOST_EFFECT = 0.9
+"""Largest least effect: the grid must have nodes that far apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +73,9 @@ class Rates:
                     raise UsageError("Known rates were asked for, but none are given.")
                 return cls.known(*settings.rates)
             case Noise.LEARN:
-                return cls.learned()
+                return cls.learned(settings.least_effect)
             case Noise.LOW:
-                return cls.mostly_reliable()
+                return cls.mostly_reliable(settings.least_effect)
 
     @classmethod
     def known(cls, bad: float, good: float) -> "Rates":
@@ -82,24 +86,32 @@ class Rates:
         return cls(nodes=nodes, joint=np.array([[0.0, 0.0], [1.0, 0.0]]), flat=np.array([1.0, 0.0]))
 
     @classmethod
-    def learned(cls) -> "Rates":
-        """Jeffreys on both sides, restricted to p_b > p_g; Jeffreys without a culprit (git_bayesect's choice)."""
-        return cls.mixture([(1.0, (0.5, 0.5), (0.5, 0.5))])
+    def learned(cls, effect: float = 0.0) -> "Rates":
+        """Jeffreys on both sides (git_bayesect's choice), restricted to p_b - p_g >= effect; Jeffreys without a culprit."""
+        return cls.mixture([(1.0, (0.5, 0.5), (0.5, 0.5))], effect)
 
     @classmethod
-    def mostly_reliable(cls) -> "Rates":
+    def mostly_reliable(cls, effect: float = 0.0) -> "Rates":
         """The default: most tests hardly ever lie, some lie now and then, a few are wild."""
-        return cls.mixture(LOW)
+        return cls.mixture(LOW, effect)
 
     @classmethod
-    def mixture(cls, parts: "list[Part]") -> "Rates":
-        """A mixture of products of Beta distributions, restricted to p_b > p_g; Jeffreys without a culprit."""
+    def mixture(cls, parts: "list[Part]", effect: float) -> "Rates":
+        """A mixture of products of Beta distributions where p_b - p_g >= effect; Jeffreys without a culprit.
+
+        Raises:
+            UsageError: The effect is not in 0..0.9.
+        """
+        if not 0 <= effect <= MOST_EFFECT:
+            raise UsageError(f"The least effect that is looked for must be between 0 and {MOST_EFFECT}, not {effect}.")
         angle = (2 * np.arange(NODES) + 1) * np.pi / (4 * NODES)
         nodes = np.sin(angle) ** 2
+        difference = np.subtract.outer(nodes, nodes)
+        # Nodes on the diagonal count half: the other half belongs to p_b < p_g.
+        wanted = (difference >= effect) * np.where(difference == 0, 0.5, 1.0)
         joint = np.zeros((NODES, NODES))
         for weight, bad, good in parts:
-            product = np.outer(_beta(nodes, *bad), _beta(nodes, *good))
-            product = np.tril(product, -1) + np.diag(np.diag(product)) / 2
+            product = np.outer(_beta(nodes, *bad), _beta(nodes, *good)) * wanted
             joint += weight * product / product.sum()
         return cls(nodes=nodes, joint=joint / joint.sum(), flat=np.full(NODES, 1 / NODES))
 
@@ -163,6 +175,17 @@ LOW: list[Part] = [
 
 A reliable part this sharp gives way at the first result that contradicts the others, which a broad one would excuse.
 """
+
+
+def without_culprit(flakes: float, breaks: float) -> float:
+    """Prior probability that a failure after a pass is a flake, by Bayes' rule.
+
+    Args:
+        flakes: How often the test fails without cause, from its past; in 0..1.
+        breaks: How often a range of commits like this one breaks a test, in 0..1, not 0.
+    """
+    flaky = flakes * (1 - breaks)
+    return flaky / (flaky + breaks)
 
 
 def _beta(nodes: Floats, first: float, second: float) -> Floats:

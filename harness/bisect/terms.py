@@ -84,6 +84,8 @@ class Settings:
         rates: For `Noise.KNOWN`: how often the test fails on the bad and on the good side, each in 0..1.
         confidence: Posterior probability at which to stop, in 0..1.
         no_culprit: Prior probability that there is no culprit and the test is flaky; not used with `Noise.NONE`.
+        least_effect: Where rates are learned: the smallest difference between the failure rates before and after
+            the culprit that is looked for. A change that shows in fewer samples than that is reported as none.
         goal: What is looked for.
         verify_ends: Whether both ends are tested before anything else.
         confirmations: How often culprit and each parent are to be seen on fresh builds.
@@ -98,6 +100,7 @@ class Settings:
     rates: tuple[float, float] | None = None
     confidence: float = 0.99
     no_culprit: float = 0.05
+    least_effect: float = 0.2
     goal: Goal = Goal.BREAK
     verify_ends: bool = True
     confirmations: int = 1

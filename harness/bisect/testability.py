@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.bisect.history import OUTSIDE, Floats
+from harness.bisect.history import OUTSIDE, Floats, Indices, Mask
 
 __all__ = ["Testability"]
 
@@ -20,7 +20,10 @@ UNSEEN = 0.98
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
 RUNS = (1.05, 1.5, 3.0, 7.0, 15.0, 30.0, 60.0, 150.0, 400.0)
 NEGLIGIBLE = 0.01
-"""Grid points with less posterior weight than this are left out."""
+"""Grid points with less posterior weight than this share of the best are left out."""
+
+FAR = 2000
+"""Commits at which a neighbour is forgotten, whatever the chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +73,36 @@ class Testability:
         chains = _plausible(known, state)
         places = np.append(np.arange(self._size), OUTSIDE)
         after = np.searchsorted(known, places)
+        # For each side with a known neighbour: which commits, and where in `_ratios` their state and distance are.
+        sides: list[tuple[Mask, Indices]] = []
+        for side, neighbour in ((after > 0, after - 1), (after < len(known), after)):
+            near = neighbour[side]
+            distance = np.minimum(np.abs(places[side] - known[near]), FAR)
+            sides.append((side, state[near] * (FAR + 1) + distance))
         free = np.zeros(len(places))
         for share, memory, weight in zip(chains.share, chains.memory, chains.weight, strict=True):
-            here = np.full((2, len(places)), [[1 - share], [share]])
-            for side, neighbour in ((after > 0, after - 1), (after < len(known), after)):
-                near = known[neighbour[side]]
-                kept = memory ** np.abs(places[side] - near)
-                broken_near = state[neighbour[side]]
-                # The chain is reversible, so both directions have the same steps; the state here is counted once.
-                here[0, side] *= np.where(broken_near, 1 - kept, (1 - share + share * kept) / (1 - share))
-                here[1, side] *= np.where(broken_near, (share + (1 - share) * kept) / share, 1 - kept)
-            free += weight * here[0] / here.sum(axis=0)
+            fine, broken_too = np.full(len(places), 1 - share), np.full(len(places), share)
+            ratio_fine, ratio_broken = _ratios(share, memory)
+            for side, key in sides:
+                fine[side] *= ratio_fine[key]
+                broken_too[side] *= ratio_broken[key]
+            free += weight * fine / (fine + broken_too)
         return free
 
 
-def _plausible(
-    known: np.ndarray[tuple[int, ...], np.dtype[np.int64]], state: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-) -> _Chains:
+def _ratios(share: float, memory: float) -> tuple[Floats, Floats]:
+    """How much likelier a state is with a neighbour known at a distance than without, for fine and for broken.
+
+    Entries are distances 0 to `FAR` from a fine neighbour, then from a broken one. The chain is reversible, so
+    both directions have the same ratios, and the probability of a state is its share times those of both sides.
+    """
+    kept = memory ** np.arange(FAR + 1)
+    fine = np.concatenate(((1 - share + share * kept) / (1 - share), 1 - kept))
+    broken = np.concatenate((1 - kept, (share + (1 - share) * kept) / share))
+    return fine, broken
+
+
+def _plausible(known: Indices, state: Mask) -> _Chains:
     """Posterior over the grid of shares and runs, given the states of some commits in order."""
     share, run = (axis.ravel() for axis in np.meshgrid(SHARES, RUNS))
     memory = 1 - (1 / run) * (1 + share / (1 - share))

@@ -30,7 +30,8 @@ def decide(search: "Search") -> Answer | None:
         return _answer(search, AnswerKind.UNTESTABLE, 1.0, None)
     if search.unverified():
         return None
-    if search.belief.no_culprit >= search.settings.confidence:
+    # A prior alone is no evidence, however strong it is.
+    if search.observations and search.belief.no_culprit >= search.settings.confidence:
         return _no_culprit(search, search.belief.no_culprit)
     return _found(search)
 

@@ -65,7 +65,7 @@ def fill(source: Source, revision: Revision, files: Path, store: Store, deadline
 
 def _ask(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:
     """The commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows."""
-    names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", ref)
+    names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", f"{ref}^{{}}", ref)
     hint = "Is the address right, is there a network, and may this user read the repository?"
     done = proc.run(
         ["git", "ls-remote", "--quiet", url, *names], deadline=deadline, env=_environment(), apart=True, hint=hint

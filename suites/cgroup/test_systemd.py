@@ -34,16 +34,12 @@ def service(booted: Container) -> int:
 
 def test_target_is_reached(booted: Container) -> None:
     """The inner systemd boots up to its target."""
-    result = booted.exec("systemctl", "is-active", TARGET, SERVICE)
-
-    assert result.out.split() == ["active", "active"]
+    assert booted.output("systemctl", "is-active", TARGET, SERVICE).split() == ["active", "active"]
 
 
 def test_no_unit_failed(booted: Container) -> None:
     """No unit of the inner systemd failed on the way."""
-    result = booted.exec("systemctl", "list-units", "--failed", "--plain", "--no-legend")
-
-    assert result.out.strip() == ""
+    assert booted.output("systemctl", "list-units", "--failed", "--plain", "--no-legend").strip() == ""
 
 
 def test_pid_1_is_systemd(booted: Container, guest: Guest) -> None:
@@ -73,13 +69,13 @@ def test_limits_of_the_container_hold_its_services(booted: Container, service: i
 @pytest.mark.needs(cgroup="unified")
 def test_inner_limits_are_in_force(booted: Container, guest: Guest, root: str) -> None:
     """The inner systemd limits its own services: a limit that it is asked for is in the guest's tree."""
-    booted.exec("systemctl", "set-property", "--runtime", SERVICE, "MemoryMax=32M")
+    booted.output("systemctl", "set-property", "--runtime", SERVICE, "MemoryMax=32M")
     knob = f"/sys/fs/cgroup{root}/system.slice/{SERVICE}/memory.max"
 
     assert guest.read(knob)[knob].strip() == str(32 * MIB)
 
 
-def test_it_shuts_down_when_asked(runtime: Runtime) -> None:
+def test_it_shuts_down_when_asked(booted: Container) -> None:
     """Stopping the container makes its systemd shut down in an orderly way; nothing has to be killed."""
-    with runtime.booted() as container:
-        assert container.stop()
+    # The last case of the module, so that one boot serves them all.
+    assert booted.stop()

@@ -45,6 +45,9 @@ class Leftovers:
 
     def found(self) -> list[str]:
         """What is new and stays; it is told once only. Kernel and systemd are given two seconds to tidy up."""
+        if not self.runtime.dirty:
+            return []
+        self.runtime.dirty = False
         new: set[str] = set()
         for _ in range(TRIES):
             new = self._snapshot() - self._known

@@ -21,15 +21,28 @@ systemd-run --quiet --collect --unit="$unit" --property=Type=notify --property=N
 machinectl show --property=Leader --value "$unit"
 """
 
+RUN = r"""
+name=$1 scope=$2; shift 2
+"$@" </dev/null
+code=$?
+n=50
+while [ -e "/run/systemd/machines/$name" ] || [ -e "/run/systemd/transient/$scope" ]; do
+    [ $((n -= 1)) -gt 0 ] || break
+    sleep 0.1
+done
+exit $code
+"""
+
 STOP = r"""
-if systemctl stop "$1.service" 2>/dev/null; then n=100; else n=20; fi
+[ ! -e "/run/systemd/transient/$1.service" ] || systemctl stop "$1.service" 2>/dev/null
 [ ! -e "/run/systemd/machines/$1" ] || systemctl kill --signal=KILL "$2" 2>/dev/null
+n=50
 while [ -e "/run/systemd/machines/$1" ] || [ -e "/run/systemd/transient/$2" ]; do
     [ $((n -= 1)) -gt 0 ] || { echo "machined still has $1 or its scope" >&2; exit 1; }
     sleep 0.1
 done
 # An nspawn that was killed could not remove its own directory.
-rmdir "/run/systemd/nspawn/propagate/$1" 2>/dev/null
+[ ! -d "/run/systemd/nspawn/propagate/$1" ] || rmdir "/run/systemd/nspawn/propagate/$1"
 [ ! -e "/run/$1.result" ] || { cat "/run/$1.result"; rm -f "/run/$1.result"; }
 """
 
@@ -55,11 +68,13 @@ class Nspawn:
 
     def start(self, spec: Spec) -> int:
         """Start a container; nspawn tells its service manager when it runs, for a systemd when it has booted."""
-        return int(self.guest.do(START, spec.name, *self._argv(spec)))
+        # The service manager replaces variables in the command lines of its services (systemd.service(5)).
+        argv = [word.replace("$", "$$") for word in self._argv(spec)]
+        return int(self.guest.do(START, spec.name, *argv))
 
     def run(self, spec: Spec) -> Result:
         """Run a container to its end, its output on pipes."""
-        return self.guest.sh('"$@" </dev/null', *self._argv(spec, "--pipe"))
+        return self.guest.sh(RUN, spec.name, self.scope(spec.name), *self._argv(spec, "--pipe"))
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
         """Run a command in the container's namespaces and in the cgroup of its first process.

@@ -44,26 +44,28 @@ mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" harness "$2/
 
 SYSTEM = r"""
 cd "$2/root" || exit
-: >etc/machine-id; rm -f etc/fstab
-rm -rf etc/systemd/system/multi-user.target.wants etc/systemd/system/*.wants/*.timer
-for unit in ssh.service systemd-networkd.service systemd-networkd.socket systemd-resolved.service \
+ready=$3
+set -- ssh.service systemd-networkd.service systemd-networkd.socket systemd-resolved.service \
     systemd-timesyncd.service systemd-udevd.service systemd-logind.service dbus.service dbus.socket \
     dev-hugepages.mount systemd-update-utmp.service systemd-sysctl.service systemd-remount-fs.service \
-    systemd-journal-catalog-update.service ldconfig.service systemd-hwdb-update.service; do
-    rm -rf "etc/systemd/system/$unit"; ln -s /dev/null "etc/systemd/system/$unit"
-done
-printf '[Service]\nExecStart=/bin/sleep infinity\n' >etc/systemd/system/harness-probe.service
+    systemd-journal-catalog-update.service ldconfig.service systemd-hwdb-update.service systemd-sysusers.service
+cd etc/systemd/system && rm -rf "$@" multi-user.target.wants timers.target.wants ../../fstab \
+    ../../../usr/lib/systemd/system-generators || exit
+# An empty unit file masks the unit as a link to /dev/null does (systemd.unit(5)), and costs no process.
+for unit; do : >"$unit"; done
+: >../../machine-id
+printf '[Service]\nExecStart=/bin/sleep infinity\n' >harness-probe.service
 printf '[Unit]\nAfter=basic.target harness-probe.service\n[Service]\nType=oneshot\nExecStart=/bin/touch %s\n' \
-    "$3" >etc/systemd/system/harness-ready.service
+    "$ready" >harness-ready.service
 printf '[Unit]\nRequires=basic.target\nAfter=basic.target harness-ready.service\n%s\n' \
-    'Wants=harness-probe.service harness-ready.service' >etc/systemd/system/harness.target
+    'Wants=harness-probe.service harness-ready.service' >harness.target
 """
 
 GONE = r"""
 for directory; do
     [ -d "$directory" ] || continue
-    ! mountpoint -q "$directory/root" || umount "$directory/root" || exit
-    ! mountpoint -q "$directory" || umount "$directory" || exit
+    [ ! -d "$directory/root/etc" ] || umount "$directory/root" || exit
+    umount "$directory" 2>/dev/null
     rmdir "$directory" || exit
 done
 """

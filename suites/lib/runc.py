@@ -22,10 +22,30 @@ cat "$1/pid"
 """
 )
 
-RUN = BUNDLE + 'runc --log "$1/log" --systemd-cgroup run --bundle "$1" "$3" </dev/null\n'
+FORGET = r"""
+n=50
+while [ -e "/run/systemd/transient/$scope" ]; do
+    [ $((n -= 1)) -gt 0 ] || { echo "systemd still has $scope" >&2; exit 1; }
+    sleep 0.1
+done
+rm -rf "$bundle"
+"""
 
-STOP = r"""
-orderly=no
+RUN = (
+    BUNDLE
+    + r"""
+bundle=$1 scope=$4
+runc --log "$1/log" --systemd-cgroup run --bundle "$1" "$3" </dev/null
+code=$?
+[ ! -d "/run/runc/$3" ] || runc delete --force "$3" >&2
+"""
+    + FORGET
+    + "exit $code\n"
+)
+
+STOP = (
+    r"""
+orderly=no scope=$2 bundle=$3
 if [ -d "/run/runc/$1" ]; then
     pid=$(cat "$3/pid" 2>/dev/null)
     n=$5
@@ -34,14 +54,10 @@ if [ -d "/run/runc/$1" ]; then
     [ -d "/proc/$pid" ] || orderly=yes
     runc delete --force "$1" >&2 || exit
 fi
-n=50
-while [ -e "/run/systemd/transient/$2" ]; do
-    [ $((n -= 1)) -gt 0 ] || { echo "systemd still has $2" >&2; exit 1; }
-    sleep 0.1
-done
-rm -rf "$3"
-echo $orderly
 """
+    + FORGET
+    + "echo $orderly\n"
+)
 
 CAPABILITIES = (
     "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
@@ -81,7 +97,7 @@ class Runc:
 
     def run(self, spec: Spec) -> Result:
         """Run a container to its end, its output on pipes."""
-        return self.guest.sh(RUN, _bundle(spec), json.dumps(bundle_config(spec)), spec.name)
+        return self.guest.sh(RUN, _bundle(spec), json.dumps(bundle_config(spec)), spec.name, self.scope(spec.name))
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
         """Run a command with `runc exec`."""

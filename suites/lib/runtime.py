@@ -12,7 +12,7 @@ from itertools import count
 from typing import Protocol, TypedDict, Unpack
 
 from suites.lib.cgroups import Hierarchies, parse_places
-from suites.lib.guest import Guest, Result
+from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rootfs import READY, TARGET, Rootfs
 
 __all__ = ["MIB", "PATH", "Container", "Engine", "Mount", "Options", "Runtime", "Spec"]
@@ -20,6 +20,12 @@ __all__ = ["MIB", "PATH", "Container", "Engine", "Mount", "Options", "Runtime", 
 MIB = 1024 * 1024
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+LEGACY = ("systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_controller=1")
+"""Arguments of an inner systemd in a legacy guest.
+
+Where the runtime lets it, it would mount a v2 tree for itself, in which it is outside of its container's cgroup.
+"""
 
 BOOT_SECONDS = 60
 """A container's own systemd reaches its target in 3 s under TCG; a loaded computer takes its time."""
@@ -101,7 +107,7 @@ class Engine(Protocol):
         """Start a container, and return the first process's id as the guest sees it."""
 
     def run(self, spec: Spec) -> Result:
-        """Run a container to its end, and return what it said."""
+        """Run a container to its end, wait until the runtime has forgotten it, and return what it said."""
 
     def execute(self, container: "Container", argv: Sequence[str], user: int) -> Result:
         """Run a command in a running container."""
@@ -113,7 +119,7 @@ class Engine(Protocol):
         """The containers that the runtime knows."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Container:
     """A running container.
 
@@ -124,6 +130,7 @@ class Container:
         guest: Where it runs.
         engine: What runs it.
         hierarchies: The guest's cgroup tree.
+        orderly: Whether it ended in an orderly way; None before it was stopped.
     """
 
     spec: Spec
@@ -132,6 +139,7 @@ class Container:
     guest: Guest
     engine: Engine
     hierarchies: Hierarchies
+    orderly: bool | None = None
 
     @property
     def name(self) -> str:
@@ -166,6 +174,13 @@ class Container:
         """Run a command in it."""
         return self.engine.execute(self, argv, user)
 
+    def output(self, *argv: str) -> str:
+        """Standard output of a command in it that has to succeed."""
+        result = self.exec(*argv)
+        if result.code != 0:
+            raise CommandFailedError(f"{self.guest.quote(*argv)} in {self.name}", result)
+        return result.out
+
     def processes(self) -> dict[int, str]:
         """The processes anywhere below its scope: id in the guest, and command name."""
         directory = self.directory("name=systemd" if "name=systemd" in self.hierarchies.points else "unified")
@@ -177,8 +192,10 @@ class Container:
         return {int(pid): name for pid, _, name in lines}
 
     def stop(self) -> bool:
-        """End it now; whether it went in an orderly way. The context manager that made it still tidies up."""
-        return self.engine.stop(self.spec)
+        """End it, if that was not done before; whether it went in an orderly way."""
+        if self.orderly is None:
+            self.orderly = self.engine.stop(self.spec)
+        return self.orderly
 
 
 class Runtime:
@@ -193,6 +210,8 @@ class Runtime:
         self.prefix = prefix
         self.live: dict[str, Container] = {}
         """The containers that run at the moment, by name."""
+        self.dirty = False
+        """Whether a container was run since the last look for leftovers."""
         self._numbers = count(1)
 
     @contextmanager
@@ -206,11 +225,9 @@ class Runtime:
         """A container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`."""
         name = self._name()
         try:
-            root = self.rootfs.system(name)
+            argv = ("/sbin/init", f"--unit={TARGET}", *(LEGACY if self.hierarchies.mode == "legacy" else ()))
             defaults = Options(read_only=False)
-            spec = Spec(
-                name=name, rootfs=root, argv=("/sbin/init", f"--unit={TARGET}"), boots=True, **(defaults | options)
-            )
+            spec = Spec(name=name, rootfs=self.rootfs.system(name), argv=argv, boots=True, **(defaults | options))
             with self._started(spec) as container:
                 ready = self.guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root{READY}", seconds=BOOT_SECONDS)
                 if not ready:
@@ -222,10 +239,12 @@ class Runtime:
     def run(self, *argv: str, **options: Unpack[Options]) -> Result:
         """Run a container to its end, and return what it said."""
         with self._spec(argv, options) as spec:
+            self.dirty = True
             try:
                 return self.engine.run(spec)
-            finally:
+            except BaseException:
                 self.engine.stop(spec)
+                raise
 
     def list(self) -> frozenset[str]:
         """The containers that the runtime knows."""
@@ -251,13 +270,20 @@ class Runtime:
 
     @contextmanager
     def _started(self, spec: Spec) -> Iterator[Container]:
+        self.dirty = True
         try:
-            container = Container(
-                spec=spec, pid=self.engine.start(spec), scope=self.engine.scope(spec.name),
-                guest=self.guest, engine=self.engine, hierarchies=self.hierarchies,
-            )  # fmt: skip
-            self.live[spec.name] = container
+            pid = self.engine.start(spec)
+        except BaseException:
+            self.engine.stop(spec)
+            raise
+        container = Container(
+            spec=spec, pid=pid, scope=self.engine.scope(spec.name),
+            guest=self.guest, engine=self.engine, hierarchies=self.hierarchies,
+        )  # fmt: skip
+        self.live[spec.name] = container
+        try:
             yield container
         finally:
-            self.live.pop(spec.name, None)
-            self.engine.stop(spec)
+            self.dirty = True
+            self.live.pop(spec.name)
+            container.stop()

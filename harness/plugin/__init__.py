@@ -1,0 +1,202 @@
+"""The pytest plugin of the child process that runs the suites of one cell (`-p harness.plugin`).
+
+`--harness-cell FILE` names a JSON object:
+
+    cell      the attributes of `harness.model.Cell`, as `dataclasses.asdict` gives them
+    machine   directory of the running guest, for `harness.machine.attach`
+    suites    optional: suite name -> {"timeout": seconds of one attempt of a case, "reruns": times}
+
+The cases get the fixtures `cell`, `machine` and `host`, and the markers `needs` and `independent`.
+
+A failure that says nothing about the runtime is told apart (design, section 4, rule 3). The report of
+such a phase carries, in pytest-reportlog's lines and across xdist's workers:
+
+    user_properties   ["harness_outcome", "error"] and ["harness_cause", "one line"]
+    sections          ["guest console", "its last lines"], where there is a console
+
+That is so when the guest died, when ssh could not reach it, and when the harness itself raised. A
+failing report without `harness_outcome` is the runtime's failure, in a set-up or tear-down too: a
+container that does not start in a fixture is what an upgrade breaks first. Once the guest is gone,
+every remaining case is reported as an error of that cause, without touching the guest again.
+"""
+
+import re
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from harness.errors import HarnessError
+from harness.machine import Machine
+from harness.model import Cell, VersionRange
+from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, line
+from harness.plugin.described import Described
+from harness.wait import Deadline
+
+__all__ = ["Described", "GuestGoneError", "cell", "host", "machine"]
+
+TESTINFRA = ("testinfra", "pytest11.testinfra")
+"""Names by which pytest-testinfra has called its plugin, release by release."""
+
+CONSOLE_LINES = 25
+"""Lines of the console that a report carries."""
+
+VERSION = re.compile(r"v?\d{2,3}(\.\d+)*([-~]rc\d+)?")
+"""A systemd version, as opposed to a revision that only the guest can translate."""
+
+NEEDS = frozenset({"distro", "channel", "systemd", "cgroup", "go", "runtime", "runtime_version", "flavor"})
+"""What a case may ask of its cell."""
+
+RANGES = frozenset({"systemd", "go", "runtime_version"})
+"""Needs that are version ranges; the others are one word or several."""
+
+
+DESCRIBED = pytest.StashKey[Described]()
+BACKEND = pytest.StashKey[GuestBackend]()
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the option that names the cell, and keep testinfra's own plugin out, which has another fixture `host`."""
+    # This is called when `-p harness.plugin` is read, before pytest looks for the plugins of installed packages.
+    for name in TESTINFRA:
+        pluginmanager.set_blocked(name)
+    parser.getgroup("harness").addoption(
+        "--harness-cell", type=Path, metavar="FILE", help="JSON file with the cell and the directory of its guest"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers and read the cell."""
+    config.addinivalue_line(
+        "markers", f"needs({', '.join(sorted(NEEDS))}): skip where the cell is another; versions as ranges: '>=239'"
+    )
+    config.addinivalue_line("markers", "independent: may run at the same time as other cases on one guest")
+    path = config.getoption("--harness-cell")
+    if path is not None:
+        config.stash[DESCRIBED] = Described.read(path)
+        config.stash[BACKEND] = GuestBackend(config.stash[DESCRIBED].machine)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Name the cell at the top of the output."""
+    described = config.stash.get(DESCRIBED, None)
+    return f"cell: {described.cell.id}" if described else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check what the cases need, and give them the reruns of their suites."""
+    described = config.stash.get(DESCRIBED, None)
+    for item in items:
+        for mark in item.iter_markers("needs"):
+            if mark.args or not set(mark.kwargs) <= NEEDS:
+                raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(sorted(NEEDS))} as keywords")
+        reruns = described.limits(item).get("reruns") if described else None
+        if reruns and not item.get_closest_marker("flaky"):
+            item.add_marker(pytest.mark.flaky(reruns=int(reruns)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Do not touch a guest that is gone, and skip what the cell cannot do, before any fixture is set up."""
+    backend = item.config.stash.get(BACKEND, None)
+    if backend is not None and backend.gone:
+        raise GuestGoneError(f"Not run, because the guest is gone: {backend.gone}")
+    _start_clock(item)
+    for mark in item.iter_markers("needs"):
+        for name, wanted in mark.kwargs.items():
+            reason = _unmet(item.config, name, wanted)
+            if reason:
+                pytest.skip(reason)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Give the tear-down time of its own: a case that used up all of it has the more to tidy up."""
+    _start_clock(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say of a failure that is none of the runtime's why it is an error; of a pass too, if the guest died in it."""
+    report = yield
+    backend = item.config.stash.get(BACKEND, None)
+    if report.skipped or (report.passed and report.when != "call"):
+        return report
+    cause = _harness_cause(call.excinfo.value if call.excinfo else None, backend)
+    if cause:
+        report.user_properties += [("harness_outcome", "error"), ("harness_cause", cause)]
+    if cause and backend and backend.gone:
+        report.sections.append(("guest console", backend.guest.console.tail(CONSOLE_LINES)))
+    return report
+
+
+@pytest.fixture(scope="session")
+def cell(pytestconfig: pytest.Config) -> Cell:
+    """The cell that the guest is said to be."""
+    return _described(pytestconfig).cell
+
+
+@pytest.fixture(scope="session")
+def machine(pytestconfig: pytest.Config) -> Machine:
+    """The running guest, as the harness holds it."""
+    return _backend(pytestconfig).guest
+
+
+@pytest.fixture(scope="session")
+def host(pytestconfig: pytest.Config) -> Host:
+    """The testinfra handle of the guest."""
+    backend = _backend(pytestconfig)
+    handle = Host(backend)
+    backend.set_host(handle)
+    return handle
+
+
+def _described(config: pytest.Config) -> Described:
+    if DESCRIBED not in config.stash:
+        raise pytest.UsageError("The suites need --harness-cell FILE; `harness run` writes it.")
+    return config.stash[DESCRIBED]
+
+
+def _backend(config: pytest.Config) -> GuestBackend:
+    _described(config)
+    return config.stash[BACKEND]
+
+
+def _start_clock(item: pytest.Item) -> None:
+    described = item.config.stash.get(DESCRIBED, None)
+    if described is not None:
+        seconds = described.limits(item).get("timeout", FOREVER)
+        item.config.stash[BACKEND].deadline = Deadline.after(seconds, "case")
+
+
+def _unmet(config: pytest.Config, name: str, wanted: str | tuple[str, ...]) -> str | None:
+    """Why the cell cannot give what a case needs, in words; None if it can."""
+    words = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    has = _systemd(config) if name == "systemd" else getattr(_described(config).cell, name)
+    if has is not None and any(VersionRange(word).holds(has) if name in RANGES else has == word for word in words):
+        return None
+    what = {"cgroup": "cgroup mode", "runtime_version": "runtime version"}.get(name, name)
+    return f"needs {what} {' or '.join(words)}; this cell has {has or 'none'}"
+
+
+def _systemd(config: pytest.Config) -> str:
+    """Version of the guest's systemd; where the cell names a revision, the guest knows."""
+    named = _described(config).cell.systemd
+    if VERSION.fullmatch(named):
+        return named
+    words: list[str] = _backend(config).run("systemctl --version").stdout.split()
+    return words[1] if len(words) > 1 else named
+
+
+def _harness_cause(raised: BaseException | None, backend: GuestBackend | None) -> str | None:
+    """Why a case is an error of the guest or the harness, in one line; None if it says something of the runtime."""
+    link = raised
+    while link is not None:
+        if isinstance(link, (HarnessError, pytest.UsageError, pytest.FixtureLookupError, ImportError)):
+            return line(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    cause = backend.cause() if backend else None
+    return f"The guest is gone: {cause}" if cause else None
