@@ -11,7 +11,7 @@ from bench.bisect_rivals import Found
 from harness.bisect import History
 from harness.bisect.history import Mask
 
-__all__ = ["SEED", "Case", "cases", "exact", "mean", "say", "share", "tests"]
+__all__ = ["SEED", "Case", "boots", "cases", "exact", "mean", "say", "share"]
 
 SEED = 20261124
 SMALLEST, LARGEST = 100, 10_000
@@ -63,6 +63,6 @@ def share(played: list[Played]) -> float:
     return mean(one.right for one in played)
 
 
-def tests(played: list[Played]) -> float:
+def boots(played: list[Played]) -> float:
     """Mean boots with a verdict."""
     return mean(one.answer.tests for one in played)

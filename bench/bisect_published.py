@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.bisect_draws import SEED, Case, exact, mean, say, share, tests
+from bench.bisect_draws import SEED, Case, boots, exact, mean, say, share
 from bench.bisect_histories import Truth, linear, merged
 from bench.bisect_play import MOST, Played, play
 from bench.bisect_rivals import git_bisect, majority
@@ -49,10 +49,10 @@ def facf(draws: int) -> None:
         say(f"FACF mix: plain bisection, {'culprit' if real else 'no culprit'}", text, f"(published: {published})")
     for name, found in results.items():
         both = found[True] + found[False]
-        text = f"{100 * share(both):.1f} % right, {tests(both):.2f} runs"
-        say(f"FACF mix: {name}", text, "at least 98 %, at most 9.3", met=share(both) >= 0.98 and tests(both) <= 9.3)
-        text = f"{100 * share(found[False]):.1f} % right, {tests(found[False]):.2f} runs"
-        met = share(found[False]) >= 0.985 and tests(found[False]) <= 3.6
+        text = f"{100 * share(both):.1f} % right, {boots(both):.2f} runs"
+        say(f"FACF mix: {name}", text, "at least 98 %, at most 9.3", met=share(both) >= 0.98 and boots(both) <= 9.3)
+        text = f"{100 * share(found[False]):.1f} % right, {boots(found[False]):.2f} runs"
+        met = share(found[False]) >= 0.985 and boots(found[False]) <= 3.6
         say(f"FACF mix: {name}, no culprit", text, "at least 98.5 %, at most 3.6", met=met)
 
 
@@ -65,7 +65,12 @@ def _plain(truth: Truth) -> tuple[bool, int]:
 
 
 def large(draws: int) -> None:
-    """5 % of results flipped, in a history of 75,000 commits with merges: there git needs the 16.2 tests of the paper."""
+    """5 % of results flipped, in a history of 75,000 commits with merges: there git needs the 16.2 tests of the paper.
+
+    The ends are not verified, as in robust-git-bisect, whose figures these are (29.66 runs, 99.54 %); confirmation
+    is included. The confidence is what each search is asked for; a search that is told the rates stops at it
+    exactly, so it has to be asked for more than the 99.5 % that are wanted.
+    """
     history = merged(75_000, np.random.default_rng(SEED))
     drawn = [
         Case(history=history, culprit=int(np.random.default_rng((SEED, 4, draw)).integers(75_000)), seed=SEED + draw)
@@ -78,12 +83,12 @@ def large(draws: int) -> None:
             f"5 % flips, 75,000 commits: {name}",
             f"{100 * right:.1f} % right, {mean(one.runs for one in found):.1f} tests",
         )
-    for settings in (Settings(noise=Noise.KNOWN, rates=(0.95, 0.05)), Settings()):
+    for settings in (Settings(noise=Noise.KNOWN, rates=(0.95, 0.05), confidence=0.997), Settings()):
         played = [play(case.truth(bad=0.95, good=0.05), replace(settings, verify_ends=False)) for case in drawn]
-        text = f"{100 * share(played):.1f} % right, {tests(played):.1f} tests ({len(drawn)} draws)"
-        met = share(played) >= 0.995 and tests(played) < 29.7
+        text = f"{100 * share(played):.1f} % right, {boots(played):.1f} tests ({len(drawn)} draws)"
+        met = share(played) >= 0.995 and boots(played) < 29.7
         say(
-            f"5 % flips, 75,000 commits: {settings.noise.value}, ends unverified",
+            f"5 % flips, 75,000 commits: {settings.noise.value}, confidence {settings.confidence}",
             text,
             "at least 99.5 %, below 29.7",
             met=met,

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.bisect_draws import SEED, Case, cases, exact, mean, say, share, tests
+from bench.bisect_draws import SEED, Case, boots, cases, exact, mean, say, share
 from bench.bisect_histories import Truth, linear, merged, stretches
 from bench.bisect_play import MOST, Played, play
 from bench.bisect_published import facf, large
@@ -35,15 +35,15 @@ def reliable(draws: int) -> None:
         runs = mean(found.runs for found in git)
         between = mean(one.between for one in none)
         say(f"{kind}: git's rule, mean tests", f"{runs:.2f}")
-        text = f"{100 * share(none):.1f} % right, {between:.2f} ({tests(none):.2f} with ends, confirmation)"
+        text = f"{100 * share(none):.1f} % right, {between:.2f} ({boots(none):.2f} with ends, confirmation)"
         say(f"{kind}: none, mean tests between ends", text, f"at most {runs + 0.3:.2f}", met=between <= runs + 0.3)
         if kind == "linear":
             over = max(
                 one.between - int(np.ceil(np.log2(len(case.history)))) for one, case in zip(none, drawn, strict=True)
             )
             say("linear: none, tests above ceil(log2 n), worst", f"{over}", "at most 0", met=over <= 0)
-        ratio = tests(low) / runs
-        text = f"{100 * share(low):.1f} % right, {tests(low):.2f} tests, {ratio:.3f} x git"
+        ratio = boots(low) / runs
+        text = f"{100 * share(low):.1f} % right, {boots(low):.2f} tests, {ratio:.3f} x git"
         say(f"{kind}: default, ends and confirmation included", text, "at most 1.5 x git", met=ratio <= 1.5)
 
 
@@ -57,11 +57,11 @@ def flips(draws: int) -> None:
             text = f"{100 * exact(found, truths):.1f} % right, {mean(one.runs for one in found):.1f} tests"
             say(f"{rate:.0%} flips: {name}", text)
         told = _noisy(drawn, rate, Settings(noise=Noise.KNOWN, rates=(1 - rate, rate)))
-        say(f"{rate:.0%} flips: told the rates", f"{100 * share(told):.1f} % right, {tests(told):.1f} tests")
+        say(f"{rate:.0%} flips: told the rates", f"{100 * share(told):.1f} % right, {boots(told):.1f} tests")
         for noise in (Noise.LOW, Noise.LEARN):
             played = _noisy(drawn, rate, Settings(noise=noise))
-            ratio = tests(played) / tests(told)
-            text = f"{100 * share(played):.1f} % right, {tests(played):.1f} tests, {ratio:.2f} x told"
+            ratio = boots(played) / boots(told)
+            text = f"{100 * share(played):.1f} % right, {boots(played):.1f} tests, {ratio:.2f} x told"
             met = share(played) >= 0.99 and ratio <= 1.8
             say(f"{rate:.0%} flips: {noise.value}", text, "at least 99 %, at most 1.8 x told", met=met)
 

@@ -47,7 +47,6 @@ class Rule(FileModel):
         description: What it means, a whole sentence.
     """
 
-
     name: str
     pattern: Annotated[str, AfterValidator(_pattern)]
     unless: Annotated[str, AfterValidator(_pattern)] | None = None

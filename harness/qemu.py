@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ __all__ = ["ADDRESS", "MachineSpec", "Monitor", "argv", "overlay_argv"]
 
 logger = log.get(__name__)
 
+# The library logs as errors what is raised as well, and here is a reason to try again.
+logging.getLogger("qemu").addHandler(logging.NullHandler())
+
 T = TypeVar("T")
 
 ADDRESS = "10.0.2.15"
@@ -29,7 +33,7 @@ EMULATED = ("tsc=reliable", "mitigations=off")
 """Kernel arguments under TCG: there the time stamp counters are one, though the kernel cannot know, and
 reading another clock leaves the emulated processor; and there is no speculation to mitigate."""
 
-EVENTS = ("SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "GUEST_CRASHLOADED", "WATCHDOG")
+EVENTS = ("SHUTDOWN", "RESET", "STOP", "RESUME", "GUEST_PANICKED", "BLOCK_IO_ERROR")
 """QMP events that are written down."""
 
 
@@ -60,9 +64,7 @@ class MachineSpec:
     disks: tuple[Path, ...] = ()
 
 
-def argv(
-    spec: MachineSpec, *, overlay: Path, port: int, sockets: Path, console: Path, ssh_key: str
-) -> list[str]:
+def argv(spec: MachineSpec, *, overlay: Path, port: int, sockets: Path, console: Path, ssh_key: str) -> list[str]:
     """The command that runs a machine.
 
     virtio-blk and not NVMe: only the former can be saved and restored (QEMU's nvme device blocks
@@ -78,6 +80,7 @@ def argv(
         console: File to which the serial console is logged.
         ssh_key: Public half of its ed25519 key, the base64 part.
     """
+    logged = f"logfile={_escaped(console)},logappend=on"
     command_line = [
         "console=ttyS0", "root=/dev/vda", "rw", "net.ifnames=0",
         f"harness.ssh_key={ssh_key}", f"harness.network={ADDRESS}/24,{GATEWAY}",
@@ -98,8 +101,7 @@ def argv(
         "-action", "reboot=reset,shutdown=poweroff,panic=pause",
         "-chardev", f"socket,id=qmp,path={_escaped(sockets / 'qmp')},server=on,wait=off",
         "-mon", "chardev=qmp,mode=control",
-        "-chardev", f"socket,id=console,path={_escaped(sockets / 'console')},server=on,wait=off,"
-                    f"logfile={_escaped(console)},logappend=on",
+        "-chardev", f"socket,id=console,path={_escaped(sockets / 'console')},server=on,wait=off,{logged}",
         "-serial", "chardev:console",
         # The overlay is thrown away with the machine, so nothing must reach the disk of the host.
         "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={_escaped(overlay)}",
@@ -138,8 +140,8 @@ class Monitor:
         """Connect to the monitor at `socket`, and append events to `events` as lines of JSON.
 
         Raises:
-            DeadlineError: Nobody listened there until the deadline.
-            InfrastructureError: It is no monitor, or has another client.
+            DeadlineError: It did not answer in time.
+            InfrastructureError: Nobody listens there, or it is no monitor.
         """
         self._events = events
         self._loop = asyncio.new_event_loop()

@@ -1,10 +1,15 @@
 """Small histories for the bisection tests, and the naive way to walk them."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from harness.bisect import History
 
 GOOD = "good"
+
+# Other tests boot machines at the same time: how long an example takes says nothing.
+settings.register_profile("bisect", deadline=None)
+settings.load_profile("bisect")
 
 
 @st.composite

@@ -8,8 +8,11 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from harness import image
+from harness import accel, catalog, image, machine
+from harness.accel import Accelerator
 from harness.image import Image, ImageSpec
+from harness.machine import Machine
+from harness.model import CgroupMode
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -48,3 +51,20 @@ def bookworm(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Image:
     """The image of Debian bookworm (systemd 252)."""
     spec = ImageSpec(distro="debian", channel="bookworm", files=ROOT / "images" / "debian")
     return image.make(spec, store, Deadline.after(1200, "image of bookworm"), tmp_path_factory.mktemp("log") / "log")
+
+
+@pytest.fixture(scope="session")
+def accelerator(bookworm: Image, store: Store) -> Accelerator:
+    """What runs guests on this computer."""
+    return accel.probe(bookworm.kernel, store.root, Deadline.after(60, "probe of KVM"))
+
+
+@pytest.fixture(scope="session")
+def guest(bookworm: Image, accelerator: Accelerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A guest with bookworm in unified mode that all tests share: they leave it as they find it."""
+    rule = catalog.load(ROOT).systemd.cgroup_rule("252", CgroupMode.UNIFIED)
+    spec = machine.specify(bookworm, name="shared-guest", arguments=rule.arguments or (), accelerator=accelerator)
+    with machine.boot(
+        spec, tmp_path_factory.mktemp("guest"), Deadline.after(180, "boot of the shared guest")
+    ) as booted:
+        yield booted

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.bisect import Noise, Settings
 from harness.bisect.belief import Belief
 from harness.bisect.history import OUTSIDE
-from harness.bisect.rates import Rates, without_culprit
+from harness.bisect.rates import JEFFREYS, Rates, without_culprit
 from harness.errors import UsageError
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12)
@@ -47,7 +47,7 @@ def beta(first, second):
 @given(*(st.integers(0, 12),) * 4)
 def test_the_grid_is_exact_for_jeffreys(fails_bad, passes_bad, fails_good, passes_good):
     """Sums over the grid equal the Beta-Bernoulli marginals of the Jeffreys prior, up to the restriction p_b > p_g."""
-    rates = Rates.learned()
+    rates = Rates.mixture([(1.0, *JEFFREYS)], 0.0)
     flat = rates.same(fails_bad, passes_bad)
     assert isclose(exp(flat.log[0]), beta(0.5 + fails_bad, 0.5 + passes_bad) / beta(0.5, 0.5), rel_tol=1e-9)
     assert isclose(flat.bad[0], (0.5 + fails_bad) / (1 + fails_bad + passes_bad), rel_tol=1e-9)
@@ -62,7 +62,7 @@ def test_a_side_that_fails_less_is_no_bad_side():
     """A split whose bad side fails less often than its good side is all but impossible."""
     rates = Rates.learned()
     split = rates.split(np.array([9.0, 1.0]), np.array([1.0, 9.0]), 10, 10)
-    assert split.log[0] - split.log[1] > 10
+    assert split.log[0] - split.log[1] > 8
     assert split.bad[0] > split.good[0]
     assert split.bad[1] > split.good[1]
 

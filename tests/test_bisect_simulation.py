@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from bench.bisect_draws import cases, mean, share, tests
+from bench.bisect_draws import boots, cases, mean, share
 from bench.bisect_histories import Truth, linear, merged, stretches
 from bench.bisect_play import play
 from bench.bisect_rivals import git_bisect, majority
@@ -26,7 +26,7 @@ def test_the_default_is_cheap_on_a_reliable_test():
     drawn = list(cases(30))
     ours = [play(case.truth(), Settings()) for case in drawn]
     assert share(ours) == 1
-    assert tests(ours) <= 1.55 * mean(git_bisect(case.truth()).runs for case in drawn)
+    assert boots(ours) <= 1.55 * mean(git_bisect(case.truth()).runs for case in drawn)
 
 
 @pytest.mark.parametrize("noise", [Noise.LOW, Noise.LEARN])

@@ -27,6 +27,10 @@ LEADING = 0.5
 """Probability of the likeliest culprit from which on repeats at it and its parents are made to confirm it."""
 
 
+CONFIRMING = 0.9
+"""Probability from which on nothing but confirmation is asked for: it has to be made anyway, and tells nearly as much."""
+
+
 class Search:
     """A search for the first bad commit (or the fix).
 
@@ -110,7 +114,10 @@ class Search:
         self._answer = self._testable = None
 
     def same(self, first: str, second: str) -> None:
-        """Say that two revisions have identical built files: what lies between them is hardly the culprit."""
+        """Say that two revisions have identical built files: what lies between them is hardly the culprit.
+
+        It is no observation: whoever keeps a journal writes it down as a record of its own.
+        """
         between = self.history.ancestors(self.history.index(first)) ^ self.history.ancestors(self.history.index(second))
         self.belief.exclude(between, self.settings.same_factor)
         self._answer = None
@@ -197,7 +204,7 @@ class Search:
 
     def _confirmations(self) -> tuple[Request, ...]:
         leader = int(self.belief.weights.argmax())
-        if self.belief.weights[leader] < self.settings.confidence:
+        if self.belief.weights[leader] < min(self.settings.confidence, CONFIRMING):
             return ()
         return tuple(Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.unconfirmed(leader))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from harness.errors import UsageError
 from harness.model import Verdict
 
 __all__ = [
@@ -94,6 +95,9 @@ class Settings:
             1 switches the preference off.
         same_factor: What is left of the prior of commits between two revisions whose built files are identical.
         most_tests: Samples after which to give up with what is known, or None.
+
+    Raises:
+        UsageError: A chance is out of its range.
     """
 
     noise: Noise = Noise.LOW
@@ -108,6 +112,14 @@ class Settings:
     mainline: float = 0.8
     same_factor: float = 0.001
     most_tests: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.confidence < 1:  # noqa: PLR2004 - below one half nothing would be named
+            raise UsageError(f"The confidence must be at least 0.5 and less than 1, not {self.confidence}.")
+        if not 0 <= self.no_culprit < 1:
+            raise UsageError(f"The prior of no culprit must be at least 0 and less than 1, not {self.no_culprit}.")
+        if not 0 < self.same_factor <= 1:
+            raise UsageError(f"What identical builds leave must be more than 0 and at most 1, not {self.same_factor}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

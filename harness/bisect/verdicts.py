@@ -46,7 +46,8 @@ def _found(search: "Search") -> Answer | None:
         return _answer(search, AnswerKind.CULPRIT, float(belief.weights[leader]), leader)
     suspects = _credible(search)
     mass = float(belief.weights[suspects].sum())
-    if _spent(search) or not _splits(search, suspects):
+    # Less than the confidence is on commits where "no culprit" is still in the running; samples at the ends decide that.
+    if _spent(search) or (mass >= settings.confidence and not _splits(search, suspects)):
         return _answer(search, AnswerKind.SUSPECTS, mass, None, suspects)
     return None
 

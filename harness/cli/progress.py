@@ -5,7 +5,7 @@ On a terminal a live table; otherwise a line for each thing that ends, so that a
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -37,9 +37,9 @@ class _Row:
 class Progress:
     """Receives events from any thread and shows them; call it with an `Event`."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, cells: Collection[str]) -> None:
         self._console = console
-        self._total = total
+        self._cells = frozenset(cells)
         self._rows: dict[str, _Row] = {}
         self._ended: set[str] = set()
         self._lock = threading.Lock()
@@ -53,6 +53,11 @@ class Progress:
             same = before is not None and before.phase is event.phase
             since = before.since if before is not None and same else now
             self._rows[event.cell] = _Row(phase=event.phase, state=event.state, text=event.text, since=since)
+            shared = event.cell not in self._cells  # a build or an image that cells wait for
+            if shared and event.state is not State.RUNNING:
+                del self._rows[event.cell]
+        if shared and event.state is State.CACHED:
+            return
         if not self._console.is_terminal and event.state is not State.RUNNING:
             spent = "" if event.state is State.CACHED else f" in {duration(now - since)}"
             self._console.print(
@@ -75,14 +80,14 @@ class Progress:
                 what = Text(f"{row.phase} {row.state}" if row.state is not State.RUNNING else str(row.phase))
                 what.stylize(STYLES[row.state])
                 table.add_row(Spinner("dots"), Text(cell), what, Text(duration(now - row.since)), Text(row.text))
-            table.add_row("", Text(f"{len(self._ended)} of {self._total} cells, {duration(now - self._begin)}"))
+            table.add_row("", Text(f"{len(self._ended)} of {len(self._cells)} cells, {duration(now - self._begin)}"))
         return table
 
 
 @contextmanager
-def watching(console: Console, total: int) -> Iterator[Progress]:
-    """Show the progress of `total` cells while the context is open."""
-    progress = Progress(console, total)
+def watching(console: Console, cells: Collection[str]) -> Iterator[Progress]:
+    """Show the progress of some cells while the context is open."""
+    progress = Progress(console, cells)
     if not console.is_terminal:
         yield progress
         return

@@ -1,5 +1,6 @@
-"""`harness run` evaluates cells; `harness plan` prints what that would be."""
+"""`harness run` builds, boots and tests cells, and says what came out."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 
 from harness import log, schedule
-from harness.cli import output, project, settings
+from harness.cli import output, plan, project, settings
 from harness.cli.options import ProfileOption, SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.progress import watching
@@ -18,34 +19,44 @@ from harness.cli.settings import Settings
 from harness.errors import UsageError
 from harness.machine import Machine
 from harness.matrix import find
-from harness.model import Cell
 from harness.pipeline import Workplace
-from harness.plan import Plan, explain, plan
 from harness.report import junit, terminal
-from harness.schedule import Job
+from harness.schedule import History, Job, Request, Slots
 from harness.store import Store
 
 __all__ = ["register"]
 
-RUN_SECONDS = 24 * 3600.0
+SECONDS = 24 * 3600.0
 """A run that takes longer than a day is stuck."""
-
-PLAN_SECONDS = 120.0
 
 LOG_WIDTH = 160
 """Columns of a table in a file or a CI system's log, where no terminal says how wide it is."""
+
+MEMORY_SHARE = 0.8
+"""Part of the computer's free memory that guests may have together."""
 
 CellOption = Annotated[str | None, typer.Option("--cell", metavar="ID", help="One cell, by its identifier.")]
 BuilderOption = Annotated[
     str | None,
     typer.Option("--builder", metavar="docker|host", help="Where runtimes are built, in place of the matrix's word."),
 ]
+JobsOption = Annotated[
+    int | None, typer.Option("-j", "--jobs", min=1, help="Cells at a time; as many as there are processors without it.")
+]
+MemoryOption = Annotated[
+    int | None, typer.Option("--memory", min=1, help="MiB that guests may have together; 80 % of what is free.")
+]
+ShardOption = Annotated[
+    str | None, typer.Option("--shard", metavar="I/N", help="The I-th of N parts of the cells, for parallel CI jobs.")
+]
+ResumeOption = Annotated[
+    str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted or killed.")
+]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verbs to the application."""
+    """Add the verb to the application."""
     app.command("run")(run)
-    app.command("plan")(show_plan)
 
 
 def run(  # noqa: PLR0913 - each is an option of the command
@@ -57,7 +68,11 @@ def run(  # noqa: PLR0913 - each is an option of the command
     profile: ProfileOption = None,
     select: SelectOption = None,
     cell: CellOption = None,
+    shard: ShardOption = None,
     builder: BuilderOption = None,
+    jobs: JobsOption = None,
+    memory: MemoryOption = None,
+    resume: ResumeOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plans and do nothing.")] = False,
     keep_failed: Annotated[
         bool, typer.Option("--keep-failed", help="Keep the guest of a cell that did not pass until Ctrl-C.")
@@ -66,57 +81,95 @@ def run(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """Build, boot and test the cells, and say what came out."""
     chosen = settings.of(context)
-    here = project.load(chosen).building_by(builder)
-    plans = _plans(here, cell=cell, profile=profile, select=select or ())
-    words = tuple(arguments or ())
+    here = project.load(chosen)
+    if resume is not None:
+        if any((profile, select, cell, shard, builder, arguments)):
+            raise UsageError("--resume repeats what was asked for, so it takes no other cells, builder or arguments.")
+        directory = _directory_of(chosen, resume)
+        request = schedule.resume(directory)
+    else:
+        directory = None
+        request = _request(
+            here, chosen, cell=cell, profile=profile, select=select or (), shard=shard, builder=builder,
+            arguments=tuple(arguments or ()),
+        )  # fmt: skip
+    here = here.building_by(request.builder)
     if dry_run:
-        _print_plans(plans, chosen, form)
+        plan.print_plans(plan.plans_of(here, request.cells, request.suites), chosen, form)
         return
-    tail = [*(("--builder", builder) if builder else ()), *(("--", *words) if words else ())]
+    slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
+    _run(here, chosen, request, directory or schedule.new_directory(chosen.runs), slots,
+         keep_failed=keep_failed, form=form)  # fmt: skip
+
+
+def _directory_of(chosen: Settings, name: str) -> Path:
+    """A run's directory, by its name below runs/ or by its path."""
+    return Path(name) if os.sep in name else chosen.runs / name
+
+
+def _request(  # noqa: PLR0913 - the options that say which cells
+    here: Project, chosen: Settings, *, cell: str | None, profile: str | None, select: Sequence[str],
+    shard: str | None, builder: str | None, arguments: tuple[str, ...],
+) -> Request:  # fmt: skip
+    if cell is not None and select:
+        raise UsageError("--cell and --select exclude each other.")
+    if cell is not None:
+        named = here.matrix.profile(profile) if profile else None
+        names: tuple[str, ...] = (find(here.expansion, cell).id,)
+        suites = here.matrix.suite_names(named, here.catalog)
+    else:
+        choice = here.choose(profile=profile, select=select)
+        names, suites = tuple(item.id for item in choice.cells), choice.suites
+    if shard is not None:
+        index, count = schedule.parse(shard)
+        names = tuple(schedule.shard(names, names, History(chosen.history).read(), index=index, count=count))
+    options = [("--cell", cell), ("--profile", profile), *(("--select", text) for text in select), ("--shard", shard)]
+    asked = [word for name, value in options if value for word in (name, value)]
+    return Request(
+        command=shlex.join(["harness", "run", *asked, *_tail(builder, arguments)]),
+        cells=names,
+        suites=suites,
+        builder=builder or here.matrix.defaults.builder,
+        arguments=arguments,
+    )
+
+
+def _tail(builder: str | None, arguments: tuple[str, ...]) -> list[str]:
+    """The words of a command line that hold for every cell."""
+    return [*(("--builder", builder) if builder else ()), *(("--", *arguments) if arguments else ())]
+
+
+def _free_memory() -> int:
+    """MiB that guests may have: a part of MemAvailable, see proc_meminfo(5)."""
+    with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123 - a file of the kernel
+        values = dict(line.split(":", 1) for line in file)
+    return int(int(values["MemAvailable"].split()[0]) / 1024 * MEMORY_SHARE)
+
+
+def _run(
+    here: Project, chosen: Settings, request: Request, directory: Path, slots: Slots, *, keep_failed: bool, form: Format
+) -> None:
+    log.add_file(directory / "log.txt")
+    console = _console(form)
+    store = Store(chosen.store)
+    deadline = chosen.deadline(SECONDS, "run")
+    usual = here.matrix.defaults.builder
+    tail = _tail(request.builder if request.builder != usual else None, request.arguments)
     jobs = [
         Job(
             plan=item,
             expectations=here.matrix.expectations_for(item.cell),
             again=shlex.join(["harness", "run", "--cell", item.cell.id, *tail]),
         )
-        for item in plans
+        for item in plan.plans_of(here, request.cells, request.suites)
     ]
-    asked = [(name, value) for name, value in (("--cell", cell), ("--profile", profile)) if value]
-    asked += [("--select", expression) for expression in select or ()]
-    command = shlex.join(["harness", "run", *(word for pair in asked for word in pair), *tail])
-    _run(jobs, chosen, command=command, arguments=words, keep_failed=keep_failed, form=form)
-
-
-def _plans(here: Project, *, cell: str | None, profile: str | None, select: Sequence[str]) -> list[Plan]:
-    if cell is not None and select:
-        raise UsageError("--cell and --select exclude each other.")
-    if cell is not None:
-        cells: Sequence[Cell] = [find(here.expansion, cell)]
-        named = here.matrix.profile(profile) if profile else None
-        suites = here.matrix.suite_names(named, here.catalog)
-    else:
-        choice = here.choose(profile=profile, select=select)
-        cells, suites = choice.cells, choice.suites
-    return [plan(item, here.matrix, here.catalog, suites) for item in cells]
-
-
-def _run(
-    jobs: Sequence[Job], chosen: Settings, *, command: str, arguments: tuple[str, ...], keep_failed: bool, form: Format
-) -> None:
-    directory = schedule.new_directory(chosen.runs)
-    log.add_file(directory / "log.txt")
-    console = Console(stderr=form is not Format.TABLE, highlight=False)
-    if not console.is_terminal:
-        console = Console(stderr=console.stderr, highlight=False, width=LOG_WIDTH)
-    store = Store(chosen.store)
-    deadline = chosen.deadline(RUN_SECONDS, "run")
 
     def keep(guest: Machine) -> None:
         login = f"ssh -F {settings.shown(guest.ssh_config)} guest"
         console.print(f"The guest of {guest.name} is kept until Ctrl-C; log in with: {login}", soft_wrap=True)
-        deadline.pause(RUN_SECONDS)
+        deadline.pause(SECONDS)
 
-    with watching(console, len(jobs)) as progress:
+    with watching(console, request.cells) as progress:
 
         def work(job: Job) -> Workplace:
             return Workplace(
@@ -124,60 +177,29 @@ def _run(
                 emit=progress,
                 deadline=deadline,
                 expectations=job.expectations,
-                arguments=arguments,
+                arguments=request.arguments,
                 again=job.again,
                 keep=keep if keep_failed else None,
             )
 
         result = schedule.run(
-            jobs, work, directory, command=command, ended=lambda ended: progress.ended(ended.id)
+            jobs, work, directory, request=request, slots=slots, history=History(chosen.history),
+            ended=lambda ended: progress.ended(ended.id),
         )  # fmt: skip
     junit.write(result, directory / "junit.xml")
-    if form is Format.JSON:
-        output.as_json(result.model_dump(mode="json"))
-    elif form is Format.IDS:
-        output.say("\n".join(f"{item.id} {item.outcome}" for item in result.cells))
-    else:
-        console.print(terminal.run_summary(result, Path(settings.shown(directory))), soft_wrap=True)
+    match form:
+        case Format.JSON:
+            output.as_json(result.model_dump(mode="json"))
+        case Format.IDS:
+            output.say("\n".join(f"{item.id} {item.outcome}" for item in result.cells))
+        case Format.TABLE:
+            console.print(terminal.run_summary(result, Path(settings.shown(directory))), soft_wrap=True)
     raise typer.Exit(result.exit_code)
 
 
-def show_plan(
-    context: typer.Context,
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="The cell's identifier.")],
-    *,
-    profile: ProfileOption = None,
-    form: FormatOption = Format.TABLE,
-) -> None:
-    """Print what would be done for a cell, and what of it is in the store."""
-    chosen = settings.of(context)
-    here = project.load(chosen)
-    _print_plans(_plans(here, cell=cell, profile=profile, select=()), chosen, form)
-
-
-def _print_plans(plans: Sequence[Plan], chosen: Settings, form: Format) -> None:
-    store = Store(chosen.store)
-    deadline = chosen.deadline(PLAN_SECONDS, "look at the store")
-    if form is Format.IDS:
-        output.say("\n".join(item.cell.id for item in plans))
-        return
-    explained = [(item.cell.id, explain(item, store, deadline)) for item in plans]
-    if form is Format.JSON:
-        output.as_json(
-            [
-                {
-                    "cell": name,
-                    "steps": [
-                        {"phase": step.phase, "state": step.state, "text": step.text, "key": step.key} for step in steps
-                    ],
-                }
-                for name, steps in explained
-            ]
-        )
-        return
-    rows = [
-        (name if index == 0 else "", step.phase, step.state, (step.key or "-")[:12], step.text)
-        for name, steps in explained
-        for index, step in enumerate(steps)
-    ]
-    output.table(("cell", "phase", "state", "key", "what"), rows)
+def _console(form: Format) -> Console:
+    """Where a person looks: stdout, or stderr where a program reads stdout."""
+    console = Console(stderr=form is not Format.TABLE, highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(stderr=form is not Format.TABLE, highlight=False, width=LOG_WIDTH)

@@ -95,6 +95,11 @@ class Settings:
         """The project's directory: where the matrix file is, with `images/` and `suites/` beside it."""
         return self.matrix.parent
 
+    @property
+    def history(self) -> Path:
+        """File that remembers how long things took."""
+        return self.store / "history.json"
+
     def deadline(self, seconds: float, what: str) -> Deadline:
         """A deadline `seconds` from now that an interruption ends too."""
         return Deadline.after(seconds, what, cancelled=self.cancelled)

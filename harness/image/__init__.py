@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["Image", "ImageSpec", "Maker", "find", "inputs", "load", "make"]
+__all__ = ["Image", "ImageSpec", "Maker", "file_digests", "find", "inputs", "load", "make"]
 
 KIND = "image"
 """What the store calls an image."""

@@ -16,33 +16,30 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from harness import apt, image, log, proc, yamlfile
+from harness import apt, catalog, image, proc, yamlfile
 from harness.catalog import Distro
 from harness.errors import InfrastructureError, UsageError
 from harness.image import ImageSpec, initrd
 from harness.store import key_of
 from harness.wait import Deadline
-from harness.yamlfile import FileModel
 
 __all__ = ["build", "inputs"]
-
-logger = log.get(__name__)
 
 TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
 """Tools that are needed, each with Debian's package that has it."""
 
 
-class Channel(FileModel):
+class Channel(catalog.Channel):
     """A release stream of Debian.
 
     Attributes:
-        systemd: Major version of its systemd.
         release: Code name of the Debian release.
         pocket: A further suite of the archive from which `DebianFile.from_pocket` comes.
         packages: Packages that only this channel has.
     """
 
-    systemd: str
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
     release: str
     pocket: str | None = None
     packages: tuple[str, ...] = ()
@@ -107,7 +104,7 @@ def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Ma
     root = os.geteuid() == 0
     with tempfile.TemporaryDirectory(prefix="harness-image-", dir=directory if root else None) as name:
         work = Path(name)
-        _prepare(work, spec, file)
+        _prepare(work, spec, file, channel, deadline)
         _bootstrap(work, file, channel, deadline, log)
         _publish(work, directory, file, deadline, log)
     versions = dict(line.split(" ", 1) for line in (directory / image.PACKAGES).read_text("utf-8").splitlines())
@@ -126,33 +123,34 @@ def _channel(spec: ImageSpec, file: DebianFile) -> Channel:
     return file.channels[spec.channel]
 
 
-def _prepare(work: Path, spec: ImageSpec, file: DebianFile) -> None:
-    """Lay out what finish.sh reads and writes, so that another user may do both."""
-    work.chmod(0o777)
+def _prepare(work: Path, spec: ImageSpec, file: DebianFile, channel: Channel, deadline: Deadline) -> None:
+    """Lay out what mmdebstrap and finish.sh read and write, so that another user may do both."""
     shutil.copytree(spec.files / "tree", work / "tree")
     shutil.copy(spec.files / "finish.sh", work / "finish.sh")
-    identity = uuid.UUID(bytes=bytes.fromhex(key_of(image.KIND, inputs(spec)))[:16], version=4)
-    (work / "uuid").write_text(f"{identity}\n", encoding="utf-8")
     masked = (
         *(f"system/{unit}" for unit in file.mask),
         *(f"system/multi-user.target.wants/{unit}" for unit in file.not_wanted),
         *(f"system-generators/{name}" for name in file.without_generators),
     )
-    (work / "masked").write_text("".join(f"{path}\n" for path in masked), encoding="utf-8")
+    pins = (f"Package: src:{name}\nPin: release n={channel.pocket}\nPin-Priority: 990\n" for name in file.from_pocket)
+    texts = {
+        "uuid": f"{uuid.UUID(bytes=bytes.fromhex(key_of(image.KIND, inputs(spec)))[:16], version=4)}\n",
+        "masked": "".join(f"{path}\n" for path in masked),
+        "sources.list": apt.sources_list(apt.archive(deadline), channel.release, pocket=channel.pocket),
+        "preferences": "\n".join(pins) if channel.pocket else "",
+    }
+    for name, text in texts.items():
+        (work / name).write_text(text, encoding="utf-8")
     disk = work / "disk.raw"
     with disk.open("wb") as raw:
         raw.truncate(file.size << 30)
+    for path in work.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     disk.chmod(0o666)
+    work.chmod(0o777)
 
 
 def _bootstrap(work: Path, file: DebianFile, channel: Channel, deadline: Deadline, log: Path) -> None:
-    archive = apt.archive(deadline)
-    sources = apt.sources_list(archive, channel.release, pocket=channel.pocket)
-    (work / "sources.list").write_text(sources, encoding="utf-8")
-    pins = "".join(
-        f"Package: src:{name}\nPin: release n={channel.pocket}\nPin-Priority: 990\n\n" for name in file.from_pocket
-    )
-    (work / "preferences").write_text(pins if channel.pocket else "", encoding="utf-8")
     proc.run(
         [
             "mmdebstrap", "--variant=essential", "--format=null",

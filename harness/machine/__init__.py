@@ -6,7 +6,7 @@ reaches the guest: `attach` is for other processes than the one that called `boo
 
 from harness.machine.facts import Facts, cgroup_mode, facts, prove
 from harness.machine.guest import GuestLostError, Machine
-from harness.machine.life import boot, clean, specify
+from harness.machine.life import boot, clean, free_port, specify
 
 __all__ = [
     "Facts",
@@ -17,6 +17,7 @@ __all__ = [
     "cgroup_mode",
     "clean",
     "facts",
+    "free_port",
     "prove",
     "specify",
 ]

@@ -14,6 +14,12 @@ from harness.qemu import MachineSpec
 
 __all__ = ["Place", "Record", "process_started", "short_directory", "ssh_config"]
 
+LONGEST = 40
+"""Bytes of a parent directory below which a socket's path is still short enough."""
+
+PREFIX = "harness-"
+"""How the name of a directory for sockets begins."""
+
 SSH_ALIAS = "guest"
 """Name of the guest in its ssh_config."""
 
@@ -144,8 +150,8 @@ def process_started(pid: int) -> int | None:
 def short_directory() -> Path:
     """A new directory for sockets, whose paths may have 107 bytes at most (unix(7)); ssh adds 17 while it connects."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    parent = runtime if runtime and len(runtime) < 40 and os.access(runtime, os.W_OK) else "/tmp"  # noqa: S108
-    return Path(tempfile.mkdtemp(prefix="harness-", dir=parent))
+    parent = runtime if runtime and len(runtime) < LONGEST and os.access(runtime, os.W_OK) else "/tmp"  # noqa: S108
+    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
 
 
 def ssh_config(*, port: int, key: Path, sockets: Path) -> str:
@@ -155,12 +161,14 @@ def ssh_config(*, port: int, key: Path, sockets: Path) -> str:
     One master connection is shared, as a new handshake costs up to a second under emulation; the key
     exchange and the cipher are those that cost an emulated processor the least.
     """
+    # ssh expands a percent sign in file names.
+    identity = str(key).replace("%", "%%")
     return f"""\
 Host {SSH_ALIAS}
   HostName 127.0.0.1
   Port {port}
   User root
-  IdentityFile "{key}"
+  IdentityFile "{identity}"
   IdentitiesOnly yes
   IdentityAgent none
   PreferredAuthentications publickey
@@ -183,9 +191,7 @@ Host {SSH_ALIAS}
 """
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a directory, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def remove_sockets(sockets: Path) -> None:
+    """Remove a directory that `short_directory` made; anything else is left alone, whatever a record says."""
+    if sockets.name.startswith(PREFIX) and not sockets.is_symlink():
+        shutil.rmtree(sockets, ignore_errors=True)

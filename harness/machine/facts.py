@@ -61,7 +61,9 @@ def facts(machine: Machine, *, deadline: Deadline) -> Facts:
             cgroup=mode,
         )
     except (KeyError, ValueError) as error:
-        raise InfrastructureError(f"The guest {machine.name} does not say what it is: {error}; got {answers}.") from error
+        raise InfrastructureError(
+            f"The guest {machine.name} does not say what it is: {error}; got {answers}."
+        ) from error
 
 
 def cgroup_mode(root: str, unified: str, init: list[str]) -> CgroupMode:

@@ -3,7 +3,7 @@
 import json
 import shlex
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from harness import log, proc
@@ -68,8 +68,11 @@ class Machine:
         fatal = self.console.fatal
         if fatal:
             return f"{fatal.description} See {self.place.console}:{fatal.line}: {fatal.text}"
-        if any(event["event"] == "GUEST_PANICKED" for event in self._events()):
+        kinds = {event["event"] for event in self._events()}
+        if "GUEST_PANICKED" in kinds:
             return f"The guest's kernel panicked; see the end of {self.place.console}."
+        if "BLOCK_IO_ERROR" in kinds:
+            return f"The guest's disk could not be written on this computer; is there space at {self.place.overlay}?"
         if not self.record.alive:
             return f"QEMU is not running any more ({self._last_words()}); see {self.place.qemu_log}."
         return None
@@ -136,9 +139,7 @@ class Machine:
 
     def _ssh(self, text: str, deadline: Deadline, stdin: bytes | Path | None, output: Path | None) -> Done:
         argv = ["ssh", "-F", str(self.ssh_config), SSH_ALIAS, text]
-        return proc.run(
-            argv, deadline=deadline, apart=True, expect=None, stdin=stdin, output=output, watch=self.check
-        )
+        return proc.run(argv, deadline=deadline, apart=True, expect=None, stdin=stdin, output=output, watch=self.check)
 
     def copy_in(self, source: Path, target: str, *, deadline: Deadline) -> None:
         """Copy a file or a tree to the path `target` in the guest; parents are made, and a tree is merged.
@@ -177,9 +178,7 @@ class Machine:
             archive, tree = Path(name, "archive.tar"), Path(name, "tree")
             tree.mkdir()
             # Named by its own last part, whatever a link before it is called.
-            self.run(
-                f'tar -C "$(dirname {quoted})" -cf - -- "$(basename {quoted})"', deadline=deadline, output=archive
-            )
+            self.run(f'tar -C "$(dirname {quoted})" -cf - -- "$(basename {quoted})"', deadline=deadline, output=archive)
             proc.run(["tar", "-C", str(tree), "--no-same-owner", "-xf", str(archive)], deadline=deadline)
             (copied,) = tree.iterdir()
             copied.rename(target)
@@ -246,5 +245,3 @@ class Machine:
         if Path(self.record.sockets, "ssh").exists():
             argv = ["ssh", "-F", str(self.ssh_config), "-O", "exit", SSH_ALIAS]
             proc.run(argv, deadline=deadline, expect=None)
-
-

@@ -3,13 +3,14 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from harness import log, proc
-from harness.errors import HarnessError, InfrastructureError
+from harness.accel import Accelerator
+from harness.errors import DeadlineError, HarnessError, InfrastructureError
 from harness.image import Image
 from harness.machine import directory as places
 from harness.machine.directory import Place, Record
@@ -18,7 +19,7 @@ from harness.proc import Running
 from harness.qemu import MachineSpec, Monitor, argv, overlay_argv
 from harness.wait import Deadline, poll
 
-__all__ = ["boot", "clean", "specify"]
+__all__ = ["boot", "clean", "free_port", "specify"]
 
 logger = log.get(__name__)
 
@@ -35,46 +36,79 @@ PARTING = 10.0
 """Seconds that each step of destroying a machine is given."""
 
 
-def specify(image: Image, *, name: str, arguments: tuple[str, ...], **details: object) -> MachineSpec:
-    """The machine that boots an image; `details` are further attributes of `MachineSpec`."""
+def specify(
+    image: Image,
+    *,
+    name: str,
+    arguments: tuple[str, ...],
+    accelerator: Accelerator,
+    cores: int = 2,
+    memory: int = 1024,
+    disks: tuple[Path, ...] = (),
+) -> MachineSpec:
+    """The machine that boots an image; the arguments are attributes of `MachineSpec`."""
     return MachineSpec(
-        name=name, disk=image.disk, kernel=image.kernel, initrd=image.initrd, arguments=arguments,
-        **details,  # type: ignore[arg-type]
-    )  # fmt: skip
+        name=name,
+        disk=image.disk,
+        kernel=image.kernel,
+        initrd=image.initrd,
+        arguments=arguments,
+        accelerator=accelerator,
+        cores=cores,
+        memory=memory,
+        disks=disks,
+    )
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
-def boot(spec: MachineSpec, directory: Path, deadline: Deadline) -> Iterator[Machine]:
+def boot(
+    spec: MachineSpec, directory: Path, deadline: Deadline, *, ports: Callable[[], int] = free_port
+) -> Iterator[Machine]:
     """Boot a guest, and yield it when it is up; it is destroyed when the context ends.
+
+    What an earlier machine left in the directory is cleaned up first. After the end the evidence stays there
+    (machine.json, console.log, qemu.log, events.jsonl), and no process, socket, key or disk.
 
     Args:
         spec: The machine.
-        directory: Where its files are kept; the evidence stays there after the end.
+        directory: Where its files are.
         deadline: For the boot alone.
+        ports: Gives a port to try for ssh, and another one when that is taken.
 
     Raises:
         GuestLostError: It died in the boot; the message has the last lines of its console.
-        DeadlineError: It was not up in time.
+        DeadlineError: It was not up in time; so has this message.
         InfrastructureError: QEMU did not start.
     """
     place = Place(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    clean(directory)
+    for evidence in (place.console, place.qemu_log, place.events):
+        evidence.write_bytes(b"")
     with ExitStack() as stack:
         sockets = places.short_directory()
-        stack.callback(places.remove, sockets)
+        stack.callback(places.remove_sockets, sockets)
         record = places.new_record(spec, sockets)
         record.write(place)
         stack.callback(_forget, place)
+        stack.callback(_remove_secrets, place)
         _make_key(place, deadline)
         proc.run(overlay_argv(spec.disk, place.overlay), deadline=deadline)
-        stack.callback(_remove_secrets, place)
-        running = _start(stack, spec, place, record, deadline)
+        _start(stack, spec, place, record, deadline, ports)
         machine = Machine(directory)
         stack.callback(_hang_up, machine)
-        monitor = _connect(machine, running, deadline)
-        stack.callback(_quit, monitor, running)
-        _wait_network(machine, deadline)
-        machine.wait_ready(deadline)
+        try:
+            _wait_network(machine, deadline)
+            machine.wait_ready(deadline)
+        except DeadlineError as error:
+            raise DeadlineError(f"{error} See {place.console}:\n{machine.console.tail()}") from error
         yield machine
 
 
@@ -93,7 +127,7 @@ def clean(directory: Path) -> None:
         deadline = Deadline.after(PARTING, f"end of the process {record.pid}")
         poll(lambda: None if record.alive else True, deadline)
     _remove_secrets(place)
-    places.remove(Path(record.sockets))
+    places.remove_sockets(Path(record.sockets))
     _forget(place)
 
 
@@ -103,55 +137,58 @@ def _make_key(place: Place, deadline: Deadline) -> None:
     proc.run(command, deadline=deadline, hint="Install it with `apt-get install openssh-client`.")
 
 
-def _start(stack: ExitStack, spec: MachineSpec, place: Place, record: Record, deadline: Deadline) -> Running:
-    """Start QEMU on a port that is free; somebody else may take it between our look and QEMU's, so try again."""
+def _start(
+    stack: ExitStack, spec: MachineSpec, place: Place, record: Record, deadline: Deadline, ports: Callable[[], int]
+) -> None:
+    """Start QEMU; its end is put on the stack.
+
+    The port is free when we look and may be somebody else's when QEMU does, so another one is tried then.
+    """
+    sockets = Path(record.sockets)
     public = place.key.with_suffix(".pub").read_text(encoding="ascii").split()[1]
     for _ in range(ATTEMPTS):
-        port = _free_port()
-        command = argv(
-            spec, overlay=place.overlay, port=port, sockets=Path(record.sockets), console=place.console, ssh_key=public
-        )
-        config = places.ssh_config(port=port, key=place.key, sockets=Path(record.sockets))
+        port = ports()
+        command = argv(spec, overlay=place.overlay, port=port, sockets=sockets, console=place.console, ssh_key=public)
+        config = places.ssh_config(port=port, key=place.key, sockets=sockets)
         place.ssh_config.write_text(config, encoding="utf-8")
-        attempt = ExitStack()
-        with attempt:
+        (sockets / "qmp").unlink(missing_ok=True)
+        with ExitStack() as attempt:
             sink = attempt.enter_context(place.qemu_log.open("ab"))
             running = attempt.enter_context(proc.start(command, output=sink))
-            replace(
-                record, port=port, pid=running.pid, started=places.process_started(running.pid), argv=tuple(command)
-            ).write(place)
-            if _listens(running, Path(record.sockets, "qmp"), deadline):
+            started = places.process_started(running.pid)
+            replace(record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(place)
+            monitor = _monitor(running, sockets / "qmp", place.events, deadline)
+            if monitor is not None:
+                attempt.callback(_quit, monitor, running)
                 stack.push(attempt.pop_all())
-                return running
-        said = place.qemu_log.read_text(encoding="utf-8", errors="replace")
-        if CLASH not in said.splitlines()[-1]:
-            break
-        logger.debug("the port %d was taken by somebody else", port)
-    raise InfrastructureError(
-        f"QEMU did not start for {spec.name}: {said.strip().splitlines()[-1] if said.strip() else 'it said nothing'}. "
-        f"See {place.qemu_log}; the command is in {place.record}."
-    )
+                return
+        said = place.qemu_log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"
+        last = said.splitlines()[-1]
+        if CLASH not in last:
+            raise InfrastructureError(
+                f"QEMU did not start for {spec.name}: {last}. See {place.qemu_log}; the command is in {place.record}."
+            )
+        logger.info("the port %d was taken by somebody else", port)
+    raise InfrastructureError(f"QEMU did not start for {spec.name}: {ATTEMPTS} ports were taken by somebody else.")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _monitor(running: Running, path: Path, events: Path, deadline: Deadline) -> Monitor | None:
+    """A connection to QEMU's monitor, which answers when all of the machine is there; None if QEMU ended before."""
 
-
-def _listens(running: Running, monitor: Path, deadline: Deadline) -> bool:
-    """Whether QEMU came so far that it has its sockets; the network is set up after that or it ends."""
-
-    def attempt() -> bool | None:
+    def attempt() -> tuple[Monitor | None] | None:
         if running.code() is not None:
-            return False
-        return True if monitor.exists() else None
+            return (None,)
+        if not path.exists():
+            return None
+        try:
+            return (Monitor(path, events, deadline),)
+        except InfrastructureError:
+            # QEMU makes the socket first; what it cannot do, it finds out later, and hangs up.
+            deadline.check()
+            return None
 
-    return poll(attempt, deadline, every=0.01)
-
-
-def _connect(machine: Machine, running: Running, deadline: Deadline) -> Monitor:
-    return Monitor(Path(machine.record.sockets, "qmp"), machine.place.events, deadline)
+    (monitor,) = poll(attempt, deadline, every=0.02)
+    return monitor
 
 
 def _wait_network(machine: Machine, deadline: Deadline) -> None:
@@ -190,7 +227,7 @@ def _quit(monitor: Monitor, running: Running) -> None:
 
 def _remove_secrets(place: Place) -> None:
     for path in (place.overlay, place.key, place.key.with_suffix(".pub"), place.ssh_config):
-        places.remove(path)
+        path.unlink(missing_ok=True)
 
 
 def _forget(place: Place) -> None:

@@ -98,16 +98,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Do not touch a guest that is gone, and skip what the cell cannot do, before any fixture is set up."""
-    backend = item.config.stash.get(BACKEND, None)
-    if backend is not None and backend.gone:
-        raise GuestGoneError(f"Not run, because the guest is gone: {backend.gone}")
-    _start_clock(item)
+    """Skip what the cell cannot do, and do not touch a guest that is gone, before any fixture is set up."""
     for mark in item.iter_markers("needs"):
         for name, wanted in mark.kwargs.items():
             reason = _unmet(item.config, name, wanted)
             if reason:
                 pytest.skip(reason)
+    backend = item.config.stash.get(BACKEND, None)
+    if backend is not None and backend.gone:
+        raise GuestGoneError(f"Not run, because the guest is gone: {backend.gone}")
+    _start_clock(item)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -16,6 +16,7 @@ V1 = ("legacy", "hybrid")
 EAT = "dd if=/dev/zero of=/dev/null bs=%dM count=1 2>/dev/null; echo status=$?"
 
 
+@pytest.mark.usefixtures("memory")
 @pytest.mark.needs(cgroup=V1)
 def test_memory_limit_is_written_v1(container: Container, limits: Limits) -> None:
     """The memory limit is in memory.limit_in_bytes of the scope."""
@@ -49,6 +50,7 @@ def test_cpu_limit_is_written(container: Container, limits: Limits) -> None:
     assert int(quota) / int(period) == pytest.approx(limits.cpu)
 
 
+@pytest.mark.usefixtures("memory")
 def test_memory_hog_is_killed(runtime: Runtime, guest: Guest) -> None:
     """A process that wants more memory than the limit is killed, and because of that limit."""
     result = runtime.run("sh", "-c", EAT % 48, memory=24 * MIB)

@@ -60,8 +60,8 @@ def test_services_land_in_their_slice(booted: Container, service: int, main: str
 
 
 def test_limits_of_the_container_hold_its_services(booted: Container, service: int) -> None:
-    """Wherever the inner systemd puts a service, it stays below the scope that has the memory limit."""
-    path = booted.places_of(service)[service][booted.hierarchies.hierarchy("memory")]
+    """Wherever the inner systemd puts a service, it stays below the scope that has the limits."""
+    path = booted.places_of(service)[service][booted.hierarchies.hierarchy("pids")]
 
     assert f"{path}/".startswith(f"/machine.slice/{booted.scope}/")
 

@@ -31,7 +31,7 @@ COMES_AND_GOES = ("/run/credentials", "/run/user", "/run/systemd/transient/sessi
 GUEST = ("system.slice", "user.slice", "init.scope", "machine.slice")
 """cgroups of the guest itself."""
 
-TRIES = 20
+TRIES = 6
 
 
 class Leftovers:
@@ -44,7 +44,7 @@ class Leftovers:
         self._known = self._snapshot()
 
     def found(self) -> list[str]:
-        """What is new and stays; it is told once only. Kernel and systemd are given two seconds to tidy up."""
+        """What is new and stays; it is told once only. Kernel and systemd are given two seconds or so to tidy up."""
         if not self.runtime.dirty:
             return []
         self.runtime.dirty = False

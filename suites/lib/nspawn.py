@@ -41,8 +41,10 @@ while [ -e "/run/systemd/machines/$1" ] || [ -e "/run/systemd/transient/$2" ]; d
     [ $((n -= 1)) -gt 0 ] || { echo "machined still has $1 or its scope" >&2; exit 1; }
     sleep 0.1
 done
-# An nspawn that was killed could not remove its own directory.
+# What an nspawn that was killed could not remove; the second is there since systemd 257, and a mount.
 [ ! -d "/run/systemd/nspawn/propagate/$1" ] || rmdir "/run/systemd/nspawn/propagate/$1"
+exported=/run/systemd/nspawn/unix-export/$1
+[ ! -d "$exported" ] || { umount "$exported" 2>/dev/null; rmdir "$exported"; }
 [ ! -e "/run/$1.result" ] || { cat "/run/$1.result"; rm -f "/run/$1.result"; }
 """
 
@@ -56,7 +58,7 @@ class Nspawn:
     """systemd-nspawn's command line, with machinectl's and systemctl's."""
 
     name = "nspawn"
-    traces = ("/run/systemd/machines", "/run/systemd/nspawn/propagate")
+    traces = ("/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export")
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest

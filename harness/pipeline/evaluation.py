@@ -1,4 +1,4 @@
-"""`evaluate(plan)`: the one place where build, image, machine and suite meet.
+"""What becomes of one cell: build, image, boot, proof, suites, evidence.
 
 A failed case is a value in the result; so is a cell that broke, since one cell must not stop another.
 Only an interruption of the run is passed on as an exception.
@@ -6,7 +6,7 @@ Only an interruption of the run is passed on as an exception.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from harness.store import Artifact, Store
 from harness.suite import Limits, SuiteSpec
 from harness.wait import Deadline
 
-__all__ = ["Workplace", "evaluate"]
+__all__ = ["BUDGETS", "INTERRUPTED", "Workplace", "evaluate"]
 
 logger = log.get(__name__)
 
@@ -38,6 +38,9 @@ BUDGETS = {
     Phase.COLLECT: 30.0,
 }
 """Seconds that each phase may take; those inside a guest are for KVM and are multiplied by the accelerator's factor."""
+
+INTERRUPTED = "The run was interrupted."
+"""The error of a cell that was ended before its end; `--resume` runs it again."""
 
 IN_GUEST = frozenset({Phase.BOOT, Phase.SUITES, Phase.COLLECT})
 
@@ -55,6 +58,7 @@ class Workplace:
         expectations: Known failures of the cell's cases.
         arguments: Further arguments for pytest.
         again: The command line that repeats the cell.
+        broken: What other tasks of the run could not make, by the phase that needs it: it is not tried again.
         keep: Called with the machine while it still runs, if the cell did not pass; may wait for a person.
     """
 
@@ -64,6 +68,7 @@ class Workplace:
     expectations: tuple[Expectation, ...] = ()
     arguments: tuple[str, ...] = ()
     again: str = ""
+    broken: Mapping[Phase, HarnessError] = field(default_factory=dict)
     keep: Callable[[Machine], None] | None = None
 
 
@@ -85,6 +90,8 @@ class _Evaluation:
         """Time a phase, tell the user about it, and give it its deadline."""
         seconds = BUDGETS[phase] * (self.factor if phase in IN_GUEST else 1.0)
         deadline = self.work.deadline.within(seconds, f"{phase} of {self.plan.cell.id}")
+        if phase in self.work.broken:
+            raise self.work.broken[phase]
         progress = _Progress(deadline=deadline, text=text)
         self._emit(phase, State.RUNNING, text)
         begin = time.monotonic()
@@ -141,11 +148,14 @@ def evaluate(plan: Plan, work: Workplace, directory: Path) -> CellResult:
     try:
         _evaluate(evaluation)
     except CancelledError:
-        evaluation.error = "The run was interrupted."
+        evaluation.error = INTERRUPTED
         raise
     except HarnessError as error:
         logger.info("%s: %s", plan.cell.id, error)
         evaluation.error = f"{error}" + (f"\n{error.hint}" if error.hint else "")
+    except Exception as error:  # a mistake of ours must not stop the other cells either
+        logger.exception("%s: an error of the harness itself", plan.cell.id)
+        evaluation.error = f"The harness met an error of its own: {type(error).__name__}: {error}"
     finally:
         write(evaluation.result(), directory / "result.json")
     return evaluation.result()

@@ -1,0 +1,75 @@
+"""`harness plan` prints what would be done for a cell."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from harness.cli import output, project, settings
+from harness.cli.options import ProfileOption
+from harness.cli.output import Format, FormatOption
+from harness.cli.project import Project
+from harness.cli.settings import Settings
+from harness.matrix import find
+from harness.plan import Plan, explain, plan
+from harness.report.terminal import duration
+from harness.schedule import History
+from harness.store import Store
+
+__all__ = ["plans_of", "print_plans", "register"]
+
+SECONDS = 120.0
+"""Time for looking at the store and asking where sources are."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    app.command("plan")(show)
+
+
+def show(
+    context: typer.Context,
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="The cell's identifier.")],
+    *,
+    profile: ProfileOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Print what would be done for a cell, what of it is in the store, and how long it took last time."""
+    chosen = settings.of(context)
+    here = project.load(chosen)
+    named = here.matrix.profile(profile) if profile else None
+    print_plans(plans_of(here, (cell,), here.matrix.suite_names(named, here.catalog)), chosen, form)
+
+
+def plans_of(here: Project, cells: Sequence[str], suites: tuple[str, ...]) -> list[Plan]:
+    """The plans of some cells by their identifiers; raises UsageError for a cell that does not exist."""
+    return [plan(find(here.expansion, name), here.matrix, here.catalog, suites) for name in cells]
+
+
+def print_plans(plans: Sequence[Plan], chosen: Settings, form: Format) -> None:
+    """Print plans on stdout."""
+    if form is Format.IDS:
+        output.say("\n".join(item.cell.id for item in plans))
+        return
+    store, took = Store(chosen.store), History(chosen.history).read()
+    deadline = chosen.deadline(SECONDS, "look at the store")
+    explained = [(item.cell.id, explain(item, store, deadline)) for item in plans]
+    if form is Format.JSON:
+        output.as_json(
+            [
+                {
+                    "cell": name,
+                    "seconds": took.get(name),
+                    "steps": [
+                        {"phase": step.phase, "state": step.state, "text": step.text, "key": step.key} for step in steps
+                    ],
+                }
+                for name, steps in explained
+            ]
+        )
+        return
+    for name, steps in explained:
+        last = f"last time {duration(took[name])}" if name in took else "never run here"
+        output.say(f"{name}: {last}")
+        rows = [(f"  {step.phase}", step.state, (step.key or "-")[:12], step.text) for step in steps]
+        output.table(("  phase", "state", "key", "what"), rows)

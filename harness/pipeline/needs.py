@@ -1,0 +1,71 @@
+"""What several cells share, and is made once before them: builds and images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import build, image
+from harness.model import Event, Phase, State
+from harness.pipeline.evaluation import BUDGETS, Workplace
+from harness.plan import Plan
+from harness.wait import Deadline
+
+__all__ = ["Need", "needs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One thing that cells wait for.
+
+    Attributes:
+        name: What it is; equal names are one thing: "build runc 1.1.5 with Go 1.27 by docker".
+        phase: The phase of a cell that finds it in the store afterwards.
+        obtain: Puts it into the store if it is not there; gets the deadline and the file for its log, and
+            returns whether it had to be made.
+    """
+
+    name: str
+    phase: Phase
+    obtain: Callable[[Workplace, Deadline, Path], bool]
+
+    def make(self, work: Workplace, log: Path) -> None:
+        """Put it into the store, and tell the user if that takes work; raises as the engines do."""
+        deadline = work.deadline.within(BUDGETS[self.phase], self.name)
+        work.emit(Event(cell=self.name, phase=self.phase, state=State.RUNNING))
+        state = State.FAILED
+        try:
+            state = State.DONE if self.obtain(work, deadline, log) else State.CACHED
+        finally:
+            work.emit(Event(cell=self.name, phase=self.phase, state=state))
+
+
+def needs(plan: Plan) -> tuple[Need, ...]:
+    """What the plan of a cell needs from others."""
+    spec, request = plan.image, plan.build
+
+    def obtain_image(work: Workplace, deadline: Deadline, log: Path) -> bool:
+        if image.find(spec, work.store) is not None:
+            return False
+        image.make(spec, work.store, deadline, log)
+        return True
+
+    found = [Need(name=image_name(plan), phase=Phase.IMAGE, obtain=obtain_image)]
+    if request is not None:
+
+        def obtain_build(work: Workplace, deadline: Deadline, log: Path) -> bool:
+            return not build.build(request.resolve(work.store, deadline), work.store, deadline, log).cached
+
+        found.append(Need(name=build_name(plan), phase=Phase.BUILD, obtain=obtain_build))
+    return tuple(found)
+
+
+def image_name(plan: Plan) -> str:
+    """Name of the need for a plan's image."""
+    return f"image {plan.image.distro}/{plan.image.channel}"
+
+
+def build_name(plan: Plan) -> str:
+    """Name of the need for a plan's build."""
+    request = plan.build
+    assert request is not None
+    return f"build {request.name} {request.version} with Go {request.go} by {request.builder}"

@@ -1,0 +1,25 @@
+"""Runs the cells of a run side by side over the slots of the computer, and keeps the run's directory.
+
+What several cells need (builds, images) is made once, before them, as a task of its own.
+"""
+
+from harness.schedule.board import Board, Slots, Task, lower_bound, makespan
+from harness.schedule.history import History
+from harness.schedule.run import Job, Request, new_directory, resume, run
+from harness.schedule.shards import parse, shard
+
+__all__ = [
+    "Board",
+    "History",
+    "Job",
+    "Request",
+    "Slots",
+    "Task",
+    "lower_bound",
+    "makespan",
+    "new_directory",
+    "parse",
+    "resume",
+    "run",
+    "shard",
+]

@@ -1,0 +1,184 @@
+"""Which task starts next: a pure state machine over tasks with needs, and slots of cores and memory.
+
+The rule is list scheduling by the longest path to the end (Graham 1969; Coffman and Denning 1973): among the
+tasks that may start and fit, the one with the most work behind it goes first. A task that is too large for
+what is free does not let a smaller one of lower rank delay it for ever: it may be overtaken only by tasks
+that are expected to end before it could start.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.errors import UsageError
+
+__all__ = ["Board", "Slots", "Task", "lower_bound", "makespan", "ranks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A piece of work.
+
+    Attributes:
+        name: Its identifier.
+        seconds: How long it is expected to take.
+        cores: Processors that it keeps busy.
+        memory: Main memory that it needs, in MiB.
+        after: Names of tasks that must have ended before.
+    """
+
+    name: str
+    seconds: float
+    cores: int = 1
+    memory: int = 0
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """What the tasks share.
+
+    Attributes:
+        cores: Processors.
+        memory: Main memory in MiB.
+    """
+
+    cores: int
+    memory: int
+
+    def without(self, task: Task) -> "Slots":
+        """What is left beside a task."""
+        return Slots(cores=self.cores - task.cores, memory=self.memory - task.memory)
+
+    def and_again(self, task: Task) -> "Slots":
+        """What is there once a task has ended."""
+        return Slots(cores=self.cores + task.cores, memory=self.memory + task.memory)
+
+    def hold(self, task: Task) -> bool:
+        """Whether a task fits."""
+        return task.cores <= self.cores and task.memory <= self.memory
+
+
+def ranks(tasks: Iterable[Task]) -> dict[str, float]:
+    """For each task the seconds of the longest chain of tasks that begins with it.
+
+    Raises:
+        UsageError: Tasks wait for each other, or for one that does not exist.
+    """
+    known = {task.name: task for task in tasks}
+    waiting = {name: set(task.after) for name, task in known.items()}
+    followers: dict[str, list[str]] = {name: [] for name in known}
+    for task in known.values():
+        for name in task.after:
+            if name not in known:
+                raise UsageError(f"The task {task.name} waits for {name}, which does not exist.")
+            followers[name].append(task.name)
+    order = [name for name, before in waiting.items() if not before]
+    for name in order:
+        for follower in followers[name]:
+            waiting[follower].discard(name)
+            if not waiting[follower]:
+                order.append(follower)
+    if len(order) < len(known):
+        raise UsageError(f"These tasks wait for each other: {', '.join(sorted(set(known) - set(order)))}.")
+    result: dict[str, float] = {}
+    for name in reversed(order):
+        result[name] = known[name].seconds + max((result[follower] for follower in followers[name]), default=0.0)
+    return result
+
+
+class Board:
+    """What waits, what runs and what has ended."""
+
+    def __init__(self, tasks: Iterable[Task], slots: Slots) -> None:
+        """Begin.
+
+        Raises:
+            UsageError: Tasks wait for each other, or one does not fit the slots even alone.
+        """
+        self.tasks = {task.name: task for task in tasks}
+        for task in self.tasks.values():
+            if not slots.hold(task):
+                raise UsageError(
+                    f"{task.name} needs {task.cores} cores and {task.memory} MiB; "
+                    f"there are {slots.cores} cores and {slots.memory} MiB.",
+                    hint="Raise -j or --memory, or lower `cpus` or `memory` in the matrix's defaults.",
+                )
+        rank = ranks(self.tasks.values())
+        self._waiting = sorted(self.tasks, key=lambda name: (-rank[name], name))
+        self._ends: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._free = slots
+
+    @property
+    def running(self) -> frozenset[str]:
+        """Names of the tasks that run."""
+        return frozenset(self._ends)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every task has ended."""
+        return not self._waiting and not self._ends
+
+    def start(self, now: float) -> tuple[Task, ...]:
+        """The tasks that start at the time `now`; they count as running from here."""
+        started: list[Task] = []
+        bound: float | None = None
+        for name in list(self._waiting):
+            task = self.tasks[name]
+            if not self._ended.issuperset(task.after):
+                continue
+            if not self._free.hold(task):
+                bound = self._could_start(task) if bound is None else bound
+                continue
+            if bound is not None and now + task.seconds > bound:
+                continue  # it would delay one that is more urgent
+            self._waiting.remove(name)
+            self._free = self._free.without(task)
+            self._ends[name] = now + task.seconds
+            started.append(task)
+        return tuple(started)
+
+    def end(self, name: str) -> None:
+        """A task has ended."""
+        del self._ends[name]
+        self._ended.add(name)
+        self._free = self._free.and_again(self.tasks[name])
+
+    def _could_start(self, task: Task) -> float:
+        """When the running tasks will have made room for one, by what is expected of them."""
+        free = self._free
+        for name, end in sorted(self._ends.items(), key=lambda item: item[1]):
+            free = free.and_again(self.tasks[name])
+            if free.hold(task):
+                return end
+        raise AssertionError("every task fits the slots alone")
+
+
+def lower_bound(tasks: Iterable[Task], slots: Slots) -> float:
+    """Seconds that no schedule can beat: the longest chain, or the work spread evenly over the slots."""
+    known = tuple(tasks)
+    chain = max(ranks(known).values(), default=0.0)
+    work = sum(task.seconds * task.cores for task in known) / slots.cores
+    space = sum(task.seconds * task.memory for task in known) / slots.memory if slots.memory else 0.0
+    return max(chain, work, space)
+
+
+def makespan(tasks: Iterable[Task], slots: Slots, took: Mapping[str, float] | None = None) -> float:
+    """Seconds that the schedule takes, by simulation.
+
+    Args:
+        tasks: The tasks.
+        slots: What they share.
+        took: How long each really takes, where that differs from what is expected.
+    """
+    real = took or {}
+    board = Board(tasks, slots)
+    now = 0.0
+    ends: dict[str, float] = {}
+    while not board.finished:
+        for task in board.start(now):
+            ends[task.name] = now + real.get(task.name, task.seconds)
+        name = min(ends, key=lambda key: (ends[key], key))
+        now = ends.pop(name)
+        board.end(name)
+    return now

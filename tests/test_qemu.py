@@ -1,0 +1,97 @@
+"""The QEMU command line, as a pure function."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.accel import Accelerator, tcg
+from harness.qemu import MachineSpec, argv, overlay_argv
+
+SPEC = MachineSpec(
+    name="debian-bookworm+legacy",
+    disk=Path("/store/disk.qcow2"),
+    kernel=Path("/store/vmlinuz"),
+    initrd=Path("/store/initrd"),
+    arguments=("systemd.unified_cgroup_hierarchy=0",),
+    accelerator=tcg("There is no KVM."),
+)
+
+
+def command(spec: MachineSpec, console: Path = Path("/run/m/console.log")) -> list[str]:
+    """The command line with everything but the machine fixed."""
+    return argv(
+        spec, overlay=Path("/run/m/overlay.qcow2"), port=42022, sockets=Path("/s"), console=console, ssh_key="AAAA"
+    )
+
+
+GOLDEN = """\
+qemu-system-x86_64 -nodefaults -no-user-config -display none
+-name debian-bookworm+legacy
+-machine q35
+-accel tcg,thread=multi
+-cpu Nehalem,+rdrand
+-smp 2
+-m 1024
+-kernel /store/vmlinuz
+-initrd /store/initrd
+-append console=ttyS0 root=/dev/vda rw net.ifnames=0 harness.ssh_key=AAAA harness.network=10.0.2.15/24,10.0.2.2 \
+tsc=reliable mitigations=off systemd.unified_cgroup_hierarchy=0
+-action reboot=reset,shutdown=poweroff,panic=pause
+-chardev socket,id=qmp,path=/s/qmp,server=on,wait=off
+-mon chardev=qmp,mode=control
+-chardev socket,id=console,path=/s/console,server=on,wait=off,logfile=/run/m/console.log,logappend=on
+-serial chardev:console
+-drive if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file=/run/m/overlay.qcow2
+-device virtio-blk-pci,drive=root
+-netdev user,id=net,hostfwd=tcp:127.0.0.1:42022-10.0.2.15:22
+-device virtio-net-pci,netdev=net,romfile=
+-object rng-random,id=rng,filename=/dev/urandom
+-device virtio-rng-pci,rng=rng
+-device pvpanic"""
+
+
+def test_golden_command() -> None:
+    """The whole command line of an emulated machine is as it was reviewed."""
+    lines = GOLDEN.split("\n")
+    expected = [*lines[0].split(), *(part for line in lines[1:] for part in line.split(" ", 1))]
+
+    assert expected == command(SPEC)
+
+
+def test_kvm() -> None:
+    """Under KVM the processor is the host's, and the kernel is not told what only holds under emulation."""
+    kvm = Accelerator(name="kvm", cpu="host", reason="A kernel was booted.")
+    line = command(replace(SPEC, accelerator=kvm))
+
+    assert line[line.index("-accel") + 1] == "kvm"
+    assert line[line.index("-cpu") + 1] == "host"
+    assert "tsc=reliable" not in line[line.index("-append") + 1]
+
+
+def test_same_machine_twice() -> None:
+    """The same specification gives the same command, as a memory image needs it."""
+    assert command(SPEC) == command(replace(SPEC))
+
+
+def test_commas_in_paths() -> None:
+    """A comma in a path does not end the option that it is in."""
+    line = command(SPEC, console=Path("/run/a,b=c/console.log"))
+
+    assert any(part.endswith("logfile=/run/a,,b=c/console.log,logappend=on") for part in line)
+
+
+def test_further_disks() -> None:
+    """Further disks come after the root disk, read-only, in the order given."""
+    line = command(replace(SPEC, disks=(Path("/a.raw"), Path("/b.raw"))))
+    disks = [part for part in line if part.startswith("if=none")]
+
+    assert ["root", "disk0", "disk1"] == [part.split("id=")[1].split(",")[0] for part in disks]
+    assert all("readonly=on" in part for part in disks[1:])
+
+
+def test_overlay_names_its_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overlay finds its base wherever it is opened from, so the base is an absolute path."""
+    monkeypatch.chdir(tmp_path)
+
+    assert str(tmp_path / "base.qcow2") in overlay_argv(Path("base.qcow2"), Path("overlay.qcow2"))

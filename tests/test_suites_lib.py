@@ -1,0 +1,139 @@
+"""The parts of the suites' library that need no guest: what it reads, and what it asks a runtime for."""
+
+import pytest
+
+from suites.lib.cgroups import Hierarchies, parse_places
+from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.nspawn import Nspawn
+from suites.lib.runc import Runc, bundle_config
+from suites.lib.runtime import MIB, Mount, Spec
+
+# Lines of bookworm's own /proc/1/mountinfo, shortened.
+UNIFIED = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n"
+LEGACY = """\
+28 23 0:25 / /sys/fs/cgroup ro,nosuid shared:4 - tmpfs tmpfs ro,size=4096k,mode=755
+29 28 0:27 / /sys/fs/cgroup/systemd rw shared:5 - cgroup cgroup rw,xattr,release_agent=/lib/agent,name=systemd
+34 28 0:32 / /sys/fs/cgroup/cpu,cpuacct rw shared:10 - cgroup cgroup rw,cpu,cpuacct
+38 28 0:36 / /sys/fs/cgroup/memory rw shared:14 - cgroup cgroup rw,memory
+"""
+HYBRID = LEGACY + "30 28 0:28 / /sys/fs/cgroup/unified rw shared:5 - cgroup2 cgroup2 rw,nsdelegate\n"
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "mode"),
+    [
+        (UNIFIED, "unified"),
+        (LEGACY, "legacy"),
+        (HYBRID, "hybrid"),
+        (UNIFIED + LEGACY, "mixed"),
+        ("29 23 0:26 / /elsewhere rw - cgroup2 cgroup2 rw\n", "mixed"),
+        ("", "mixed"),
+    ],
+)
+def test_mode_is_what_is_mounted(mountinfo: str, mode: str) -> None:
+    """The mode comes from the mounts alone; what is none of systemd's three is not taken for one."""
+    assert Hierarchies.parse(mountinfo, "").mode == mode
+
+
+def test_hierarchy_of_a_controller() -> None:
+    """A controller is governed by its own hierarchy on v1, and by the one tree in unified mode."""
+    legacy, unified = Hierarchies.parse(LEGACY, ""), Hierarchies.parse(UNIFIED, "cpu memory")
+
+    assert legacy.directory("cpu", "/machine.slice") == "/sys/fs/cgroup/cpu,cpuacct/machine.slice"
+    assert unified.directory("memory", "/machine.slice") == "/sys/fs/cgroup/machine.slice"
+    with pytest.raises(LookupError, match="No hierarchy `name=systemd` is mounted; there are unified"):
+        unified.hierarchy("name=systemd")
+    with pytest.raises(LookupError, match="pids"):
+        legacy.hierarchy("pids")
+
+
+def test_places_of_a_process() -> None:
+    """Controllers that share a hierarchy share the path; a path may have a colon."""
+    text = "4:cpu,cpuacct:/a\n1:name=systemd:/b:c\n0::/d\n"
+
+    assert parse_places(text) == {"cpu": "/a", "cpuacct": "/a", "name=systemd": "/b:c", "unified": "/d"}
+
+
+class Here:
+    """A host that answers every command with the same result, and remembers what it was asked."""
+
+    def __init__(self, rc: int = 0, stdout: str = "") -> None:
+        self.rc, self.stdout, self.stderr = rc, stdout, "said so"
+        self.asked: list[tuple[str, ...]] = []
+
+    def run(self, command: str, *args: str) -> "Here":
+        """Answer."""
+        self.asked.append((command, *args))
+        return self
+
+
+def test_guest_reads_many_files_in_one_command() -> None:
+    """Files are told apart by grep's prefix; those that are absent are empty."""
+    host = Here(stdout="/a:1:2\n/a:3\n/c:\n")
+
+    assert Guest(host).read("/a", "/b", "/c") == {"/a": "1:2\n3\n", "/b": "", "/c": "\n"}
+    assert len(host.asked) == 1
+
+
+def test_command_that_failed_says_where_and_why() -> None:
+    """The message has the script's first line, the status, and what was said."""
+    with pytest.raises(CommandFailedError, match=r"`mount x` ended with status 3 in the guest:\nsaid so"):
+        Guest(Here(rc=3)).do("\nmount x\nmore\n")
+
+
+def test_scopes_are_named_as_each_runtime_does() -> None:
+    """For machined a dash in a name is escaped, as in rkt's pods; runc takes the name as it is."""
+    guest = Guest(Here())
+
+    assert Nspawn(guest).scope("rkt-6f1e_x") == r"machine-rkt\x2d6f1e_x.scope"
+    assert Runc(guest).scope("rkt-6f1e") == "runc-rkt-6f1e.scope"
+
+
+def spec(**changes: object) -> Spec:
+    return Spec(name="c-0001", argv=("sh", "-c", "echo $HOME"), rootfs="/r", **changes)  # type: ignore[arg-type]
+
+
+def test_service_manager_leaves_variables_alone() -> None:
+    """`$` is doubled where systemd would replace variables: in the command line of a service."""
+    host = Here(stdout="7\n")
+
+    assert Nspawn(Guest(host)).start(spec()) == 7
+    assert "echo $$HOME" in host.asked[0]
+    Nspawn(Guest(host)).run(spec())
+    assert "echo $HOME" in host.asked[1]
+
+
+def test_bundle_asks_for_what_the_spec_says() -> None:
+    """The limits, the user, the environment, the mounts and the scope are in config.json."""
+    mount = Mount(source="/a", target="/b", read_only=True)
+    config = bundle_config(
+        spec(memory=64 * MIB, pids=9, cpu=0.5, user=1000, environment={"A": "b c"}, mounts=(mount,), read_only=True)
+    )
+
+    assert config["linux"]["resources"] == {
+        "devices": [{"allow": False, "access": "rwm"}],
+        "memory": {"limit": 67108864},
+        "pids": {"limit": 9},
+        "cpu": {"period": 100000, "quota": 50000},
+    }
+    assert config["linux"]["cgroupsPath"] == "machine.slice:runc:c-0001"
+    assert config["process"]["user"] == {"uid": 1000, "gid": 1000}
+    assert "A=b c" in config["process"]["env"]
+    assert config["root"] == {"path": "/r", "readonly": True}
+    assert {"destination": "/b", "type": "none", "source": "/a", "options": ["rbind", "ro"]} in config["mounts"]
+
+
+def test_only_a_systemd_may_write_its_cgroups() -> None:
+    """The cgroup tree is mounted writable for a container that boots, and for no other."""
+
+    def options(boots: bool) -> list[str]:  # noqa: FBT001 - the one thing that differs
+        mounts = bundle_config(spec(boots=boots))["mounts"]
+        return next(mount["options"] for mount in mounts if mount["type"] == "cgroup")
+
+    assert "ro" in options(False)
+    assert "rw" in options(True)
+
+
+def test_result_is_plain() -> None:
+    """A result is a value."""
+    assert Result(code=0, out="a", err="") == Result(code=0, out="a", err="")
