@@ -139,13 +139,21 @@ class Console:
         return new
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of the log, readable, each behind a bar as in other error messages."""
+        """The last lines of the log that say something, each behind a bar as in other error messages."""
+        return _barred([line for line in self._text() if line.strip()][-lines:])
+
+    def excerpt(self, lines: int = 15) -> str:
+        """The lines that tell most: those around the fatal one, and without one the last."""
+        if not self.fatal:
+            return self.tail(lines)
+        begin = max(0, self.fatal.line - 1 - lines // 2)
+        return _barred(self._text()[begin : begin + lines])
+
+    def _text(self) -> list[str]:
         try:
-            text = plain(self.path.read_bytes())
+            return plain(self.path.read_bytes()).split("\n")
         except FileNotFoundError:
-            return ""
-        kept = [line.rstrip() for line in text.split("\n") if line.strip()][-lines:]
-        return "\n".join(f"  | {line}" for line in kept)
+            return []
 
     def _judge(self, line: str) -> Finding | None:
         self._lines += 1
@@ -159,3 +167,7 @@ class Console:
                     text=line.strip(),
                 )
         return None
+
+
+def _barred(lines: list[str]) -> str:
+    return "\n".join(f"  | {line.rstrip()}" for line in lines)

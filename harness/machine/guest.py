@@ -95,10 +95,10 @@ class Machine:
         return said[-1] if said else "it was killed"
 
     def check(self) -> None:
-        """Raise GuestLostError, with the last lines of the console, if the guest died."""
+        """Raise GuestLostError, with the lines of the console that tell most, if the guest died."""
         cause = self.cause_of_death()
         if cause:
-            raise GuestLostError(f"The guest {self.name} died. {cause}\n{self.console.tail()}")
+            raise GuestLostError(f"The guest {self.name} died. {cause}\n{self.console.excerpt()}")
 
     def run(
         self,
@@ -235,7 +235,7 @@ class Machine:
         if state not in {"running", "degraded"}:
             raise GuestLostError(
                 f"The guest {self.name} came up in the state `{state}`; see {self.place.console}.\n"
-                f"{self.console.tail()}"
+                f"{self.console.excerpt()}"
             )
         if state == "degraded":
             logger.warning("A unit failed in the boot of %s; its journal says which.", self.name)

@@ -108,7 +108,7 @@ def boot(
             _wait_network(machine, deadline)
             machine.wait_ready(deadline)
         except DeadlineError as error:
-            raise DeadlineError(f"{error} See {place.console}:\n{machine.console.tail()}") from error
+            raise DeadlineError(f"{error} See {place.console}:\n{machine.console.excerpt()}") from error
         yield machine
 
 

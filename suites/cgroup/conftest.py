@@ -60,12 +60,17 @@ def offered(guest: Guest, hierarchies: Hierarchies) -> frozenset[str]:
     """
     if hierarchies.mode == "unified":
         return hierarchies.controllers
-    # A controller that exists but belongs to the v2 tree is busy, and not unknown.
+    # A controller that exists but belongs to the v2 tree is busy, and not unknown. Which of the two it is, mount
+    # says itself since util-linux 2.39, and the kernel's log before that.
     script = r"""
     directory=$(mktemp -d)
     for name; do
-        if mount -t cgroup -o "$name" none "$directory" 2>/dev/null; then umount "$directory"; echo "$name"; continue; fi
-        dmesg | tail -n 3 | grep -q "Unknown subsys name '$name'" || echo "$name"
+        if said=$(mount -t cgroup -o "$name" none "$directory" 2>&1); then
+            umount "$directory"
+            echo "$name"
+        else
+            { echo "$said"; dmesg; } | grep -q "Unknown subsys name '$name'" || echo "$name"
+        fi
     done
     rmdir "$directory"
     """

@@ -1,0 +1,30 @@
+"""The content-addressed store: a directory for each artifact, named by the hash of its inputs.
+
+An artifact is made in a temporary sibling directory and published by rename, under a lock for its
+key, so that two harness processes on one store build it once and nobody sees half of it. The
+manifest beside the files says what they were made from, and what they have to be.
+
+On disk: `<root>/<kind>/<key>/` with `files/`, `manifest.json` and the mark of its last use; beside
+it `<key>.lock`, and `<key>.part` while it is being made or removed.
+"""
+
+from harness.store.artifacts import Artifact, Store
+from harness.store.keys import file_digest, key_of
+from harness.store.listing import Stored, listed
+from harness.store.locks import locked
+from harness.store.upkeep import Damaged, Pruned, Verified, prune, verify
+
+__all__ = [
+    "Artifact",
+    "Damaged",
+    "Pruned",
+    "Store",
+    "Stored",
+    "Verified",
+    "file_digest",
+    "key_of",
+    "listed",
+    "locked",
+    "prune",
+    "verify",
+]

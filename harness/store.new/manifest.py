@@ -1,0 +1,144 @@
+"""The manifest of an artifact: what it was made from, and what each of its files has to be."""
+
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.store.keys import Inputs, file_digest, key_of
+
+__all__ = ["FILES", "Manifest", "read", "write"]
+
+MANIFEST = "manifest.json"
+FILES = "files"
+
+FORMAT = 2
+"""Since 2 the manifest lists everything below `FILES`; before, only regular files."""
+
+DIGEST = "sha256"
+
+CHANGES = {
+    "mode": "is another type of file or has other permissions than",
+    "size": "has another size than",
+    DIGEST: "has other content than",
+    "link": "points elsewhere than",
+}
+"""What it means that a field of an entry differs."""
+
+Entry = Mapping[str, str | int]
+"""One file: `mode` as git writes it (type and permissions, octal), `size` and `sha256`, or `link`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is known about a stored artifact.
+
+    Attributes:
+        kind: What it is: "runtime".
+        key: Hash of its inputs.
+        title: What it is, for people.
+        seconds: How long it took to make.
+        format: Which things `entries` lists, see `FORMAT`.
+        inputs: What it was made from.
+        entries: Its files by their paths below `FILES`.
+    """
+
+    kind: str
+    key: str
+    title: str
+    seconds: float
+    format: int
+    inputs: Inputs
+    entries: Mapping[str, Entry]
+
+    def damage(self, home: Path, *, thorough: bool = False, look: Callable[[], None] = lambda: None) -> str | None:
+        """What is wrong with the files, as a sentence without its full stop, or None.
+
+        Args:
+            home: The artifact's directory.
+            thorough: Read all of them; without it only types, permissions and sizes are compared.
+            look: Called before each file; raises to stop.
+        """
+        for name, wanted in self.entries.items():
+            look()
+            try:
+                found = _describe(home / FILES / name, thorough=thorough)
+            except (FileNotFoundError, NotADirectoryError):
+                return f"the file {name} is missing"
+            except OSError as error:
+                return f"the file {name} cannot be read: {error.strerror}"
+            for field, value in wanted.items():
+                if found.get(field) != value and (thorough or field != DIGEST):
+                    return f"the file {name} {CHANGES.get(field, 'differs from')} when it was made"
+        if not thorough:
+            return None
+        if key_of(self.kind, self.inputs) != self.key:
+            return "its manifest does not say what it was made from"
+        more = set(_names(home / FILES)) - set(self.entries) if self.format >= FORMAT else None
+        return f"the file {min(more)} was not there when it was made" if more else None
+
+
+def read(home: Path) -> Manifest | None:
+    """The manifest in an artifact's directory, or None where it is missing, cut off or not one."""
+    try:
+        data = json.loads((home / MANIFEST).read_text(encoding="utf-8"))
+        manifest = Manifest(
+            kind=str(data["kind"]),
+            key=str(data["key"]),
+            title=_title(data),
+            seconds=float(data["seconds"]),
+            format=int(data.get("format", 1)),
+            inputs=dict(data["inputs"]),
+            entries={str(name): dict(entry) for name, entry in data["files"].items()},
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return manifest if (manifest.kind, manifest.key) == (home.parent.name, home.name) else None
+
+
+def write(home: Path, kind: str, inputs: Inputs, provenance: Mapping[str, Any], seconds: float) -> None:
+    """Write the manifest of what is below `FILES` in `home` now."""
+    manifest = {
+        "format": FORMAT,
+        "kind": kind,
+        "key": key_of(kind, inputs),
+        "inputs": inputs,
+        "provenance": provenance,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": seconds,
+        "files": {name: _describe(home / FILES / name, thorough=True) for name in _names(home / FILES)},
+    }
+    (home / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _names(root: Path) -> Iterator[str]:
+    """The paths of everything below a directory; symbolic links are not followed."""
+    for folder, folders, files in os.walk(root, onerror=_fail):
+        for name in (*folders, *files):
+            yield os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118 - a toolchain has 12,000 files
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _describe(path: Path, *, thorough: bool) -> dict[str, str | int]:
+    info = path.lstat()
+    entry: dict[str, str | int] = {"mode": f"{info.st_mode:06o}"}
+    if stat.S_ISREG(info.st_mode):
+        entry["size"] = info.st_size
+        if thorough:
+            entry[DIGEST] = file_digest(path)
+    elif stat.S_ISLNK(info.st_mode):
+        entry["link"] = os.readlink(path)  # noqa: PTH115 - Path would drop "./"
+    return entry
+
+
+def _title(data: Mapping[str, Any]) -> str:
+    """The title in the provenance, or the short facts there."""
+    facts = dict(data["provenance"])
+    return str(facts.get("title") or " ".join(value for value in facts.values() if isinstance(value, str)))

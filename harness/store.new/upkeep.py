@@ -1,0 +1,175 @@
+"""Keeping a store small and sound, while others use it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import log
+from harness.store import listing, manifest, trees
+from harness.store.artifacts import Store
+from harness.store.listing import Stored, listed
+from harness.store.locks import last_use, lock_of, locked_if_free, unused
+from harness.store.trees import PART
+from harness.wait import Deadline
+
+__all__ = ["Damaged", "Pruned", "Verified", "prune", "verify"]
+
+logger = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What `prune` did.
+
+    Attributes:
+        removed: What was removed to make room, oldest use first.
+        leftovers: What dead processes had left, and was removed: half-made artifacts, lock files.
+        busy: What would have been removed, but is in use.
+        size: Bytes that the rest takes on the disk.
+    """
+
+    removed: tuple[Stored, ...]
+    leftovers: tuple[Path, ...]
+    busy: tuple[Stored, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """An artifact that was not what it had been, and was removed.
+
+    Attributes:
+        kind: What it was: "image".
+        key: Hash of its inputs.
+        title: What it was, for people; empty where its manifest was damaged.
+        what: What was wrong, as a sentence without its full stop.
+    """
+
+    kind: str
+    key: str
+    title: str
+    what: str
+
+    @property
+    def name(self) -> str:
+        """Kind and key, as one word."""
+        return f"{self.kind}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What `verify` found.
+
+    Attributes:
+        sound: How many artifacts are as they were made.
+        busy: How many are being made or removed now, and were not looked at.
+        damaged: Those that were removed.
+    """
+
+    sound: int
+    busy: int
+    damaged: tuple[Damaged, ...]
+
+
+def prune(store: Store, keep: int, deadline: Deadline) -> Pruned:
+    """Remove leftovers, and then what was not used for the longest time until the rest fits.
+
+    What a living process makes or uses stays, so that the rest may be larger than `keep`.
+
+    Args:
+        store: Whose artifacts.
+        keep: Bytes on the disk that may remain; 0 removes all.
+        deadline: For all of it.
+
+    Raises:
+        InfrastructureError: Something cannot be removed.
+    """
+    leftovers = [*_sweep_halves(store.root, deadline)]
+    items = listed(store)
+    size = sum(item.size for item in items)
+    removed, busy = [], []
+    for item in reversed(items):
+        if size <= keep:
+            break
+        deadline.check()
+        if _remove(item):
+            logger.info("removed %s (%s), %d bytes", item.name, item.title, item.size)
+            removed.append(item)
+            size -= item.size
+        else:
+            busy.append(item)
+    _sweep_locks(store.root)
+    return Pruned(removed=tuple(removed), leftovers=tuple(leftovers), busy=tuple(busy), size=size)
+
+
+def verify(store: Store, deadline: Deadline) -> Verified:
+    """Read all files of all artifacts, and remove those that are not what was stored; they are made anew when wanted.
+
+    Args:
+        store: Whose artifacts.
+        deadline: For all of it; reading is as fast as the disk.
+
+    Raises:
+        InfrastructureError: A damaged artifact cannot be removed.
+    """
+    sound = busy = 0
+    damaged = []
+    for home in listing.artifacts(store.root):
+        with locked_if_free(lock_of(home)) as ours:
+            if not ours:
+                busy += 1
+                continue
+            if not home.exists():
+                continue
+            known = manifest.read(home)
+            what = known.damage(home, thorough=True, look=deadline.check) if known else "its manifest cannot be read"
+            if what is None:
+                sound += 1
+                continue
+            title = known.title if known else ""
+            logger.warning("removing the damaged %s %s (%s): %s", home.parent.name, home.name[:12], title, what)
+            # Also from under those who use it: an error is better than a wrong result.
+            trees.discard(home)
+            damaged.append(Damaged(kind=home.parent.name, key=home.name, title=title, what=what))
+    return Verified(sound=sound, busy=busy, damaged=tuple(damaged))
+
+
+def _remove(item: Stored) -> bool:
+    with locked_if_free(lock_of(item.home)) as ours:
+        if not ours:
+            return False
+        with unused(item.home) as free:
+            # Somebody may have used it since it was listed, and be done with it.
+            if not free or (item.home.exists() and last_use(item.home) != item.used):
+                return False
+            trees.discard(item.home)
+    return True
+
+
+def _sweep_halves(root: Path, deadline: Deadline) -> Iterator[Path]:
+    """Remove what nobody makes any more, and artifacts without a manifest."""
+    halves = [path for path in sorted(root.glob(f"*/*{PART}/")) if not path.is_symlink()]
+    for path in (*halves, *listing.artifacts(root)):
+        deadline.check()
+        half = path.suffix == PART
+        if not half and manifest.read(path) is not None:
+            continue
+        with locked_if_free(lock_of(path.with_suffix("") if half else path)) as ours:
+            if not ours:
+                continue
+            if half:
+                trees.remove(path)
+            elif path.exists() and manifest.read(path) is None:
+                trees.discard(path)
+            else:
+                continue
+            yield path
+
+
+def _sweep_locks(root: Path) -> None:
+    """Remove the locks of what is gone; who waits for one meanwhile notices that its file has no name any more."""
+    for lock in sorted(root.glob("*/*.lock")):
+        stem = lock.name.partition(".")[0]
+        with locked_if_free(lock) as ours:
+            if ours and not any(path.suffix != ".lock" for path in lock.parent.glob(f"{stem}*")):
+                lock.unlink()
