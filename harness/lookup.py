@@ -75,7 +75,8 @@ def _read(path: Path) -> Answer | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    return found if isinstance(found, dict) and {"asked", "answer"} <= found.keys() else None
+    whole = isinstance(found, dict) and isinstance(found.get("asked"), (int, float)) and "answer" in found
+    return found if whole else None
 
 
 def _answer(record: Answer) -> Answer:

@@ -64,7 +64,16 @@ class MachineSpec:
     disks: tuple[Path, ...] = ()
 
 
-def argv(spec: MachineSpec, *, overlay: Path, port: int, sockets: Path, console: Path, ssh_key: str) -> list[str]:
+def argv(  # noqa: PLR0913 - what of a machine is its own, beside its specification
+    spec: MachineSpec,
+    *,
+    overlay: Path,
+    port: int,
+    sockets: Path,
+    console: Path,
+    ssh_key: str,
+    incoming: int | None = None,
+) -> list[str]:
     """The command that runs a machine.
 
     virtio-blk and not NVMe: only the former can be saved and restored (QEMU's nvme device blocks
@@ -79,6 +88,7 @@ def argv(spec: MachineSpec, *, overlay: Path, port: int, sockets: Path, console:
         sockets: Directory for the sockets `qmp` and `console`; short, see `machine.directory`.
         console: File to which the serial console is logged.
         ssh_key: Public half of its ed25519 key, the base64 part.
+        incoming: Descriptor of a saved memory to start from, instead of booting.
     """
     logged = f"logfile={_escaped(console)},logappend=on"
     command_line = [
@@ -117,6 +127,7 @@ def argv(spec: MachineSpec, *, overlay: Path, port: int, sockets: Path, console:
         "-object", "rng-random,id=rng,filename=/dev/urandom",
         "-device", "virtio-rng-pci,rng=rng",
         "-device", "pvpanic",
+        *(() if incoming is None else ("-incoming", f"fd:{incoming}")),
     ]  # fmt: skip
 
 

@@ -54,6 +54,8 @@ class SuiteSpec:
         suites: Names of the suites, each with its limits.
         directory: Where the child's output and report go.
         arguments: Further arguments for pytest.
+        cases: Node ids of the cases that run; all cases of the suites if empty.
+        multiply: How many times each case runs, each as a case of its own.
     """
 
     cell: Cell
@@ -62,6 +64,8 @@ class SuiteSpec:
     suites: Mapping[str, Limits]
     directory: Path
     arguments: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    multiply: int = 1
 
     def argv(self) -> tuple[str, ...]:
         """The child's command line."""
@@ -72,7 +76,7 @@ class SuiteSpec:
             "--harness-cell", str(self.directory / CELL),
             "--report-log", str(self.directory / REPORT),
             *self.arguments,
-            *(str(self.root / name) for name in self.suites),
+            *(str(self.root / name) for name in self.cases or self.suites),
         )  # fmt: skip
 
 
@@ -90,6 +94,7 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
         "cell": asdict(spec.cell),
         "machine": str(spec.machine),
         "suites": {name: asdict(limits) for name, limits in spec.suites.items()},
+        "multiply": spec.multiply,
     }
     (spec.directory / CELL).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     output = spec.directory / OUTPUT

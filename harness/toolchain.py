@@ -117,7 +117,7 @@ def install(release: Release, store: Store, deadline: Deadline) -> Toolchain:
         with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
             fill(release, files, Path(scratch), deadline)
         _root(files, release)
-        return {"name": release.name, "version": release.version}
+        return {"title": f"{release.name} {release.version}"}
 
     artifact = store.obtain("toolchain", {"identity": release.identity}, make, deadline)
     return Toolchain(

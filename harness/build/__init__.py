@@ -16,14 +16,14 @@ from typing import Any, cast
 
 from harness import source, toolchain
 from harness.build import container, environment, host
-from harness.build.container import Bind
+from harness.build.container import Bind, prune_images
 from harness.build.spec import Builder, BuildError, BuildSpec, Command, Places, Recipe
 from harness.errors import ConfigError
 from harness.store import Artifact, Store
 from harness.toolchain import Toolchain
 from harness.wait import Deadline
 
-__all__ = ["KIND", "BuildError", "BuildSpec", "Builder", "build", "find", "inputs", "recipe"]
+__all__ = ["KIND", "BuildError", "BuildSpec", "Builder", "build", "find", "inputs", "prune_images", "recipe"]
 
 KIND = "runtime"
 
@@ -106,7 +106,8 @@ def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path) -> Artif
             raise BuildError(f"The build of {spec.title} made no executable {spec.rules.output}{_end_of(log)}", log=log)
         shutil.copyfile(log, files.parent / LOG)
         tools = spec.toolchain
-        return {"source": spec.revision.text, "toolchain": f"{tools.name} {tools.version}" if tools else None}
+        tool = f"{tools.name} {tools.version}" if tools else None
+        return {"title": spec.title, "source": spec.revision.text, "toolchain": tool}
 
     return store.obtain(KIND, inputs(spec), make, deadline)
 
@@ -157,7 +158,9 @@ def _in_container(job: Job, store: Store, deadline: Deadline) -> int:
         Bind(outside=job.files, inside=places.output, writable=True),
         Bind(outside=job.scratch, inside=places.scratch, writable=True),
         Bind(
-            outside=_cache(store, environment.key(spec.rules.environment, further)), inside=places.cache, writable=True
+            outside=_cache(store, environment.key(spec.rules.environment, further), deadline),
+            inside=places.cache,
+            writable=True,
         ),
     ]
     if tools:
@@ -180,7 +183,7 @@ def _on_host(job: Job, store: Store, deadline: Deadline) -> int:
         toolchain=PurePosixPath(tools.goroot) if tools else None,
         output=PurePosixPath(job.files),
         scratch=PurePosixPath(job.scratch),
-        cache=PurePosixPath(_cache(store, "host")),
+        cache=PurePosixPath(_cache(store, "host", deadline)),
     )
     return host.run(job.commands(places), job.scratch, job.log, deadline)
 
@@ -196,11 +199,9 @@ def _ingredients(spec: BuildSpec, store: Store, deadline: Deadline) -> tuple[Pat
     return tree, toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
 
 
-def _cache(store: Store, key: str) -> Path:
+def _cache(store: Store, key: str, deadline: Deadline) -> Path:
     """Compiler output that builds in one environment share; another environment's C headers would be another truth."""
-    path = (store.root / "build-cache" / key[:20]).absolute()
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    return store.shared("build-cache", key[:20], deadline)
 
 
 def _end_of(log: Path) -> str:

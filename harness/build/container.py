@@ -4,6 +4,7 @@ The image is made from our own environment, never pulled. Every container has th
 removed when its command ends, however that happens, and what a killed harness left is removed by the next.
 """
 
+import json
 import os
 import threading
 import uuid
@@ -19,17 +20,18 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 
 from harness import log
+from harness.build.environment import KIND as ENVIRONMENT
 from harness.build.environment import TREE
 from harness.build.spec import Command
 from harness.errors import InfrastructureError
-from harness.store import Artifact, locked
+from harness.store import Artifact, Store, locked
 from harness.wait import Deadline, poll
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["OWNER", "Bind", "run", "sweep"]
+__all__ = ["OWNER", "Bind", "prune_images", "run", "sweep"]
 
 logger = log.get(__name__)
 
@@ -37,6 +39,9 @@ OWNER = "rkt-harness.owner"
 """Label of our containers and images: process id and start time of the harness that made it."""
 
 REPOSITORY = "rkt-harness-environment"
+
+STORE = "rkt-harness.store"
+"""Label of our images: the directory of the store whose environment it was imported from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,27 @@ def sweep(client: "DockerClient") -> None:
             _remove(client, str(container.name))
 
 
+def prune_images(store: Store) -> list[str]:
+    """Remove the images of environments that are not in the store any more, and return their names.
+
+    What killed harnesses left running is removed too. Images of other stores stay, and so does everything where Docker does not answer.
+    """
+    removed = []
+    try:
+        with _client() as client:
+            sweep(client)
+            for image in client.images.list(name=REPOSITORY, filters={"label": f"{STORE}={store.root.absolute()}"}):
+                for name in image.tags:
+                    if not list((store.root / ENVIRONMENT).glob(f"{name.rpartition(':')[2]}*/")):
+                        # Without force, so that Docker keeps what a container runs on.
+                        with suppress(APIError):
+                            client.images.remove(name)
+                            removed.append(name)
+    except InfrastructureError as error:
+        logger.info("Docker's images were not looked at: %s", error)
+    return removed
+
+
 @contextmanager
 def _client() -> Iterator["DockerClient"]:
     try:
@@ -119,7 +145,8 @@ def _image(client: "DockerClient", environment: Artifact, deadline: Deadline) ->
         except ImageNotFound:
             logger.info("importing the build environment %s into Docker", environment.key[:12])
             repository, _, tag = name.partition(":")
-            client.api.import_image(src=str(environment.path / TREE), repository=repository, tag=tag)
+            label = f"LABEL {json.dumps(STORE)}={json.dumps(str(environment.path.absolute().parents[2]))}"
+            client.api.import_image(src=str(environment.path / TREE), repository=repository, tag=tag, changes=[label])
             client.images.get(name)
     return name
 

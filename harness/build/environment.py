@@ -79,6 +79,6 @@ def obtain(environment: Environment, further: Sequence[str], store: Store, deadl
             proc.run(argv, deadline=deadline, env=env, stdin=sources.encode(), hint=hint)
         installed = {item["Package"]: item["Version"] for item in records(status.read_text(encoding="utf-8"))}
         status.unlink()
-        return {"installed": installed}
+        return {"title": f"build environment on {environment.release}", "installed": installed}
 
     return store.obtain(KIND, facts, make, deadline)

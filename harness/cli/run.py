@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness import log, schedule
+from harness import log, results, schedule
 from harness.cli import output, plan, project, settings
 from harness.cli.options import ProfileOption, SelectOption
 from harness.cli.output import Format, FormatOption
@@ -49,6 +49,12 @@ MemoryOption = Annotated[
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="The I-th of N parts of the cells, for parallel CI jobs.")
 ]
+FailedOption = Annotated[
+    str | None, typer.Option("--failed", metavar="RUN", help="Run again, as a new run, what failed in a run.")
+]
+MultiplyOption = Annotated[
+    int, typer.Option("--multiply", min=1, metavar="N", help="Run each case N times, and print how often it fails.")
+]
 ResumeOption = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted or killed.")
 ]
@@ -73,6 +79,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     jobs: JobsOption = None,
     memory: MemoryOption = None,
     resume: ResumeOption = None,
+    failed: FailedOption = None,
+    multiply: MultiplyOption = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plans and do nothing.")] = False,
     keep_failed: Annotated[
         bool, typer.Option("--keep-failed", help="Keep the guest of a cell that did not pass until Ctrl-C.")
@@ -82,24 +90,30 @@ def run(  # noqa: PLR0913 - each is an option of the command
     """Build, boot and test the cells, and say what came out."""
     chosen = settings.of(context)
     here = project.load(chosen)
-    if resume is not None:
-        if any((profile, select, cell, shard, builder, arguments)):
-            raise UsageError("--resume repeats what was asked for, so it takes no other cells, builder or arguments.")
-        directory = _directory_of(chosen, resume)
-        request = schedule.resume(directory)
+    earlier = resume or failed
+    if earlier is not None:
+        if any((resume and failed, profile, select, cell, shard, builder, arguments)):
+            raise UsageError("--resume and --failed repeat what was asked for; they take no other cells or arguments.")
+        directory = _directory_of(chosen, earlier)
+        request = schedule.read_request(directory)
+        if failed is not None:
+            request = request.failed(results.read(directory / schedule.RESULT))
     else:
-        directory = None
         request = _request(
             here, chosen, cell=cell, profile=profile, select=select or (), shard=shard, builder=builder,
             arguments=tuple(arguments or ()),
         )  # fmt: skip
+    if multiply > 1:
+        request = request.model_copy(
+            update={"multiply": multiply, "command": f"{request.command} --multiply {multiply}"}
+        )
     here = here.building_by(request.builder)
     if dry_run:
         plan.print_plans(plan.plans_of(here, request.cells, request.suites), chosen, form)
         return
     slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
-    _run(here, chosen, request, directory or schedule.new_directory(chosen.runs), slots,
-         keep_failed=keep_failed, form=form)  # fmt: skip
+    place = _directory_of(chosen, resume) if resume else schedule.new_directory(chosen.runs)
+    _run(here, chosen, request, place, slots, keep_failed=keep_failed, form=form)
 
 
 def _directory_of(chosen: Settings, name: str) -> Path:
@@ -178,6 +192,8 @@ def _run(
                 deadline=deadline,
                 expectations=job.expectations,
                 arguments=request.arguments,
+                cases=request.cases.get(job.plan.cell.id, ()),
+                multiply=request.multiply,
                 again=job.again,
                 keep=keep if keep_failed else None,
             )
@@ -193,6 +209,8 @@ def _run(
         case Format.IDS:
             output.say("\n".join(f"{item.id} {item.outcome}" for item in result.cells))
         case Format.TABLE:
+            if request.multiply > 1:
+                console.print(terminal.rates(result), soft_wrap=True)
             console.print(terminal.run_summary(result, Path(settings.shown(directory))), soft_wrap=True)
     raise typer.Exit(result.exit_code)
 

@@ -110,7 +110,7 @@ def make(spec: ImageSpec, store: Store, deadline: Deadline, log: Path) -> Image:
     maker = _maker(spec)
 
     def fill(directory: Path) -> Mapping[str, Any]:
-        return maker.build(spec, directory, deadline, log)
+        return {"title": f"{spec.distro} {spec.channel}", **maker.build(spec, directory, deadline, log)}
 
     return load(store.obtain(KIND, inputs(spec), fill, deadline).path)
 

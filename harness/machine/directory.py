@@ -84,6 +84,8 @@ class Record:
         boot: The boot of the computer in which it ran.
         spec: The machine, for people.
         argv: The command that runs it.
+        origin: Whether it was booted for its user ("cold"), or the memory of an earlier boot was there ("memory").
+        note: Why it was booted although a memory was wanted, a whole sentence; else empty.
     """
 
     name: str
@@ -95,6 +97,8 @@ class Record:
     boot: str
     spec: Mapping[str, Any]
     argv: tuple[str, ...] = ()
+    origin: str = "cold"
+    note: str = ""
 
     def write(self, place: Place) -> None:
         """Replace machine.json."""

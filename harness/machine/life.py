@@ -1,12 +1,14 @@
 """From a specification to a guest that answers, and from there to nothing left."""
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from harness import log, proc
 from harness.accel import Accelerator
@@ -19,7 +21,7 @@ from harness.proc import Running
 from harness.qemu import MachineSpec, Monitor, argv, overlay_argv
 from harness.wait import Deadline, poll
 
-__all__ = ["boot", "clean", "free_port", "specify"]
+__all__ = ["Saved", "boot", "clean", "free_port", "specify", "started"]
 
 logger = log.get(__name__)
 
@@ -34,6 +36,37 @@ NETWORK_UP = b"harness initrd: the network is up"
 
 PARTING = 10.0
 """Seconds that each step of destroying a machine is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A guest that was saved while it ran.
+
+    Attributes:
+        directory: Where its files are.
+    """
+
+    directory: Path
+
+    @property
+    def memory(self) -> Path:
+        """State of memory, processors and devices: QEMU's migration stream."""
+        return self.directory / "memory"
+
+    @property
+    def overlay(self) -> Path:
+        """What it had written to its disk."""
+        return self.directory / "overlay.qcow2"
+
+    @property
+    def console(self) -> Path:
+        """What it had said on its console."""
+        return self.directory / "console.log"
+
+    @property
+    def key(self) -> Path:
+        """The private key that it accepts."""
+        return self.directory / "ssh_key"
 
 
 def specify(
@@ -69,7 +102,12 @@ def free_port() -> int:
 
 @contextmanager
 def boot(
-    spec: MachineSpec, directory: Path, deadline: Deadline, *, ports: Callable[[], int] = free_port
+    spec: MachineSpec,
+    directory: Path,
+    deadline: Deadline,
+    *,
+    ports: Callable[[], int] = free_port,
+    note: str = "",
 ) -> Iterator[Machine]:
     """Boot a guest, and yield it when it is up; it is destroyed when the context ends.
 
@@ -81,11 +119,41 @@ def boot(
         directory: Where its files are.
         deadline: For the boot alone.
         ports: Gives a port to try for ssh, and another one when that is taken.
+        note: Why it is booted although a saved memory was wanted, see `Record.note`.
 
     Raises:
         GuestLostError: It died in the boot; the message has the last lines of its console.
         DeadlineError: It was not up in time; so has this message.
         InfrastructureError: QEMU did not start.
+    """
+    with started(spec, directory, deadline, ports=ports, note=note) as (machine, _):
+        try:
+            _wait_network(machine, deadline)
+            machine.wait_ready(deadline)
+        except DeadlineError as error:
+            raise DeadlineError(f"{error} See {machine.place.console}:\n{machine.console.excerpt()}") from error
+        yield machine
+
+
+@contextmanager
+def started(
+    spec: MachineSpec,
+    directory: Path,
+    deadline: Deadline,
+    *,
+    ports: Callable[[], int] = free_port,
+    note: str = "",
+    saved: Saved | None = None,
+) -> Iterator[tuple[Machine, Monitor]]:
+    """Start QEMU for a machine, and yield it before anything in it is known to run; as `boot` otherwise.
+
+    Args:
+        spec: The machine.
+        directory: Where its files are.
+        deadline: For the start of QEMU.
+        ports: As for `boot`.
+        note: As for `boot`.
+        saved: A saved guest that is loaded, instead of a boot.
     """
     place = Place(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -95,21 +163,20 @@ def boot(
     with ExitStack() as stack:
         sockets = places.short_directory()
         stack.callback(places.remove_sockets, sockets)
-        record = places.new_record(spec, sockets)
+        record = replace(places.new_record(spec, sockets), note=note, origin="memory" if saved else "cold")
         record.write(place)
         stack.callback(_forget, place)
         stack.callback(_remove_secrets, place)
         _make_key(place, deadline)
-        proc.run(overlay_argv(spec.disk, place.overlay), deadline=deadline)
-        _start(stack, spec, place, record, deadline, ports)
+        if saved:
+            # What it said while it booted is evidence here too.
+            shutil.copyfile(saved.console, place.console)
+        proc.run(overlay_argv(saved.overlay if saved else spec.disk, place.overlay), deadline=deadline)
+        memory = stack.enter_context(saved.memory.open("rb")) if saved else None
+        monitor = _start(stack, spec, place, record, deadline, ports, memory)
         machine = Machine(directory)
         stack.callback(_hang_up, machine)
-        try:
-            _wait_network(machine, deadline)
-            machine.wait_ready(deadline)
-        except DeadlineError as error:
-            raise DeadlineError(f"{error} See {place.console}:\n{machine.console.excerpt()}") from error
-        yield machine
+        yield machine, monitor
 
 
 def clean(directory: Path) -> None:
@@ -137,31 +204,43 @@ def _make_key(place: Place, deadline: Deadline) -> None:
     proc.run(command, deadline=deadline, hint="Install it with `apt-get install openssh-client`.")
 
 
-def _start(
-    stack: ExitStack, spec: MachineSpec, place: Place, record: Record, deadline: Deadline, ports: Callable[[], int]
-) -> None:
-    """Start QEMU; its end is put on the stack.
+def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
+    stack: ExitStack,
+    spec: MachineSpec,
+    place: Place,
+    record: Record,
+    deadline: Deadline,
+    ports: Callable[[], int],
+    memory: IO[bytes] | None,
+) -> Monitor:
+    """Start QEMU, and give the connection to its monitor; the ends of both are put on the stack.
 
     The port is free when we look and may be somebody else's when QEMU does, so another one is tried then.
     """
     sockets = Path(record.sockets)
     public = place.key.with_suffix(".pub").read_text(encoding="ascii").split()[1]
+    inherited = () if memory is None else (memory.fileno(),)
     for _ in range(ATTEMPTS):
         port = ports()
-        command = argv(spec, overlay=place.overlay, port=port, sockets=sockets, console=place.console, ssh_key=public)
+        command = argv(
+            spec, overlay=place.overlay, port=port, sockets=sockets, console=place.console, ssh_key=public,
+            incoming=inherited[0] if inherited else None,
+        )  # fmt: skip
         config = places.ssh_config(port=port, key=place.key, sockets=sockets)
         place.ssh_config.write_text(config, encoding="utf-8")
         (sockets / "qmp").unlink(missing_ok=True)
+        if memory is not None:
+            memory.seek(0)
         with ExitStack() as attempt:
             sink = attempt.enter_context(place.qemu_log.open("ab"))
-            running = attempt.enter_context(proc.start(command, output=sink))
+            running = attempt.enter_context(proc.start(command, output=sink, pass_fds=inherited))
             started = places.process_started(running.pid)
             replace(record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(place)
             monitor = _monitor(running, sockets / "qmp", place.events, deadline)
             if monitor is not None:
                 attempt.callback(_quit, monitor, running)
                 stack.push(attempt.pop_all())
-                return
+                return monitor
         said = place.qemu_log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"
         last = said.splitlines()[-1]
         if CLASH not in last:
@@ -187,7 +266,7 @@ def _monitor(running: Running, path: Path, events: Path, deadline: Deadline) -> 
             deadline.check()
             return None
 
-    (monitor,) = poll(attempt, deadline, every=0.02)
+    (monitor,) = poll(attempt, deadline, every=0.005)
     return monitor
 
 

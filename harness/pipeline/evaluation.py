@@ -58,6 +58,8 @@ class Workplace:
         expectations: Known failures of the cell's cases.
         arguments: Further arguments for pytest.
         again: The command line that repeats the cell.
+        cases: Node ids of the cases that run; all cases of the suites if empty.
+        multiply: How many times each case runs, each as a case of its own.
         broken: What other tasks of the run could not make, by the phase that needs it: it is not tried again.
         keep: Called with the machine while it still runs, if the cell did not pass; may wait for a person.
     """
@@ -68,6 +70,8 @@ class Workplace:
     expectations: tuple[Expectation, ...] = ()
     arguments: tuple[str, ...] = ()
     again: str = ""
+    cases: tuple[str, ...] = ()
+    multiply: int = 1
     broken: Mapping[Phase, HarnessError] = field(default_factory=dict)
     keep: Callable[[Machine], None] | None = None
 
@@ -246,6 +250,8 @@ def _suites(it: _Evaluation, guest: Machine) -> None:
             },
             directory=it.directory,
             arguments=it.work.arguments,
+            cases=it.work.cases,
+            multiply=it.work.multiply,
         )
         cases = suite.run(spec, progress.deadline)
         it.cases = tuple(_judged(case, it.work.expectations) for case in cases)

@@ -5,6 +5,7 @@
     cell      the attributes of `harness.model.Cell`, as `dataclasses.asdict` gives them
     machine   directory of the running guest, for `harness.machine.attach`
     suites    optional: suite name -> {"timeout": seconds of one attempt of a case, "reruns": times}
+    multiply  optional: how many times each case runs, each as a case of its own (`[again3]`)
 
 The cases get the fixtures `cell`, `machine` and `host`, and the markers `needs` and `independent`.
 
@@ -52,6 +53,9 @@ RANGES = frozenset({"systemd", "go", "runtime_version"})
 """Needs that are version ranges; the others are one word or several."""
 
 
+AGAIN = "harness_again"
+"""The parameter that makes several cases of one."""
+
 DESCRIBED = pytest.StashKey[Described]()
 BACKEND = pytest.StashKey[GuestBackend]()
 
@@ -82,6 +86,22 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Name the cell at the top of the output."""
     described = config.stash.get(DESCRIBED, None)
     return f"cell: {described.cell.id}" if described else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make several cases of each where that was asked for."""
+    described = metafunc.config.stash.get(DESCRIBED, None)
+    if described is not None and described.multiply > 1:
+        numbers = range(1, described.multiply + 1)
+        metafunc.fixturenames.append(AGAIN)
+        metafunc.parametrize(AGAIN, numbers, ids=[f"again{number}" for number in numbers], indirect=True)
+
+
+@pytest.fixture(name=AGAIN)
+def again(request: pytest.FixtureRequest) -> int:
+    """The number of a case's repetition, from 1."""
+    number: int = request.param
+    return number
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,11 +20,13 @@ class Described:
         cell: The cell that the guest is said to be.
         machine: Directory of the guest.
         suites: Limits of the cases, by suite.
+        multiply: How many times each case runs, each as a case of its own.
     """
 
     cell: Cell
     machine: Path
     suites: Mapping[str, Mapping[str, float]]
+    multiply: int = 1
 
     @classmethod
     def read(cls, path: Path) -> "Described":
@@ -37,7 +39,12 @@ class Described:
             content = json.loads(path.read_text(encoding="utf-8"))
             fields = dict(content["cell"])
             fields["cgroup"] = CgroupMode(fields["cgroup"])
-            return cls(cell=Cell(**fields), machine=Path(content["machine"]), suites=content.get("suites", {}))
+            return cls(
+                cell=Cell(**fields),
+                machine=Path(content["machine"]),
+                suites=content.get("suites", {}),
+                multiply=content.get("multiply", 1),
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise pytest.UsageError(f"--harness-cell {path}: {type(error).__name__}: {error}") from error
 

@@ -1,5 +1,7 @@
 """A run as a table for a terminal: a line for each cell, below it what is wrong and how to repeat it."""
 
+import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +14,7 @@ from rich.text import Text
 from harness.model import Outcome, Phase
 from harness.results import CaseResult, CellResult, RunResult
 
-__all__ = ["duration", "run_summary"]
+__all__ = ["duration", "interval", "rates", "run_summary"]
 
 STYLES = {
     Outcome.PASSED: "green",
@@ -64,6 +66,44 @@ def run_summary(run: RunResult, directory: Path) -> RenderableType:
             duration(cell.seconds_of(Phase.BOOT)),
         )
     return Group(table, *(line for cell in run.cells for line in _findings(cell)), _last_line(run, directory))
+
+
+CONFIDENT = 1.96
+"""Standard deviations of a two-sided interval of 95 %."""
+
+AGAIN = re.compile(r"-?again[0-9]+(?=\])")
+"""What `--multiply` adds to a case's parameters."""
+
+
+def interval(failed: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a failure rate, by Wilson's score (1927), which holds for few runs and for none failed."""
+    if not total:
+        return 0.0, 1.0
+    rate, square = failed / total, CONFIDENT**2
+    centre = rate + square / (2 * total)
+    margin = CONFIDENT * math.sqrt(rate * (1 - rate) / total + square / (4 * total * total))
+    scale = 1 + square / total
+    return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)
+
+
+def rates(run: RunResult) -> Table:
+    """How often each case of `--multiply` failed, with its interval; skips and errors are no runs."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("case", "failed", "rate", "95 % interval"):
+        table.add_column(title, justify="left" if title == "case" else "right", no_wrap=True)
+    for cell in run.cells:
+        tries: dict[str, list[bool]] = {}
+        for case in cell.cases:
+            name = AGAIN.sub("", case.nodeid).replace("[]", "")
+            if case.outcome in {Outcome.PASSED, Outcome.FLAKY, Outcome.FAILED, Outcome.XFAILED, Outcome.XPASSED}:
+                tries.setdefault(name, []).append(case.outcome in {Outcome.FAILED, Outcome.XFAILED, Outcome.FLAKY})
+        for name, failures in tries.items():
+            low, high = interval(sum(failures), len(failures))
+            rate = sum(failures) / len(failures)
+            table.add_row(
+                f"{cell.id} {name}", f"{sum(failures)}/{len(failures)}", f"{rate:.0%}", f"{low:.0%} to {high:.0%}"
+            )
+    return table
 
 
 def _count(cases: Iterable[CaseResult]) -> Text:

@@ -5,10 +5,12 @@ What several cells need (builds, images) is made once, before them, as a task of
 
 from harness.schedule.board import Board, Slots, Task, lower_bound, makespan
 from harness.schedule.history import History
-from harness.schedule.run import Job, Request, new_directory, resume, run
+from harness.schedule.request import Request, new_directory, read_request
+from harness.schedule.run import RESULT, Job, run
 from harness.schedule.shards import parse, shard
 
 __all__ = [
+    "RESULT",
     "Board",
     "History",
     "Job",
@@ -19,7 +21,7 @@ __all__ = [
     "makespan",
     "new_directory",
     "parse",
-    "resume",
+    "read_request",
     "run",
     "shard",
 ]

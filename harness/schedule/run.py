@@ -13,23 +13,23 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from harness import log, pipeline, results
-from harness.errors import CancelledError, HarnessError, UsageError
+from harness.errors import CancelledError, HarnessError
 from harness.matrix import Expectation
 from harness.pipeline import Workplace
 from harness.plan import Plan
 from harness.results import CellResult, RunResult
 from harness.schedule.board import Board, Slots, Task
 from harness.schedule.history import History
+from harness.schedule.request import REQUEST, Request
 
-__all__ = ["Job", "Request", "new_directory", "resume", "run"]
+__all__ = ["RESULT", "Job", "run"]
 
 logger = log.get(__name__)
 
 RESULT = "result.json"
-REQUEST = "request.json"
 DISTRIBUTION = "rkt-upgrade-harness"
 
 EXPECTED = {"build": 60.0, "image": 60.0, "cell": 60.0}
@@ -52,56 +52,6 @@ class Job:
     plan: Plan
     expectations: tuple[Expectation, ...]
     again: str
-
-
-class Request(BaseModel):
-    """What was asked for, as `--resume` needs it.
-
-    Attributes:
-        command: The command line that repeats the run.
-        cells: Identifiers of its cells.
-        suites: Names of its suites.
-        builder: Where runtimes are built.
-        arguments: Further arguments for pytest.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    command: str
-    cells: tuple[str, ...]
-    suites: tuple[str, ...]
-    builder: str
-    arguments: tuple[str, ...] = ()
-
-
-def resume(directory: Path) -> Request:
-    """What was asked for in a run that shall go on.
-
-    Raises:
-        UsageError: There is no such run, or its request cannot be read.
-    """
-    try:
-        return Request.model_validate_json((directory / REQUEST).read_bytes())
-    except FileNotFoundError as error:
-        raise UsageError(f"There is no run in {directory}: it has no {REQUEST}.") from error
-    except (OSError, ValidationError) as error:
-        raise UsageError(f"{directory / REQUEST} cannot be read: {error}.") from error
-
-
-def new_directory(runs: Path) -> Path:
-    """A new directory for a run, named by the day and a number: `20261123-1`."""
-    runs.mkdir(parents=True, exist_ok=True)
-    day = datetime.now(UTC).strftime("%Y%m%d")
-    taken = [int(path.name.rpartition("-")[2]) for path in runs.glob(f"{day}-*") if path.name[9:].isdigit()]
-    number = max(taken, default=0) + 1
-    while True:
-        directory = runs / f"{day}-{number}"
-        try:
-            directory.mkdir()
-        except FileExistsError:  # another process was faster
-            number += 1
-        else:
-            return directory
 
 
 def run(

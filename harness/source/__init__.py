@@ -70,6 +70,6 @@ def checkout(source: Source, revision: Revision, store: Store, deadline: Deadlin
 
     def make(files: Path) -> dict[str, str]:
         KINDS[revision.kind][1](source, revision, files, store, deadline)
-        return {"text": revision.text, "version": revision.version}
+        return {"title": revision.text, "version": revision.version}
 
     return store.obtain("source", {"identity": revision.identity}, make, deadline)

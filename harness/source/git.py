@@ -101,7 +101,7 @@ def _has(mirror: Path, commit: str, deadline: Deadline) -> bool:
 def _mirror(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
     """The bare mirror of a repository, ours alone while the context lasts."""
     proc.require("git", package="git")
-    path = store.root / "git" / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git"
+    path = store.shared("git", f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git", deadline)
     with locked(path.with_suffix(".lock"), deadline):
         argv = ["git", "init", "--quiet", "--bare", "--template=", str(path)]
         proc.run(argv, deadline=deadline, env=_environment())

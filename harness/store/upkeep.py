@@ -136,14 +136,13 @@ def verify(store: Store, deadline: Deadline) -> Verified:
 
 def _remove(item: Stored) -> bool:
     with locked_if_free(lock_of(item.home)) as ours:
-        if not ours:
+        # Somebody may have used it since it was listed, and be done with it.
+        if not ours or (item.home.exists() and last_use(item.home) != item.used):
             return False
         with unused(item.home) as free:
-            # Somebody may have used it since it was listed, and be done with it.
-            if not free or (item.home.exists() and last_use(item.home) != item.used):
-                return False
-            trees.discard(item.home)
-    return True
+            if free:
+                trees.discard(item.home)
+            return free
 
 
 def _sweep_halves(root: Path, deadline: Deadline) -> Iterator[Path]:
@@ -154,16 +153,9 @@ def _sweep_halves(root: Path, deadline: Deadline) -> Iterator[Path]:
         half = path.suffix == PART
         if not half and manifest.read(path) is not None:
             continue
-        with locked_if_free(lock_of(path.with_suffix("") if half else path)) as ours:
-            if not ours:
-                continue
-            if half:
-                trees.remove(path)
-            elif path.exists() and manifest.read(path) is None:
-                trees.discard(path)
-            else:
-                continue
-            yield path
+        with locked_if_free(lock_of(path)) as ours:
+            if ours and path.exists() and (half or manifest.read(path) is None) and trees.discard(path):
+                yield path
 
 
 def _sweep_locks(root: Path) -> None:

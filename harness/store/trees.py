@@ -1,18 +1,29 @@
 """Directories with whatever builds leave in them: how large they are, and how they are removed."""
 
+import errno
 import os
 import shutil
+import uuid
 from pathlib import Path
 
+from harness import log
 from harness.errors import InfrastructureError
 
 __all__ = ["PART", "discard", "occupied", "remove"]
 
+logger = log.get(__name__)
+
 PART = ".part"
-"""Ends the name of a directory that is being made or removed; the lock of the name without it guards it."""
+"""Ends the name of a directory that is being made or removed."""
 
 BLOCK = 512
 """Bytes that `st_blocks` counts in, see stat(2)."""
+
+ATTEMPTS = 3
+"""How often a removal begins when others make and remove files in the same tree."""
+
+MOVING = (errno.ENOENT, errno.ENOTEMPTY)
+"""Errors of a removal that mean just that."""
 
 
 def occupied(root: Path) -> int:
@@ -21,46 +32,56 @@ def occupied(root: Path) -> int:
     for folder, folders, files in os.walk(root):
         for name in (".", *folders, *files):
             try:
-                info = os.lstat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - a store has 100,000 files
+                info = os.lstat(os.path.join(folder, name))  # noqa: PTH118 - a store has 100,000 files
             except FileNotFoundError:
                 continue
             blocks[info.st_dev, info.st_ino] = info.st_blocks
     return sum(blocks.values()) * BLOCK
 
 
-def discard(home: Path) -> None:
-    """Remove a published directory: it vanishes at once, and a crash in the middle leaves only what is swept later.
+def discard(home: Path) -> bool:
+    """Remove a directory: it vanishes at once, and a crash in the middle leaves only what is swept later.
+
+    Returns:
+        Whether all of it is gone. It is not while a command of a harness that was killed still writes there.
 
     Raises:
         InfrastructureError: Something in it cannot be removed.
     """
-    part = home.with_name(home.name + PART)
-    remove(part)
+    stem = home.name.partition(".")[0]
+    aside = home.with_name(f"{stem}.{uuid.uuid4().hex[:12]}{PART}")
     try:
-        home.rename(part)
+        home.rename(aside)
     except FileNotFoundError:
-        return
+        return True
     except OSError as error:
         raise _stuck(home, error) from error
-    remove(part)
+    return remove(aside)
 
 
-def remove(tree: Path) -> None:
+def remove(tree: Path) -> bool:
     """Remove a directory, also one with directories that may not be written, such as Go's module cache.
+
+    Returns:
+        Whether all of it is gone. It is not while somebody writes there.
 
     Raises:
         InfrastructureError: Something in it cannot be removed.
     """
-    try:
+    for _ in range(ATTEMPTS):
         try:
-            shutil.rmtree(tree)
-        except PermissionError:
-            _open_up(tree)
-            shutil.rmtree(tree)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _stuck(tree, error) from error
+            try:
+                shutil.rmtree(tree)
+            except PermissionError:
+                _open_up(tree)
+                shutil.rmtree(tree)
+        except OSError as error:
+            if error.errno not in MOVING:
+                raise _stuck(tree, error) from error
+        if not os.path.lexists(tree):
+            return True
+    logger.warning("somebody still writes to %s; it is removed later", tree)
+    return False
 
 
 def _open_up(folder: Path) -> None:

@@ -28,8 +28,8 @@ STEP = 1_000
 
 
 def lock_of(home: Path) -> Path:
-    """The lock file of a directory of the store: for its making and its removal."""
-    return home.with_suffix(".lock")
+    """The lock file of a directory of the store: for its making and its removal; what comes after a dot is left out."""
+    return home.with_name(f"{home.name.partition('.')[0]}.lock")
 
 
 @contextmanager

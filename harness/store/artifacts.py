@@ -111,7 +111,7 @@ class Store:
         if home.exists():
             logger.warning("the stored %s %s is damaged and is made anew", kind, key[:12])
             trees.discard(home)
-        trees.remove(half)
+        trees.discard(half)
         begin = time.monotonic()
         try:
             (half / FILES).mkdir(parents=True)
@@ -123,7 +123,7 @@ class Store:
             short = self._short_of_space()
             # The first error is the one to tell.
             with suppress(InfrastructureError):
-                trees.remove(half)
+                trees.discard(half)
             if isinstance(error, OSError):
                 raise self._refused(f"{kind} {key[:12]}", error) from error
             # A command that died for want of space says so somewhere in its output, or nowhere.

@@ -1,0 +1,92 @@
+"""What was asked for in a run, kept in its directory, so that the run can go on and be repeated in part."""
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import NothingRanError, UsageError
+from harness.model import Outcome
+from harness.results import RunResult
+
+__all__ = ["REQUEST", "Request", "new_directory", "read_request"]
+
+REQUEST = "request.json"
+
+
+class Request(BaseModel):
+    """What was asked for, as `--resume` needs it.
+
+    Attributes:
+        command: The command line that repeats the run.
+        cells: Identifiers of its cells.
+        suites: Names of its suites.
+        builder: Where runtimes are built.
+        arguments: Further arguments for pytest.
+        cases: By cell, the node ids of the cases that run; all cases of the suites for a cell that is not in it.
+        multiply: How many times each case runs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str
+    cells: tuple[str, ...]
+    suites: tuple[str, ...]
+    builder: str
+    arguments: tuple[str, ...] = ()
+    cases: dict[str, tuple[str, ...]] = {}
+    multiply: int = 1
+
+    def failed(self, result: RunResult) -> "Request":
+        """A request for what failed in a run of this request: its cells, and in each of them the cases.
+
+        Raises:
+            NothingRanError: Nothing failed.
+        """
+        bad = {Outcome.FAILED, Outcome.XPASSED, Outcome.ERROR}
+        cells = [cell for cell in result.cells if cell.outcome in bad]
+        if not cells:
+            raise NothingRanError(f"Nothing failed in the run {result.id}.")
+        return self.model_copy(
+            update={
+                "command": shlex.join(["harness", "run", "--failed", result.id]),
+                "cells": tuple(cell.id for cell in cells),
+                # A cell that broke has cases that never ran, so all of them run.
+                "cases": {
+                    cell.id: tuple(case.nodeid for case in cell.cases if case.outcome in bad)
+                    for cell in cells
+                    if not cell.error
+                },
+            }
+        )
+
+
+def read_request(directory: Path) -> Request:
+    """What was asked for in a run that has begun.
+
+    Raises:
+        UsageError: There is no such run, or its request cannot be read.
+    """
+    try:
+        return Request.model_validate_json((directory / REQUEST).read_bytes())
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no run in {directory}: it has no {REQUEST}.") from error
+    except (OSError, ValidationError) as error:
+        raise UsageError(f"{directory / REQUEST} cannot be read: {error}.") from error
+
+
+def new_directory(runs: Path) -> Path:
+    """A new directory for a run, named by the day and a number: `20261123-1`."""
+    runs.mkdir(parents=True, exist_ok=True)
+    day = datetime.now(UTC).strftime("%Y%m%d")
+    taken = [int(path.name.rpartition("-")[2]) for path in runs.glob(f"{day}-*") if path.name[9:].isdigit()]
+    number = max(taken, default=0) + 1
+    while True:
+        directory = runs / f"{day}-{number}"
+        try:
+            directory.mkdir()
+        except FileExistsError:  # another process was faster
+            number += 1
+        else:
+            return directory
