@@ -47,6 +47,9 @@ TCG_FACTOR = 10.0
 """How many times longer things may take under emulation; 5 to 20 is what is seen."""
 
 
+_versions: dict[tuple[Path, int], str] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
     """How guests are run on this computer.
@@ -78,8 +81,12 @@ def qemu_version(deadline: Deadline) -> str:
     Raises:
         InfrastructureError: QEMU is not installed.
     """
-    proc.require(QEMU, package="qemu-system-x86")
-    return proc.run([QEMU, "--version"], deadline=deadline).out.splitlines()[0].strip()
+    path = proc.require(QEMU, package="qemu-system-x86")
+    # Asking takes longer than starting a guest of it may; another QEMU is another file, or a younger one.
+    asked = (path, path.stat().st_mtime_ns)
+    if asked not in _versions:
+        _versions[asked] = proc.run([str(path), "--version"], deadline=deadline).out.splitlines()[0].strip()
+    return _versions[asked]
 
 
 def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVICE) -> Accelerator:

@@ -213,10 +213,12 @@ class SuiteFile(KnowledgeFile):
     Attributes:
         timeout: Seconds that one case may take under KVM.
         reruns: How often a failed case is executed again before it counts.
+        fresh_boot: Whether its guest must be booted, and not be restored from a saved memory.
     """
 
     timeout: int = 120
     reruns: int = 0
+    fresh_boot: bool = False
 
 
 class CgroupRule(FileModel):

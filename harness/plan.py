@@ -3,7 +3,7 @@
 The engines (build, image, machine, suite) get their own specs out of it and never see the cell.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from harness.model import Cell, Phase, State
 from harness.store import Store, key_of
 from harness.wait import Deadline
 
-__all__ = ["BuildRequest", "Plan", "Step", "explain", "plan"]
+__all__ = ["BuildRequest", "Plan", "Step", "explain", "plan", "plans"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,27 +105,56 @@ class Step:
 
 
 def plan(cell: Cell, matrix: Matrix, catalog: Catalog, suites: tuple[str, ...]) -> Plan:
-    """The plan of a cell.
+    """The plan of one cell; see `plans`."""
+    return plans((cell,), matrix, catalog, suites)[0]
+
+
+def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple[str, ...]) -> list[Plan]:
+    """The plans of cells, in their order; what cells share is one value in all their plans.
 
     Raises:
-        UsageError: The cell asks for something that the catalog or the matrix does not have.
+        UsageError: A cell asks for something that the catalog or the matrix does not have.
     """
+    files = {name: matrix.suite(name, catalog) for name in suites}
+    arguments: dict[tuple[str, str], tuple[str, ...]] = {}
+    builds: dict[tuple[str, str | None, str | None, str | None], BuildRequest | None] = {}
+    images: dict[tuple[str, str], ImageSpec] = {}
+    root = catalog.root
+    tree = root / "suites"
+    result: list[Plan] = []
+    for cell in cells:
+        mode = (cell.systemd, cell.cgroup.value)
+        if mode not in arguments:
+            arguments[mode] = _arguments(cell, catalog)
+        made = (cell.runtime, cell.runtime_version, cell.flavor, cell.go)
+        if made not in builds:
+            builds[made] = _build(cell, matrix, catalog)
+        disk = (cell.distro, cell.channel)
+        if disk not in images:
+            images[disk] = ImageSpec(distro=cell.distro, channel=cell.channel, files=root / "images" / cell.distro)
+        result.append(
+            Plan(
+                cell=cell,
+                build=builds[made],
+                image=images[disk],
+                arguments=arguments[mode],
+                memory=matrix.defaults.memory,
+                cpus=matrix.defaults.cpus,
+                command=catalog.runtimes[cell.runtime].command,
+                suites=files,
+                root=tree,
+            )
+        )
+    return result
+
+
+def _arguments(cell: Cell, catalog: Catalog) -> tuple[str, ...]:
     rule = catalog.systemd.cgroup_rule(cell.systemd, cell.cgroup)
     if rule.arguments is None:
         raise UsageError(f"The cell {cell.id} cannot be: {rule.reason}")
     if cell.systemd_built:
         raise UsageError(f"The cell {cell.id} wants systemd built from {cell.systemd}, which is not supported yet.")
-    return Plan(
-        cell=cell,
-        build=_build(cell, matrix, catalog),
-        image=ImageSpec(distro=cell.distro, channel=cell.channel, files=catalog.root / "images" / cell.distro),
-        arguments=rule.arguments,
-        memory=matrix.defaults.memory,
-        cpus=matrix.defaults.cpus,
-        command=catalog.runtime(cell.runtime).command,
-        suites={name: matrix.suite(name, catalog) for name in suites},
-        root=catalog.root / "suites",
-    )
+    return rule.arguments
 
 
 def _build(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:

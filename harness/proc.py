@@ -21,7 +21,7 @@ from harness import log
 from harness.errors import InfrastructureError
 from harness.wait import Deadline, poll
 
-__all__ = ["CommandError", "Done", "Running", "environment", "require", "run", "start"]
+__all__ = ["CommandError", "Done", "Running", "environment", "interact", "require", "run", "start"]
 
 logger = log.get(__name__)
 
@@ -238,6 +238,16 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
     if expect is not None and code not in expect:
         raise CommandError(done, output=output, hint=hint)
     return done
+
+
+def interact(argv: Sequence[str], *, deadline: Deadline) -> int:
+    """Run a command that talks to the user on our own terminal, in our process group; return its exit status."""
+    logger.debug("interact: %s", shlex.join(argv))
+    with subprocess.Popen(argv, env=environment({"TERM": os.environ.get("TERM", "dumb")})) as popen:
+        try:
+            return poll(popen.poll, deadline)
+        finally:
+            popen.terminate()
 
 
 def _spawn(

@@ -64,7 +64,7 @@ class MachineSpec:
     disks: tuple[Path, ...] = ()
 
 
-def argv(  # noqa: PLR0913 - what of a machine is its own, beside its specification
+def argv(
     spec: MachineSpec,
     *,
     overlay: Path,
@@ -179,6 +179,15 @@ class Monitor:
             return self._wait(self._client.execute(command, arguments or None), deadline)
         except (QMPError, OSError, asyncio.CancelledError) as error:
             raise InfrastructureError(f"QEMU did not execute `{command}`: {error}.") from error
+
+    def send_descriptor(self, name: str, descriptor: int, deadline: Deadline) -> None:
+        """Give QEMU a copy of an open descriptor, which commands then call `name`; raises as `execute` does."""
+
+        async def send() -> None:
+            self._client.send_fd_scm(descriptor)
+
+        self._wait(send(), deadline)
+        self.execute("getfd", deadline, fdname=name)
 
     def close(self) -> None:
         """Disconnect; idempotent."""

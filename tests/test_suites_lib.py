@@ -85,7 +85,8 @@ def test_scopes_are_named_as_each_runtime_does() -> None:
     """For machined a dash in a name is escaped, as in rkt's pods; runc takes the name as it is."""
     guest = Guest(Here())
 
-    assert Nspawn(guest).scope("rkt-6f1e_x") == r"machine-rkt\x2d6f1e_x.scope"
+    assert Nspawn(guest, 258).scope("rkt-6f1e_x") == r"machine-rkt\x2d6f1e_x.scope"
+    assert Nspawn(guest, 259).scope("rkt-6f1e_x") == "rkt-6f1e_x.scope"
     assert Runc(guest).scope("rkt-6f1e") == "runc-rkt-6f1e.scope"
 
 
@@ -97,9 +98,9 @@ def test_service_manager_leaves_variables_alone() -> None:
     """`$` is doubled where systemd would replace variables: in the command line of a service."""
     host = Here(stdout="7\n")
 
-    assert Nspawn(Guest(host)).start(spec()) == 7
+    assert Nspawn(Guest(host), 252).start(spec()) == 7
     assert "echo $$HOME" in host.asked[0]
-    Nspawn(Guest(host)).run(spec())
+    Nspawn(Guest(host), 252).run(spec())
     assert "echo $HOME" in host.asked[1]
 
 

@@ -11,7 +11,7 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.project import Project
 from harness.cli.settings import Settings
 from harness.matrix import find
-from harness.plan import Plan, explain, plan
+from harness.plan import Plan, explain, plans
 from harness.report.terminal import duration
 from harness.schedule import History
 from harness.store import Store
@@ -43,7 +43,7 @@ def show(
 
 def plans_of(here: Project, cells: Sequence[str], suites: tuple[str, ...]) -> list[Plan]:
     """The plans of some cells by their identifiers; raises UsageError for a cell that does not exist."""
-    return [plan(find(here.expansion, name), here.matrix, here.catalog, suites) for name in cells]
+    return plans([find(here.expansion, name) for name in cells], here.matrix, here.catalog, suites)
 
 
 def print_plans(plans: Sequence[Plan], chosen: Settings, form: Format) -> None:

@@ -85,6 +85,9 @@ def run(  # noqa: PLR0913 - each is an option of the command
     keep_failed: Annotated[
         bool, typer.Option("--keep-failed", help="Keep the guest of a cell that did not pass until Ctrl-C.")
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Boot every guest, where it could start from a saved memory.")
+    ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Build, boot and test the cells, and say what came out."""
@@ -113,7 +116,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
         return
     slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
     place = _directory_of(chosen, resume) if resume else schedule.new_directory(chosen.runs)
-    _run(here, chosen, request, place, slots, keep_failed=keep_failed, form=form)
+    _run(here, chosen, request, place, slots, keep_failed=keep_failed, fresh=fresh, form=form)
 
 
 def _directory_of(chosen: Settings, name: str) -> Path:
@@ -160,9 +163,10 @@ def _free_memory() -> int:
     return int(int(values["MemAvailable"].split()[0]) / 1024 * MEMORY_SHARE)
 
 
-def _run(
-    here: Project, chosen: Settings, request: Request, directory: Path, slots: Slots, *, keep_failed: bool, form: Format
-) -> None:
+def _run(  # noqa: PLR0913 - what was asked for, and how
+    here: Project, chosen: Settings, request: Request, directory: Path, slots: Slots, *,
+    keep_failed: bool, fresh: bool, form: Format,
+) -> None:  # fmt: skip
     log.add_file(directory / "log.txt")
     console = _console(form)
     store = Store(chosen.store)
@@ -195,6 +199,7 @@ def _run(
                 cases=request.cases.get(job.plan.cell.id, ()),
                 multiply=request.multiply,
                 again=job.again,
+                fresh=fresh,
                 keep=keep if keep_failed else None,
             )
 

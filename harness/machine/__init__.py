@@ -5,10 +5,13 @@ reaches the guest: `attach` is for other processes than the one that called `boo
 """
 
 from harness.machine.facts import Facts, cgroup_mode, facts, prove
-from harness.machine.guest import GuestLostError, Machine
-from harness.machine.life import boot, clean, free_port, specify
+from harness.machine.guest import SSH_FAILED, GuestLostError, Machine
+from harness.machine.life import boot, free_port, specify
+from harness.machine.remains import clean
+from harness.machine.warm import start
 
 __all__ = [
+    "SSH_FAILED",
     "Facts",
     "GuestLostError",
     "Machine",
@@ -20,6 +23,7 @@ __all__ = [
     "free_port",
     "prove",
     "specify",
+    "start",
 ]
 
 attach = Machine

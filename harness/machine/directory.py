@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import InfrastructureError
 from harness.qemu import MachineSpec
 
-__all__ = ["Place", "Record", "process_started", "short_directory", "ssh_config"]
+__all__ = ["Place", "Record", "Saved", "process_started", "short_directory", "ssh_config"]
 
 LONGEST = 40
 """Bytes of a parent directory below which a socket's path is still short enough."""
@@ -68,6 +68,42 @@ class Place:
     def overlay(self) -> Path:
         """The writable disk."""
         return self.directory / "overlay.qcow2"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A guest that was saved while it ran.
+
+    Attributes:
+        directory: Where its files are.
+    """
+
+    directory: Path
+
+    @property
+    def memory(self) -> Path:
+        """State of memory, processors and devices: QEMU's migration stream."""
+        return self.directory / "memory"
+
+    @property
+    def overlay(self) -> Path:
+        """What it had written to its disk."""
+        return self.directory / "overlay.qcow2"
+
+    @property
+    def console(self) -> Path:
+        """What it had said on its console."""
+        return self.directory / "console.log"
+
+    @property
+    def clock(self) -> Path:
+        """What its clock said when it was stopped, in nanoseconds since 1970."""
+        return self.directory / "clock"
+
+    @property
+    def key(self) -> Path:
+        """The private key that it accepts."""
+        return self.directory / "ssh_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

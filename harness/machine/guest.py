@@ -74,7 +74,7 @@ class Machine:
         if "BLOCK_IO_ERROR" in kinds:
             return f"The guest's disk could not be written on this computer; is there space at {self.place.overlay}?"
         if not self.record.alive:
-            return f"QEMU is not running any more ({self._last_words()}); see {self.place.qemu_log}."
+            return f"QEMU is not running any more ({self.last_words()}); see {self.place.qemu_log}."
         return None
 
     def _events(self) -> list[dict[str, object]]:
@@ -84,7 +84,8 @@ class Machine:
             return []
         return [json.loads(line) for line in lines]
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """Why QEMU ended, as far as it said so: not a whole sentence."""
         shutdowns = [event["data"] for event in self._events() if event["event"] == "SHUTDOWN"]
         if shutdowns:
             return f"it shut down: {json.dumps(shutdowns[-1])}"

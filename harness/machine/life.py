@@ -1,12 +1,10 @@
 """From a specification to a guest that answers, and from there to nothing left."""
 
-import os
 import shutil
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -15,13 +13,14 @@ from harness.accel import Accelerator
 from harness.errors import DeadlineError, HarnessError, InfrastructureError
 from harness.image import Image
 from harness.machine import directory as places
-from harness.machine.directory import Place, Record
+from harness.machine.directory import Place, Record, Saved
 from harness.machine.guest import Machine
+from harness.machine.remains import clean, forget, remove_secrets
 from harness.proc import Running
 from harness.qemu import MachineSpec, Monitor, argv, overlay_argv
 from harness.wait import Deadline, poll
 
-__all__ = ["Saved", "boot", "clean", "free_port", "specify", "started"]
+__all__ = ["NotStartedError", "boot", "booted", "free_port", "specify", "started"]
 
 logger = log.get(__name__)
 
@@ -38,35 +37,16 @@ PARTING = 10.0
 """Seconds that each step of destroying a machine is given."""
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A guest that was saved while it ran.
+class NotStartedError(InfrastructureError):
+    """QEMU ended instead of running the machine.
 
     Attributes:
-        directory: Where its files are.
+        said: Its last words.
     """
 
-    directory: Path
-
-    @property
-    def memory(self) -> Path:
-        """State of memory, processors and devices: QEMU's migration stream."""
-        return self.directory / "memory"
-
-    @property
-    def overlay(self) -> Path:
-        """What it had written to its disk."""
-        return self.directory / "overlay.qcow2"
-
-    @property
-    def console(self) -> Path:
-        """What it had said on its console."""
-        return self.directory / "console.log"
-
-    @property
-    def key(self) -> Path:
-        """The private key that it accepts."""
-        return self.directory / "ssh_key"
+    def __init__(self, message: str, *, said: str) -> None:
+        super().__init__(message)
+        self.said = said
 
 
 def specify(
@@ -126,13 +106,22 @@ def boot(
         DeadlineError: It was not up in time; so has this message.
         InfrastructureError: QEMU did not start.
     """
-    with started(spec, directory, deadline, ports=ports, note=note) as (machine, _):
+    with booted(spec, directory, deadline, ports=ports, note=note) as (machine, _):
+        yield machine
+
+
+@contextmanager
+def booted(
+    spec: MachineSpec, directory: Path, deadline: Deadline, *, ports: Callable[[], int] = free_port, note: str = ""
+) -> Iterator[tuple[Machine, Monitor]]:
+    """As `boot`, with the connection to QEMU's monitor."""
+    with started(spec, directory, deadline, ports=ports, note=note) as (machine, monitor):
         try:
             _wait_network(machine, deadline)
             machine.wait_ready(deadline)
         except DeadlineError as error:
             raise DeadlineError(f"{error} See {machine.place.console}:\n{machine.console.excerpt()}") from error
-        yield machine
+        yield machine, monitor
 
 
 @contextmanager
@@ -165,37 +154,19 @@ def started(
         stack.callback(places.remove_sockets, sockets)
         record = replace(places.new_record(spec, sockets), note=note, origin="memory" if saved else "cold")
         record.write(place)
-        stack.callback(_forget, place)
-        stack.callback(_remove_secrets, place)
+        stack.callback(forget, place)
+        stack.callback(remove_secrets, place)
         _make_key(place, deadline)
         if saved:
             # What it said while it booted is evidence here too.
             shutil.copyfile(saved.console, place.console)
         proc.run(overlay_argv(saved.overlay if saved else spec.disk, place.overlay), deadline=deadline)
         memory = stack.enter_context(saved.memory.open("rb")) if saved else None
-        monitor = _start(stack, spec, place, record, deadline, ports, memory)
+        key = saved.key if saved else place.key
+        monitor = _start(stack, spec, place, record, deadline, ports, memory, key)
         machine = Machine(directory)
         stack.callback(_hang_up, machine)
         yield machine, monitor
-
-
-def clean(directory: Path) -> None:
-    """Kill and remove what a harness that died left of a machine; evidence stays. Does nothing otherwise.
-
-    A process is killed only if it is the one that machine.json names, started at the same moment.
-    """
-    place = Place(directory)
-    if not place.record.exists():
-        return
-    record = Record.read(place)
-    if record.alive:
-        assert record.pid is not None
-        os.kill(record.pid, signal.SIGKILL)
-        deadline = Deadline.after(PARTING, f"end of the process {record.pid}")
-        poll(lambda: None if record.alive else True, deadline)
-    _remove_secrets(place)
-    places.remove_sockets(Path(record.sockets))
-    _forget(place)
 
 
 def _make_key(place: Place, deadline: Deadline) -> None:
@@ -212,6 +183,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
     deadline: Deadline,
     ports: Callable[[], int],
     memory: IO[bytes] | None,
+    key: Path,
 ) -> Monitor:
     """Start QEMU, and give the connection to its monitor; the ends of both are put on the stack.
 
@@ -226,7 +198,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
             spec, overlay=place.overlay, port=port, sockets=sockets, console=place.console, ssh_key=public,
             incoming=inherited[0] if inherited else None,
         )  # fmt: skip
-        config = places.ssh_config(port=port, key=place.key, sockets=sockets)
+        config = places.ssh_config(port=port, key=key, sockets=sockets)
         place.ssh_config.write_text(config, encoding="utf-8")
         (sockets / "qmp").unlink(missing_ok=True)
         if memory is not None:
@@ -244,8 +216,9 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
         said = place.qemu_log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"
         last = said.splitlines()[-1]
         if CLASH not in last:
-            raise InfrastructureError(
-                f"QEMU did not start for {spec.name}: {last}. See {place.qemu_log}; the command is in {place.record}."
+            raise NotStartedError(
+                f"QEMU did not start for {spec.name}: {last}. See {place.qemu_log}; the command is in {place.record}.",
+                said=last,
             )
         logger.info("the port %d was taken by somebody else", port)
     raise InfrastructureError(f"QEMU did not start for {spec.name}: {ATTEMPTS} ports were taken by somebody else.")
@@ -302,13 +275,3 @@ def _quit(monitor: Monitor, running: Running) -> None:
         logger.debug("QEMU did not quit: %s", error)
     finally:
         monitor.close()
-
-
-def _remove_secrets(place: Place) -> None:
-    for path in (place.overlay, place.key, place.key.with_suffix(".pub"), place.ssh_config):
-        path.unlink(missing_ok=True)
-
-
-def _forget(place: Place) -> None:
-    """Write down that no process runs the machine any more."""
-    replace(Record.read(place), pid=None, started=None).write(place)

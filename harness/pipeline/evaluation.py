@@ -6,7 +6,7 @@ Only an interruption of the run is passed on as an exception.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -20,60 +20,21 @@ from harness.image import Image
 from harness.machine import Machine
 from harness.matrix import Expectation, judge
 from harness.model import Event, Outcome, Phase, State
+from harness.pipeline.workplace import BUDGETS, Workplace
 from harness.plan import Plan
 from harness.results import CaseResult, CellResult, PhaseResult, axes_of, write
-from harness.store import Artifact, Store
+from harness.store import Artifact
 from harness.suite import Limits, SuiteSpec
 from harness.wait import Deadline
 
-__all__ = ["BUDGETS", "INTERRUPTED", "Workplace", "evaluate"]
+__all__ = ["INTERRUPTED", "evaluate", "ready"]
 
 logger = log.get(__name__)
-
-BUDGETS = {
-    Phase.BUILD: 45 * 60.0,
-    Phase.IMAGE: 30 * 60.0,
-    Phase.BOOT: 30.0,
-    Phase.SUITES: 10 * 60.0,
-    Phase.COLLECT: 30.0,
-}
-"""Seconds that each phase may take; those inside a guest are for KVM and are multiplied by the accelerator's factor."""
 
 INTERRUPTED = "The run was interrupted."
 """The error of a cell that was ended before its end; `--resume` runs it again."""
 
 IN_GUEST = frozenset({Phase.BOOT, Phase.SUITES, Phase.COLLECT})
-
-Emit = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
-    """What the evaluation of every cell of a run shares.
-
-    Attributes:
-        store: Where artifacts are kept.
-        emit: Receives what a user who watches wants to see.
-        deadline: End of the whole run; carries its interruption.
-        expectations: Known failures of the cell's cases.
-        arguments: Further arguments for pytest.
-        again: The command line that repeats the cell.
-        cases: Node ids of the cases that run; all cases of the suites if empty.
-        multiply: How many times each case runs, each as a case of its own.
-        broken: What other tasks of the run could not make, by the phase that needs it: it is not tried again.
-        keep: Called with the machine while it still runs, if the cell did not pass; may wait for a person.
-    """
-
-    store: Store
-    emit: Emit
-    deadline: Deadline
-    expectations: tuple[Expectation, ...] = ()
-    arguments: tuple[str, ...] = ()
-    again: str = ""
-    cases: tuple[str, ...] = ()
-    multiply: int = 1
-    broken: Mapping[Phase, HarnessError] = field(default_factory=dict)
-    keep: Callable[[Machine], None] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,7 +132,35 @@ def _plain(value: object) -> object:
     return dump(mode="json") if dump else str(value)
 
 
+@contextmanager
+def ready(plan: Plan, work: Workplace, directory: Path) -> Iterator[Machine]:
+    """The running guest of a cell, with its runtime installed; it is destroyed when the context ends.
+
+    Args:
+        plan: What is done.
+        work: What all cells share.
+        directory: Where the evidence goes.
+
+    Raises:
+        HarnessError: It could not be built, made or booted; or it was interrupted.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with _ready(_Evaluation(plan=plan, directory=directory, work=work)) as guest:
+        yield guest
+
+
 def _evaluate(it: _Evaluation) -> None:
+    with _ready(it) as guest:
+        try:
+            _suites(it, guest)
+        finally:
+            _collect(it, guest)
+        if it.work.keep is not None and it.result().outcome.badness > Outcome.PASSED.badness:
+            it.work.keep(guest)
+
+
+@contextmanager
+def _ready(it: _Evaluation) -> Iterator[Machine]:
     runtime = _build(it)
     disk = _image(it)
     accelerator = accel.probe(disk.kernel, it.work.store.root, it.work.deadline.within(60.0, "probe of KVM"))
@@ -179,12 +168,7 @@ def _evaluate(it: _Evaluation) -> None:
     it.facts["accelerator"] = accelerator.name
     with _boot(it, disk, accelerator) as guest:
         _prepare(it, guest, runtime)
-        try:
-            _suites(it, guest)
-        finally:
-            _collect(it, guest)
-        if it.work.keep is not None and it.result().outcome.badness > Outcome.PASSED.badness:
-            it.work.keep(guest)
+        yield guest
 
 
 def _build(it: _Evaluation) -> Artifact | None:
@@ -222,7 +206,11 @@ def _boot(it: _Evaluation, disk: Image, accelerator: Accelerator) -> Iterator[Ma
     machine.clean(place)
     with ExitStack() as stack:
         with it.phase(Phase.BOOT, f"under {accelerator.name}") as progress:
-            guest = stack.enter_context(machine.boot(spec, place, progress.deadline))
+            fresh = it.work.fresh or any(file.fresh_boot for file in it.plan.suites.values())
+            start = machine.start(spec, place, progress.deadline, store=it.work.store, fresh=fresh)
+            guest = stack.enter_context(start)
+            it.facts["boot"] = guest.record.origin
+            progress.text = f"{guest.record.origin}, under {accelerator.name}. {guest.record.note}".rstrip(" .")
         yield guest
 
 

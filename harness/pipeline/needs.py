@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness import build, image
 from harness.model import Event, Phase, State
-from harness.pipeline.evaluation import BUDGETS, Workplace
+from harness.pipeline.workplace import BUDGETS, Workplace
 from harness.plan import Plan
 from harness.wait import Deadline
 

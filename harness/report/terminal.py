@@ -63,7 +63,7 @@ def run_summary(run: RunResult, directory: Path) -> RenderableType:
             Text(cell.id, style=STYLES[cell.outcome]),
             *(_count(case for case in cell.cases if case.suite == suite) for suite in suites),
             duration(cell.seconds),
-            duration(cell.seconds_of(Phase.BOOT)),
+            _boot(cell),
         )
     return Group(table, *(line for cell in run.cells for line in _findings(cell)), _last_line(run, directory))
 
@@ -104,6 +104,12 @@ def rates(run: RunResult) -> Table:
                 f"{cell.id} {name}", f"{sum(failures)}/{len(failures)}", f"{rate:.0%}", f"{low:.0%} to {high:.0%}"
             )
     return table
+
+
+def _boot(cell: CellResult) -> str:
+    """`1.2 s (memory)`, or nothing if it was not begun."""
+    took = duration(cell.seconds_of(Phase.BOOT))
+    return f"{took} ({cell.facts['boot']})" if "boot" in cell.facts else took
 
 
 def _count(cases: Iterable[CaseResult]) -> Text:

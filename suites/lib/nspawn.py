@@ -12,6 +12,9 @@ from suites.lib.runtime import PATH, Container, Spec
 
 __all__ = ["Nspawn", "connect"]
 
+OWN_SCOPE = 259
+"""Version of systemd since which nspawn allocates the scope of its container."""
+
 START = r"""
 unit=$1; shift
 systemd-run --quiet --collect --unit="$unit" --property=Type=notify --property=NotifyAccess=all \
@@ -41,10 +44,13 @@ while [ -e "/run/systemd/machines/$1" ] || [ -e "/run/systemd/transient/$2" ]; d
     [ $((n -= 1)) -gt 0 ] || { echo "machined still has $1 or its scope" >&2; exit 1; }
     sleep 0.1
 done
-# What an nspawn that was killed could not remove; the second is there since systemd 257, and a mount.
+# What an nspawn that was killed could not remove; the second is there since systemd 257, and a mount; the place
+# of the third is that of systemd 262.
 [ ! -d "/run/systemd/nspawn/propagate/$1" ] || rmdir "/run/systemd/nspawn/propagate/$1"
-exported=/run/systemd/nspawn/unix-export/$1
-[ ! -d "$exported" ] || { umount "$exported" 2>/dev/null; rmdir "$exported"; }
+for exported in "/run/systemd/nspawn/unix-export/$1" "/run/systemd/nspawn/$1/unix-export"; do
+    [ ! -d "$exported" ] || { umount "$exported" 2>/dev/null; rmdir "$exported"; }
+done
+rmdir "/run/systemd/nspawn/$1/"* "/run/systemd/nspawn/$1" 2>/dev/null
 [ ! -e "/run/$1.result" ] || { cat "/run/$1.result"; rm -f "/run/$1.result"; }
 """
 
@@ -60,11 +66,18 @@ class Nspawn:
     name = "nspawn"
     traces = ("/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export")
 
-    def __init__(self, guest: Guest) -> None:
+    def __init__(self, guest: Guest, version: int) -> None:
         self.guest = guest
+        self.version = version
 
     def scope(self, name: str) -> str:
-        """The scope unit that has a container's processes; unit names escape dashes (systemd-escape(1))."""
+        """The scope unit that has a container's processes.
+
+        Since systemd 259 nspawn asks for it itself and calls it by the machine's name (commit 814db2ae79);
+        before that machined did, with a prefix and dashes escaped as in systemd-escape(1).
+        """
+        if self.version >= OWN_SCOPE:
+            return f"{name}.scope"
         escaped = re.sub(r"[^A-Za-z0-9:_.]", lambda found: f"\\x{ord(found[0]):02x}", name)
         return f"machine-{escaped}.scope"
 
@@ -124,4 +137,5 @@ class Nspawn:
 
 def connect(guest: Guest) -> Nspawn:
     """The engine, in this guest."""
-    return Nspawn(guest)
+    said = guest.do("systemd-nspawn --version")
+    return Nspawn(guest, int(re.findall(r"\d+", said)[0]))

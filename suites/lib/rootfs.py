@@ -59,6 +59,8 @@ printf '[Unit]\nAfter=basic.target harness-probe.service\n[Service]\nType=onesho
     "$ready" >harness-ready.service
 printf '[Unit]\nRequires=basic.target\nAfter=basic.target harness-ready.service\n%s\n' \
     'Wants=harness-probe.service harness-ready.service' >harness.target
+# Not --unit= on PID 1's command line: systemd 262 ignores it in a container.
+ln -sf harness.target default.target
 """
 
 GONE = r"""

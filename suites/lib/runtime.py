@@ -225,7 +225,7 @@ class Runtime:
         """A container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`."""
         name = self._name()
         try:
-            argv = ("/sbin/init", f"--unit={TARGET}", *(LEGACY if self.hierarchies.mode == "legacy" else ()))
+            argv = ("/sbin/init", *(LEGACY if self.hierarchies.mode == "legacy" else ()))
             defaults = Options(read_only=False)
             spec = Spec(name=name, rootfs=self.rootfs.system(name), argv=argv, boots=True, **(defaults | options))
             with self._started(spec) as container:

@@ -1,0 +1,251 @@
+"""Guests that start from the memory of an earlier boot, in a second instead of ten.
+
+The first guest of a kind is booted and saved as it is then: QEMU's migration stream (memory, processors,
+devices) beside what it had written to its disk, as an artifact "warm" in the store. Every further guest of
+exactly the same machine loads the stream and writes to an overlay of its own on the saved disk. QEMU 7.2 has
+no `file:` transport yet, so the stream goes through a descriptor that QEMU inherits (`fd:`).
+
+What a clone must not share is made its own by `WAKE`, before anybody else talks to it. What it does share:
+the ssh host key (it is the image's, and nobody checks it), the host name, the kernel's boot id.
+"""
+
+import os
+import shlex
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from harness import accel, log, qemu
+from harness.errors import CancelledError, DeadlineError, InfrastructureError
+from harness.machine import directory as places
+from harness.machine import life
+from harness.machine.directory import Saved
+from harness.machine.guest import GuestLostError, Machine
+from harness.qemu import MachineSpec, Monitor
+from harness.store import Store, file_digest
+from harness.wait import Deadline, poll
+
+__all__ = ["KIND", "inputs", "load", "start"]
+
+logger = log.get(__name__)
+
+KIND = "warm"
+"""What the store calls a saved guest."""
+
+RECIPE = 1
+"""Raised when what is saved changes in a way that the inputs do not show."""
+
+WAKE = Path(__file__).with_name("wake.sh")
+"""What a restored guest runs first; its arguments are explained there."""
+
+QUIET = 0.5
+"""Seconds after the last ssh command in which sshd in the guest ends its connection, which must not be saved."""
+
+PROBES = 5
+"""How often the guest is asked for its time before it is saved."""
+
+LOADING = 30.0
+"""Seconds in which QEMU loads a memory; it takes a tenth of one, and somewhat more from a slow disk."""
+
+AWAKE = 6.0
+"""Seconds in which a restored guest answers under KVM; multiplied by the accelerator's factor."""
+
+
+@contextmanager
+def start(
+    spec: MachineSpec,
+    directory: Path,
+    deadline: Deadline,
+    *,
+    store: Store,
+    fresh: bool = False,
+    ports: Callable[[], int] = life.free_port,
+) -> Iterator[Machine]:
+    """A guest that is up: from memory, which is saved now if the store has none; it is destroyed with the context.
+
+    A memory that cannot be made, or does not load, is no error: the machine is booted then, and the record's
+    `note` says why. The record's `origin` is "memory" where the memory was there before.
+
+    Args:
+        spec: The machine.
+        directory: Where its files are, see `life.boot`.
+        deadline: For the start alone.
+        store: Where memories are kept.
+        fresh: Boot, whatever the store has, and save nothing.
+        ports: Gives a port to try for ssh, and another one when that is taken.
+
+    Raises:
+        GuestLostError: It died in the boot; the message has the last lines of its console.
+        DeadlineError: It was not up in time; so has this message.
+        InfrastructureError: QEMU did not start.
+    """
+    with ExitStack() as stack:
+        note = ""
+        if not fresh:
+            try:
+                guest = stack.enter_context(_from_memory(spec, directory, deadline, store, ports))
+            except CancelledError:
+                raise
+            except _LostError as error:
+                raise error.cause from error
+            except InfrastructureError as error:
+                deadline.check()
+                why = (
+                    f"QEMU did not accept it: {error.said}." if isinstance(error, life.NotStartedError) else str(error)
+                )
+                # Of a guest that died, the first line is the cause, and the others are its console.
+                note = f"The saved memory was not used: {why.splitlines()[0]}"
+                logger.warning("%s: %s", spec.name, note)
+            else:
+                yield guest
+                return
+        yield stack.enter_context(life.boot(spec, directory, deadline, ports=ports, note=note))
+
+
+def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
+    """Everything that a saved memory depends on; it loads into exactly this machine only.
+
+    The command line has the processors, the memory, the devices and the accelerator in it. Files are told apart
+    by size and time of change, as reading them takes longer than the start; an artifact is never changed in place.
+
+    Raises:
+        InfrastructureError: QEMU is not installed, or the image is not there.
+    """
+    nowhere = Path("-")
+    shape = qemu.argv(replace(spec, name="-"), overlay=nowhere, port=0, sockets=nowhere, console=nowhere, ssh_key="")
+    try:
+        files = {str(path): _stamp(path) for path in (spec.disk, spec.kernel, spec.initrd, *spec.disks)}
+    except OSError as error:
+        raise InfrastructureError(f"The image of {spec.name} is not whole: {error}.") from error
+    return {
+        "recipe": RECIPE,
+        "qemu": accel.qemu_version(deadline),
+        "argv": shape,
+        "files": files,
+        "wake": file_digest(WAKE),
+        # Under KVM the processor is the computer's own.
+        "processor": _processor() if spec.accelerator.name == "kvm" else "",
+    }
+
+
+class _LostError(InfrastructureError):
+    """The guest that was booted in order to be saved did not come up, which another boot would not mend."""
+
+    def __init__(self, cause: InfrastructureError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _stamp(path: Path) -> list[int]:
+    info = path.stat()
+    return [info.st_size, info.st_mtime_ns]
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a file of the kernel
+        wanted = ("model name", "flags", "microcode")
+        return "".join(sorted({line for line in file if line.startswith(wanted)}))
+
+
+@contextmanager
+def _from_memory(
+    spec: MachineSpec, directory: Path, deadline: Deadline, store: Store, ports: Callable[[], int]
+) -> Iterator[Machine]:
+    def fill(target: Path) -> Mapping[str, Any]:
+        return _save(spec, directory, Saved(target), deadline)
+
+    artifact = store.obtain(KIND, inputs(spec, deadline), fill, deadline)
+    saved = Saved(artifact.path)
+    with life.started(spec, directory, deadline, ports=ports, saved=saved) as (guest, monitor):
+        if not artifact.cached:
+            guest.record = replace(guest.record, origin="cold")
+            guest.record.write(guest.place)
+        load(guest, monitor, deadline.within(LOADING, f"loading of the memory {saved.memory}"))
+        behind = time.time_ns() - int(saved.clock.read_text(encoding="ascii"))
+        _wake(guest, behind, deadline.within(AWAKE * spec.accelerator.factor, f"awakening of {spec.name}"))
+        yield guest
+
+
+def _save(spec: MachineSpec, directory: Path, saved: Saved, deadline: Deadline) -> Mapping[str, Any]:
+    """Boot a guest in the machine's own directory, so that its console is evidence there, and save it."""
+    with ExitStack() as stack:
+        try:
+            booted, monitor = stack.enter_context(life.booted(spec, directory, deadline))
+        except (GuestLostError, DeadlineError) as error:
+            raise _LostError(error) from error
+        booted.run("sync", deadline=deadline)
+        ahead = _clock(booted, deadline)
+        booted.disconnect(deadline)
+        deadline.pause(QUIET)
+        monitor.execute("stop", deadline)
+        saved.clock.write_text(f"{time.time_ns() + ahead}\n", encoding="ascii")
+        with saved.memory.open("wb") as file:
+            monitor.send_descriptor("memory", file.fileno(), deadline)
+            monitor.execute("migrate-set-parameters", deadline, **{"max-bandwidth": 1 << 40})
+            monitor.execute("migrate", deadline, uri="fd:memory")
+            _wait_saved(monitor, deadline)
+        shutil.copyfile(booted.place.overlay, saved.overlay)
+        shutil.copyfile(booted.place.console, saved.console)
+        shutil.copyfile(booted.place.key, saved.key)
+        saved.key.chmod(0o600)
+    return {"title": f"memory of {spec.name}, {spec.cores} processors, {spec.memory} MiB, {spec.accelerator.name}"}
+
+
+def _clock(guest: Machine, deadline: Deadline) -> int:
+    """How far the guest's clock is ahead of ours, in nanoseconds; the quickest of some answers tells best."""
+    answers = []
+    for _ in range(PROBES):
+        begin = time.time_ns()
+        said = int(guest.run("date +%s%N", deadline=deadline).out)
+        end = time.time_ns()
+        answers.append((end - begin, said - (begin + end) // 2))
+    return min(answers)[1]
+
+
+def _wait_saved(monitor: Monitor, deadline: Deadline) -> None:
+    def attempt() -> bool | None:
+        answer = cast("dict[str, Any]", monitor.execute("query-migrate", deadline))
+        if answer.get("status") in {"failed", "cancelled"}:
+            why = answer.get("error-desc", "QEMU gave no reason")
+            raise InfrastructureError(f"QEMU could not save the guest: {why}.")
+        return True if answer.get("status") == "completed" else None
+
+    poll(attempt, deadline, every=0.02)
+
+
+def load(guest: Machine, monitor: Monitor, deadline: Deadline) -> None:
+    """Wait until QEMU has loaded the memory, and let the guest run.
+
+    Raises:
+        NotStartedError: QEMU did not accept the memory.
+        DeadlineError: It was not loaded in time.
+    """
+
+    def attempt() -> bool | None:
+        if not guest.record.alive:
+            raise InfrastructureError(f"QEMU is gone: {guest.last_words()}.")
+        answer = cast("dict[str, Any]", monitor.execute("query-status", deadline))
+        return True if answer["status"] != "inmigrate" else None
+
+    try:
+        poll(attempt, deadline, every=0.005)
+        monitor.execute("cont", deadline)
+    except InfrastructureError as error:
+        if guest.record.alive or isinstance(error, DeadlineError):
+            raise
+        said = guest.last_words()
+        raise life.NotStartedError(f"QEMU did not load the memory of {guest.name}: {said}.", said=said) from error
+
+
+def _wake(guest: Machine, behind: int, deadline: Deadline) -> None:
+    """Make the clone a guest of its own, whose clock is so many nanoseconds behind; its own key logs in from then on."""
+    public = guest.place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+    arguments = [str(behind), uuid.uuid4().hex, os.urandom(64).hex(), public]
+    guest.run(f"set -- {shlex.join(arguments)}\n{WAKE.read_text(encoding='utf-8')}", deadline=deadline)
+    config = places.ssh_config(port=guest.record.port, key=guest.place.key, sockets=Path(guest.record.sockets))
+    guest.ssh_config.write_text(config, encoding="utf-8")
