@@ -1,6 +1,7 @@
 """`evaluate(plan)`: the one place where build, image, machine and suite meet."""
 
-from harness.pipeline.evaluation import INTERRUPTED, evaluate, ready
+from harness.pipeline.evaluation import INTERRUPTED, evaluate
+from harness.pipeline.guest import ready
 from harness.pipeline.needs import Need, needs
 from harness.pipeline.workplace import BUDGETS, Workplace
 

@@ -1,0 +1,129 @@
+"""From a plan to a running guest that has proved what it is, with its runtime installed."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from harness import accel, build, image, log, machine
+from harness.accel import Accelerator
+from harness.errors import DeadlineError
+from harness.image import Image
+from harness.machine import GuestLostError, Machine
+from harness.model import Phase
+from harness.pipeline.state import Evaluation
+from harness.pipeline.workplace import BUDGETS, Workplace
+from harness.plan import Plan
+from harness.qemu import MachineSpec
+from harness.store import Artifact
+from harness.wait import Deadline
+
+__all__ = ["guest_of", "ready"]
+
+logger = log.get(__name__)
+
+
+@contextmanager
+def ready(plan: Plan, work: Workplace, directory: Path) -> Iterator[Machine]:
+    """The running guest of a cell, with its runtime installed; it is destroyed when the context ends.
+
+    Args:
+        plan: What is done.
+        work: What all cells share.
+        directory: Where the evidence goes.
+
+    Raises:
+        HarnessError: It could not be built, made or booted; or it was interrupted.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with guest_of(Evaluation(plan=plan, directory=directory, work=work)) as guest:
+        yield guest
+
+
+@contextmanager
+def guest_of(it: Evaluation) -> Iterator[Machine]:
+    """As `ready`, for an evaluation that has begun; what the guest proved is in its facts."""
+    runtime = _build(it)
+    disk = _image(it)
+    accelerator = accel.probe(disk.kernel, it.work.store.root, it.work.deadline.within(60.0, "probe of KVM"))
+    it.factor = accelerator.factor
+    it.facts["accelerator"] = accelerator.name
+    with _boot(it, disk, accelerator) as guest:
+        _prepare(it, guest, runtime)
+        yield guest
+
+
+def _build(it: Evaluation) -> Artifact | None:
+    request = it.plan.build
+    if request is None:
+        return None
+    with it.phase(Phase.BUILD, f"{request.name} {request.version} with Go {request.go}") as progress:
+        spec = request.resolve(it.work.store, progress.deadline)
+        progress.text = spec.title
+        artifact = build.build(spec, it.work.store, progress.deadline, it.directory / "build.log")
+        progress.cached = artifact.cached
+    return artifact
+
+
+def _image(it: Evaluation) -> Image:
+    spec = it.plan.image
+    with it.phase(Phase.IMAGE, f"{spec.distro}/{spec.channel}") as progress:
+        progress.cached = image.find(spec, it.work.store) is not None
+        made = image.make(spec, it.work.store, progress.deadline, it.directory / "image.log")
+        progress.text = f"{spec.distro}/{spec.channel}: systemd {made.systemd}, kernel {made.kernel_version}"
+    return made
+
+
+@contextmanager
+def _boot(it: Evaluation, disk: Image, accelerator: Accelerator) -> Iterator[Machine]:
+    spec = machine.specify(
+        disk,
+        name=it.plan.cell.id,
+        arguments=it.plan.arguments,
+        accelerator=accelerator,
+        cores=it.plan.cpus,
+        memory=it.plan.memory,
+    )
+    place = it.directory / "machine"
+    machine.clean(place)
+    with ExitStack() as stack:
+        with it.phase(Phase.BOOT, f"under {accelerator.name}") as progress:
+            guest = stack.enter_context(_started(it, spec, place, progress.deadline))
+            it.facts["boot"] = guest.record.origin
+            progress.text = f"{guest.record.origin}, under {accelerator.name}. {guest.record.note}".rstrip(" .")
+        yield guest
+
+
+@contextmanager
+def _started(it: Evaluation, spec: MachineSpec, place: Path, deadline: Deadline) -> Iterator[Machine]:
+    """A guest that is up; a boot that is lost is tried again once, which the facts and the directory then show.
+
+    Under emulation a kernel that patches its own code while another processor runs it can hang or stumble (seen
+    once in some hundred boots), which says nothing about the cell. What is really broken is so twice.
+    """
+    fresh = it.work.fresh or any(file.fresh_boot for file in it.plan.suites.values())
+    with ExitStack() as stack:
+        try:
+            first = deadline.within(deadline.seconds / 3, deadline.what)
+            guest = stack.enter_context(machine.start(spec, place, first, store=it.work.store, fresh=fresh))
+        except (GuestLostError, DeadlineError) as error:
+            deadline.check()
+            logger.warning("%s: the boot is tried again: %s", it.plan.cell.id, str(error).splitlines()[0])
+            it.facts["boot_retry"] = str(error).splitlines()[0]
+            lost = place.with_name("machine-lost")
+            shutil.rmtree(lost, ignore_errors=True)
+            place.rename(lost)
+            guest = stack.enter_context(machine.start(spec, place, deadline, store=it.work.store, fresh=fresh))
+        yield guest
+
+
+def _prepare(it: Evaluation, guest: Machine, runtime: Artifact | None) -> None:
+    """Put the runtime into the guest, and let the guest prove what it is before any case runs."""
+    cell = it.plan.cell
+    deadline = it.work.deadline.within(BUDGETS[Phase.BOOT] * it.factor, f"preparation of {cell.id}")
+    found = machine.prove(guest, systemd=cell.systemd, cgroup=cell.cgroup, deadline=deadline)
+    it.facts.update(systemd=found.systemd, kernel=found.kernel, cgroup=found.cgroup.value)
+    if runtime is not None:
+        guest.copy_in(runtime.path, "/", deadline=deadline)
+    said = guest.run([it.plan.command, "--version"], deadline=deadline).out.splitlines()
+    it.facts["runtime"] = said[0] if said else ""
