@@ -29,7 +29,7 @@ lint: deps
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	shellcheck ci/install-deps ci/with-docker .ci/run
+	shellcheck ci/in-debian ci/install-deps ci/with-docker .ci/run
 
 format: deps
 	$(BIN)/ruff check --fix .

@@ -76,7 +76,7 @@ class CellResult(ResultModel):
         id: The cell's identifier.
         axes: Its place on each axis.
         phases: The phases of its plan that were begun.
-        facts: What the guest proved: systemd's version, kernel, cgroup mode, accelerator.
+        facts: What the guest proved (systemd's version, kernel, cgroup mode), and what it ran under and why.
         cases: Its cases, in the order in which they ran.
         error: Why the cell broke, where it did: whole sentences, for people.
         again: The command line that repeats it.
@@ -119,7 +119,7 @@ class RunResult(ResultModel):
         command: The command line that repeats it.
         started: Time of its start, ISO 8601 in UTC.
         seconds: How long it took.
-        computer: What ran it: cores, memory, QEMU, accelerator and why.
+        computer: What ran it: cores and kernel; what a guest ran under is in its cell's facts.
         cells: Its cells, in the order of the matrix.
         interrupted: Whether it was ended before its cells were.
     """

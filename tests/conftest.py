@@ -39,7 +39,7 @@ def docker() -> Iterator[None]:
         assert guard.stdin is not None
         assert guard.stdout is not None
         if guard.stdout.readline() != "ready\n":
-            pytest.skip("There is no Docker daemon, and none could be started; see above for the reason.")
+            pytest.fail("There is no Docker daemon, and none could be started; see above for the reason.")
         yield
         # The end of its input ends `cat`, and with it the daemon if it was started for us.
         guard.stdin.close()

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -41,14 +40,11 @@ def test_with_docker_ends_with_its_command(docker: None) -> None:
 
 
 def test_install_deps_does_nothing_when_all_is_there() -> None:
-    """On a computer that has everything it is silent and takes less than two seconds."""
+    """On a computer that has everything it says nothing and installs nothing."""
     first = _run(CI / "install-deps")
-    if first.returncode != 0:
-        pytest.skip(f"This computer cannot install packages: {first.stderr}")
-    begin = time.monotonic()
+    assert first.returncode == 0, first.stderr
     done = _run(CI / "install-deps")
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
-    assert time.monotonic() - begin < 2
 
 
 @pytest.mark.parametrize(("tool", "name"), [("dnf", "qemu-img"), ("zypper", "qemu-tools")])

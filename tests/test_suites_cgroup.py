@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import accel, catalog, machine, suite
+from harness import accel, catalog, machine, matrix, pipeline, suite
 from harness.image import Image
 from harness.machine import Machine
 from harness.model import Cell, CgroupMode, Outcome
+from harness.pipeline import Workplace
+from harness.plan import plan
 from harness.results import CaseResult
 from harness.store import Store
 from harness.suite import Limits, SuiteSpec, read_report
@@ -65,13 +67,23 @@ def failed(cases: list[CaseResult]) -> dict[str, str]:
     return {case.nodeid: case.message for case in cases if case.outcome not in {Outcome.PASSED, Outcome.SKIPPED}}
 
 
-def test_suite_passes_in_unified_mode(guest: Machine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [CgroupMode.LEGACY, CgroupMode.UNIFIED])
+@pytest.mark.parametrize("runtime", ["nspawn", "runc"])
+def test_suite_passes(
+    mode: CgroupMode, runtime: str, store: Store, docker: None, bookworm: Image, tmp_path: Path
+) -> None:
     """Every case passes or says why it cannot: the other modes, the other runtime, an older systemd."""
-    cases = run(CELL, guest, tmp_path)
+    known = catalog.load(ROOT)
+    versions = {"runtime_version": "1.1.5", "go": "1.27"} if runtime == "runc" else {}
+    wanted = replace(CELL, cgroup=mode, runtime=runtime, **versions)
+    project = matrix.load(ROOT / "matrix.yaml", known)
+    work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"))
+    result = pipeline.evaluate(plan(wanted, project, known, ("cgroup",)), work, tmp_path / "cell")
 
-    assert failed(cases) == {}
-    assert sum(case.outcome is Outcome.PASSED for case in cases) >= 35
-    assert all(case.message.startswith("needs ") for case in cases if case.outcome is Outcome.SKIPPED)
+    assert result.error is None
+    assert failed(list(result.cases)) == {}
+    assert sum(case.outcome is Outcome.PASSED for case in result.cases) >= 35
+    assert all(case.message.startswith("needs ") for case in result.cases if case.outcome is Outcome.SKIPPED)
 
 
 @pytest.mark.parametrize("mode", [CgroupMode.LEGACY, CgroupMode.HYBRID])

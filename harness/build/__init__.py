@@ -23,7 +23,7 @@ from harness.store import Artifact, Store
 from harness.toolchain import Toolchain
 from harness.wait import Deadline
 
-__all__ = ["KIND", "BuildError", "BuildSpec", "Builder", "build", "find", "inputs", "prune_images", "recipe"]
+__all__ = ["KIND", "LOG", "BuildError", "BuildSpec", "Builder", "build", "find", "inputs", "prune_images", "recipe"]
 
 KIND = "runtime"
 

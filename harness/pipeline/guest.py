@@ -47,7 +47,7 @@ def guest_of(it: Evaluation) -> Iterator[Machine]:
     disk = _image(it)
     accelerator = accel.probe(disk.kernel, it.work.store.root, it.work.deadline.within(60.0, "probe of KVM"))
     it.factor = accelerator.factor
-    it.facts["accelerator"] = accelerator.name
+    it.facts.update(accelerator=accelerator.name, accelerator_reason=accelerator.reason)
     with _boot(it, disk, accelerator) as guest:
         _prepare(it, guest, runtime)
         yield guest
@@ -62,6 +62,10 @@ def _build(it: Evaluation) -> Artifact | None:
         progress.text = spec.title
         artifact = build.build(spec, it.work.store, progress.deadline, it.directory / "build.log")
         progress.cached = artifact.cached
+    # Most often the build was done before, as a task of its own or in another run; its log belongs to this cell too.
+    kept = artifact.path.with_name(build.LOG)
+    if kept.exists():
+        shutil.copyfile(kept, it.directory / build.LOG)
     return artifact
 
 

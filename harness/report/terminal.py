@@ -65,7 +65,13 @@ def run_summary(run: RunResult, directory: Path) -> RenderableType:
             duration(cell.seconds),
             _boot(cell),
         )
-    return Group(table, *(line for cell in run.cells for line in _findings(cell)), _last_line(run, directory))
+    reasons = {cell.facts["accelerator_reason"] for cell in run.cells if "accelerator_reason" in cell.facts}
+    return Group(
+        table,
+        *(line for cell in run.cells for line in _findings(cell)),
+        *(Text(reason, style="dim") for reason in sorted(reasons)),
+        _last_line(run, directory),
+    )
 
 
 CONFIDENT = 1.96
