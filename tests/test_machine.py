@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,19 @@ def test_old_modes(
         booted.reboot(deadline=deadline.within(180, "reboot"))
         assert booted.run("ls /run/gone /root/kept 2>/dev/null", deadline=deadline, expect=(2,)).out == "/root/kept\n"
         machine.prove(booted, systemd="252", cgroup=mode, deadline=deadline)
+
+
+def test_guest_that_reboots_in_a_loop(
+    bookworm: Image, accelerator: Accelerator, tmp_path: Path, deadline: Deadline
+) -> None:
+    """A guest whose boot ends in a reboot is lost at the first one, and not at the end of the deadline."""
+    spec = specify(bookworm, accelerator, CgroupMode.UNIFIED)
+    spec = replace(spec, arguments=(*spec.arguments, "systemd.unit=reboot.target"))
+    with (
+        pytest.raises(GuestLostError, match="The guest rebooted by itself"),
+        machine.boot(spec, tmp_path / "m", deadline.within(300, "boot")),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("mode", [CgroupMode.LEGACY, CgroupMode.UNIFIED])

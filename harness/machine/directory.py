@@ -122,6 +122,7 @@ class Record:
         argv: The command that runs it.
         origin: Whether it was booted for its user ("cold"), or the memory of an earlier boot was there ("memory").
         note: Why it was booted although a memory was wanted, a whole sentence; else empty.
+        resets: How many QMP events RESET the harness caused, two or more in a reboot; None while it reboots the guest.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Record:
     argv: tuple[str, ...] = ()
     origin: str = "cold"
     note: str = ""
+    resets: int | None = 0
 
     def write(self, place: Place) -> None:
         """Replace machine.json."""

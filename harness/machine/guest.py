@@ -4,7 +4,9 @@ import json
 import shlex
 import tempfile
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness import log, proc
 from harness.console import Console
@@ -68,7 +70,12 @@ class Machine:
         fatal = self.console.fatal
         if fatal:
             return f"{fatal.description} See {self.place.console}:{fatal.line}: {fatal.text}"
-        kinds = {event["event"] for event in self._events()}
+        events = self._events()
+        resets = _resets(events)
+        # Another process may have rebooted it, so the record is read anew.
+        if resets and (known := Record.read(self.place).resets) is not None and resets > known:
+            return f"The guest rebooted by itself; {self.place.console} has what it said before."
+        kinds = {event["event"] for event in events}
         if "GUEST_PANICKED" in kinds:
             return f"The guest's kernel panicked; see the end of {self.place.console}."
         if "BLOCK_IO_ERROR" in kinds:
@@ -77,7 +84,7 @@ class Machine:
             return f"QEMU is not running any more ({self.last_words()}); see {self.place.qemu_log}."
         return None
 
-    def _events(self) -> list[dict[str, object]]:
+    def _events(self) -> list[dict[str, Any]]:
         try:
             lines = self.place.events.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -203,6 +210,7 @@ class Machine:
             DeadlineError: It was not up in time.
         """
         before = self._boot_id(deadline)
+        replace(Record.read(self.place), resets=None).write(self.place)
         self.run("systemctl reboot --no-block", deadline=deadline, expect=None)
         self.disconnect(deadline)
 
@@ -211,6 +219,7 @@ class Machine:
 
         poll(again, deadline, every=0.5)
         self.wait_ready(deadline)
+        replace(Record.read(self.place), resets=_resets(self._events())).write(self.place)
 
     def _boot_id(self, deadline: Deadline) -> str:
         self.check()
@@ -246,3 +255,8 @@ class Machine:
         if Path(self.record.sockets, "ssh").exists():
             argv = ["ssh", "-F", str(self.ssh_config), "-O", "exit", SSH_ALIAS]
             proc.run(argv, deadline=deadline, expect=None)
+
+
+def _resets(events: list[dict[str, Any]]) -> int:
+    """How often the guest was reset by itself, as opposed to QEMU's own command."""
+    return sum(event["event"] == "RESET" and bool(event["data"].get("guest")) for event in events)
