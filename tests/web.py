@@ -86,8 +86,8 @@ def _answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
     if site.breaks:
         body = body[: site.breaks.pop(0)]
         handler.close_connection = True
+    site.sent += len(body)  # before it is sent: the client may be done before this thread goes on
     handler.wfile.write(body)
     handler.wfile.flush()
-    site.sent += len(body)
     if callable(site.hook):
         site.hook()
