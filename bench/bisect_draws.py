@@ -8,8 +8,8 @@ import numpy as np
 from bench.bisect_histories import Truth, linear, merged
 from bench.bisect_play import Played
 from bench.bisect_rivals import Found
-from harness.bisect import History
-from harness.bisect.history import Mask
+from harness.bisect.engine import History
+from harness.bisect.engine.history import Mask
 
 __all__ = ["SEED", "Case", "boots", "cases", "exact", "mean", "say", "share"]
 

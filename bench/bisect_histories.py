@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.bisect.history import OUTSIDE, History, Mask
+from harness.bisect.engine.history import OUTSIDE, History, Mask
 
 __all__ = ["Truth", "linear", "merged", "stretches"]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.bisect_histories import Truth
-from harness.bisect import Answer, Observation, Purpose, Request, Search, Settings
-from harness.bisect.terms import AnswerKind
+from harness.bisect.engine import Answer, Observation, Purpose, Request, Search, Settings
+from harness.bisect.engine.terms import AnswerKind
 from harness.model import Verdict
 
 __all__ = ["Played", "observe", "play"]

@@ -8,8 +8,8 @@ from bench.bisect_draws import SEED, Case, boots, exact, mean, say, share
 from bench.bisect_histories import Truth, linear, merged
 from bench.bisect_play import MOST, Played, play
 from bench.bisect_rivals import git_bisect, majority
-from harness.bisect import Noise, Settings
-from harness.bisect.rates import without_culprit
+from harness.bisect.engine import Noise, Settings
+from harness.bisect.engine.rates import without_culprit
 
 __all__ = ["facf", "large"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.bisect_histories import Truth
-from harness.bisect.history import History
+from harness.bisect.engine.history import History
 
 __all__ = ["Found", "git_bisect", "majority"]
 

@@ -21,7 +21,7 @@ from bench.bisect_histories import Truth, linear, merged, stretches
 from bench.bisect_play import MOST, Played, play
 from bench.bisect_published import facf, large
 from bench.bisect_rivals import Found, git_bisect, majority
-from harness.bisect import Noise, Observation, Search, Settings
+from harness.bisect.engine import Noise, Observation, Search, Settings
 from harness.model import Verdict
 
 

@@ -3,7 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from harness.bisect import History
+from harness.bisect.engine import History
 
 GOOD = "good"
 

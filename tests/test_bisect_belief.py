@@ -8,10 +8,10 @@ from bisect_graphs import graphs, history_of, walk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bisect import Noise, Settings
-from harness.bisect.belief import Belief
-from harness.bisect.history import OUTSIDE
-from harness.bisect.rates import JEFFREYS, Rates, without_culprit
+from harness.bisect.engine import Noise, Settings
+from harness.bisect.engine.belief import Belief
+from harness.bisect.engine.history import OUTSIDE
+from harness.bisect.engine.rates import JEFFREYS, Rates, without_culprit
 from harness.errors import UsageError
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12)

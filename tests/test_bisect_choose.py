@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.bisect_histories import linear
-from harness.bisect.belief import Belief
-from harness.bisect.choose import Costs, Priced, best, information
-from harness.bisect.rates import Rates
-from harness.bisect.testability import Testability
+from harness.bisect.engine.belief import Belief
+from harness.bisect.engine.choose import Costs, Priced, best, information
+from harness.bisect.engine.rates import Rates
+from harness.bisect.engine.testability import Testability
 
 
 def bits(chances):

@@ -8,8 +8,8 @@ from bisect_graphs import GOOD, graphs, history_of, walk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bisect import History
-from harness.bisect.history import OUTSIDE
+from harness.bisect.engine import History
+from harness.bisect.engine.history import OUTSIDE
 from harness.errors import UsageError
 
 

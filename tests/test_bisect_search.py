@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.bisect_histories import Truth, linear, merged
 from bench.bisect_play import observe, play
-from harness.bisect import AnswerKind, Goal, Noise, Observation, Purpose, Search, Settings, Stage
+from harness.bisect.engine import AnswerKind, Goal, Noise, Observation, Purpose, Search, Settings, Stage
 from harness.errors import UsageError
 from harness.model import Verdict
 

@@ -9,7 +9,7 @@ from bench.bisect_draws import boots, cases, mean, share
 from bench.bisect_histories import Truth, linear, merged, stretches
 from bench.bisect_play import play
 from bench.bisect_rivals import git_bisect, majority
-from harness.bisect import Noise, Observation, Search, Settings
+from harness.bisect.engine import Noise, Observation, Search, Settings
 from harness.model import Verdict
 
 

@@ -1,43 +1,5 @@
-"""Search for the first bad commit of a history, with tests that may lie and commits that may not build.
+"""Bisection: which commit changed what a test says.
 
-The engine does no input or output: it is told observations and says what to test next.
-
-- `history`: the candidate commits as a DAG, and sums over ancestors.
-- `rates`: what is believed about how often the test fails before and after the culprit.
-- `belief`: the posterior over culprits, and over "there is no culprit".
-- `testability`: which commits probably do not build or boot.
-- `choose`: the next commits, by expected information per second.
-- `search`: the loop as a state machine that is a fold over the observations.
+`engine` is the pure search. Everything around it is here: the user's repository, the journal, the oracle
+that builds, boots and tests a revision, and the proof of what was found.
 """
-
-from harness.bisect.choose import Costs
-from harness.bisect.history import History
-from harness.bisect.search import Search
-from harness.bisect.terms import (
-    Answer,
-    AnswerKind,
-    Goal,
-    Noise,
-    Observation,
-    Purpose,
-    Request,
-    Settings,
-    Stage,
-    Suspect,
-)
-
-__all__ = [
-    "Answer",
-    "AnswerKind",
-    "Costs",
-    "Goal",
-    "History",
-    "Noise",
-    "Observation",
-    "Purpose",
-    "Request",
-    "Search",
-    "Settings",
-    "Stage",
-    "Suspect",
-]

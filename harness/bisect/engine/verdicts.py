@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.bisect.history import OUTSIDE, Mask
-from harness.bisect.terms import Answer, AnswerKind, Goal, Noise, RateEstimate, Suspect
+from harness.bisect.engine.history import OUTSIDE, Mask
+from harness.bisect.engine.terms import Answer, AnswerKind, Goal, Noise, RateEstimate, Suspect
 from harness.model import Verdict
 
 if TYPE_CHECKING:
-    from harness.bisect.search import Search
+    from harness.bisect.engine.search import Search
 
 __all__ = ["decide"]
 

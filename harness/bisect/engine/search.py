@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from harness.bisect import verdicts
-from harness.bisect.belief import Belief
-from harness.bisect.choose import Costs, Priced, best, entropy, information
-from harness.bisect.history import OUTSIDE, Floats, History, Mask
-from harness.bisect.rates import Rates
-from harness.bisect.terms import Answer, Goal, Noise, Observation, Purpose, Request, Settings, Stage
-from harness.bisect.testability import Testability
+from harness.bisect.engine import verdicts
+from harness.bisect.engine.belief import Belief
+from harness.bisect.engine.choose import Costs, Priced, best, entropy, information
+from harness.bisect.engine.history import OUTSIDE, Floats, History, Mask
+from harness.bisect.engine.rates import Rates
+from harness.bisect.engine.terms import Answer, Goal, Noise, Observation, Purpose, Request, Settings, Stage
+from harness.bisect.engine.testability import Testability
 from harness.errors import UsageError
 from harness.model import Verdict
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.bisect.belief import Belief
-from harness.bisect.history import Floats, History, Mask
+from harness.bisect.engine.belief import Belief
+from harness.bisect.engine.history import Floats, History, Mask
 
 __all__ = ["Costs", "Priced", "best", "entropy", "information"]
 

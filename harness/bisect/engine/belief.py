@@ -6,9 +6,9 @@ such commits; a group is refined when a commit is tested for the first time.
 
 import numpy as np
 
-from harness.bisect.history import Floats, History, Mask
-from harness.bisect.rates import Rates
-from harness.bisect.terms import RateEstimate
+from harness.bisect.engine.history import Floats, History, Mask
+from harness.bisect.engine.rates import Rates
+from harness.bisect.engine.terms import RateEstimate
 
 __all__ = ["Belief"]
 

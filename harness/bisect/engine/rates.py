@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.bisect.history import Floats
-from harness.bisect.terms import Noise, RateEstimate, Settings
+from harness.bisect.engine.history import Floats
+from harness.bisect.engine.terms import Noise, RateEstimate, Settings
 from harness.errors import UsageError
 
 __all__ = ["Marginals", "Rates", "without_culprit"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.bisect.history import OUTSIDE, Floats, Indices, Mask
+from harness.bisect.engine.history import OUTSIDE, Floats, Indices, Mask
 
 __all__ = ["Testability"]
 
