@@ -4,7 +4,7 @@ The engines (build, image, machine, suite) get their own specs out of it and nev
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import build, image, source, toolchain
@@ -12,12 +12,12 @@ from harness.build import Builder, BuildSpec
 from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
 from harness.errors import UsageError
 from harness.image import ImageSpec
-from harness.matrix import Matrix
+from harness.matrix import Matrix, systemd_version
 from harness.model import Cell, Phase, State
 from harness.store import Store, key_of
 from harness.wait import Deadline
 
-__all__ = ["BuildRequest", "Plan", "Step", "explain", "plan", "plans"]
+__all__ = ["BuildRequest", "Plan", "Step", "explain", "plan", "plans", "with_systemd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +29,8 @@ class BuildRequest:
         version: Its version: "1.1.5".
         rules: How it is built.
         source: Where its code comes from.
-        go: Go version: "1.27" is the newest 1.27.x.
-        toolchain: Where Go comes from.
+        go: Go version: "1.27" is the newest 1.27.x; None for what is not written in Go.
+        toolchain: Where Go comes from, or None likewise.
         builder: Where it is built.
     """
 
@@ -38,9 +38,14 @@ class BuildRequest:
     version: str
     rules: Build
     source: Source
-    go: str
-    toolchain: ToolchainFile
+    go: str | None = None
+    toolchain: ToolchainFile | None = None
     builder: Builder
+
+    @property
+    def title(self) -> str:
+        """What is built with what, for people, before that is resolved: "runc 1.1.5 with Go 1.27"."""
+        return f"{self.name} {self.version}" + (f" with Go {self.go}" if self.go else "")
 
     def resolve(self, store: Store, deadline: Deadline) -> BuildSpec:
         """The build with an exact revision and an exact toolchain.
@@ -49,13 +54,16 @@ class BuildRequest:
             UsageError: There is no such version.
             InfrastructureError: The source or the index cannot be reached.
         """
+        go = None
+        if self.go is not None and self.toolchain is not None:
+            go = toolchain.resolve("go", self.toolchain, self.go, store, deadline)
         return BuildSpec(
             name=self.name,
             version=self.version,
             rules=self.rules,
             source=self.source,
             revision=source.resolve(self.source, self.version, store, deadline),
-            toolchain=toolchain.resolve("go", self.toolchain, self.go, store, deadline),
+            toolchain=go,
             builder=self.builder,
         )
 
@@ -67,6 +75,7 @@ class Plan:
     Attributes:
         cell: The cell.
         build: What builds the runtime, or None where it comes with the image.
+        systemd: What builds the systemd that is laid over the image, or None where the image's own is tested.
         image: The disk that is booted.
         arguments: Kernel command line that asks for the cell's cgroup mode.
         memory: Memory of the guest in MiB.
@@ -74,10 +83,12 @@ class Plan:
         command: The runtime's executable in the guest, which is asked for its version.
         suites: Suites that run, by name, with what they declare.
         root: Directory with the suites.
+        builder: Where what is built is built.
     """
 
     cell: Cell
     build: BuildRequest | None
+    systemd: BuildRequest | None
     image: ImageSpec
     arguments: tuple[str, ...]
     memory: int
@@ -85,6 +96,7 @@ class Plan:
     command: str
     suites: Mapping[str, SuiteFile]
     root: Path
+    builder: Builder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +130,9 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
     files = {name: matrix.suite(name, catalog) for name in suites}
     arguments: dict[tuple[str, str], tuple[str, ...]] = {}
     builds: dict[tuple[str, str | None, str | None, str | None], BuildRequest | None] = {}
+    systemds: dict[str, BuildRequest | None] = {}
     images: dict[tuple[str, str], ImageSpec] = {}
+    builder = Builder(matrix.defaults.builder)
     root = catalog.root
     tree = root / "suites"
     result: list[Plan] = []
@@ -129,6 +143,9 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
         made = (cell.runtime, cell.runtime_version, cell.flavor, cell.go)
         if made not in builds:
             builds[made] = _build(cell, matrix, catalog)
+        own = cell.systemd if cell.systemd_built else ""
+        if own not in systemds:
+            systemds[own] = _systemd(cell, matrix, catalog)
         disk = (cell.distro, cell.channel)
         if disk not in images:
             images[disk] = ImageSpec(distro=cell.distro, channel=cell.channel, files=root / "images" / cell.distro)
@@ -136,6 +153,7 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
             Plan(
                 cell=cell,
                 build=builds[made],
+                systemd=systemds[own],
                 image=images[disk],
                 arguments=arguments[mode],
                 memory=matrix.defaults.memory,
@@ -143,6 +161,7 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
                 command=catalog.runtimes[cell.runtime].command,
                 suites=files,
                 root=tree,
+                builder=builder,
             )
         )
     return result
@@ -152,9 +171,48 @@ def _arguments(cell: Cell, catalog: Catalog) -> tuple[str, ...]:
     rule = catalog.systemd.cgroup_rule(cell.systemd, cell.cgroup)
     if rule.arguments is None:
         raise UsageError(f"The cell {cell.id} cannot be: {rule.reason}")
-    if cell.systemd_built:
-        raise UsageError(f"The cell {cell.id} wants systemd built from {cell.systemd}, which is not supported yet.")
     return rule.arguments
+
+
+def with_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, commit: str) -> Plan:
+    """The same plan with another systemd: a commit of a git repository.
+
+    Args:
+        plan: What is done otherwise.
+        catalog: What is known about versions of systemd.
+        source: The repository.
+        version: Version of systemd at that commit: "252".
+        commit: Its full name, 40 hexadecimal digits.
+
+    Raises:
+        UsageError: This version cannot be in the plan's cgroup mode, or nothing is known about building it.
+    """
+    cell = replace(plan.cell, systemd=f"{version}-g{commit[:12]}", systemd_built=True)
+    request = BuildRequest(
+        name=catalog.systemd.name,
+        version=version,
+        rules=catalog.systemd.build,
+        source=source.model_copy(update={"ref": commit}),
+        builder=plan.builder,
+    )
+    return replace(plan, cell=cell, systemd=request, arguments=_arguments(cell, catalog))
+
+
+def _systemd(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
+    if not cell.systemd_built:
+        return None
+    if systemd_version(cell.systemd) is None:
+        raise UsageError(
+            f"The cell {cell.id} wants systemd built from `{cell.systemd}`, whose version only its repository knows.",
+            hint="Name a tag, such as v257, or `VERSION-gCOMMIT`; the version decides how it is built and booted.",
+        )
+    return BuildRequest(
+        name=catalog.systemd.name,
+        version=cell.systemd,
+        rules=catalog.systemd.build,
+        source=source.choose(matrix.component_sources(catalog.systemd.name, catalog), cell.systemd),
+        builder=Builder(matrix.defaults.builder),
+    )
 
 
 def _build(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
@@ -180,8 +238,8 @@ def _build(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
 def explain(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:
     """The steps of a plan, with what the store has of them."""
     steps: list[Step] = []
-    if plan.build is not None:
-        spec = plan.build.resolve(store, deadline)
+    for request in filter(None, (plan.systemd, plan.build)):
+        spec = request.resolve(store, deadline)
         steps.append(
             Step(
                 phase=Phase.BUILD,

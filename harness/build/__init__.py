@@ -1,7 +1,7 @@
 """Builds components from source: a recipe says which commands, a builder runs them, the store keeps the output.
 
 A recipe is a module in this package that defines what `Recipe` says; it is found by its name. The
-output of a build is an artifact of kind "runtime" whose directory stands for the guest's root.
+output of a build is an artifact of kind "build" whose directory stands for the guest's root.
 """
 
 import importlib
@@ -9,23 +9,25 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from harness import source, toolchain
-from harness.build import container, environment, host
+from harness.build import container, environment, host, worktree
 from harness.build.container import Bind, prune_images
 from harness.build.spec import Builder, BuildError, BuildSpec, Command, Places, Recipe
+from harness.catalog import Fixup, Options
 from harness.errors import ConfigError
+from harness.model import VersionRange
 from harness.store import Artifact, Store
-from harness.toolchain import Toolchain
 from harness.wait import Deadline
 
 __all__ = ["KIND", "LOG", "BuildError", "BuildSpec", "Builder", "build", "find", "inputs", "prune_images", "recipe"]
 
-KIND = "runtime"
+KIND = "build"
 
 LOG = "build.log"
 """Name of the log beside a stored artifact's manifest."""
@@ -54,7 +56,7 @@ def recipe(name: str) -> Recipe:
 def inputs(spec: BuildSpec) -> dict[str, Any]:
     """Everything that the output of a build depends on, as plain JSON values."""
     how = recipe(spec.rules.recipe)
-    place = environment.inputs(spec.rules.environment, how.packages(spec)) if spec.builder is Builder.DOCKER else None
+    place = environment.inputs(spec.environment, how.packages(spec)) if spec.builder is Builder.DOCKER else None
     return {
         "name": spec.name,
         "version": spec.version,
@@ -66,8 +68,19 @@ def inputs(spec: BuildSpec) -> dict[str, Any]:
         "toolchain": spec.toolchain.identity if spec.toolchain else None,
         "package": spec.rules.package,
         "tags": list(spec.rules.tags),
+        "options": _fitting(spec, spec.rules.options),
+        "fixups": _fitting(spec, spec.rules.fixups),
         "output": spec.rules.output,
     }
+
+
+def _fitting(spec: BuildSpec, items: tuple[Options, ...] | tuple[Fixup, ...]) -> list[Any]:
+    """What of a knowledge file holds for the version that is built; reasons do not change the output."""
+    return [
+        item.model_dump(mode="json", exclude={"versions", "reason"})
+        for item in items
+        if VersionRange(item.versions).holds(spec.version)
+    ]
 
 
 def find(spec: BuildSpec, store: Store) -> Artifact | None:
@@ -75,14 +88,18 @@ def find(spec: BuildSpec, store: Store) -> Artifact | None:
     return store.find(KIND, inputs(spec))
 
 
-def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path) -> Artifact:
+def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path, *, scratch: Path | None = None) -> Artifact:
     """The output of a build: from the store, or built now from what is fetched now.
+
+    A recipe that builds in a worktree is tried a second time without what earlier builds left there, as that
+    may be what it failed on, and as there are revisions that fail at random.
 
     Args:
         spec: What to build.
         store: Where source, toolchain, environment and output are kept.
         deadline: For all of it.
         log: File that gets the commands and their output; not touched when nothing is built.
+        scratch: Directory for a worktree of its own: it is built from nothing, whatever the store has.
 
     Returns:
         An artifact whose directory stands for the guest's root.
@@ -96,20 +113,48 @@ def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path) -> Artif
     def make(files: Path) -> dict[str, Any]:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"# {spec.title}, from {spec.revision.text}, on {spec.builder.value}\n", encoding="utf-8")
-        (files / spec.rules.output).parent.mkdir(parents=True)
-        with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
-            job = Job(spec=spec, recipe=recipe(spec.rules.recipe), files=files, scratch=Path(scratch), log=log)
-            code = BUILDERS[spec.builder](job, store, deadline)
-        if code != 0:
-            raise BuildError(f"The build of {spec.title} ended with status {code}{_end_of(log)}", log=log)
-        if not os.access(files / spec.rules.output, os.X_OK):
-            raise BuildError(f"The build of {spec.title} made no executable {spec.rules.output}{_end_of(log)}", log=log)
+        with tempfile.TemporaryDirectory(dir=files.parent) as temporary:
+            job = Job(spec=spec, recipe=recipe(spec.rules.recipe), files=files, scratch=Path(temporary), log=log)
+            said = _made(job, store, deadline, scratch)
         shutil.copyfile(log, files.parent / LOG)
         tools = spec.toolchain
         tool = f"{tools.name} {tools.version}" if tools else None
-        return {"title": spec.title, "source": spec.revision.text, "toolchain": tool}
+        return {"title": spec.title, "source": spec.revision.text, "toolchain": tool, **said}
 
-    return store.obtain(KIND, inputs(spec), make, deadline)
+    what = inputs(spec)
+    return store.obtain(KIND, what if scratch is None else what | {"scratch": str(scratch)}, make, deadline)
+
+
+def _made(job: "Job", store: Store, deadline: Deadline, scratch: Path | None) -> Mapping[str, Any]:
+    """Run the recipe, and return what it says about its output."""
+    if not job.recipe.INCREMENTAL:
+        _run(job, None, store, deadline)
+        return job.recipe.finish(job.spec, job.files)
+    with ExitStack() as stack:
+        name = f"{job.spec.name}-{_environment_key(job)[:12]}"
+        work = scratch or stack.enter_context(worktree.free(name, store, deadline))
+        tree = work / job.recipe.source_place(job.spec)
+        worktree.fill(work, tree, job.spec, store, job.log, deadline)
+        try:
+            _run(job, work, store, deadline)
+        except BuildError as error:
+            with job.log.open("a", encoding="utf-8") as file:
+                file.write(f"# once more, without what earlier builds left: {str(error).splitlines()[0]}\n")
+            worktree.clean(work, tree)
+            shutil.rmtree(job.files)
+            job.files.mkdir()
+            _run(job, work, store, deadline)
+    return job.recipe.finish(job.spec, job.files)
+
+
+def _run(job: "Job", work: Path | None, store: Store, deadline: Deadline) -> None:
+    (job.files / job.spec.rules.output).parent.mkdir(parents=True)
+    code = BUILDERS[job.spec.builder](job, work, store, deadline)
+    title, log = job.spec.title, job.log
+    if code != 0:
+        raise BuildError(f"The build of {title} ended with status {code}{_end_of(log)}", log=log)
+    if not os.access(job.files / job.spec.rules.output, os.X_OK):
+        raise BuildError(f"The build of {title} made no executable {job.spec.rules.output}{_end_of(log)}", log=log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +185,16 @@ class Job:
         return commands
 
 
-def _in_container(job: Job, store: Store, deadline: Deadline) -> int:
+def _in_container(job: Job, work: Path | None, store: Store, deadline: Deadline) -> int:
     spec = job.spec
-    place = INSIDE / "work" / job.recipe.source_place(spec)
     further = job.recipe.packages(spec)
-    tree, tools = _ingredients(spec, store, deadline)
+    if work is None:
+        outside = source.checkout(spec.source, spec.revision, store, deadline).path
+        code = Bind(outside=outside, inside=INSIDE / "work" / job.recipe.source_place(spec))
+    else:
+        outside = work
+        code = Bind(outside=work, inside=INSIDE / "work", writable=True)
+    tools = toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
     tool_root = INSIDE / "toolchain" / tools.goroot.relative_to(tools.artifact.path) if tools else None
     places = Places(
         work=INSIDE / "work",
@@ -152,51 +202,52 @@ def _in_container(job: Job, store: Store, deadline: Deadline) -> int:
         output=INSIDE / "output",
         scratch=INSIDE / "scratch",
         cache=INSIDE / "cache",
+        outside=outside,
     )
     binds = [
-        Bind(outside=tree, inside=place),
+        code,
         Bind(outside=job.files, inside=places.output, writable=True),
         Bind(outside=job.scratch, inside=places.scratch, writable=True),
-        Bind(
-            outside=_cache(store, environment.key(spec.rules.environment, further), deadline),
-            inside=places.cache,
-            writable=True,
-        ),
+        Bind(outside=_cache(store, _environment_key(job), deadline), inside=places.cache, writable=True),
     ]
     if tools:
         binds.append(Bind(outside=tools.artifact.path, inside=INSIDE / "toolchain"))
-    base = environment.obtain(spec.rules.environment, further, store, deadline)
+    base = environment.obtain(spec.environment, further, store, deadline)
     home = {"HOME": str(places.scratch), "TMPDIR": str(places.scratch), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
     commands = tuple(replace(command, env=home | dict(command.env)) for command in job.commands(places))
     return container.run(commands, base, tuple(binds), job.log, deadline)
 
 
-def _on_host(job: Job, store: Store, deadline: Deadline) -> int:
+def _on_host(job: Job, work: Path | None, store: Store, deadline: Deadline) -> int:
     spec = job.spec
-    host.require_packages((*spec.rules.environment.packages, *job.recipe.packages(spec)), deadline)
-    tree, tools = _ingredients(spec, store, deadline)
-    place = job.scratch / "work" / job.recipe.source_place(spec)
-    # A copy, because nothing else keeps the commands from writing to the store.
-    shutil.copytree(tree, place, symlinks=True)
+    host.require_packages((*spec.environment.packages, *job.recipe.packages(spec)), deadline)
+    if work is None:
+        work = job.scratch / "work"
+        tree = source.checkout(spec.source, spec.revision, store, deadline).path
+        # A copy, because nothing else keeps the commands from writing to the store.
+        shutil.copytree(tree, work / job.recipe.source_place(spec), symlinks=True)
+    tools = toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
     places = Places(
-        work=PurePosixPath(job.scratch, "work"),
+        work=PurePosixPath(work),
         toolchain=PurePosixPath(tools.goroot) if tools else None,
         output=PurePosixPath(job.files),
         scratch=PurePosixPath(job.scratch),
         cache=PurePosixPath(_cache(store, "host", deadline)),
+        outside=work,
     )
     return host.run(job.commands(places), job.scratch, job.log, deadline)
 
 
-BUILDERS: dict[Builder, Callable[[Job, Store, Deadline], int]] = {
+BUILDERS: dict[Builder, Callable[[Job, Path | None, Store, Deadline], int]] = {
     Builder.DOCKER: _in_container,
     Builder.HOST: _on_host,
 }
 
 
-def _ingredients(spec: BuildSpec, store: Store, deadline: Deadline) -> tuple[Path, Toolchain | None]:
-    tree = source.checkout(spec.source, spec.revision, store, deadline).path
-    return tree, toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
+def _environment_key(job: Job) -> str:
+    if job.spec.builder is Builder.HOST:
+        return "host"
+    return environment.key(job.spec.environment, job.recipe.packages(job.spec))
 
 
 def _cache(store: Store, key: str, deadline: Deadline) -> Path:

@@ -6,14 +6,15 @@ them and the tree itself by GOPATH; elsewhere they are in the tree's `vendor` di
 """
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from harness.build.spec import BuildSpec, Command, Places
 from harness.errors import ConfigError
 
-__all__ = ["REVISION", "commands", "packages", "source_place"]
+__all__ = ["INCREMENTAL", "REVISION", "commands", "finish", "packages", "source_place"]
 
 REVISION = 1
+INCREMENTAL = False
 
 STATIC_TAGS = ("netgo", "osusergo")
 """Go's own resolver and user database instead of the C library's, which load plugins and cannot be static."""
@@ -51,6 +52,11 @@ def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
         "-o", str(places.output / spec.rules.output), ".",
     )  # fmt: skip
     return (Command(argv=build, cwd=root, env=_environment(spec, places)),)
+
+
+def finish(spec: BuildSpec, files: Path) -> dict[str, str]:  # noqa: ARG001 - as all recipes
+    """Nothing: the executable is as it was linked."""
+    return {}
 
 
 def _environment(spec: BuildSpec, places: Places) -> dict[str, str]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
-from harness.catalog import Build, Source
+from harness.catalog import Build, Environment, Source
 from harness.errors import InfrastructureError
 from harness.source import Revision
 from harness.toolchain import Release
@@ -46,6 +46,11 @@ class BuildSpec:
     builder: Builder = Builder.DOCKER
 
     @property
+    def environment(self) -> Environment:
+        """Where a version like this is built."""
+        return self.rules.environment(self.version)
+
+    @property
     def title(self) -> str:
         """What is built with what, for people: "runc 1.1.5 with go 1.27.3"."""
         tool = f" with {self.toolchain.name} {self.toolchain.version}" if self.toolchain else ""
@@ -62,6 +67,7 @@ class Places:
         output: What appears here is the artifact; a directory that stands for the guest's root.
         scratch: For anything; removed afterwards.
         cache: Kept between builds in the same environment.
+        outside: `work` as the harness itself sees it.
     """
 
     work: PurePosixPath
@@ -69,6 +75,7 @@ class Places:
     output: PurePosixPath
     scratch: PurePosixPath
     cache: PurePosixPath
+    outside: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +98,11 @@ class Recipe(Protocol):
 
     Attributes:
         REVISION: Raised when the recipe's output changes; goes in hashes.
+        INCREMENTAL: Whether it builds in a worktree, where it finds what an earlier build of another revision left.
     """
 
     REVISION: int
+    INCREMENTAL: bool
 
     def packages(self, spec: BuildSpec) -> tuple[str, ...]:
         """Packages that the environment needs beside those of the knowledge file."""
@@ -103,6 +112,9 @@ class Recipe(Protocol):
 
     def commands(self, spec: BuildSpec, places: Places) -> tuple[Command, ...]:
         """What is run, in this order, until one fails."""
+
+    def finish(self, spec: BuildSpec, files: Path) -> Mapping[str, Any]:
+        """Put the output in its final shape, and return what there is to say about it, for the manifest."""
 
 
 class BuildError(InfrastructureError):

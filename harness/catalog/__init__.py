@@ -4,16 +4,16 @@ Adding one is adding a file. The models here are what those files may say; engin
 build, image) take the part that is theirs and never see the rest.
 """
 
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict
 
 from harness import yamlfile
+from harness.catalog.building import Build, Environment, Fixup, Options, Range, Source, Toolchain
 from harness.errors import ConfigError, UsageError
 from harness.model import CgroupMode, VersionRange
 from harness.yamlfile import FileModel
@@ -25,6 +25,8 @@ __all__ = [
     "Channel",
     "Distro",
     "Environment",
+    "Fixup",
+    "Options",
     "Runtime",
     "Source",
     "SuiteFile",
@@ -32,19 +34,10 @@ __all__ = [
     "load",
 ]
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parent.parent
 """Files that ship with the harness: runtimes, toolchains and systemd's rules."""
 
 K = TypeVar("K", bound="KnowledgeFile")
-
-
-def _range(text: str) -> str:
-    VersionRange(text)
-    return text
-
-
-Range = Annotated[str, AfterValidator(_range)]
-"""A version range as text, see `VersionRange`."""
 
 
 class KnowledgeFile(FileModel):
@@ -54,119 +47,10 @@ class KnowledgeFile(FileModel):
     description: str
 
 
-class Source(FileModel):
-    """Where source code comes from: exactly one of `git`, `directory`, `debian` and `tarball`.
-
-    Attributes:
-        versions: Versions of the component that come from here.
-        git: URL or path of a repository, with `ref`: a tag, branch or commit; `{version}` in it is replaced.
-        directory: A tree on this computer, taken as it is.
-        debian: Name of a Debian source package, with `release`: the Debian release that has it.
-        tarball: URL of an archive, with `sha256` of its content; `{version}` in the URL is replaced.
-        unvendored: Dependencies come from the environment's packages, not from the tree (GOPATH mode).
-    """
-
-    versions: Range = "*"
-    git: str | None = None
-    ref: str = "v{version}"
-    directory: Path | None = None
-    debian: str | None = None
-    release: str | None = None
-    tarball: str | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    unvendored: bool = False
-
-    @property
-    def kind(self) -> Literal["git", "directory", "debian", "tarball"]:
-        """Which of the four it is."""
-        return "git" if self.git else "directory" if self.directory else "debian" if self.debian else "tarball"
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        given = [kind for kind in ("git", "directory", "debian", "tarball") if getattr(self, kind) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"a source is one of git, directory, debian and tarball, not {' and '.join(given) or 'none'}"
-            )
-        if self.debian and not self.release:
-            raise ValueError("a debian source needs `release`, the Debian release that has the package")
-        if self.tarball and not self.sha256:
-            raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
-        for text in (self.ref, self.tarball or ""):
-            if {name for _, name, _, _ in string.Formatter().parse(text) if name is not None} - {"version"}:
-                raise ValueError(f"`{text}` may name {{version}} only")
-        return self
-
-
-class Toolchain(FileModel):
-    """Where a toolchain's versions come from: exactly one of `wheel`, `debian` and `tarball`.
-
-    Attributes:
-        versions: Versions that come from here.
-        wheel: Name of a Python package whose wheels carry the toolchain.
-        debian: Name of a Debian package, with `release`; `{version}` in it is replaced.
-        tarball: URL of an archive, with `sha256`; `{version}` in it is replaced.
-    """
-
-    versions: Range = "*"
-    wheel: str | None = None
-    debian: str | None = None
-    release: str | None = None
-    tarball: str | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-
-    @property
-    def kind(self) -> Literal["wheel", "debian", "tarball"]:
-        """Which of the three it is."""
-        return "wheel" if self.wheel else "debian" if self.debian else "tarball"
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if sum(value is not None for value in (self.wheel, self.debian, self.tarball)) != 1:
-            raise ValueError("a toolchain is exactly one of wheel, debian and tarball")
-        if self.debian and not self.release:
-            raise ValueError("a debian toolchain needs `release`, the Debian release that has the package")
-        if self.tarball and not self.sha256:
-            raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
-        return self
-
-
 class ToolchainFile(KnowledgeFile):
     """harness/toolchains/NAME.yaml: the versions of a toolchain; the first source that fits is taken."""
 
     sources: tuple[Toolchain, ...]
-
-
-class Environment(FileModel):
-    """Where a build happens.
-
-    Attributes:
-        release: Debian release whose compiler and libraries it has.
-        packages: Packages installed in it.
-    """
-
-    release: str
-    packages: tuple[str, ...]
-
-
-class Build(FileModel):
-    """How a runtime is built.
-
-    Attributes:
-        recipe: Name of the module in harness/build that does it.
-        environment: Where.
-        package: Go import path of the tree; where GOPATH mode expects it.
-        tags: Go build tags.
-        output: Path of the executable in the artifact, below the guest's root.
-        sources: Where which version comes from; the first that fits is taken.
-    """
-
-    recipe: str
-    environment: Environment
-    package: str
-    tags: tuple[str, ...] = ()
-    output: str
-    sources: tuple[Source, ...]
 
 
 class Runtime(KnowledgeFile):
@@ -238,9 +122,15 @@ class CgroupRule(FileModel):
 
 
 class SystemdFile(KnowledgeFile):
-    """harness/systemd.yaml: what the harness knows about versions of systemd; the first rule that fits counts."""
+    """harness/systemd.yaml: what the harness knows about versions of systemd.
+
+    Attributes:
+        cgroup: How which mode is asked for; the first rule that fits counts.
+        build: How it is built from source.
+    """
 
     cgroup: tuple[CgroupRule, ...]
+    build: Build
 
     def cgroup_rule(self, version: str, mode: CgroupMode) -> CgroupRule:
         """The rule for a version ("252", "v241-rc1") and a mode."""

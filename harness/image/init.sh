@@ -5,6 +5,7 @@
 # Kernel command line:
 #   harness.ssh_key=BASE64   public half of the machine's ed25519 key, the part after "ssh-ed25519 "
 #   harness.network=ADDRESS/PREFIX,GATEWAY   static configuration of eth0
+#   harness.overlay=DEVICE   disk that is a tar archive, to be unpacked over the root disk
 
 export PATH=/bin
 
@@ -48,6 +49,11 @@ for word in $(cat /proc/cmdline); do
 done
 
 mount -t ext4 -o rw,noatime /dev/vda /sysroot || give_up "the disk /dev/vda cannot be mounted"
+for word in $(cat /proc/cmdline); do
+    case $word in
+        harness.overlay=*) tar -x -f "${word#*=}" -C /sysroot || give_up "the archive ${word#*=} cannot be unpacked" ;;
+    esac
+done
 
 umount /proc
 mount -o move /dev /sysroot/dev

@@ -84,7 +84,9 @@ def cgroup_mode(root: str, unified: str, init: list[str]) -> CgroupMode:
     raise ValueError(f"/sys/fs/cgroup is {root or 'nothing'} and /sys/fs/cgroup/unified is {unified or 'nothing'}")
 
 
-def prove(machine: Machine, *, systemd: str, cgroup: CgroupMode, deadline: Deadline) -> Facts:
+def prove(
+    machine: Machine, *, systemd: str, cgroup: CgroupMode, deadline: Deadline, revision: str | None = None
+) -> Facts:
     """Make sure that a guest is what was asked for, before anything is said about what runs in it.
 
     Args:
@@ -92,6 +94,7 @@ def prove(machine: Machine, *, systemd: str, cgroup: CgroupMode, deadline: Deadl
         systemd: Version that was asked for: "252", "v241-rc1"; its major version counts.
         cgroup: Mode that was asked for.
         deadline: For the question.
+        revision: Revision from which its PID 1 and its systemctl must have been built, as their version string has it.
 
     Raises:
         InfrastructureError: It is something else; the message has both.
@@ -100,6 +103,9 @@ def prove(machine: Machine, *, systemd: str, cgroup: CgroupMode, deadline: Deadl
     wrong = []
     if found.systemd_major != _major(systemd):
         wrong.append(f"asked for systemd {systemd}, booted systemd {found.systemd}")
+    if revision is not None:
+        built = {"PID 1": found.systemd, "systemctl": found.systemctl}
+        wrong += [f"asked for revision {revision}, {it} is {was}" for it, was in built.items() if revision not in was]
     if found.cgroup != cgroup:
         wrong.append(f"asked for {cgroup}, booted {found.cgroup}")
     if wrong:

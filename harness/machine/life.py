@@ -11,7 +11,7 @@ from typing import IO
 from harness import log, proc
 from harness.accel import Accelerator
 from harness.errors import DeadlineError, HarnessError, InfrastructureError
-from harness.image import Image
+from harness.image import Image, overlay
 from harness.machine import directory as places
 from harness.machine.directory import Place, Record, Saved
 from harness.machine.guest import Machine
@@ -57,19 +57,19 @@ def specify(
     accelerator: Accelerator,
     cores: int = 2,
     memory: int = 1024,
-    disks: tuple[Path, ...] = (),
+    overlays: tuple[Path, ...] = (),
 ) -> MachineSpec:
-    """The machine that boots an image; the arguments are attributes of `MachineSpec`."""
+    """The machine that boots an image with archives laid over it; the other arguments are attributes of `MachineSpec`."""
     return MachineSpec(
         name=name,
         disk=image.disk,
         kernel=image.kernel,
         initrd=image.initrd,
-        arguments=arguments,
+        arguments=(*arguments, *overlay.arguments(overlays)),
         accelerator=accelerator,
         cores=cores,
         memory=memory,
-        disks=disks,
+        disks=overlays,
     )
 
 

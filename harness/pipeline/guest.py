@@ -1,19 +1,21 @@
 """From a plan to a running guest that has proved what it is, with its runtime installed."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness import accel, build, image, log, machine
 from harness.accel import Accelerator
+from harness.build import meson
 from harness.errors import DeadlineError
-from harness.image import Image
+from harness.image import Image, overlay
 from harness.machine import GuestLostError, Machine
 from harness.model import Phase
 from harness.pipeline.state import Evaluation
 from harness.pipeline.workplace import BUDGETS, Workplace
-from harness.plan import Plan
+from harness.plan import BuildRequest, Plan
 from harness.qemu import MachineSpec
 from harness.store import Artifact
 from harness.wait import Deadline
@@ -43,29 +45,34 @@ def ready(plan: Plan, work: Workplace, directory: Path) -> Iterator[Machine]:
 @contextmanager
 def guest_of(it: Evaluation) -> Iterator[Machine]:
     """As `ready`, for an evaluation that has begun; what the guest proved is in its facts."""
-    runtime = _build(it)
+    systemd = _build(it, it.plan.systemd)
+    runtime = _build(it, it.plan.build)
     disk = _image(it)
     accelerator = accel.probe(disk.kernel, it.work.store.root, it.work.deadline.within(60.0, "probe of KVM"))
     it.factor = accelerator.factor
     it.facts.update(accelerator=accelerator.name, accelerator_reason=accelerator.reason)
-    with _boot(it, disk, accelerator) as guest:
-        _prepare(it, guest, runtime)
+    with _boot(it, disk, accelerator, systemd) as guest:
+        _prepare(it, guest, systemd, runtime)
         yield guest
 
 
-def _build(it: Evaluation) -> Artifact | None:
-    request = it.plan.build
+def _build(it: Evaluation, request: BuildRequest | None) -> Artifact | None:
     if request is None:
         return None
-    with it.phase(Phase.BUILD, f"{request.name} {request.version} with Go {request.go}") as progress:
+    log = it.directory / f"build-{request.name}.log"
+    with it.phase(Phase.BUILD, request.title) as progress:
         spec = request.resolve(it.work.store, progress.deadline)
         progress.text = spec.title
-        artifact = build.build(spec, it.work.store, progress.deadline, it.directory / "build.log")
+        with ExitStack() as stack:
+            scratch = None
+            if it.work.scratch_builds:
+                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="build-", dir=it.directory)))
+            artifact = build.build(spec, it.work.store, progress.deadline, log, scratch=scratch)
         progress.cached = artifact.cached
     # Most often the build was done before, as a task of its own or in another run; its log belongs to this cell too.
     kept = artifact.path.with_name(build.LOG)
     if kept.exists():
-        shutil.copyfile(kept, it.directory / build.LOG)
+        shutil.copyfile(kept, log)
     return artifact
 
 
@@ -79,7 +86,10 @@ def _image(it: Evaluation) -> Image:
 
 
 @contextmanager
-def _boot(it: Evaluation, disk: Image, accelerator: Accelerator) -> Iterator[Machine]:
+def _boot(it: Evaluation, disk: Image, accelerator: Accelerator, systemd: Artifact | None) -> Iterator[Machine]:
+    overlays: tuple[Path, ...] = ()
+    if systemd is not None:
+        overlays = (overlay.make(systemd, it.work.store, it.work.deadline.within(60.0, "overlay")),)
     spec = machine.specify(
         disk,
         name=it.plan.cell.id,
@@ -87,6 +97,7 @@ def _boot(it: Evaluation, disk: Image, accelerator: Accelerator) -> Iterator[Mac
         accelerator=accelerator,
         cores=it.plan.cpus,
         memory=it.plan.memory,
+        overlays=overlays,
     )
     place = it.directory / "machine"
     machine.clean(place)
@@ -105,11 +116,10 @@ def _started(it: Evaluation, spec: MachineSpec, place: Path, deadline: Deadline)
     Under emulation a kernel that patches its own code while another processor runs it can hang or stumble (seen
     once in some hundred boots), which says nothing about the cell. What is really broken is so twice.
     """
-    fresh = it.work.fresh or any(file.fresh_boot for file in it.plan.suites.values())
     with ExitStack() as stack:
         try:
             first = deadline.within(deadline.seconds / 3, deadline.what)
-            guest = stack.enter_context(machine.start(spec, place, first, store=it.work.store, fresh=fresh))
+            guest = stack.enter_context(machine.start(spec, place, first, store=it.work.store, fresh=it.fresh))
         except (GuestLostError, DeadlineError) as error:
             deadline.check()
             logger.warning("%s: the boot is tried again: %s", it.plan.cell.id, str(error).splitlines()[0])
@@ -117,15 +127,19 @@ def _started(it: Evaluation, spec: MachineSpec, place: Path, deadline: Deadline)
             lost = place.with_name("machine-lost")
             shutil.rmtree(lost, ignore_errors=True)
             place.rename(lost)
-            guest = stack.enter_context(machine.start(spec, place, deadline, store=it.work.store, fresh=fresh))
+            guest = stack.enter_context(machine.start(spec, place, deadline, store=it.work.store, fresh=it.fresh))
         yield guest
 
 
-def _prepare(it: Evaluation, guest: Machine, runtime: Artifact | None) -> None:
+def _prepare(it: Evaluation, guest: Machine, systemd: Artifact | None, runtime: Artifact | None) -> None:
     """Put the runtime into the guest, and let the guest prove what it is before any case runs."""
     cell = it.plan.cell
     deadline = it.work.deadline.within(BUDGETS[Phase.BOOT] * it.factor, f"preparation of {cell.id}")
-    found = machine.prove(guest, systemd=cell.systemd, cgroup=cell.cgroup, deadline=deadline)
+    revision = None
+    if systemd is not None:
+        revision = systemd.said[meson.STAMP]
+        it.facts.update(systemd_revision=revision, systemd_artifact=systemd.said[meson.CONTENT])
+    found = machine.prove(guest, systemd=cell.systemd, cgroup=cell.cgroup, deadline=deadline, revision=revision)
     it.facts.update(systemd=found.systemd, kernel=found.kernel, cgroup=found.cgroup.value)
     if runtime is not None:
         guest.copy_in(runtime.path, "/", deadline=deadline)

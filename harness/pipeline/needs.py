@@ -7,7 +7,7 @@ from pathlib import Path
 from harness import build, image
 from harness.model import Event, Phase, State
 from harness.pipeline.workplace import BUDGETS, Workplace
-from harness.plan import Plan
+from harness.plan import BuildRequest, Plan
 from harness.wait import Deadline
 
 __all__ = ["Need", "needs"]
@@ -41,7 +41,7 @@ class Need:
 
 def needs(plan: Plan) -> tuple[Need, ...]:
     """What the plan of a cell needs from others."""
-    spec, request = plan.image, plan.build
+    spec = plan.image
 
     def obtain_image(work: Workplace, deadline: Deadline, log: Path) -> bool:
         if image.find(spec, work.store) is not None:
@@ -50,13 +50,15 @@ def needs(plan: Plan) -> tuple[Need, ...]:
         return True
 
     found = [Need(name=image_name(plan), phase=Phase.IMAGE, obtain=obtain_image)]
-    if request is not None:
-
-        def obtain_build(work: Workplace, deadline: Deadline, log: Path) -> bool:
-            return not build.build(request.resolve(work.store, deadline), work.store, deadline, log).cached
-
-        found.append(Need(name=build_name(plan), phase=Phase.BUILD, obtain=obtain_build))
+    found += [_build_need(request) for request in (plan.systemd, plan.build) if request is not None]
     return tuple(found)
+
+
+def _build_need(request: BuildRequest) -> Need:
+    def obtain(work: Workplace, deadline: Deadline, log: Path) -> bool:
+        return not build.build(request.resolve(work.store, deadline), work.store, deadline, log).cached
+
+    return Need(name=build_name(request), phase=Phase.BUILD, obtain=obtain)
 
 
 def image_name(plan: Plan) -> str:
@@ -64,8 +66,6 @@ def image_name(plan: Plan) -> str:
     return f"image {plan.image.distro}/{plan.image.channel}"
 
 
-def build_name(plan: Plan) -> str:
-    """Name of the need for a plan's build."""
-    request = plan.build
-    assert request is not None
-    return f"build {request.name} {request.version} with Go {request.go} by {request.builder}"
+def build_name(request: BuildRequest) -> str:
+    """Name of the need for a build."""
+    return f"build {request.title} by {request.builder}"

@@ -38,6 +38,7 @@ class Workplace:
         cases: Node ids of the cases that run; all cases of the suites if empty.
         multiply: How many times each case runs, each as a case of its own.
         fresh: Boot the guest, where it could start from a saved memory.
+        scratch_builds: Build from nothing, whatever the store or earlier builds left; images and compilers' caches stay.
         broken: What other tasks of the run could not make, by the phase that needs it: it is not tried again.
         keep: Called with the machine while it still runs, if the cell did not pass; may wait for a person.
     """
@@ -51,5 +52,6 @@ class Workplace:
     cases: tuple[str, ...] = ()
     multiply: int = 1
     fresh: bool = False
+    scratch_builds: bool = False
     broken: Mapping[Phase, HarnessError] = field(default_factory=dict)
     keep: Callable[[Machine], None] | None = None

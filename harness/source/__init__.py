@@ -10,12 +10,13 @@ from pathlib import Path
 from harness.catalog import Source
 from harness.errors import UsageError
 from harness.model import VersionRange
-from harness.source import directory, git, package, tarball
+from harness.source import directory, git, mirroring, package, tarball
+from harness.source.directory import digest as tree_digest
 from harness.source.revision import Revision
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
-__all__ = ["Revision", "checkout", "choose", "resolve"]
+__all__ = ["Revision", "change", "checkout", "choose", "resolve", "tree_digest", "update"]
 
 Resolve = Callable[[Source, str, Store, Deadline], Revision]
 Fill = Callable[[Source, Revision, Path, Store, Deadline], None]
@@ -73,3 +74,30 @@ def checkout(source: Source, revision: Revision, store: Store, deadline: Deadlin
         return {"title": revision.text, "version": revision.version}
 
     return store.obtain("source", {"identity": revision.identity}, make, deadline)
+
+
+def update(source: Source, revision: Revision, tree: Path, index: Path, store: Store, deadline: Deadline) -> None:
+    """Bring a tree that belongs to somebody who builds in it to a revision; what is the same keeps its times.
+
+    Args:
+        source: What `revision` was resolved from.
+        revision: Which state.
+        tree: The tree, at another revision or empty.
+        index: File in which is kept what the next update wants to know; belongs to the tree.
+        store: Where git mirrors and other kinds' trees are kept.
+        deadline: For all of it.
+
+    Raises:
+        InfrastructureError: It cannot be had.
+    """
+    if revision.kind == "git":
+        git.update(source, revision, tree, index, store, deadline)
+    else:
+        # An index would be about the files of another kind's tree.
+        index.unlink(missing_ok=True)
+        mirroring.mirror(checkout(source, revision, store, deadline).path, tree)
+
+
+def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str | None:
+    """What a commit of a git source changed, as a patch; None for sources of other kinds, which have no commits."""
+    return git.change(source, commit, store, deadline) if source.kind == "git" else None

@@ -14,7 +14,7 @@ from harness.source.revision import Revision, filled
 from harness.store import Store, locked
 from harness.wait import Deadline
 
-__all__ = ["fill", "resolve"]
+__all__ = ["change", "fill", "resolve", "update"]
 
 COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 
@@ -53,14 +53,44 @@ def fill(source: Source, revision: Revision, files: Path, store: Store, deadline
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
+    with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
+        update(source, revision, files, Path(scratch, "index"), store, deadline)
+
+
+def update(source: Source, revision: Revision, files: Path, index: Path, store: Store, deadline: Deadline) -> None:
+    """Bring a tree that is at another revision, or empty, to this one; files that are the same keep their times.
+
+    Args:
+        source: Where the revision comes from.
+        revision: Which state.
+        files: The tree; changes to files of the repository are undone in it.
+        index: What git knows about the tree; belongs to it.
+        store: Where the mirror is.
+        deadline: For all of it.
+
+    Raises:
+        InfrastructureError: The repository cannot be reached, or does not have the commit.
+    """
     url = _address(source)
-    with _mirror(url, store, deadline) as mirror, tempfile.TemporaryDirectory(dir=files.parent) as scratch:
+    with _mirror(url, store, deadline) as mirror:
         if not _has(mirror, revision.stamp, deadline):
             _fetch(mirror, url, revision.stamp, deadline)
         # Plumbing instead of `checkout`: no hooks, no HEAD, and an index that nobody else sees.
-        index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
-        _git(mirror, ["read-tree", revision.stamp], deadline, env=index)
-        _git(mirror, [f"--work-tree={files}", "checkout-index", "--all", "--force"], deadline, env=index)
+        argv = [f"--work-tree={files}", "read-tree", "--reset", "-u", revision.stamp]
+        _git(mirror, argv, deadline, env={"GIT_INDEX_FILE": str(index)})
+
+
+def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str:
+    """What a commit changed, as a patch that `git apply` reads.
+
+    Raises:
+        InfrastructureError: The repository cannot be reached, or does not have the commit.
+    """
+    url = _address(source)
+    with _mirror(url, store, deadline) as mirror:
+        if not _has(mirror, commit, deadline):
+            _fetch(mirror, url, commit, deadline)
+        return _git(mirror, ["show", "--format=", "--binary", "--no-color", "--first-parent", commit], deadline).out
 
 
 def _ask(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:

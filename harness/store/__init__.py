@@ -11,7 +11,7 @@ it `<key>.lock`, and `<key>.part` while it is being made or removed.
 from harness.store.artifacts import Artifact, Store
 from harness.store.keys import file_digest, key_of
 from harness.store.listing import Stored, listed
-from harness.store.locks import locked
+from harness.store.locks import locked, locked_if_free
 from harness.store.upkeep import Damaged, Pruned, Verified, prune, verify
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "key_of",
     "listed",
     "locked",
+    "locked_if_free",
     "prune",
     "verify",
 ]

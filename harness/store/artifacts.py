@@ -39,6 +39,7 @@ class Artifact:
         path: Directory with its files.
         seconds: How long it took to make.
         cached: Whether it was in the store before it was asked for.
+        said: What its maker returned about it.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Artifact:
     path: Path
     seconds: float
     cached: bool
+    said: Mapping[str, Any]
 
 
 class Store:
@@ -131,7 +133,7 @@ class Store:
                 raise self._refused(f"{kind} {key[:12]}", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from error
             raise
         logger.info("stored %s %s in %.1f s", kind, key[:12], seconds)
-        return Artifact(kind=kind, key=key, path=home / FILES, seconds=seconds, cached=False)
+        return Artifact(kind=kind, key=key, path=home / FILES, seconds=seconds, cached=False, said=provenance)
 
     def _refused(self, what: str, error: OSError) -> InfrastructureError:
         where = f": {error.filename}" if error.filename else ""
@@ -159,4 +161,4 @@ class Store:
         found = manifest.read(home)
         if found is None or found.damage(home):
             return None
-        return Artifact(kind=kind, key=key, path=home / FILES, seconds=found.seconds, cached=True)
+        return Artifact(kind=kind, key=key, path=home / FILES, seconds=found.seconds, cached=True, said=found.said)

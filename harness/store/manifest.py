@@ -45,6 +45,7 @@ class Manifest:
         format: Which things `entries` lists, see `FORMAT`.
         inputs: What it was made from.
         entries: Its files by their paths below `FILES`.
+        said: What its maker returned about it.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Manifest:
     format: int
     inputs: Inputs
     entries: Mapping[str, Entry]
+    said: Mapping[str, Any]
 
     def damage(self, home: Path, *, thorough: bool = False, look: Callable[[], None] = lambda: None) -> str | None:
         """What is wrong with the files, as a sentence without its full stop, or None.
@@ -95,6 +97,7 @@ def read(home: Path) -> Manifest | None:
             format=int(data.get("format", 1)),
             inputs=dict(data["inputs"]),
             entries={str(name): dict(entry) for name, entry in data["files"].items()},
+            said=dict(data["provenance"]),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

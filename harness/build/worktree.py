@@ -1,0 +1,89 @@
+"""Trees in which builds leave what they made, so that the next revision compiles only what it changes.
+
+A worktree belongs to one build at a time. There are as many of a kind as ever were in use at once.
+"""
+
+import itertools
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from harness import proc, source
+from harness.build.spec import BuildSpec
+from harness.model import VersionRange
+from harness.store import Store, locked_if_free
+from harness.wait import Deadline
+
+__all__ = ["clean", "fill", "free"]
+
+
+@contextmanager
+def free(name: str, store: Store, deadline: Deadline) -> Iterator[Path]:
+    """A directory of this name that nobody else uses while the context lasts, with what was left in it."""
+    with ExitStack() as stack:
+        for number in itertools.count():
+            directory = store.shared("worktree", f"{name}-{number}", deadline)
+            if stack.enter_context(locked_if_free(directory.with_name(f"{directory.name}.use.lock"))):
+                yield directory
+                return
+
+
+def clean(directory: Path, tree: Path) -> None:
+    """Remove everything from a worktree but the source in it."""
+    for path in directory.iterdir():
+        if path.is_dir() and path != tree:
+            shutil.rmtree(path)
+
+
+def fill(directory: Path, tree: Path, spec: BuildSpec, store: Store, log: Path, deadline: Deadline) -> None:
+    """Bring the source in a worktree to the spec's revision, with the fix-ups that its version needs.
+
+    Args:
+        directory: The worktree.
+        tree: Where in it the source is.
+        spec: What is built.
+        store: Where mirrors are.
+        log: File that gets a line for each fix-up.
+        deadline: For all of it.
+
+    Raises:
+        InfrastructureError: The source cannot be had.
+    """
+    tree.mkdir(parents=True, exist_ok=True)
+    source.update(spec.source, spec.revision, tree, directory / f"{tree.name}.index", store, deadline)
+    with log.open("a", encoding="utf-8") as file:
+        for fixup in spec.rules.fixups:
+            if VersionRange(fixup.versions).holds(spec.version):
+                for commit in fixup.commits:
+                    done = _apply(source.change(spec.source, commit, store, deadline), tree, deadline)
+                    file.write(f"# fix-up {commit[:12]}: {done}. {fixup.reason}\n")
+                if fixup.file is not None:
+                    done = _replace(tree / fixup.file, fixup.pattern or "", fixup.replacement or "")
+                    file.write(f"# fix-up of {fixup.file}: {done}. {fixup.reason}\n")
+
+
+def _replace(path: Path, pattern: str, replacement: str) -> str:
+    if not path.exists():
+        return "there is no such file"
+    old = path.read_text(encoding="utf-8")
+    new, count = re.subn(pattern, replacement, old)
+    if new != old:
+        path.write_text(new, encoding="utf-8")
+    return f"replaced {count} times" if count else "not needed"
+
+
+def _apply(patch: str | None, tree: Path, deadline: Deadline) -> str:
+    if patch is None:
+        return "not applied, as the source is no git repository"
+    # Without a ceiling git would take a repository around the store for the tree's.
+    env = proc.environment({"GIT_CEILING_DIRECTORIES": str(tree.parent)})
+
+    def git(*options: str) -> bool:
+        argv = ["git", "apply", *options, "-"]
+        return proc.run(argv, deadline=deadline, env=env, cwd=tree, stdin=patch.encode(), expect=None).code == 0
+
+    if git("--check", "--reverse"):
+        return "not needed"
+    return "applied" if git() else "does not apply"
