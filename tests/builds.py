@@ -3,12 +3,13 @@
 As a script, `python -m tests.builds STORE TREE LOG`, it is another process that builds the small program.
 """
 
+import subprocess
 import sys
 from pathlib import Path
 
 from harness import build, catalog, source, toolchain
 from harness.build import Builder, BuildSpec
-from harness.catalog import Build, Environment, Source
+from harness.catalog import Build, Environment, Fixup, Options, Source
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -34,12 +35,12 @@ def runc(go: str, store: Store, deadline: Deadline) -> BuildSpec:
 def small(tree: Path, store: Store, deadline: Deadline, builder: Builder = Builder.DOCKER) -> BuildSpec:
     """The program in `tree`, in the environment of runc, so that no other one has to be made."""
     big = runc("1.27", store, deadline)
-    packages = (*big.rules.environment.packages, *build.recipe("go").packages(big))
+    packages = (*big.environment.packages, *build.recipe("go").packages(big))
     if builder is Builder.HOST:
         packages = ("gcc", "libc6-dev")
     rules = Build(
         recipe="go",
-        environment=Environment(release=big.rules.environment.release, packages=packages),
+        environments=(Environment(release=big.environment.release, packages=packages),),
         package="example.org/small",
         output="usr/bin/small",
         sources=(Source(directory=tree),),
@@ -62,6 +63,74 @@ def write_small(tree: Path, text: str = 'println(version, "by", "go")') -> Path:
     (tree / "go.mod").write_text("module example.org/small\n\ngo 1.21\n")
     (tree / "main.go").write_text(f'package main\n\nvar version = "none"\n\nfunc main() {{\n\t{text}\n}}\n')
     return tree
+
+
+SYSTEMD = CATALOG.systemd.build
+
+
+class Repository:
+    """A git repository with a program that meson builds, named greeter, and the fix-ups of its knowledge file."""
+
+    def __init__(self, path: Path, fixups: tuple[Fixup, ...] = ()) -> None:
+        self.path = path
+        self.fixups = fixups
+        path.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.write("meson.build", MESON)
+        self.write("meson_options.txt", "option('version-tag', type : 'string')\noption('word', type : 'string')\n")
+        self.write("word.c", 'const char *word(void) { return WORD " " TAG; }\n')
+        self.write("main.c", GREETER)
+
+    def git(self, *argv: str) -> str:
+        """Run git, and return what it says."""
+        who = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+        done = subprocess.run(["git", "-C", self.path, *who, *argv], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the working tree."""
+        (self.path / name).write_text(text, encoding="utf-8")
+
+    def commit(self) -> str:
+        """Commit the working tree, and return the commit's name."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message=change")
+        return self.git("rev-parse", "HEAD")
+
+    def spec(self, commit: str, store: Store, deadline: Deadline, *, version: str = "252") -> BuildSpec:
+        """The build of a commit, in the environment of systemd, so that no other one has to be made."""
+        rules = Build(
+            recipe="meson",
+            environments=SYSTEMD.environments,
+            output="usr/bin/greeter",
+            options=(Options(set={"word": "hello", "no-such-option": "1"}, reason="For the test."),),
+            fixups=self.fixups,
+            sources=(Source(git=str(self.path), ref=commit),),
+        )
+        (origin,) = rules.sources
+        return BuildSpec(
+            name="greeter",
+            version=version,
+            rules=rules,
+            source=origin,
+            revision=source.resolve(origin, version, store, deadline),
+            toolchain=None,
+        )
+
+
+MESON = """\
+project('greeter', 'c')
+add_project_arguments('-DWORD="' + get_option('word') + '"', '-DTAG="' + get_option('version-tag') + '"',
+                      language : 'c')
+executable('greeter', 'main.c', 'word.c', install : true)
+install_data('main.c', install_dir : '/etc')
+"""
+
+GREETER = """\
+#include <stdio.h>
+const char *word(void);
+int main(void) { puts(word()); return 0; }
+"""
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def _containers(client: sdk.DockerClient, pid: int) -> list[str]:
 
 def _left(store: Store) -> list[str]:
     """What a build that ended early has left in the store, beside empty lock files."""
-    return [str(path) for path in store.root.glob("runtime/*") if path.suffix != ".lock"]
+    return [str(path) for path in store.root.glob("build/*") if path.suffix != ".lock"]
 
 
 @pytest.mark.slow
@@ -115,10 +115,10 @@ def test_a_build_on_the_host_runs(own: Store, deadline: Deadline, tmp_path: Path
 def test_packages_that_the_host_lacks_are_named(own: Store, deadline: Deadline, tmp_path: Path) -> None:
     """A sentence names them, and the hint is the command that installs them."""
     spec = small(write_small(tmp_path / "tree"), own, deadline, Builder.HOST)
-    place = spec.rules.environment.model_copy(update={"packages": ("gcc", "no-such-package", "nor-this")})
+    place = spec.environment.model_copy(update={"packages": ("gcc", "no-such-package", "nor-this")})
     lacking = BuildSpec(
         name=spec.name, version=spec.version, source=spec.source, revision=spec.revision, toolchain=spec.toolchain,
-        rules=spec.rules.model_copy(update={"environment": place}), builder=Builder.HOST,
+        rules=spec.rules.model_copy(update={"environments": (place,)}), builder=Builder.HOST,
     )  # fmt: skip
     with pytest.raises(InfrastructureError, match="not installed: no-such-package, nor-this") as caught:
         build.build(lacking, own, deadline, tmp_path / "log")

@@ -1,0 +1,44 @@
+"""A bisection for people: an HTML page, a log for git, text for a bug report, the end on a terminal.
+
+All of them are pure functions of a `View`, finished or running.
+"""
+
+from harness.report.bisection.ending import summary
+from harness.report.bisection.gitlog import git_log
+from harness.report.bisection.html import page
+from harness.report.bisection.markdown import bug_report
+from harness.report.bisection.view import (
+    Answer,
+    Belief,
+    Command,
+    Commit,
+    Culprit,
+    Evidence,
+    FileChange,
+    Rate,
+    Revert,
+    Settings,
+    Step,
+    Suspect,
+    View,
+)
+
+__all__ = [
+    "Answer",
+    "Belief",
+    "Command",
+    "Commit",
+    "Culprit",
+    "Evidence",
+    "FileChange",
+    "Rate",
+    "Revert",
+    "Settings",
+    "Step",
+    "Suspect",
+    "View",
+    "bug_report",
+    "git_log",
+    "page",
+    "summary",
+]

@@ -1,0 +1,149 @@
+"""What can be read off a view: verdict counts, sides, skipped stretches, the answer in one sentence."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model import Verdict
+from harness.report.bisection.view import Belief, Commit, Step, View
+from harness.report.page import percent, whole
+
+__all__ = ["Stretch", "final", "headline", "named", "places", "sides", "skipped", "stretches", "tallies"]
+
+SHORT = 12
+"""Digits of a commit's name that are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Candidates that could not be tested, and those between them that were not tried.
+
+    Attributes:
+        first: Index of the first.
+        last: Index of the last.
+        tried: How many were tried in vain.
+        reasons: What failed, and at how many.
+        chance: Probability that the culprit is among all between first and last.
+    """
+
+    first: int
+    last: int
+    tried: int
+    reasons: Counter[str]
+    chance: float
+
+
+def places(view: View) -> Mapping[str, int]:
+    """Index of each candidate by its full name."""
+    return {commit.revision: place for place, commit in enumerate(view.commits)}
+
+
+def final(view: View) -> Belief | None:
+    """The last known posterior."""
+    return next((step.belief for step in reversed(view.steps) if step.belief is not None), None)
+
+
+def named(view: View, revision: str, known: Mapping[str, int]) -> str:
+    """A commit as systemd and the kernel write it: `1a2b3c4d5e6f ("subject")`; without what is not known."""
+    short = whole(revision)[:SHORT]
+    return f'{short} ("{whole(view.commits[known[revision]].subject)}")' if revision in known else short
+
+
+def tallies(view: View) -> dict[str, Counter[Verdict]]:
+    """Verdicts at each tested revision, in the order in which they were first tested."""
+    found: dict[str, Counter[Verdict]] = {}
+    for step in view.steps:
+        if step.verdict is not None:
+            found.setdefault(step.revision, Counter())[step.verdict] += 1
+    return found
+
+
+def newer(view: View, verdict: Verdict) -> bool:
+    """Whether a verdict speaks for the newer side: bad, or good where a fix is looked for."""
+    return (verdict is Verdict.GOOD) == view.settings.find_fix
+
+
+def sides(view: View, revisions: Iterable[str]) -> dict[str, float]:
+    """For each revision, the probability that it is on the newer side, if there is a culprit.
+
+    It never falls from a commit to its descendants, so that verdicts made from it cannot contradict each
+    other. Revisions that are no candidates are on the older side. Without any posterior it is empty.
+    """
+    belief = final(view)
+    if belief is None:
+        return {}
+    chances = belief.chances()
+    total = float(chances.sum())
+    known = places(view)
+    found = {}
+    for revision in revisions:
+        reached = _ancestors(view.commits, known, revision)
+        found[revision] = float(chances[reached].sum()) / total if total else 0.0
+    return found
+
+
+def skipped(view: View) -> dict[str, Step]:
+    """Revisions that were tried and never gave a verdict, with the last attempt at each."""
+    counts = tallies(view)
+    hopeless = {name for name, seen in counts.items() if not seen[Verdict.GOOD] + seen[Verdict.BAD]}
+    return {step.revision: step for step in view.steps if step.revision in hopeless and step.verdict is Verdict.SKIP}
+
+
+def stretches(view: View) -> list[Stretch]:
+    """Skipped candidates that follow each other without a verdict between them, in the order of the history."""
+    known, counts, failed = places(view), tallies(view), skipped(view)
+    belief = final(view)
+    chances = np.zeros(len(view.commits)) if belief is None else belief.chances()
+    groups: list[list[int]] = []
+    open_group = False
+    for revision in sorted((name for name in counts if name in known), key=known.__getitem__):
+        if revision not in failed:
+            open_group = False
+        elif open_group:
+            groups[-1].append(known[revision])
+        else:
+            groups.append([known[revision]])
+            open_group = True
+    return [
+        Stretch(
+            first=group[0],
+            last=group[-1],
+            tried=len(group),
+            reasons=Counter(failed[view.commits[place].revision].reason or "unknown" for place in group),
+            chance=float(chances[group[0] : group[-1] + 1].sum()),
+        )
+        for group in groups
+    ]
+
+
+def headline(view: View) -> str:
+    """The answer in one sentence."""
+    answer, known = view.answer, places(view)
+    test, now = whole(view.test), "passes" if view.settings.find_fix else "fails"
+    if answer is not None and answer.kind == "culprit" and answer.suspects:
+        return f"{test} {now} since {named(view, answer.suspects[0].revision, known)}."
+    if answer is not None:
+        return whole(answer.sentence, 1000)
+    belief = final(view)
+    leading = ""
+    if belief is not None and belief.top:
+        place, chance = belief.top[0]
+        leading = f"; the likeliest so far is {named(view, view.commits[place].revision, known)}, {percent(chance)}"
+    done = sum(step.verdict is not None for step in view.steps)
+    return f"The search since when {test} {now} is still running: {done} tests are done{leading}."
+
+
+def _ancestors(commits: tuple[Commit, ...], known: Mapping[str, int], revision: str) -> NDArray[np.int64]:
+    """Indices of a candidate and its ancestors among the candidates; none for another revision."""
+    waiting = [known[revision]] if revision in known else []
+    seen = set(waiting)
+    while waiting:
+        for parent in commits[waiting.pop()].parents:
+            place = known.get(parent)
+            if place is not None and place not in seen:
+                seen.add(place)
+                waiting.append(place)
+    return np.fromiter(seen, dtype=np.int64, count=len(seen))

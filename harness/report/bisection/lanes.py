@@ -1,0 +1,73 @@
+"""Which lane each commit is drawn in, and the lines between them: the first-parent line straight, branches below it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.report.bisection.view import Commit
+
+__all__ = ["Edge", "edges", "lanes"]
+
+MOST_LANES = 5
+"""Lanes below the main one; branches that find none free share the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A line from a commit to one of its parents, as places in the drawing."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+def lanes(commits: Sequence[Commit]) -> dict[int, int]:
+    """The lane of each commit, by index: 0 for the first-parent line of the last one.
+
+    A branch is followed along first parents from where it was merged to the first commit that has a lane.
+    """
+    known = {commit.revision: place for place, commit in enumerate(commits)}
+    found: dict[int, int] = {}
+    taken: list[list[tuple[int, int]]] = [[] for _ in range(MOST_LANES)]
+    for place in range(len(commits) - 1, -1, -1):
+        for start in (place, *(known[tip] for tip in commits[place].parents[1:] if tip in known)):
+            chain = _chain(commits, known, start, found)
+            if chain:
+                fork = next((known[name] for name in commits[chain[-1]].parents[:1] if name in known), chain[-1])
+                lane = _free(taken, fork, place) if found else 0
+                found.update(dict.fromkeys(chain, lane))
+    return found
+
+
+def _chain(commits: Sequence[Commit], known: Mapping[str, int], start: int, found: Mapping[int, int]) -> list[int]:
+    chain: list[int] = []
+    place: int | None = start
+    while place is not None and place not in found and place not in chain:
+        chain.append(place)
+        first = commits[place].parents[:1]
+        place = known.get(first[0]) if first else None
+    return chain
+
+
+def _free(taken: list[list[tuple[int, int]]], low: int, high: int) -> int:
+    """A lane in which nothing is between two indices, from now on taken there."""
+    for lane, spans in enumerate(taken):
+        if all(end <= low or start >= high for start, end in spans):
+            spans.append((low, high))
+            return lane + 1
+    return len(taken)
+
+
+def edges(
+    commits: Sequence[Commit], drawn: Mapping[int, int], x: Callable[[int], float], y: Callable[[int], float]
+) -> tuple[Edge, ...]:
+    """The lines of a history that has branches; none for a straight one, which says nothing."""
+    if not any(drawn.values()):
+        return ()
+    known = {commit.revision: place for place, commit in enumerate(commits)}
+    return tuple(
+        Edge(x1=x(place), y1=y(drawn[place]), x2=x(known[parent]), y2=y(drawn[known[parent]]))
+        for place, commit in enumerate(commits)
+        for parent in commit.parents
+        if place in drawn and parent in known and known[parent] in drawn
+    )

@@ -1,0 +1,221 @@
+"""Text to paste into a bug report: for somebody who does not know the harness and has to trust the result.
+
+It addresses nobody: foreign text stands in code, where a forge makes no mention, link or picture of it.
+"""
+
+import re
+from collections.abc import Iterator
+
+from harness.model import Verdict
+from harness.report.bisection.facts import SHORT, headline, named, places, skipped, stretches, tallies
+from harness.report.bisection.view import Evidence, Rate, View
+from harness.report.page import bounded, percent, whole
+
+__all__ = ["bug_report"]
+
+MOST_LINES = 40
+"""Lines of one excerpt; a report of pages is not read."""
+
+MOST_CHARACTERS = 6000
+MOST_LISTED = 20
+
+SIDES = {Verdict.GOOD: "passes", Verdict.BAD: "fails", Verdict.SKIP: "cannot be tested"}
+
+
+def bug_report(view: View) -> str:
+    """Markdown of the whole report, the first line being its title."""
+    parts = (_found(view), _tested(view), _evidence(view), _revert(view), _repeat(view), _untested(view))
+    blocks = [f"# {_title(view)}", *("\n".join(part) for part in map(list, parts) if part)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _title(view: View) -> str:
+    """The summary; in code it would be no title, so signs that mean something are taken from it."""
+    return f"{_plain(view.subject)}: {_plain(headline(view))}"
+
+
+def _found(view: View) -> Iterator[str]:
+    known, answer = places(view), view.answer
+    what = f"first {_plain(view.settings.term_new)} commit"
+    if answer is None:
+        yield "The search is not finished; what follows is its state."
+        return
+    if answer.kind == "culprit" and answer.suspects:
+        revision = answer.suspects[0].revision
+        yield f"The {what} is {_code(named(view, revision, known))}"
+        if revision in known:
+            commit = view.commits[known[revision]]
+            about = [f"by {_author(commit.author)}"] if commit.author else []
+            about += [_plain(whole(commit.date)[:10])] if commit.date else []
+            yield f"({', '.join(about)})." if about else "."
+        yield ""
+        yield f"Full name: {_code(revision)}"
+    elif answer.suspects:
+        yield f"No single commit could be named. The {what} is one of these:"
+        yield ""
+        for suspect in answer.suspects[:MOST_LISTED]:
+            note = "; could not be tested" if suspect.untestable else ""
+            yield f"- {_code(named(view, suspect.revision, known))}, probability {percent(suspect.probability)}{note}"
+        if rest := len(answer.suspects) - MOST_LISTED:
+            yield from [f"- and {rest} more"] if rest > 0 else []
+    else:
+        yield f"No commit is to blame: {_plain(answer.sentence)}"
+
+
+def _tested(view: View) -> Iterator[str]:
+    known, answer = places(view), view.answer
+    yield "## What was tested"
+    yield ""
+    if view.method:
+        yield " ".join(map(_plain, view.method))
+        yield ""
+    kind = "Command" if view.is_command else "Test"
+    yield f"{kind}: {_code(view.test)}"
+    yield ""
+    revisions = len(tallies(view))
+    yield (
+        f"Searched between {_code(named(view, view.good, known))} ({_plain(view.settings.term_old)}) and "
+        f"{_code(named(view, view.bad, known))} ({_plain(view.settings.term_new)}): {len(view.commits)} commits; "
+        f"{revisions} revisions were built and tried."
+    )
+    if answer is not None:
+        yield ""
+        yield (
+            f"Probability that this result is right: {percent(answer.confidence)}, computed from all test runs below; "
+            "a test that sometimes fails or passes by chance is taken into account."
+        )
+        yield ""
+        yield "| | runs | failed | failure rate | 90 % interval |"
+        yield "|---|---|---|---|---|"
+        yield _rate("before the change" if answer.fails_after else "all revisions", answer.fails_before)
+        if answer.fails_after:
+            yield _rate("with the change", answer.fails_after)
+        yield from _ends(view)
+    if view.facts:
+        yield ""
+        yield from (f"- {_plain(name)}: {_code(value)}" for name, value in view.facts.items())
+
+
+def _ends(view: View) -> Iterator[str]:
+    """Runs of the first bad commit and its parents, which a reader looks at first."""
+    if view.answer is None or view.answer.kind != "culprit" or not view.answer.suspects:
+        return
+    known, counts = places(view), tallies(view)
+    culprit = view.answer.suspects[0].revision
+    parents = view.commits[known[culprit]].parents if culprit in known else ()
+    for what, revision in (("this commit", culprit), *(("its parent", parent) for parent in parents)):
+        seen = counts.get(revision)
+        ran = seen[Verdict.GOOD] + seen[Verdict.BAD] if seen else 0
+        failed = seen[Verdict.BAD] if seen else 0
+        yield f"| {what} {_code(whole(revision)[:SHORT])} alone | {ran} | {failed} | | |"
+
+
+def _rate(what: str, rate: Rate) -> str:
+    return f"| {what} | {rate.samples} | {rate.failed} | {percent(rate.mean)} | {percent(rate.low)} to {percent(rate.high)} |"
+
+
+def _evidence(view: View) -> Iterator[str]:
+    sides = [side for side in (view.before, view.after) if side]
+    if not sides:
+        return
+    yield "## What differs"
+    for side in sides:
+        yield ""
+        yield f"At {_code(named(view, side.revision, places(view)))} the test {SIDES[side.verdict]}:"
+        yield from _fenced("", side.log)
+        yield from _fenced("Control groups:", side.cgroups)
+    yield from _properties(view.before, view.after)
+
+
+def _properties(before: Evidence | None, after: Evidence | None) -> Iterator[str]:
+    if before is None or after is None:
+        return
+    names = sorted({*before.properties} & {*after.properties})
+    changed = [name for name in names if before.properties[name] != after.properties[name]]
+    if not changed:
+        return
+    lines = [
+        f"{sign}{whole(name)}={whole(side.properties[name])}"
+        for name in changed
+        for sign, side in (("-", before), ("+", after))
+    ]
+    yield from _fenced("Properties of the container's unit that differ:", "\n".join(lines), "diff")
+
+
+def _revert(view: View) -> Iterator[str]:
+    if view.revert is None:
+        return
+    yield "## Reverting it"
+    yield ""
+    end = _code(whole(view.bad)[:SHORT])
+    if not view.revert.clean:
+        yield f"The commit does not revert cleanly on top of {end}."
+    elif view.revert.verdict is None:
+        yield f"The commit reverts cleanly on top of {end}; the result was not tested."
+    else:
+        yield f"The commit reverts cleanly on top of {end}, and the test then {SIDES[view.revert.verdict]}."
+    if view.revert.message:
+        yield from _fenced("", view.revert.message)
+
+
+def _repeat(view: View) -> Iterator[str]:
+    if not view.commands:
+        return
+    yield "## How to repeat it"
+    for command in view.commands:
+        yield from _fenced(f"{_plain(command.what)}:", command.line, "sh", whole_text=True)
+
+
+def _untested(view: View) -> Iterator[str]:
+    yield "## What was not tested"
+    yield ""
+    known = places(view)
+    for stretch in stretches(view)[:MOST_LISTED]:
+        first, last = (named(view, view.commits[place].revision, known) for place in (stretch.first, stretch.last))
+        what = _code(first) if stretch.first == stretch.last else f"{_code(first)} to {_code(last)}"
+        why = ", ".join(f"{_plain(reason)} ({count})" for reason, count in stretch.reasons.items())
+        yield f"- {what}: {stretch.tried} tried, none gave a result. What failed: {why}."
+    alone = len(view.commits) - sum(name in known for name in tallies(view))
+    hopeless = sum(name in known for name in skipped(view))
+    yield (
+        f"- {alone} of {len(view.commits)} commits were not tried one by one; what is said about them follows from others."
+        + (f" {hopeless} were tried and could not be tested." if hopeless else "")
+    )
+    yield from (f"- {_plain(sentence)}" for sentence in view.untested)
+
+
+def _fenced(what: str, text: str, language: str = "", *, whole_text: bool = False) -> Iterator[str]:
+    """A block of code that nothing in it can end; nothing for an empty text."""
+    text = bounded(
+        text, 10 * MOST_CHARACTERS if whole_text else MOST_CHARACTERS, lines=None if whole_text else MOST_LINES
+    )
+    text = text.strip("\n")
+    if not text.strip():
+        return
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    yield from (["", what, ""] if what else [""])
+    yield f"{fence}{language}"
+    yield text
+    yield fence
+
+
+def _code(text: str) -> str:
+    """A code span that shows the text as it is, on one line, also in a table."""
+    text = whole(text, 1000).replace("|", "\N{BROKEN BAR}")
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if not text or "`" in (text[0], text[-1]) else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _plain(text: str) -> str:
+    """Text in prose without markup, links, mentions or references to other issues."""
+    text = whole(text, 1000).replace("@", "(at)")
+    text = re.sub(r"([\\`*_{}\[\]<>|~&!#])", r"\\\1", text)
+    # What makes a list or a heading where a line begins with it; references to issues; addresses.
+    text = re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
+    return re.sub(r"\\#(?=\w)", r"\\# ", text).replace("://", r":\//")
+
+
+def _author(text: str) -> str:
+    """A name without its address."""
+    return _plain(re.sub(r"<[^>]*>?", "", whole(text)).strip())
