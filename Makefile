@@ -29,7 +29,7 @@ lint: deps
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	shellcheck ci/in-debian ci/install-deps ci/with-docker .ci/run
+	shellcheck ci/in-debian ci/install-deps ci/release-gate ci/run-shard ci/with-docker ci/with-make .ci/run tests/ci_doubles/*
 
 format: deps
 	$(BIN)/ruff check --fix .

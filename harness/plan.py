@@ -12,8 +12,8 @@ from harness.build import Builder, BuildSpec
 from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
 from harness.errors import UsageError
 from harness.image import ImageSpec
-from harness.matrix import Matrix, systemd_version
-from harness.model import Cell, Phase, State
+from harness.matrix import Matrix, systemd_version, uncollected
+from harness.model import Cell, CgroupMode, Phase, State
 from harness.store import Store, key_of
 from harness.wait import Deadline
 
@@ -128,42 +128,44 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
         UsageError: A cell asks for something that the catalog or the matrix does not have.
     """
     files = {name: matrix.suite(name, catalog) for name in suites}
-    arguments: dict[tuple[str, str], tuple[str, ...]] = {}
+    arguments: dict[tuple[str, CgroupMode], tuple[str, ...]] = {}
     builds: dict[tuple[str, str | None, str | None, str | None], BuildRequest | None] = {}
     systemds: dict[str, BuildRequest | None] = {}
     images: dict[tuple[str, str], ImageSpec] = {}
     builder = Builder(matrix.defaults.builder)
     root = catalog.root
     tree = root / "suites"
+    defaults = matrix.defaults
     result: list[Plan] = []
-    for cell in cells:
-        mode = (cell.systemd, cell.cgroup.value)
-        if mode not in arguments:
-            arguments[mode] = _arguments(cell, catalog)
-        made = (cell.runtime, cell.runtime_version, cell.flavor, cell.go)
-        if made not in builds:
-            builds[made] = _build(cell, matrix, catalog)
-        own = cell.systemd if cell.systemd_built else ""
-        if own not in systemds:
-            systemds[own] = _systemd(cell, matrix, catalog)
-        disk = (cell.distro, cell.channel)
-        if disk not in images:
-            images[disk] = ImageSpec(distro=cell.distro, channel=cell.channel, files=root / "images" / cell.distro)
-        result.append(
-            Plan(
-                cell=cell,
-                build=builds[made],
-                systemd=systemds[own],
-                image=images[disk],
-                arguments=arguments[mode],
-                memory=matrix.defaults.memory,
-                cpus=matrix.defaults.cpus,
-                command=catalog.runtimes[cell.runtime].command,
-                suites=files,
-                root=tree,
-                builder=builder,
+    with uncollected():
+        for cell in cells:
+            mode = (cell.systemd, cell.cgroup)
+            if mode not in arguments:
+                arguments[mode] = _arguments(cell, catalog)
+            made = (cell.runtime, cell.runtime_version, cell.flavor, cell.go)
+            if made not in builds:
+                builds[made] = _build(cell, matrix, catalog)
+            own = cell.systemd if cell.systemd_built else ""
+            if own not in systemds:
+                systemds[own] = _systemd(cell, matrix, catalog)
+            disk = (cell.distro, cell.channel)
+            if disk not in images:
+                images[disk] = ImageSpec(distro=cell.distro, channel=cell.channel, files=root / "images" / cell.distro)
+            result.append(
+                Plan(
+                    cell=cell,
+                    build=builds[made],
+                    systemd=systemds[own],
+                    image=images[disk],
+                    arguments=arguments[mode],
+                    memory=defaults.memory,
+                    cpus=defaults.cpus,
+                    command=catalog.runtimes[cell.runtime].command,
+                    suites=files,
+                    root=tree,
+                    builder=builder,
+                )
             )
-        )
     return result
 
 

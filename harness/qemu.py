@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import Coroutine
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,9 +15,9 @@ from qemu.qmp import QMPClient, QMPError
 from harness import log
 from harness.accel import QEMU, Accelerator
 from harness.errors import InfrastructureError
-from harness.wait import Deadline, poll
+from harness.wait import SLICE, Deadline
 
-__all__ = ["ADDRESS", "MachineSpec", "Monitor", "argv", "overlay_argv"]
+__all__ = ["ADDRESS", "DOORS", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "Monitor", "argv", "overlay_argv"]
 
 logger = log.get(__name__)
 
@@ -28,6 +29,13 @@ T = TypeVar("T")
 ADDRESS = "10.0.2.15"
 """Guest's address in QEMU's user network; the gateway is 10.0.2.2, the name server 10.0.2.3."""
 GATEWAY = "10.0.2.2"
+
+DOORS = "10.0.2.100"
+"""Address at which the guest reaches the doors to this computer, see `machine.waking`."""
+SSH_DOOR = 22
+"""TCP port of the pipes `ssh.in` and `ssh.out`."""
+WAKE_DOOR = 23
+"""TCP port of the socket `wake`."""
 
 EMULATED = ("tsc=reliable", "mitigations=off")
 """Kernel arguments under TCG: there the time stamp counters are one, though the kernel cannot know, and
@@ -85,7 +93,8 @@ def argv(
         spec: The machine.
         overlay: Its writable qcow2 file.
         port: Loopback port that is forwarded to the guest's ssh.
-        sockets: Directory for the sockets `qmp` and `console`; short, see `machine.directory`.
+        sockets: Directory for the sockets `qmp`, `console` and `wake`, and with the pipes `ssh.in` and `ssh.out`;
+            short, see `machine.directory`.
         console: File to which the serial console is logged.
         ssh_key: Public half of its ed25519 key, the base64 part.
         incoming: Descriptor of a saved memory to start from, instead of booting.
@@ -120,9 +129,13 @@ def argv(
     for number, disk in enumerate(spec.disks):
         result += ["-drive", f"if=none,id=disk{number},format=raw,readonly=on,file={_escaped(disk)}"]
         result += ["-device", f"virtio-blk-pci,drive=disk{number}"]
+    # Connections to `guestfwd` are saved with a guest, those through `hostfwd` are not.
+    doors = f"guestfwd=tcp:{DOORS}:{SSH_DOOR}-chardev:ssh,guestfwd=tcp:{DOORS}:{WAKE_DOOR}-chardev:wake"
     return [
         *result,
-        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22",
+        "-chardev", f"pipe,id=ssh,path={_escaped(sockets / 'ssh')}",
+        "-chardev", f"socket,id=wake,path={_escaped(sockets / 'wake')},server=on,wait=off",
+        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22,{doors}",
         "-device", "virtio-net-pci,netdev=net,romfile=",
         "-object", "rng-random,id=rng,filename=/dev/urandom",
         "-device", "virtio-rng-pci,rng=rng",
@@ -201,7 +214,9 @@ class Monitor:
     def _wait(self, work: Coroutine[Any, Any, T], deadline: Deadline) -> T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            poll(lambda: True if future.done() else None, deadline, every=0.01)
+            # An answer takes a millisecond, so nobody waits a fixed time for it.
+            while not futures.wait([future], timeout=min(SLICE, deadline.remaining)).done:
+                deadline.check()
         except BaseException:
             future.cancel()
             raise

@@ -13,13 +13,24 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import ExitCode, InfrastructureError
 from harness.model import Cell, Outcome, Phase, State
 
-__all__ = ["CaseResult", "CellResult", "PhaseResult", "RunResult", "read", "worst", "write"]
+__all__ = [
+    "CaseResult",
+    "CellResult",
+    "ExpectationResult",
+    "PhaseResult",
+    "RunResult",
+    "problem",
+    "read",
+    "worst",
+    "write",
+]
 
 FORMAT = 1
 """Version of result.json; a change that a reader could stumble over raises it."""
@@ -61,12 +72,21 @@ class CaseResult(ResultModel):
 
 
 class PhaseResult(ResultModel):
-    """One phase of the plan: how it ended, in how many seconds, with one line about it."""
+    """One phase of the plan.
+
+    Attributes:
+        phase: Which.
+        state: How it ended.
+        seconds: How long it took.
+        text: One line about it.
+        started: Time of its start, ISO 8601 in UTC with milliseconds; None in results of before November 2026.
+    """
 
     phase: Phase
     state: State
     seconds: float
     text: str = ""
+    started: str | None = None
 
 
 class CellResult(ResultModel):
@@ -109,6 +129,29 @@ class CellResult(ResultModel):
         return Counter(case.outcome for case in self.cases)
 
 
+class ExpectationResult(ResultModel):
+    """A known failure of matrix.yaml that a person should look at after a run.
+
+    Attributes:
+        state: `passes`: cases that it covers passed; `expired`: its last day is over; `unused`: all of its cells
+            ran, and none of the cases that it names did.
+        cells: Its expression over cells, as it is written.
+        cases: Its pattern of cases, as it is written.
+        reason: Why it is there.
+        issue: Link to where it is being worked on.
+        expires: Its last day, as 2027-06-01.
+        found: The cases that speak against it, each as cell and node id; only for `passes`.
+    """
+
+    state: Literal["passes", "expired", "unused"]
+    cells: str
+    cases: str
+    reason: str
+    issue: str
+    expires: str
+    found: tuple[tuple[str, str], ...] = ()
+
+
 class RunResult(ResultModel):
     """What became of one run.
 
@@ -122,6 +165,7 @@ class RunResult(ResultModel):
         computer: What ran it: cores and kernel; what a guest ran under is in its cell's facts.
         cells: Its cells, in the order of the matrix.
         interrupted: Whether it was ended before its cells were.
+        expectations: Known failures that are known no more: they pass, have expired, or are about nothing.
     """
 
     id: str
@@ -133,6 +177,7 @@ class RunResult(ResultModel):
     computer: dict[str, str] = {}
     cells: tuple[CellResult, ...] = ()
     interrupted: bool = False
+    expectations: tuple[ExpectationResult, ...] = ()
 
     def counts(self) -> Counter[Outcome]:
         """How many cells had which outcome."""
@@ -188,5 +233,23 @@ def read(path: Path) -> RunResult:
         return RunResult.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise InfrastructureError(f"{path}: there is no result; the run did not begin, or was removed.") from error
+    except OSError as error:
+        raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
-        raise InfrastructureError(f"{path}: this is no result of format {FORMAT}: {error}") from error
+        raise InfrastructureError(f"{path}: this is no result of format {FORMAT}: {problem(error)}.") from error
+
+
+def problem(error: ValidationError) -> str:
+    """The first thing that is wrong in a file that the harness wrote earlier, as a clause."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    match first["type"]:
+        case "json_invalid":
+            return "it is no whole JSON text, and was cut off or changed by hand"
+        case "missing":
+            return f"the key `{name}` is missing"
+        case "extra_forbidden":
+            return f"the key `{name}` is not known to this version of the harness"
+        case _:
+            said = first["msg"].rstrip(".").replace("Input should", "must")
+            return f"`{name}` {said}" if name else f"the file {said}"

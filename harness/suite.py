@@ -18,13 +18,15 @@ from harness.model import Cell, Outcome
 from harness.results import CaseResult
 from harness.wait import Deadline
 
-__all__ = ["SuiteSpec", "cases_of", "run"]
+__all__ = ["Limits", "SuiteSpec", "cases_of", "put_off", "run"]
 
 logger = log.get(__name__)
 
 REPORT = "reportlog.jsonl"
 OUTPUT = "pytest.log"
 CELL = "cell.json"
+PUT_OFF = "put-off"
+"""File that the plugin writes, with the node ids of the cases that wait for a booted guest."""
 
 PASSED_OR_FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = {0, 1}, 2, 3, 4, 5
 """Exit statuses of pytest (its reference, section "Exit codes")."""
@@ -56,6 +58,8 @@ class SuiteSpec:
         arguments: Further arguments for pytest.
         cases: Node ids of the cases that run; all cases of the suites if empty.
         multiply: How many times each case runs, each as a case of its own.
+        fresh: Which cases run: those that ask for a booted guest (True), the others (False), or all (None).
+        workers: How many processes run cases that are independent of each other.
     """
 
     cell: Cell
@@ -66,6 +70,8 @@ class SuiteSpec:
     arguments: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()
     multiply: int = 1
+    fresh: bool | None = None
+    workers: int = 1
 
     def argv(self) -> tuple[str, ...]:
         """The child's command line."""
@@ -75,6 +81,7 @@ class SuiteSpec:
             "-p", "no:cacheprovider", "-p", "no:pytest11.testinfra", "-p", "harness.plugin",
             "--harness-cell", str(self.directory / CELL),
             "--report-log", str(self.directory / REPORT),
+            *(("-n", str(self.workers)) if self.workers > 1 else ()),
             *self.arguments,
             *(str(self.root / name) for name in self.cases or self.suites),
         )  # fmt: skip
@@ -89,12 +96,16 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
         DeadlineError: The suites did not end in time.
         CancelledError: The run was interrupted.
     """
+    if not spec.suites:
+        return ()  # pytest would take no paths for the whole directory
     spec.directory.mkdir(parents=True, exist_ok=True)
+    (spec.directory / PUT_OFF).unlink(missing_ok=True)
     description = {
         "cell": asdict(spec.cell),
         "machine": str(spec.machine),
         "suites": {name: asdict(limits) for name, limits in spec.suites.items()},
         "multiply": spec.multiply,
+        "fresh": spec.fresh,
     }
     (spec.directory / CELL).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     output = spec.directory / OUTPUT
@@ -111,6 +122,14 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
     if done.code in {INTERRUPTED, USAGE}:
         raise UsageError(f"The suites could not be collected; pytest's output is in {output}.\n{tail}")
     raise InfrastructureError(f"pytest ended with status {done.code}; its output is in {output}.\n{tail}")
+
+
+def put_off(directory: Path) -> tuple[str, ...]:
+    """Node ids of the cases that a run of suites left for a booted guest; `directory` is its `SuiteSpec.directory`."""
+    try:
+        return tuple((directory / PUT_OFF).read_text(encoding="utf-8").splitlines())
+    except FileNotFoundError:
+        return ()
 
 
 def read_report(path: Path) -> Iterator[dict[str, Any]]:

@@ -68,7 +68,7 @@ def runtime(cell: Cell, guest: Guest, hierarchies: Hierarchies, systemd: str) ->
 def leftovers(guest: Guest, runtime: Runtime) -> Leftovers:
     """What the guest had before the first container."""
     runtime.rootfs.tiny()
-    return Leftovers(guest, runtime, alone=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) == 1)
+    return Leftovers(guest, runtime)
 
 
 @pytest.fixture(scope="session", autouse=True)

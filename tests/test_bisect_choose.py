@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bench.bisect_histories import linear
 from harness.bisect.engine.belief import Belief
 from harness.bisect.engine.choose import Costs, Priced, best, information
+from harness.bisect.engine.kinds import LEARN
 from harness.bisect.engine.rates import Rates
 from harness.bisect.engine.testability import Testability
 
@@ -48,7 +49,7 @@ def naive(belief, graph, samples):
 def test_information_is_what_all_outcomes_give(graph, samples, pending):
     """The information of a sample, alone or beside one in flight, is that of enumerating outcomes and culprits."""
     history = history_of(graph)
-    belief = Belief(history, Rates.learned(), no_culprit=0.2)
+    belief = Belief(history, Rates.mixture(LEARN), no_culprit=0.2)
     for number, bad in samples:
         belief.record(number % len(history), bad=bad)
     waiting = pending % len(history)

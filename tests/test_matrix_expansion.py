@@ -1,5 +1,6 @@
 """From axes to cells: the product, inclusions, exclusions, and what cannot be."""
 
+import gc
 import itertools
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,22 @@ def test_expansion_agrees_with_the_naive_one(known: Catalog, values: dict[str, l
     cells, left_out = naive(values, excluded)
     assert cells == [cell.id for cell in expansion.cells]
     assert left_out == [cell.id for cell, _ in expansion.excluded]
+
+
+def test_the_search_for_garbage_goes_on_after_an_expansion(known: Catalog) -> None:
+    """It is paused while cells are made, and left as it was found, also where the making fails."""
+
+    def fail() -> None:
+        with matrix.uncollected():
+            assert not gc.isenabled()
+            raise ZeroDivisionError
+
+    for before in (True, False):
+        gc.enable() if before else gc.disable()
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert gc.isenabled() is before
+    gc.enable()
 
 
 def test_a_choice_has_the_profile_s_cells_and_suites(known: Catalog) -> None:

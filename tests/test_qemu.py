@@ -44,7 +44,10 @@ tsc=reliable mitigations=off systemd.unified_cgroup_hierarchy=0
 -serial chardev:console
 -drive if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file=/run/m/overlay.qcow2
 -device virtio-blk-pci,drive=root
--netdev user,id=net,hostfwd=tcp:127.0.0.1:42022-10.0.2.15:22
+-chardev pipe,id=ssh,path=/s/ssh
+-chardev socket,id=wake,path=/s/wake,server=on,wait=off
+-netdev user,id=net,hostfwd=tcp:127.0.0.1:42022-10.0.2.15:22,\
+guestfwd=tcp:10.0.2.100:22-chardev:ssh,guestfwd=tcp:10.0.2.100:23-chardev:wake
 -device virtio-net-pci,netdev=net,romfile=
 -object rng-random,id=rng,filename=/dev/urandom
 -device virtio-rng-pci,rng=rng

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from harness.model import Outcome, Phase, State
 from harness.report import junit, terminal
-from harness.results import CaseResult, CellResult, PhaseResult, RunResult
+from harness.results import CaseResult, CellResult, ExpectationResult, PhaseResult, RunResult
 
 FATAL = "The guest died. See console.log:812: Kernel panic"
 
@@ -86,6 +86,31 @@ def test_table_says_what_is_wrong_and_how_to_repeat_it(run: RunResult) -> None:
     assert FATAL in text
     assert "again: harness run --cell debian-bookworm+systemd-252+legacy+nspawn" in text
     assert "2 cells: 1 failed, 1 error in 1 min 15 s.  results: runs/20261123-1" in text
+
+
+def test_expectations_that_want_a_look_are_told_before_the_last_line(run: RunResult) -> None:
+    """Each with its pattern, what is wrong with it, its reason and its link; of many cases some, and their number."""
+    known = {
+        "cells": "runtime==runc", "reason": "Known.", "issue": "https://example.org/1", "expires": "2026-01-31"
+    }  # fmt: skip
+    found = tuple((f"cell-{number}", "cgroup/test_x.py::test_a") for number in range(5))
+    told = (
+        ExpectationResult(state="passes", cases="cgroup/test_x.py::*", found=found, **known),
+        ExpectationResult(state="expired", cases="pod/old", **known),
+        ExpectationResult(state="unused", cases="pod/gone", **known),
+    )
+    out = io.StringIO()
+    listed = run.model_copy(update={"expectations": told})
+    Console(file=out, width=160).print(terminal.run_summary(listed, Path("runs/1")), soft_wrap=True)
+    *_, last = text = out.getvalue().splitlines()
+
+    assert "  cgroup/test_x.py::* where runtime==runc: passes in 5 cases, and can be removed" in text
+    assert "    X cell-2 cgroup/test_x.py::test_a" in text
+    assert "    and 2 more in result.json" in text
+    assert "  pod/old where runtime==runc: expired on 2026-01-31, so that it excuses nothing any more" in text
+    assert "  pod/gone where runtime==runc: is about no case: all of its cells ran, and none had one to excuse" in text
+    assert text.count("    Known. https://example.org/1") == 3
+    assert last.startswith("2 cells: ")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -12,7 +13,7 @@ import pytest
 from harness import proc, results
 from harness.errors import ExitCode
 from harness.image import Image
-from harness.model import Outcome
+from harness.model import Outcome, Phase
 from harness.proc import Done
 from harness.results import CaseResult, RunResult
 from harness.wait import Deadline, poll
@@ -46,6 +47,29 @@ def test_passes_the_second_time(host):
     assert host.run("test -e /run/second || { touch /run/second; false; }").rc == 0
 '''
 
+OTHER_SUITE = """\
+name: boots
+description: A suite of the harness's own tests, with a case that asks for a guest that was booted.
+"""
+
+OTHER_CASES = """\
+import pytest
+
+
+def test_is_from_memory(machine):
+    assert machine.record.origin == "memory"
+
+
+@pytest.mark.fresh_boot
+def test_is_booted(machine, host):
+    assert machine.record.origin == "cold"
+    assert host.run("test -e /run/seen || { touch /run/seen; false; }").rc == 0
+
+
+def test_passes():
+    pass
+"""
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, bookworm: Image) -> Path:
@@ -56,9 +80,16 @@ def project(tmp_path_factory: pytest.TempPathFactory, bookworm: Image) -> Path:
     (root / "suites" / "demo").mkdir()
     (root / "suites" / "demo" / "suite.yaml").write_text(SUITE, encoding="utf-8")
     (root / "suites" / "demo" / "test_demo.py").write_text(CASES, encoding="utf-8")
+    (root / "suites" / "boots").mkdir()
+    (root / "suites" / "boots" / "suite.yaml").write_text(OTHER_SUITE, encoding="utf-8")
+    (root / "suites" / "boots" / "test_boots.py").write_text(OTHER_CASES, encoding="utf-8")
     (root / "matrix.yaml").write_text(
         "version: 1\n"
         "axes: {distro: [debian/bookworm], systemd: [distro], go: ['1.27'], cgroup: [legacy, unified], runtime: [nspawn]}\n"
+        "profiles: {boots: {suites: [boots]}}\n"
+        "expectations:\n"
+        "  - {cells: cgroup==unified, cases: 'boots/*::test_passes', reason: It never works., expires: 2999-01-01,\n"
+        "     issue: 'https://example.org/1'}\n"
         "defaults: {suites: [demo]}\n",
         encoding="utf-8",
     )
@@ -107,7 +138,8 @@ def test_failed_runs_only_what_failed(project: Path, first: RunResult) -> None:
     again = results.read(newest(project) / "result.json")
 
     assert {"test_fails": Outcome.FAILED} == outcomes(again.cells[0].cases)
-    assert f"harness run --failed {first.id}" == again.command
+    assert again.command.endswith(f" run --failed {first.id}")
+    assert again.cells[0].again.endswith(f" run --cell {CELL} --case demo/test_demo.py::test_fails")
 
 
 def test_multiply_prints_a_rate_with_its_interval(project: Path, first: RunResult) -> None:
@@ -116,6 +148,81 @@ def test_multiply_prints_a_rate_with_its_interval(project: Path, first: RunResul
 
     assert 4 == len(results.read(newest(project) / "result.json").cells[0].cases)
     assert "demo/test_demo.py::test_fails 4/4 100% 51% to 100%" in " ".join(done.out.split())
+
+
+def pasted(line: str) -> list[str]:
+    """A line of the program's own output as it is run here."""
+    program, *words = shlex.split(line)
+    assert program == "harness"
+    return [sys.executable, "-m", "harness", *words]
+
+
+def test_line_that_repeats_a_cell_repeats_it(project: Path, first: RunResult) -> None:
+    """Pasted and run, `again` is the same cell with the profile's suites, repetitions, guest and arguments."""
+    words = ("--profile", "boots", "--cell", CELL, "--multiply", "2", "--fresh", "--", "-k", "passes or booted")
+    harness(project, "run", *words, expect=ExitCode.FAILED)
+    before = newest(project)
+    (cell,) = results.read(before / "result.json").cells
+    proc.run(pasted(cell.again), deadline=Deadline.after(400, "run"), expect=(ExitCode.FAILED,))
+    after = newest(project)
+    (again,) = results.read(after / "result.json").cells
+    asked = [json.loads((place / "request.json").read_text(encoding="utf-8")) for place in (before, after)]
+
+    assert before != after
+    assert outcomes(cell.cases) == outcomes(again.cases)
+    assert 4 == len(again.cases)
+    assert [cell.id, "cold"] == [again.id, again.facts["boot"]]
+    assert asked[0] | {"command": ""} == asked[1] | {"command": ""}
+
+
+def test_case_that_asks_for_a_booted_guest_gets_one(project: Path, first: RunResult) -> None:
+    """The others start from memory as ever; both guests leave their evidence, and the cell has all cases."""
+    done = harness(project, "run", "--profile", "boots", "--cell", CELL, expect=ExitCode.FAILED)
+    directory = newest(project) / "cells" / CELL
+    run = results.read(newest(project) / "result.json")
+    (cell,) = run.cells
+
+    assert {
+        "test_is_from_memory": Outcome.PASSED,
+        "test_is_booted": Outcome.FAILED,
+        "test_passes": Outcome.XPASSED,
+    } == outcomes(cell.cases)
+    # It looked at a guest that nobody had used, so its second statement is what fails.
+    assert "test -e /run/seen" in next(case.details for case in cell.cases if "booted" in case.nodeid)
+    assert "memory" == cell.facts["boot"]
+    assert 2 == sum(item.phase is Phase.BOOT for item in cell.phases)
+    for name in (
+        "machine/console.log",
+        "booted/machine/console.log",
+        "booted/machine/journal.txt",
+        "booted/pytest.log",
+    ):
+        assert (directory / name).stat().st_size > 0, name
+    assert ["passes"] == [item.state for item in run.expectations]
+    assert "boots/*::test_passes where cgroup==unified: passes in 1 case, and can be removed" in done.out
+    assert "It never works. https://example.org/1" in done.out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "it is no whole JSON text"),
+        ('{"command": "x", "cells": [', "it is no whole JSON text"),
+        ('{"command": "x", "cells": [], "suites": []}', "the key `builder` is missing"),
+        ('{"command": "x", "cells": [], "suites": [], "builder": "host", "more": 1}', "the key `more` is not known"),
+        ('{"command": "x", "cells": [], "suites": 5, "builder": "host"}', "`suites` must be a valid array"),
+        ("[]", "the file must be an object"),
+    ],
+)
+def test_request_that_is_broken_is_named(project: Path, tmp_path: Path, content: str, said: str) -> None:
+    """A request.json that was cut off or changed ends with its path, one sentence and what to do; exit 2."""
+    (tmp_path / "request.json").write_text(content, encoding="utf-8")
+    done = harness(project, "run", "--resume", str(tmp_path), expect=ExitCode.USAGE)
+    message = " ".join(done.out.split())
+
+    assert f"{tmp_path / 'request.json'} does not say what was asked for: {said}" in message
+    assert "Begin a new run" in message
+    assert "pydantic" not in message
 
 
 def test_run_that_was_killed_goes_on(project: Path, first: RunResult) -> None:
@@ -150,6 +257,8 @@ def test_run_that_was_killed_goes_on(project: Path, first: RunResult) -> None:
     [
         (("--resume", "20000101-1"), ExitCode.USAGE, "There is no run in"),
         (("--resume", "x", "--failed", "y"), ExitCode.USAGE, "take no other cells"),
+        (("--failed", "x", "--suites", "demo"), ExitCode.USAGE, "take no other cells"),
+        (("--cell", CELL, "--case", "pod/test_x.py::test_y"), ExitCode.USAGE, "in no suite that runs; these do: demo"),
         (("--cell", "x", "--select", "go==1"), ExitCode.USAGE, "exclude each other"),
         (("--cell", CELL, "--shard", "3/2"), ExitCode.USAGE, "`3/2` is no shard"),
         (("--cell", CELL, "--memory", "500"), ExitCode.USAGE, "needs 1 cores and 1280 MiB"),

@@ -1,5 +1,6 @@
 """Guests that start from the memory of an earlier boot."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalog, machine
+from harness import catalog, machine, proc
 from harness.accel import Accelerator
 from harness.image import Image
-from harness.machine import Machine, warm
+from harness.machine import Machine, life, waking, warm
+from harness.machine.call import Call
+from harness.machine.directory import Saved
 from harness.model import CgroupMode
 from harness.qemu import MachineSpec
 from harness.store import Store, key_of
@@ -171,6 +174,65 @@ def test_memory_of_another_machine_is_another_key(
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
     assert key(spec) not in keys
+
+
+def test_first_connection_was_saved_and_others_are_made(start: Start, deadline: Deadline) -> None:
+    """A restored guest's shared connection is there before its first command, and whoever wants another one gets it."""
+    with start("maker"):
+        pass
+    with start() as guest:
+        assert Path(guest.record.sockets, "ssh").is_socket()
+        assert "10.0.2.100" == ask(guest, "echo ${SSH_CLIENT%% *}", deadline)
+        argv = ["ssh", "-F", str(guest.ssh_config), "-o", "ControlPath=none", "guest", "echo ${SSH_CLIENT%% *}"]
+        assert "10.0.2.2\n" == proc.run(argv, deadline=deadline).out
+        large = os.urandom(1 << 20)
+        assert (
+            f"{hashlib.sha256(large).hexdigest()}  -"
+            == guest.run("sha256sum", stdin=large, deadline=deadline).out.strip()
+        )
+        guest.disconnect(deadline)
+        assert "10.0.2.2" == ask(guest, "echo ${SSH_CLIENT%% *}", deadline)
+
+
+def test_nobody_logs_in_without_the_key(start: Start, tmp_path: Path, deadline: Deadline) -> None:
+    """The guest's port on the loopback lets in the machine's own key only, though the saved connection asked for none."""
+    with start() as guest:
+        lines = guest.ssh_config.read_text(encoding="utf-8").splitlines()
+        stranger = tmp_path / "ssh_config"
+        stranger.write_text("\n".join(line for line in lines if "IdentityFile" not in line), encoding="utf-8")
+        argv = ["ssh", "-F", str(stranger), "-o", "ControlPath=none", "-o", "IdentityFile=none", "guest", "true"]
+        done = proc.run(argv, deadline=deadline, expect=(255,))
+        assert "Permission denied (publickey)" in done.out
+        assert 0o700 == Path(guest.record.sockets).stat().st_mode & 0o777
+
+
+def test_memory_saved_with_another_ssh_is_refused(start: Start, copied: Store, deadline: Deadline) -> None:
+    """A connection that another ssh began cannot go on: the guest boots, and the record says why."""
+    asked = home(copied) / "files" / "asked"
+    asked.write_bytes(asked.read_bytes().replace(b"OpenSSH", b"OldOpen"))
+    with start(kept=copied) as guest:
+        assert "cold" == guest.record.origin
+        assert "The memory was saved with another ssh" in guest.record.note
+        assert "guest" == ask(guest, "hostname", deadline)
+
+
+def test_guest_without_a_sleeper_is_woken_over_ssh(
+    spec: MachineSpec, copied: Store, tmp_path: Path, deadline: Deadline
+) -> None:
+    """A guest in which nothing could be left running, for want of perl, becomes one of its own all the same."""
+    saved = Saved(home(copied) / "files")
+    saved.greeting.unlink()
+    with (
+        Call(saved) as call,
+        life.started(spec, tmp_path / "m", deadline, saved=saved, opening=call.opening) as (guest, monitor),
+    ):
+        warm.load(guest, monitor, deadline)
+        waking.wake(guest, saved, call, deadline)
+        assert wrong_by(guest, deadline) < 1
+        public = guest.place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+        assert public == ask(guest, "cat /run/harness/authorized_keys", deadline)
+        guest.disconnect(deadline)
+        assert "10.0.2.2" == ask(guest, "echo ${SSH_CLIENT%% *}", deadline)
 
 
 SCRIPT = """\

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from harness import yamlfile
 from harness.catalog.building import Build, Environment, Fixup, Options, Range, Source, Toolchain
@@ -98,11 +98,13 @@ class SuiteFile(KnowledgeFile):
         timeout: Seconds that one case may take under KVM.
         reruns: How often a failed case is executed again before it counts.
         fresh_boot: Whether its guest must be booted, and not be restored from a saved memory.
+        workers: How many processes at most run those of its cases that are independent of each other.
     """
 
     timeout: int = 120
     reruns: int = 0
     fresh_boot: bool = False
+    workers: Annotated[int, Field(ge=1)] = 1
 
 
 class CgroupRule(FileModel):

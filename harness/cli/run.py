@@ -1,8 +1,8 @@
 """`harness run` builds, boots and tests cells, and says what came out."""
 
 import os
-import shlex
-from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +16,13 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.progress import watching
 from harness.cli.project import Project
 from harness.cli.settings import Settings
+from harness.cli.wanted import Wanted, again
 from harness.errors import UsageError
 from harness.machine import Machine
-from harness.matrix import find
 from harness.pipeline import Workplace
-from harness.report import junit, terminal
-from harness.schedule import History, Job, Request, Slots
+from harness.report import junit, run_page, terminal
+from harness.results import RunResult
+from harness.schedule import History, Job, Known, Request, Slots
 from harness.store import Store
 
 __all__ = ["register"]
@@ -49,6 +50,16 @@ MemoryOption = Annotated[
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="The I-th of N parts of the cells, for parallel CI jobs.")
 ]
+SuitesOption = Annotated[
+    str | None,
+    typer.Option("--suites", metavar="NAME,NAME", help="Suites that run, in place of the profile's or the matrix's."),
+]
+CaseOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--case", metavar="NODEID", help="Run only this case: cgroup/test_limits.py::test_x; may be repeated."
+    ),
+]
 FailedOption = Annotated[
     str | None, typer.Option("--failed", metavar="RUN", help="Run again, as a new run, what failed in a run.")
 ]
@@ -75,6 +86,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     select: SelectOption = None,
     cell: CellOption = None,
     shard: ShardOption = None,
+    suites: SuitesOption = None,
+    case: CaseOption = None,
     builder: BuilderOption = None,
     jobs: JobsOption = None,
     memory: MemoryOption = None,
@@ -93,67 +106,40 @@ def run(  # noqa: PLR0913 - each is an option of the command
     """Build, boot and test the cells, and say what came out."""
     chosen = settings.of(context)
     here = project.load(chosen)
-    earlier = resume or failed
-    if earlier is not None:
-        if any((resume and failed, profile, select, cell, shard, builder, arguments)):
-            raise UsageError("--resume and --failed repeat what was asked for; they take no other cells or arguments.")
-        directory = _directory_of(chosen, earlier)
-        request = schedule.read_request(directory)
-        if failed is not None:
-            request = request.failed(results.read(directory / schedule.RESULT))
-    else:
-        request = _request(
-            here, chosen, cell=cell, profile=profile, select=select or (), shard=shard, builder=builder,
-            arguments=tuple(arguments or ()),
-        )  # fmt: skip
-    if multiply > 1:
-        request = request.model_copy(
-            update={"multiply": multiply, "command": f"{request.command} --multiply {multiply}"}
-        )
-    here = here.building_by(request.builder)
+    wanted = Wanted(
+        cell=cell, profile=profile, select=tuple(select or ()), shard=shard, suites=suites, cases=tuple(case or ()),
+        builder=builder, multiply=multiply, fresh=fresh, arguments=tuple(arguments or ()),
+    )  # fmt: skip
+    request = _request(wanted, here, chosen, resume=resume, failed=failed)
     if dry_run:
-        plan.print_plans(plan.plans_of(here, request.cells, request.suites), chosen, form)
+        built = here.building_by(request.builder)
+        plan.print_plans(plan.plans_of(built, request.cells, request.suites), chosen, form)
         return
     slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
     place = _directory_of(chosen, resume) if resume else schedule.new_directory(chosen.runs)
-    _run(here, chosen, request, place, slots, keep_failed=keep_failed, fresh=fresh, form=form)
+    _run(here, chosen, request, place, slots, keep_failed=keep_failed, form=form)
+
+
+def _request(wanted: Wanted, here: Project, chosen: Settings, *, resume: str | None, failed: str | None) -> Request:
+    """What is run: what was asked for now, or in an earlier run."""
+    earlier = resume or failed
+    if earlier is None:
+        return wanted.request(here, chosen)
+    if (resume and failed) or not wanted.repeats:
+        raise UsageError("--resume and --failed repeat what was asked for; they take no other cells or arguments.")
+    directory = _directory_of(chosen, earlier)
+    request = schedule.read_request(directory)
+    if failed is not None:
+        failures = request.failed(results.read(directory / schedule.RESULT))
+        return wanted.repeated(failures, failed, chosen)
+    if wanted != Wanted():
+        raise UsageError("--resume goes on with a run as it was begun; begin a new one for --multiply or --fresh.")
+    return request
 
 
 def _directory_of(chosen: Settings, name: str) -> Path:
     """A run's directory, by its name below runs/ or by its path."""
     return Path(name) if os.sep in name else chosen.runs / name
-
-
-def _request(  # noqa: PLR0913 - the options that say which cells
-    here: Project, chosen: Settings, *, cell: str | None, profile: str | None, select: Sequence[str],
-    shard: str | None, builder: str | None, arguments: tuple[str, ...],
-) -> Request:  # fmt: skip
-    if cell is not None and select:
-        raise UsageError("--cell and --select exclude each other.")
-    if cell is not None:
-        named = here.matrix.profile(profile) if profile else None
-        names: tuple[str, ...] = (find(here.expansion, cell).id,)
-        suites = here.matrix.suite_names(named, here.catalog)
-    else:
-        choice = here.choose(profile=profile, select=select)
-        names, suites = tuple(item.id for item in choice.cells), choice.suites
-    if shard is not None:
-        index, count = schedule.parse(shard)
-        names = tuple(schedule.shard(names, names, History(chosen.history).read(), index=index, count=count))
-    options = [("--cell", cell), ("--profile", profile), *(("--select", text) for text in select), ("--shard", shard)]
-    asked = [word for name, value in options if value for word in (name, value)]
-    return Request(
-        command=shlex.join(["harness", "run", *asked, *_tail(builder, arguments)]),
-        cells=names,
-        suites=suites,
-        builder=builder or here.matrix.defaults.builder,
-        arguments=arguments,
-    )
-
-
-def _tail(builder: str | None, arguments: tuple[str, ...]) -> list[str]:
-    """The words of a command line that hold for every cell."""
-    return [*(("--builder", builder) if builder else ()), *(("--", *arguments) if arguments else ())]
 
 
 def _free_memory() -> int:
@@ -163,24 +149,27 @@ def _free_memory() -> int:
     return int(int(values["MemAvailable"].split()[0]) / 1024 * MEMORY_SHARE)
 
 
-def _run(  # noqa: PLR0913 - what was asked for, and how
+def _run(
     here: Project, chosen: Settings, request: Request, directory: Path, slots: Slots, *,
-    keep_failed: bool, fresh: bool, form: Format,
+    keep_failed: bool, form: Format,
 ) -> None:  # fmt: skip
     log.add_file(directory / "log.txt")
     console = _console(form)
     store = Store(chosen.store)
     deadline = chosen.deadline(SECONDS, "run")
-    usual = here.matrix.defaults.builder
-    tail = _tail(request.builder if request.builder != usual else None, request.arguments)
+    built = here.building_by(request.builder)
+    plans = plan.plans_of(built, request.cells, request.suites)
     jobs = [
         Job(
             plan=item,
             expectations=here.matrix.expectations_for(item.cell),
-            again=shlex.join(["harness", "run", "--cell", item.cell.id, *tail]),
+            again=again(item.cell.id, request, here, chosen),
         )
-        for item in plan.plans_of(here, request.cells, request.suites)
+        for item in plans
     ]
+    # Cells side by side keep the processors busy by themselves; what runs alone may have them all.
+    at_a_time = max(1, min(slots.cores, len(jobs)))
+    workers = max(1, (os.cpu_count() or 1) // at_a_time)
 
     def keep(guest: Machine) -> None:
         login = f"ssh -F {settings.shown(guest.ssh_config)} guest"
@@ -188,36 +177,53 @@ def _run(  # noqa: PLR0913 - what was asked for, and how
         deadline.pause(SECONDS)
 
     with watching(console, request.cells) as progress:
+        shared = Workplace(
+            store=store, emit=progress, deadline=deadline, arguments=request.arguments, multiply=request.multiply,
+            workers=workers, fresh=request.fresh, keep=keep if keep_failed else None,
+        )  # fmt: skip
 
         def work(job: Job) -> Workplace:
-            return Workplace(
-                store=store,
-                emit=progress,
-                deadline=deadline,
-                expectations=job.expectations,
-                arguments=request.arguments,
-                cases=request.cases.get(job.plan.cell.id, ()),
-                multiply=request.multiply,
-                again=job.again,
-                fresh=fresh,
-                keep=keep if keep_failed else None,
-            )
+            cases = request.cases.get(job.plan.cell.id, ())
+            return replace(shared, expectations=job.expectations, cases=cases, again=job.again)
 
         result = schedule.run(
             jobs, work, directory, request=request, slots=slots, history=History(chosen.history),
             ended=lambda ended: progress.ended(ended.id),
         )  # fmt: skip
+    found = schedule.review(_known(request, here), result.cells, datetime.now(UTC).date())
+    result = result.model_copy(update={"expectations": found})
+    results.write(result, directory / schedule.RESULT)
     junit.write(result, directory / "junit.xml")
+    page = run_page.write(result, directory)
+    _show(result, directory, console, form, rates=request.multiply > 1)
+    if form is Format.TABLE:
+        console.print(f"report: {settings.shown(page)}", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(result.exit_code)
+
+
+def _show(result: RunResult, directory: Path, console: Console, form: Format, *, rates: bool) -> None:
+    """Say what came out; `rates` for how often each case failed."""
     match form:
         case Format.JSON:
             output.as_json(result.model_dump(mode="json"))
         case Format.IDS:
             output.say("\n".join(f"{item.id} {item.outcome}" for item in result.cells))
         case Format.TABLE:
-            if request.multiply > 1:
+            if rates:
                 console.print(terminal.rates(result), soft_wrap=True)
             console.print(terminal.run_summary(result, Path(settings.shown(directory))), soft_wrap=True)
-    raise typer.Exit(result.exit_code)
+
+
+def _known(request: Request, here: Project) -> list[Known]:
+    """The matrix's known failures, each with all of its cells."""
+    everything = not request.arguments and not request.cases
+    known = []
+    for item in here.matrix.expectations:
+        suite = item.cases.partition("/")[0]
+        suites = {suite} if suite in here.catalog.suites else set(here.catalog.suites)
+        cells = frozenset(cell.id for cell in here.expansion.cells if item.cells.holds(cell))
+        known.append(Known(expectation=item, cells=cells, whole=everything and suites <= set(request.suites)))
+    return known
 
 
 def _console(form: Format) -> Console:

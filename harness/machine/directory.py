@@ -20,6 +20,9 @@ LONGEST = 40
 PREFIX = "harness-"
 """How the name of a directory for sockets begins."""
 
+PIPES = ("ssh.in", "ssh.out")
+"""Pipes through which the first ssh connection of a restored guest goes; QEMU wants to find them."""
+
 SSH_ALIAS = "guest"
 """Name of the guest in its ssh_config."""
 
@@ -101,6 +104,16 @@ class Saved:
         return self.directory / "clock"
 
     @property
+    def greeting(self) -> Path:
+        """What its sshd said in the connection that has begun, see `machine.call`; not there if none has."""
+        return self.directory / "greeting"
+
+    @property
+    def asked(self) -> Path:
+        """What our ssh said in that connection."""
+        return self.directory / "asked"
+
+    @property
     def key(self) -> Path:
         """The private key that it accepts."""
         return self.directory / "ssh_key"
@@ -113,7 +126,7 @@ class Record:
     Attributes:
         name: The guest as messages name it.
         port: Loopback port of its ssh; 0 before it is reserved.
-        sockets: Short directory with the sockets `qmp`, `console` and ssh's.
+        sockets: Short directory with the sockets `qmp`, `console`, `wake` and ssh's own, and the pipes of `PIPES`.
         accelerator: "kvm" or "tcg".
         pid: QEMU's process, or None before it starts and after it was destroyed.
         started: When that process started, in the kernel's clock ticks since boot: a pid alone may be a stranger's.
@@ -201,7 +214,8 @@ def ssh_config(*, port: int, key: Path, sockets: Path) -> str:
 
     The guest's host key is not checked: the port is ours, on the loopback, and the guest minutes old.
     One master connection is shared, as a new handshake costs up to a second under emulation; the key
-    exchange and the cipher are those that cost an emulated processor the least.
+    exchange and the cipher are those that cost an emulated processor the least. A guest whose network
+    is lost is given up after 45 s of silence, and after 20 s if it does not answer a new connection.
     """
     # ssh expands a percent sign in file names.
     identity = str(key).replace("%", "%%")
@@ -219,9 +233,9 @@ Host {SSH_ALIAS}
   GlobalKnownHostsFile /dev/null
   LogLevel ERROR
   BatchMode yes
-  ConnectTimeout 60
-  ServerAliveInterval 20
-  ServerAliveCountMax 6
+  ConnectTimeout 20
+  ServerAliveInterval 15
+  ServerAliveCountMax 3
   ControlMaster auto
   ControlPath {sockets}/ssh
   ControlPersist yes
@@ -231,6 +245,12 @@ Host {SSH_ALIAS}
   ForwardAgent no
   ForwardX11 no
 """
+
+
+def make_pipes(sockets: Path) -> None:
+    """Make the pipes of a machine."""
+    for name in PIPES:
+        os.mkfifo(sockets / name, 0o600)
 
 
 def remove_sockets(sockets: Path) -> None:

@@ -139,7 +139,8 @@ class Machine:
             if self._ssh("true", deadline, None, None).code == SSH_FAILED:
                 self.check()
                 raise InfrastructureError(
-                    f"The guest {self.name} cannot be reached by ssh: {done.err.strip() or 'no reason given'}."
+                    f"The guest {self.name} cannot be reached by ssh in the {deadline.what}, though QEMU runs: "
+                    f"{done.err.strip() or 'no reason given'}; see {self.place.console}."
                 )
         if expect is not None and done.code not in expect:
             raise CommandError(done)

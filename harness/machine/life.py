@@ -2,8 +2,9 @@
 
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -32,6 +33,11 @@ CLASH = "Could not set up host forwarding rule"
 
 NETWORK_UP = b"harness initrd: the network is up"
 """What the initrd prints, see harness/image/init.sh."""
+
+Opening = Callable[[Place, Path, Deadline], AbstractContextManager[None]]
+
+QUICK = 0.002
+"""Seconds between two looks whether a program has ended that takes some milliseconds."""
 
 PARTING = 10.0
 """Seconds that each step of destroying a machine is given."""
@@ -133,6 +139,7 @@ def started(
     ports: Callable[[], int] = free_port,
     note: str = "",
     saved: Saved | None = None,
+    opening: Opening = lambda *_: nullcontext(),
 ) -> Iterator[tuple[Machine, Monitor]]:
     """Start QEMU for a machine, and yield it before anything in it is known to run; as `boot` otherwise.
 
@@ -143,6 +150,7 @@ def started(
         ports: As for `boot`.
         note: As for `boot`.
         saved: A saved guest that is loaded, instead of a boot.
+        opening: Gives a context around what is done before QEMU starts, when there are the pipes.
     """
     place = Place(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -152,15 +160,14 @@ def started(
     with ExitStack() as stack:
         sockets = places.short_directory()
         stack.callback(places.remove_sockets, sockets)
+        places.make_pipes(sockets)
         record = replace(places.new_record(spec, sockets), note=note, origin="memory" if saved else "cold")
         record.write(place)
         stack.callback(forget, place)
         stack.callback(remove_secrets, place)
-        _make_key(place, deadline)
-        if saved:
-            # What it said while it booted is evidence here too.
-            shutil.copyfile(saved.console, place.console)
-        proc.run(overlay_argv(saved.overlay if saved else spec.disk, place.overlay), deadline=deadline)
+        with opening(place, sockets, deadline):
+            _make_key(place, deadline)
+            _make_disk(spec, saved, place, deadline)
         memory = stack.enter_context(saved.memory.open("rb")) if saved else None
         key = saved.key if saved else place.key
         monitor = _start(stack, spec, place, record, deadline, ports, memory, key)
@@ -169,10 +176,26 @@ def started(
         yield machine, monitor
 
 
+def _make_disk(spec: MachineSpec, saved: Saved | None, place: Place, deadline: Deadline) -> None:
+    if saved is None:
+        proc.run(overlay_argv(spec.disk, place.overlay), deadline=deadline)
+        return
+    # What it said while it booted is evidence here too.
+    shutil.copyfile(saved.console, place.console)
+    # A boot writes a megabyte; to copy it takes less than to start a program that makes an overlay on it.
+    shutil.copyfile(saved.overlay, place.overlay)
+
+
 def _make_key(place: Place, deadline: Deadline) -> None:
     place.key.unlink(missing_ok=True)
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "harness", "-f", str(place.key)]
-    proc.run(command, deadline=deadline, hint="Install it with `apt-get install openssh-client`.")
+    # A start waits for it, and it takes less time than `proc.run` lets pass between two looks.
+    with tempfile.TemporaryFile() as output, proc.start(command, output=output) as running:
+        code = poll(running.code, deadline, every=QUICK)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    if code:
+        raise proc.CommandError(proc.Done(argv=tuple(command), code=code, out=said))
 
 
 def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of

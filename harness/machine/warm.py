@@ -5,25 +5,21 @@ devices) beside what it had written to its disk, as an artifact "warm" in the st
 exactly the same machine loads the stream and writes to an overlay of its own on the saved disk. QEMU 7.2 has
 no `file:` transport yet, so the stream goes through a descriptor that QEMU inherits (`fd:`).
 
-What a clone must not share is made its own by `WAKE`, before anybody else talks to it. What it does share:
-the ssh host key (it is the image's, and nobody checks it), the host name, the kernel's boot id.
+What a clone must not share is made its own before anybody else talks to it, see `machine.waking`.
 """
 
-import os
-import shlex
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from harness import accel, log, qemu
+from harness import accel, log, proc, qemu
 from harness.errors import CancelledError, DeadlineError, InfrastructureError
-from harness.machine import directory as places
-from harness.machine import life
+from harness.machine import life, waking
+from harness.machine.call import Call
 from harness.machine.directory import Saved
 from harness.machine.guest import GuestLostError, Machine
 from harness.qemu import MachineSpec, Monitor
@@ -37,11 +33,8 @@ logger = log.get(__name__)
 KIND = "warm"
 """What the store calls a saved guest."""
 
-RECIPE = 1
+RECIPE = 2
 """Raised when what is saved changes in a way that the inputs do not show."""
-
-WAKE = Path(__file__).with_name("wake.sh")
-"""What a restored guest runs first; its arguments are explained there."""
 
 QUIET = 0.5
 """Seconds after the last ssh command in which sshd in the guest ends its connection, which must not be saved."""
@@ -127,7 +120,9 @@ def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
         "qemu": accel.qemu_version(deadline),
         "argv": shape,
         "files": files,
-        "wake": file_digest(WAKE),
+        # A connection begins before the guest is saved.
+        "ssh": _stamp(proc.require("ssh", package="openssh-client")),
+        "residents": [file_digest(path) for path in waking.RESIDENTS],
         # Under KVM the processor is the computer's own.
         "processor": _processor() if spec.accelerator.name == "kvm" else "",
     }
@@ -161,13 +156,15 @@ def _from_memory(
 
     artifact = store.obtain(KIND, inputs(spec, deadline), fill, deadline)
     saved = Saved(artifact.path)
-    with life.started(spec, directory, deadline, ports=ports, saved=saved) as (guest, monitor):
+    with (
+        Call(saved) as call,
+        life.started(spec, directory, deadline, ports=ports, saved=saved, opening=call.opening) as (guest, monitor),
+    ):
         if not artifact.cached:
             guest.record = replace(guest.record, origin="cold")
             guest.record.write(guest.place)
         load(guest, monitor, deadline.within(LOADING, f"loading of the memory {saved.memory}"))
-        behind = time.time_ns() - int(saved.clock.read_text(encoding="ascii"))
-        _wake(guest, behind, deadline.within(AWAKE * spec.accelerator.factor, f"awakening of {spec.name}"))
+        waking.wake(guest, saved, call, deadline.within(AWAKE * spec.accelerator.factor, f"awakening of {spec.name}"))
         yield guest
 
 
@@ -178,6 +175,7 @@ def _save(spec: MachineSpec, directory: Path, saved: Saved, deadline: Deadline) 
             booted, monitor = stack.enter_context(life.booted(spec, directory, deadline))
         except (GuestLostError, DeadlineError) as error:
             raise _LostError(error) from error
+        waking.fall_asleep(booted, saved, deadline)
         booted.run("sync", deadline=deadline)
         ahead = _clock(booted, deadline)
         booted.disconnect(deadline)
@@ -240,12 +238,3 @@ def load(guest: Machine, monitor: Monitor, deadline: Deadline) -> None:
             raise
         said = guest.last_words()
         raise life.NotStartedError(f"QEMU did not load the memory of {guest.name}: {said}.", said=said) from error
-
-
-def _wake(guest: Machine, behind: int, deadline: Deadline) -> None:
-    """Make the clone a guest of its own, whose clock is so many nanoseconds behind; its own key logs in from then on."""
-    public = guest.place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
-    arguments = [str(behind), uuid.uuid4().hex, os.urandom(64).hex(), public]
-    guest.run(f"set -- {shlex.join(arguments)}\n{WAKE.read_text(encoding='utf-8')}", deadline=deadline)
-    config = places.ssh_config(port=guest.record.port, key=guest.place.key, sockets=Path(guest.record.sockets))
-    guest.ssh_config.write_text(config, encoding="utf-8")

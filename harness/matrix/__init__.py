@@ -4,7 +4,7 @@
 `judge` says what known failures make of an outcome. Everything but `load` is a pure function.
 """
 
-from harness.matrix.expansion import Choice, Expansion, choose, expand, find
+from harness.matrix.expansion import Choice, Expansion, choose, expand, find, uncollected
 from harness.matrix.expectations import Judgement, expired, judge
 from harness.matrix.loading import load, schema
 from harness.matrix.models import Defaults, Expectation, Matrix, Profile
@@ -31,4 +31,5 @@ __all__ = [
     "schema",
     "selection",
     "systemd_version",
+    "uncollected",
 ]

@@ -1,8 +1,11 @@
 """From axes to cells: the product, what is included and excluded, and what is impossible."""
 
-from collections.abc import Iterator, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 
 from harness.catalog import Catalog
 from harness.errors import NothingRanError, UsageError
@@ -12,10 +15,10 @@ from harness.matrix.names import DistroName, RuntimeName
 from harness.matrix.selection import Selection, selection
 from harness.model import Cell, CgroupMode
 
-__all__ = ["Choice", "Expansion", "cell_from", "choose", "expand", "find"]
+__all__ = ["Choice", "Expansion", "cell_from", "choose", "expand", "find", "uncollected"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, which leave no room for what is worked out once
 class Expansion:
     """All cells of a matrix.
 
@@ -26,6 +29,11 @@ class Expansion:
 
     cells: tuple[Cell, ...]
     excluded: tuple[tuple[Cell, str], ...]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Cell]:
+        """The cells that can run, by their identifiers."""
+        return {cell.id: cell for cell in self.cells}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +62,18 @@ def expand(matrix: Matrix, catalog: Catalog) -> Expansion:
     """
     cells: list[Cell] = []
     excluded: list[tuple[Cell, str]] = []
-    impossible: dict[tuple[str, CgroupMode], str | None] = {}
     exclusions = tuple((item.when.holds, item.reason) for item in matrix.exclude)
-    for cell in _all(matrix, catalog):
-        reason = next((why for holds, why in exclusions if holds(cell)), None)
-        if reason is None:
-            pair = (cell.systemd, cell.cgroup)
-            if pair not in impossible:
-                impossible[pair] = _impossible(*pair, catalog)
-            reason = impossible[pair]
-        if reason is None:
-            cells.append(cell)
-        else:
-            excluded.append((cell, reason))
+    with uncollected():
+        for cell, impossible in _all(matrix, catalog):
+            reason = impossible
+            for holds, why in exclusions:
+                if holds(cell):
+                    reason = why
+                    break
+            if reason is None:
+                cells.append(cell)
+            else:
+                excluded.append((cell, reason))
     return Expansion(cells=tuple(cells), excluded=tuple(excluded))
 
 
@@ -107,13 +114,13 @@ def find(expansion: Expansion, identifier: str) -> Cell:
     Raises:
         UsageError: There is none, or it is excluded; the message has the reason, or the nearest names.
     """
-    for cell in expansion.cells:
-        if cell.id == identifier:
-            return cell
+    found = expansion.by_id.get(identifier)
+    if found is not None:
+        return found
     for cell, reason in expansion.excluded:
         if cell.id == identifier:
             raise UsageError(f"The cell `{identifier}` is excluded: {reason}")
-    near = get_close_matches(identifier, [cell.id for cell in expansion.cells], n=3)
+    near = get_close_matches(identifier, expansion.by_id, n=3)
     raise UsageError(
         f"There is no cell `{identifier}` in the matrix.",
         hint=f"Near it are {', '.join(near)}." if near else "`harness matrix list` prints all cells.",
@@ -124,15 +131,22 @@ def cell_from(
     distro: DistroName, systemd: str, go: str | None, cgroup: CgroupMode, runtime: RuntimeName, catalog: Catalog
 ) -> Cell:
     """The cell at a point; `systemd` is `distro` or a revision, and `go` is dropped for what is not built."""
-    assert distro.channel is not None  # names.axis_distro
+    built = catalog.runtimes[runtime.runtime].build is not None
     own = systemd == names.DISTRO_IMAGE
+    return _cell(distro, _systemd(distro, systemd, catalog), go if built else None, cgroup, runtime, own=own)
+
+
+def _cell(
+    distro: DistroName, systemd: str, go: str | None, cgroup: CgroupMode, runtime: RuntimeName, *, own: bool
+) -> Cell:
+    assert distro.channel is not None  # names.axis_distro
     return Cell(
         distro=distro.distro,
         channel=distro.channel,
         release=distro.release,
-        systemd=catalog.distros[distro.distro].channels[distro.channel].systemd if own else systemd,
+        systemd=systemd,
         systemd_built=not own,
-        go=go if catalog.runtimes[runtime.runtime].build is not None else None,
+        go=go,
         cgroup=cgroup,
         runtime=runtime.runtime,
         runtime_version=runtime.version,
@@ -140,18 +154,40 @@ def cell_from(
     )
 
 
-def _all(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause the search for garbage while very many objects are made that all stay.
+
+    Cells and plans form no cycles, and looking through all of them again and again as they become more takes a
+    sixth of the time in which they are made.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | None]]:
+    """Every cell, with the reason for which it cannot be, or None."""
     axes = matrix.axes
     runtimes = [names.axis_runtime(text, catalog) for text in axes.runtime]
+    kinds = [(item, catalog.runtimes[item.runtime].build is not None) for item in runtimes]
     for distro in [names.axis_distro(text, catalog) for text in axes.distro]:
         for systemd in axes.systemd:
+            # What depends on the systemd and the mode alone is worked out before the many cells that share it.
+            own, version = systemd == names.DISTRO_IMAGE, _systemd(distro, systemd, catalog)
+            modes = [(mode, _impossible(version, mode, catalog)) for mode in axes.cgroup]
             for index, go in enumerate(axes.go):
                 # What is not built has one cell for all versions of Go: it stands where the first is.
-                present = [item for item in runtimes if index == 0 or catalog.runtimes[item.runtime].build is not None]
-                for cgroup in axes.cgroup:
-                    for runtime in present:
-                        yield cell_from(distro, systemd, go, cgroup, runtime, catalog)
-    yield from included(matrix, catalog)
+                present = [(item, go if built else None) for item, built in kinds if built or index == 0]
+                for mode, reason in modes:
+                    for runtime, with_go in present:
+                        yield _cell(distro, version, with_go, mode, runtime, own=own), reason
+    for cell in included(matrix, catalog):
+        yield cell, _impossible(cell.systemd, cell.cgroup, catalog)
 
 
 def included(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
@@ -159,6 +195,14 @@ def included(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
     for item in matrix.include:
         distro, runtime = names.axis_distro(item.distro, catalog), names.axis_runtime(item.runtime, catalog)
         yield cell_from(distro, item.systemd, item.go, item.cgroup, runtime, catalog)
+
+
+def _systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
+    """The version that a distro's image carries for `distro`, else the revision itself."""
+    if systemd != names.DISTRO_IMAGE:
+        return systemd
+    assert distro.channel is not None  # names.axis_distro
+    return catalog.distros[distro.distro].channels[distro.channel].systemd
 
 
 def _impossible(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | None:

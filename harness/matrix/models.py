@@ -26,7 +26,19 @@ from harness.matrix.fields import (
 from harness.model import Cell, CgroupMode
 from harness.yamlfile import FileModel
 
-__all__ = ["Axes", "Defaults", "Exclusion", "Expectation", "Inclusion", "Matrix", "Profile", "SuiteSettings", "Suites"]
+__all__ = [
+    "Axes",
+    "Ci",
+    "CiRun",
+    "Defaults",
+    "Exclusion",
+    "Expectation",
+    "Inclusion",
+    "Matrix",
+    "Profile",
+    "SuiteSettings",
+    "Suites",
+]
 
 Suites = Literal["all"] | tuple[SuiteText, ...]
 
@@ -109,14 +121,32 @@ class Profile(_Part):
     """Path of the release policy that the results are held against, relative to this file."""
 
 
+class CiRun(_Part):
+    """What CI runs for one kind of event."""
+
+    profile: str
+    """Whose cells and suites: the name of a profile."""
+    shards: Annotated[int, Field(ge=1, le=50)]
+    """How many jobs share the cells; Semaphore makes 50 at most."""
+
+
+class Ci(_Part):
+    """What the CI files say: `harness ci generate` makes them."""
+
+    change: CiRun
+    """What runs for every change."""
+    release: CiRun | None = None
+    """What runs for a tag as well, after that; nothing without it."""
+
+
 class Defaults(_Part):
     """What holds for every cell unless something else is asked for."""
 
     suites: Suites = "all"
     """Which suites run: a list, or `all`."""
-    memory: Annotated[int, Field(ge=128)] = 1024
-    """Memory of a guest in MiB."""
-    cpus: Annotated[int, Field(ge=1)] = 2
+    memory: Annotated[int, Field(ge=256, le=1_048_576)] = 1024
+    """Memory of a guest in MiB; below 256 no guest boots, and 1048576 is a TiB."""
+    cpus: Annotated[int, Field(ge=1)] = 1
     """Processors of a guest."""
     builder: Literal["docker", "host"] = "docker"
     """Where runtimes are built: in a container, or on this computer."""
@@ -146,6 +176,8 @@ class Matrix(_Part):
     profiles: Mapping[str, Profile] = Field(default_factory=dict)
     """Named choices of cells and suites."""
     defaults: Defaults = Field(default_factory=Defaults)
+    ci: Ci | None = None
+    """What CI runs; without it no CI files are made."""
     suites: Mapping[SuiteText, SuiteSettings] = Field(default_factory=dict)
     """Changes to suites, by name."""
     sources: Mapping[ComponentText, tuple[Source, ...]] = Field(default_factory=dict)

@@ -5,7 +5,7 @@ Only an interruption of the run is passed on as an exception.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from harness.machine import Machine
 from harness.matrix import Expectation, judge
 from harness.model import Outcome, Phase
 from harness.pipeline.guest import guest_of
-from harness.pipeline.state import Evaluation
+from harness.pipeline.state import IN_GUEST, Evaluation
 from harness.pipeline.workplace import BUDGETS, Workplace
 from harness.plan import Plan
 from harness.results import CaseResult, CellResult, write
@@ -68,16 +68,35 @@ def _plain(value: object) -> object:
 
 
 def _evaluate(it: Evaluation) -> None:
+    """Run the suites in one guest, and those cases in another that ask for a booted one where the first was restored."""
     with guest_of(it) as guest:
-        try:
-            _suites(it, guest)
-        finally:
-            _collect(it, guest)
-        if it.work.keep is not None and it.result().outcome.badness > Outcome.PASSED.badness:
-            it.work.keep(guest)
+        _in_guest(it, guest, fresh=None if it.fresh else False)
+    if suite.put_off(it.directory):
+        _in_booted_guest(it)
 
 
-def _suites(it: Evaluation, guest: Machine) -> None:
+def _in_booted_guest(it: Evaluation) -> None:
+    place = it.directory / "booted"
+    booted = replace(it, directory=place, work=replace(it.work, fresh=True), facts={}, phases=[], cases=())
+    place.mkdir(exist_ok=True)
+    try:
+        with guest_of(booted) as guest:
+            _in_guest(booted, guest, fresh=True)
+    finally:
+        it.phases += [phase for phase in booted.phases if phase.phase in IN_GUEST]
+        it.cases += booted.cases
+
+
+def _in_guest(it: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
+    try:
+        _suites(it, guest, fresh=fresh)
+    finally:
+        _collect(it, guest)
+    if it.work.keep is not None and it.result().outcome.badness > Outcome.PASSED.badness:
+        it.work.keep(guest)
+
+
+def _suites(it: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
     plan = it.plan
     with it.phase(Phase.SUITES, ", ".join(plan.suites)) as progress:
         spec = SuiteSpec(
@@ -91,6 +110,8 @@ def _suites(it: Evaluation, guest: Machine) -> None:
             arguments=it.work.arguments,
             cases=it.work.cases,
             multiply=it.work.multiply,
+            fresh=fresh,
+            workers=min(it.work.workers, plan.cpus, max((file.workers for file in plan.suites.values()), default=1)),
         )
         cases = suite.run(spec, progress.deadline)
         it.cases = tuple(_judged(case, it.work.expectations) for case in cases)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from harness.plan import Plan
 from harness.results import CaseResult, CellResult, PhaseResult, axes_of
 from harness.wait import Deadline
 
-__all__ = ["Evaluation", "Progress"]
+__all__ = ["IN_GUEST", "Evaluation", "Progress"]
 
 IN_GUEST = frozenset({Phase.BOOT, Phase.SUITES, Phase.COLLECT})
 
@@ -31,6 +32,11 @@ class Evaluation:
     error: str | None = None
     factor: float = 1.0
 
+    @property
+    def fresh(self) -> bool:
+        """Whether its guest is booted, where it could start from a saved memory."""
+        return self.work.fresh or any(file.fresh_boot for file in self.plan.suites.values())
+
     @contextmanager
     def phase(self, phase: Phase, text: str) -> Iterator["Progress"]:
         """Time a phase, tell the user about it, and give it its deadline."""
@@ -40,14 +46,16 @@ class Evaluation:
             raise self.work.broken[phase]
         progress = Progress(deadline=deadline, text=text)
         self._emit(phase, State.RUNNING, text)
-        begin = time.monotonic()
+        begin, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
         state: Literal[State.FAILED, State.DONE, State.CACHED] = State.FAILED
         try:
             yield progress
             state = State.CACHED if progress.cached else State.DONE
         finally:
             seconds = round(time.monotonic() - begin, 3)
-            self.phases.append(PhaseResult(phase=phase, state=state, seconds=seconds, text=progress.text))
+            self.phases.append(
+                PhaseResult(phase=phase, state=state, seconds=seconds, text=progress.text, started=started)
+            )
             self._emit(phase, state, progress.text)
 
     def _emit(self, phase: Phase, state: State, text: str) -> None:

@@ -37,6 +37,7 @@ class Workplace:
         again: The command line that repeats the cell.
         cases: Node ids of the cases that run; all cases of the suites if empty.
         multiply: How many times each case runs, each as a case of its own.
+        workers: How many processes at most run the cases of one cell.
         fresh: Boot the guest, where it could start from a saved memory.
         scratch_builds: Build from nothing, whatever the store or earlier builds left; images and compilers' caches stay.
         broken: What other tasks of the run could not make, by the phase that needs it: it is not tried again.
@@ -51,6 +52,7 @@ class Workplace:
     again: str = ""
     cases: tuple[str, ...] = ()
     multiply: int = 1
+    workers: int = 1
     fresh: bool = False
     scratch_builds: bool = False
     broken: Mapping[Phase, HarnessError] = field(default_factory=dict)

@@ -6,8 +6,15 @@
     machine   directory of the running guest, for `harness.machine.attach`
     suites    optional: suite name -> {"timeout": seconds of one attempt of a case, "reruns": times}
     multiply  optional: how many times each case runs, each as a case of its own (`[again3]`)
+    fresh     optional: true runs the cases marked `fresh_boot` alone; false all others, and writes the node ids
+              of those that it put off to the file `put-off` beside FILE; null and absent all cases
 
-The cases get the fixtures `cell`, `machine` and `host`, and the markers `needs` and `independent`.
+The cases get the fixtures `cell`, `machine` and `host`, and the markers `needs`, `independent` and `fresh_boot`.
+
+Under pytest-xdist (`-n 2`) independent cases are spread over the workers, those with one name
+(`independent("booted")`) together, and all others run in their order on one of them; see `spread`. Each worker has
+its own connection to the one guest, and finds out by itself that it is gone. A worker that crashes makes its case an
+error.
 
 A failure that says nothing about the runtime is told apart (design, section 4, rule 3). The report of
 such a phase carries, in pytest-reportlog's lines and across xdist's workers:
@@ -24,6 +31,7 @@ every remaining case is reported as an error of that cause, without touching the
 import re
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from testinfra.host import Host
@@ -33,6 +41,7 @@ from harness.machine import Machine
 from harness.model import Cell, VersionRange
 from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, line
 from harness.plugin.described import Described
+from harness.plugin.spread import Spread, write_groups
 from harness.wait import Deadline
 
 __all__ = ["Described", "GuestGoneError", "cell", "host", "machine"]
@@ -52,9 +61,11 @@ NEEDS = frozenset({"distro", "channel", "systemd", "cgroup", "go", "runtime", "r
 RANGES = frozenset({"systemd", "go", "runtime_version"})
 """Needs that are version ranges; the others are one word or several."""
 
-
 AGAIN = "harness_again"
 """The parameter that makes several cases of one."""
+
+PUT_OFF = "put-off"
+"""File beside the description with the node ids of cases that wait for a booted guest, if there are such."""
 
 DESCRIBED = pytest.StashKey[Described]()
 BACKEND = pytest.StashKey[GuestBackend]()
@@ -75,7 +86,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"needs({', '.join(sorted(NEEDS))}): skip where the cell is another; versions as ranges: '>=239'"
     )
-    config.addinivalue_line("markers", "independent: may run at the same time as other cases on one guest")
+    config.addinivalue_line(
+        "markers",
+        "independent(name): may run beside other cases on one guest; those of one name stay together, in order",
+    )
+    config.addinivalue_line("markers", "fresh_boot: needs a guest that was booted, and not restored from memory")
     path = config.getoption("--harness-cell")
     if path is not None:
         config.stash[DESCRIBED] = Described.read(path)
@@ -104,16 +119,56 @@ def again(request: pytest.FixtureRequest) -> int:
     return number
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Check what a case needs, and give it the reruns of its suite."""
+    for mark in item.iter_markers("needs"):
+        if mark.args or not set(mark.kwargs) <= NEEDS:
+            raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(sorted(NEEDS))} as keywords")
+    described = item.config.stash.get(DESCRIBED, None)
+    reruns = described.limits(item).get("reruns") if described else None
+    if reruns and not item.get_closest_marker("flaky"):
+        item.add_marker(pytest.mark.flaky(reruns=int(reruns)))
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m, so that nothing is put off that was not asked for
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check what the cases need, and give them the reruns of their suites."""
+    """Leave out the cases that are for another guest: one that was booted, or one that was not."""
     described = config.stash.get(DESCRIBED, None)
+    if described is None:
+        return
+    worker = getattr(config, "workerinput", {}).get("workerid")
+    if described.fresh is not None:
+        others = _without_others(items, fresh=described.fresh)
+        config.hook.pytest_deselected(items=others)
+        if others and not described.fresh and worker in {None, "gw0"}:
+            names = "".join(f"{item.nodeid}\n" for item in others)
+            described.path.with_name(PUT_OFF).write_text(names, encoding="utf-8")
+    if worker == "gw0":
+        write_groups(items, described.path)
+
+
+def _without_others(items: list[pytest.Item], *, fresh: bool) -> list[pytest.Item]:
+    """Take those cases out of a list that are not marked `fresh_boot` (or those that are), and return them."""
+    chosen: list[pytest.Item] = []
+    others: list[pytest.Item] = []
     for item in items:
-        for mark in item.iter_markers("needs"):
-            if mark.args or not set(mark.kwargs) <= NEEDS:
-                raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(sorted(NEEDS))} as keywords")
-        reruns = described.limits(item).get("reruns") if described else None
-        if reruns and not item.get_closest_marker("flaky"):
-            item.add_marker(pytest.mark.flaky(reruns=int(reruns)))
+        (chosen if bool(item.get_closest_marker("fresh_boot")) is fresh else others).append(item)
+    items[:] = chosen
+    return others
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep cases that are not independent together."""
+    described = config.stash.get(DESCRIBED, None)
+    return Spread(config, log, described.path) if described is not None else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(report: pytest.TestReport) -> None:
+    """A worker that crashed says nothing about the runtime."""
+    report.longrepr = f"The worker of pytest crashed in {report.nodeid}."
+    report.user_properties += [("harness_outcome", "error"), ("harness_cause", report.longrepr)]
 
 
 @pytest.hookimpl(tryfirst=True)

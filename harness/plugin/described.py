@@ -21,12 +21,16 @@ class Described:
         machine: Directory of the guest.
         suites: Limits of the cases, by suite.
         multiply: How many times each case runs, each as a case of its own.
+        fresh: Which cases run: those marked `fresh_boot` (True), the others (False), or all (None).
+        path: The file.
     """
 
     cell: Cell
     machine: Path
     suites: Mapping[str, Mapping[str, float]]
     multiply: int = 1
+    fresh: bool | None = None
+    path: Path
 
     @classmethod
     def read(cls, path: Path) -> "Described":
@@ -44,6 +48,8 @@ class Described:
                 machine=Path(content["machine"]),
                 suites=content.get("suites", {}),
                 multiply=content.get("multiply", 1),
+                fresh=content.get("fresh"),
+                path=path,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise pytest.UsageError(f"--harness-cell {path}: {type(error).__name__}: {error}") from error

@@ -69,10 +69,14 @@ def run_summary(run: RunResult, directory: Path) -> RenderableType:
     return Group(
         table,
         *(line for cell in run.cells for line in _findings(cell)),
+        *_expectations(run),
         *(Text(reason, style="dim") for reason in sorted(reasons)),
         _last_line(run, directory),
     )
 
+
+SHOWN = 3
+"""Cases that are listed below an expectation that passes."""
 
 CONFIDENT = 1.96
 """Standard deviations of a two-sided interval of 95 %."""
@@ -145,12 +149,32 @@ def _findings(cell: CellResult) -> Iterable[Text]:
     yield Text(f"  again: {cell.again}", style="dim")
 
 
+def _expectations(run: RunResult) -> Iterable[Text]:
+    """What is to be mended below `expectations` in the matrix."""
+    if run.expectations:
+        yield Text("expectations of the matrix that want a look", style="bold")
+    for item in run.expectations:
+        what = {
+            "passes": f"passes in {_numbered(len(item.found), 'case')}, and can be removed",
+            "expired": f"expired on {item.expires}, so that it excuses nothing any more",
+            "unused": "is about no case: all of its cells ran, and none had one to excuse",
+        }[item.state]
+        yield Text(f"  {item.cases} where {item.cells}: {what}", style=STYLES[Outcome.XPASSED])
+        yield Text(f"    {item.reason} {item.issue}")
+        yield from (Text(f"    {MARKS[Outcome.XPASSED]} {cell} {nodeid}") for cell, nodeid in item.found[:SHOWN])
+        if len(item.found) > SHOWN:
+            yield Text(f"    and {len(item.found) - SHOWN} more in result.json", style="dim")
+
+
+def _numbered(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _last_line(run: RunResult, directory: Path) -> Text:
     counts = run.counts()
     parts = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    number = len(run.cells)
     interrupted = " (interrupted)" if run.interrupted else ""
     return Text(
-        f"{number} cell{'s' * (number != 1)}: {parts or 'none ran'}{interrupted} in {duration(run.seconds)}.  "
+        f"{_numbered(len(run.cells), 'cell')}: {parts or 'none ran'}{interrupted} in {duration(run.seconds)}.  "
         f"results: {directory}"
     )

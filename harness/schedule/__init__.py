@@ -4,6 +4,7 @@ What several cells need (builds, images) is made once, before them, as a task of
 """
 
 from harness.schedule.board import Board, Slots, Task, lower_bound, makespan
+from harness.schedule.expectations import Known, review
 from harness.schedule.history import History
 from harness.schedule.request import Request, new_directory, read_request
 from harness.schedule.run import RESULT, Job, run
@@ -14,6 +15,7 @@ __all__ = [
     "Board",
     "History",
     "Job",
+    "Known",
     "Request",
     "Slots",
     "Task",
@@ -22,6 +24,7 @@ __all__ = [
     "new_directory",
     "parse",
     "read_request",
+    "review",
     "run",
     "shard",
 ]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import NothingRanError, UsageError
 from harness.model import Outcome
-from harness.results import RunResult
+from harness.results import RunResult, problem
 
 __all__ = ["REQUEST", "Request", "new_directory", "read_request"]
 
@@ -26,6 +26,7 @@ class Request(BaseModel):
         arguments: Further arguments for pytest.
         cases: By cell, the node ids of the cases that run; all cases of the suites for a cell that is not in it.
         multiply: How many times each case runs.
+        fresh: Whether every guest is booted, where it could start from a saved memory.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +38,7 @@ class Request(BaseModel):
     arguments: tuple[str, ...] = ()
     cases: dict[str, tuple[str, ...]] = {}
     multiply: int = 1
+    fresh: bool = False
 
     def failed(self, result: RunResult) -> "Request":
         """A request for what failed in a run of this request: its cells, and in each of them the cases.
@@ -72,8 +74,13 @@ def read_request(directory: Path) -> Request:
         return Request.model_validate_json((directory / REQUEST).read_bytes())
     except FileNotFoundError as error:
         raise UsageError(f"There is no run in {directory}: it has no {REQUEST}.") from error
-    except (OSError, ValidationError) as error:
-        raise UsageError(f"{directory / REQUEST} cannot be read: {error}.") from error
+    except OSError as error:
+        raise UsageError(f"{directory / REQUEST} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise UsageError(
+            f"{directory / REQUEST} does not say what was asked for: {problem(error)}.",
+            hint=f"Begin a new run; what this one found is in {directory / 'result.json'}, if that is there.",
+        ) from error
 
 
 def new_directory(runs: Path) -> Path:

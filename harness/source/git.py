@@ -14,7 +14,7 @@ from harness.source.revision import Revision, filled
 from harness.store import Store, locked
 from harness.wait import Deadline
 
-__all__ = ["change", "fill", "resolve", "update"]
+__all__ = ["ask", "change", "environment", "fetch", "fill", "git", "has", "mirrored", "resolve", "update"]
 
 COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 
@@ -36,7 +36,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
         commit = ref
     else:
         question = {"url": url, "ref": ref}
-        answer = lookup.remembered(store, "git", question, lambda: _ask(url, ref, store, deadline), hours=0)
+        answer = lookup.remembered(store, "git", question, lambda: ask(url, ref, store, deadline), hours=0)
         commit = answer["commit"]
     return Revision(
         kind="git",
@@ -72,12 +72,12 @@ def update(source: Source, revision: Revision, files: Path, index: Path, store: 
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
     url = _address(source)
-    with _mirror(url, store, deadline) as mirror:
-        if not _has(mirror, revision.stamp, deadline):
-            _fetch(mirror, url, revision.stamp, deadline)
+    with mirrored(url, store, deadline) as mirror:
+        if not has(mirror, revision.stamp, deadline):
+            fetch(mirror, url, revision.stamp, deadline)
         # Plumbing instead of `checkout`: no hooks, no HEAD, and an index that nobody else sees.
         argv = [f"--work-tree={files}", "read-tree", "--reset", "-u", revision.stamp]
-        _git(mirror, argv, deadline, env={"GIT_INDEX_FILE": str(index)})
+        git(mirror, argv, deadline, env={"GIT_INDEX_FILE": str(index)})
 
 
 def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str:
@@ -87,58 +87,59 @@ def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
     url = _address(source)
-    with _mirror(url, store, deadline) as mirror:
-        if not _has(mirror, commit, deadline):
-            _fetch(mirror, url, commit, deadline)
-        return _git(mirror, ["show", "--format=", "--binary", "--no-color", "--first-parent", commit], deadline).out
+    with mirrored(url, store, deadline) as mirror:
+        if not has(mirror, commit, deadline):
+            fetch(mirror, url, commit, deadline)
+        return git(mirror, ["show", "--format=", "--binary", "--no-color", "--first-parent", commit], deadline).out
 
 
-def _ask(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:
+def ask(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:
     """The commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows."""
     names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", f"{ref}^{{}}", ref)
     hint = "Is the address right, is there a network, and may this user read the repository?"
     done = proc.run(
-        ["git", "ls-remote", "--quiet", url, *names], deadline=deadline, env=_environment(), apart=True, hint=hint
+        ["git", "ls-remote", "--quiet", url, *names], deadline=deadline, env=environment(), apart=True, hint=hint
     )
     found = {name: commit for commit, _, name in (line.partition("\t") for line in done.out.splitlines())}
     for name in names:
         if name in found:
             return {"commit": found[name]}
-    with _mirror(url, store, deadline) as mirror:
-        _git(mirror, ["fetch", "--quiet", "--prune", "--no-write-fetch-head", url, *EVERYTHING], deadline, hint=hint)
+    with mirrored(url, store, deadline) as mirror:
+        git(mirror, ["fetch", "--quiet", "--prune", "--no-write-fetch-head", url, *EVERYTHING], deadline, hint=hint)
         argv = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
-        parsed = _git(mirror, argv, deadline, expect=(0, 1, 128))
+        parsed = git(mirror, argv, deadline, expect=(0, 1, 128))
     if parsed.code != 0:
         raise UsageError(f"The repository {url} has no tag, branch or commit `{ref}`.")
     return {"commit": parsed.out.strip()}
 
 
-def _fetch(mirror: Path, url: str, commit: str, deadline: Deadline) -> None:
+def fetch(mirror: Path, url: str, commit: str, deadline: Deadline) -> None:
     """Fetch one commit with its history; from a server that gives only what has a name, everything."""
     name = f"+{commit}:refs/harness/{commit}"
     base = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url]
-    if _git(mirror, [*base, name], deadline, expect=None).code != 0:
-        _git(mirror, [*base, *EVERYTHING], deadline)
-    if not _has(mirror, commit, deadline):
+    if git(mirror, [*base, name], deadline, expect=None).code != 0:
+        git(mirror, [*base, *EVERYTHING], deadline)
+    if not has(mirror, commit, deadline):
         raise InfrastructureError(f"The repository {url} does not have the commit {commit}.")
 
 
-def _has(mirror: Path, commit: str, deadline: Deadline) -> bool:
-    return _git(mirror, ["cat-file", "-e", f"{commit}^{{commit}}"], deadline, expect=None).code == 0
+def has(mirror: Path, commit: str, deadline: Deadline) -> bool:
+    """Whether the mirror has a commit."""
+    return git(mirror, ["cat-file", "-e", f"{commit}^{{commit}}"], deadline, expect=None).code == 0
 
 
 @contextmanager
-def _mirror(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
+def mirrored(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
     """The bare mirror of a repository, ours alone while the context lasts."""
     proc.require("git", package="git")
     path = store.shared("git", f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git", deadline)
     with locked(path.with_suffix(".lock"), deadline):
         argv = ["git", "init", "--quiet", "--bare", "--template=", str(path)]
-        proc.run(argv, deadline=deadline, env=_environment())
+        proc.run(argv, deadline=deadline, env=environment())
         yield path
 
 
-def _git(
+def git(
     mirror: Path,
     arguments: list[str],
     deadline: Deadline,
@@ -147,12 +148,14 @@ def _git(
     expect: tuple[int, ...] | None = (0,),
     hint: str | None = None,
 ) -> proc.Done:
+    """Run git on a mirror; the arguments are those of `proc.run`, and it raises as that does."""
     # Collecting garbage would go on in the background after we have ended.
     argv = ["git", "-c", "gc.auto=0", "-c", "maintenance.auto=false", f"--git-dir={mirror}", *arguments]
-    return proc.run(argv, deadline=deadline, env=_environment(env), expect=expect, apart=True, hint=hint)
+    return proc.run(argv, deadline=deadline, env=environment(env), expect=expect, apart=True, hint=hint)
 
 
-def _environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment of git, with more variables: it asks nobody for anything."""
     # Nobody is there to answer when git or ssh ask for a password.
     return proc.environment({"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"} | (extra or {}))
 

@@ -5,6 +5,8 @@ import pytest
 from suites.lib.guest import Guest
 from suites.lib.runtime import MIB, Container, Runtime
 
+pytestmark = pytest.mark.independent
+
 GONE = r"""
 for path in "/run/systemd/transient/$1" /sys/fs/cgroup/machine.slice/"$1" /sys/fs/cgroup/*/machine.slice/"$1"; do
     [ ! -e "$path" ] || exit 1

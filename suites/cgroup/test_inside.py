@@ -76,6 +76,7 @@ def test_first_process_has_the_environment_that_was_asked_for(probe: dict[str, s
     assert probe["greeting"] == "hello  there"
 
 
+@pytest.mark.independent
 def test_first_process_has_the_user_that_was_asked_for(runtime: Runtime) -> None:
     """A container's first process runs as the user and group of its specification."""
     result = runtime.run("sh", "-c", "id -u; id -g", user=1000)
@@ -83,6 +84,7 @@ def test_first_process_has_the_user_that_was_asked_for(runtime: Runtime) -> None
     assert result.out.split() == ["1000", "1000"]
 
 
+@pytest.mark.independent
 def test_mounts_and_root_are_writable_or_not_as_asked(runtime: Runtime, guest: Guest) -> None:
     """What is mounted read-write takes what the container writes; a read-only mount does not."""
     directory = f"/run/{runtime.prefix}-shared"

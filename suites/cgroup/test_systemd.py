@@ -9,6 +9,9 @@ from suites.lib.guest import Guest
 from suites.lib.rootfs import SERVICE, TARGET
 from suites.lib.runtime import MIB, Container, Runtime
 
+# One container serves all cases, so they stay together.
+pytestmark = pytest.mark.independent("booted")
+
 
 @pytest.fixture(scope="module")
 def booted(runtime: Runtime) -> Iterator[Container]:

@@ -19,8 +19,9 @@ done
 for process in /proc/[0-9]*; do
     [ -e "$process/ns/net" ] && [ ! "$process/ns/net" -ef /proc/1/ns/net ] || continue
     for pid in $known; do [ ! "$process/ns/net" -ef "/proc/$pid/ns/net" ] || continue 2; done
+    while read -r place; do process="$process $place"; done <"$process/cgroup"
     echo "netns $process"
-done
+done 2>/dev/null
 while read -r _ _ _ _ point _; do echo "mount $point"; done </proc/1/mountinfo
 """
 """Uses the shell's own commands only: each process would cost tens of milliseconds under TCG, for every case."""
@@ -35,12 +36,14 @@ TRIES = 6
 
 
 class Leftovers:
-    """Compares what is in the guest with what was there when this was made; containers that run do not count."""
+    """Compares what is in the guest with what was there when this was made.
 
-    def __init__(self, guest: Guest, runtime: Runtime, *, alone: bool) -> None:
+    Containers that run do not count, nor do those of other workers, which are told by their names.
+    """
+
+    def __init__(self, guest: Guest, runtime: Runtime) -> None:
         self.guest = guest
         self.runtime = runtime
-        self.alone = alone
         self._known = self._snapshot()
 
     def found(self) -> list[str]:
@@ -48,12 +51,13 @@ class Leftovers:
         if not self.runtime.dirty:
             return []
         self.runtime.dirty = False
-        new: set[str] = set()
-        for _ in range(TRIES):
-            new = self._snapshot() - self._known
+        new = self._snapshot() - self._known
+        for _ in range(TRIES - 1):
             if not new:
                 return []
             self.guest.sh("sleep 0.1")
+            # What stays is there in every look; other workers' things that have no name yet come and go.
+            new &= self._snapshot()
         self._known |= new
         return sorted(new)
 
@@ -63,7 +67,9 @@ class Leftovers:
         text = self.guest.do(SNAPSHOT, *self.runtime.engine.traces, *known)
         # Unit names escape dashes, and mountinfo escapes the backslash of that again.
         lines = text.replace(r"\134x2d", "-").replace(r"\x2d", "-").splitlines()
-        return {line for line in lines if self._counts(line) and not any(name in line for name in live)}
+        counted = [line for line in lines if self._counts(line) and not any(name in line for name in live)]
+        # A process is itself wherever it is.
+        return {" ".join(line.split()[:2]) if line.startswith("netns ") else line for line in counted}
 
     def _counts(self, line: str) -> bool:
         kind, _, path = line.partition(" ")
@@ -75,8 +81,7 @@ class Leftovers:
                 and not {"system.slice", "user.slice"} & set(parts)
             )
         if kind == "netns":
-            # With several workers, containers of the others come and go at any time.
-            return self.alone
+            return self._ours(path)
         return not path.startswith(COMES_AND_GOES) and self._ours(path)
 
     def _ours(self, text: str) -> bool:

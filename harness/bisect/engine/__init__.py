@@ -3,6 +3,7 @@
 The engine does no input or output: it is told observations and says what to test next.
 
 - `history`: the candidate commits as a DAG, and sums over ancestors.
+- `kinds`: in which ways tests lie, and how often each: the prior over rates.
 - `rates`: what is believed about how often the test fails before and after the culprit.
 - `belief`: the posterior over culprits, and over "there is no culprit".
 - `testability`: which commits probably do not build or boot.

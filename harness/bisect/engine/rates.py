@@ -12,21 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.bisect.engine.history import Floats
+from harness.bisect.engine.kinds import LEARN, LOW, Kind, always_failing, grid, joint
 from harness.bisect.engine.terms import Noise, RateEstimate, Settings
 from harness.errors import UsageError
 
 __all__ = ["Marginals", "Rates", "without_culprit"]
 
-NODES = 40
-"""Grid nodes; exact up to 79 samples a side, and finer than what more samples can tell apart."""
-
 CERTAIN = 1e-9
 """Rate of wrong results of a test that is taken to be deterministic."""
 
 TINY = 1e-300
-
-SLIP = 1e-4
-"""Rate of wrong results of a reliable test."""
 
 MOST_EFFECT = 0.9
 """Largest least effect: the grid must have nodes that far apart."""
@@ -75,10 +70,11 @@ class Rates:
                 if settings.rates is None:
                     raise UsageError("Known rates were asked for, but none are given.")
                 return cls.known(*settings.rates)
-            case Noise.LEARN:
-                return cls.learned(settings.least_effect)
-            case Noise.LOW:
-                return cls.mostly_reliable(settings.least_effect)
+            case Noise.LEARN | Noise.LOW:
+                kinds = LEARN if settings.noise is Noise.LEARN else LOW
+                if settings.always_fails:
+                    kinds = always_failing(kinds)
+                return cls.mixture(kinds, settings.least_effect).after(*settings.past)
 
     @classmethod
     def known(cls, bad: float, good: float) -> "Rates":
@@ -89,44 +85,22 @@ class Rates:
         return cls(nodes=nodes, joint=np.array([[0.0, 0.0], [1.0, 0.0]]), flat=np.array([1.0, 0.0]))
 
     @classmethod
-    def learned(cls, effect: float = 0.0) -> "Rates":
-        """Half Jeffreys on both sides (git_bayesect's choice), half a test that is right more often than wrong.
-
-        The second half saves a fifth of the tests at 20 % flips, and costs one bit where it is mistaken.
-        """
-        return cls.mixture([(0.5, *JEFFREYS), (0.5, *MOSTLY_RIGHT)], effect)
-
-    @classmethod
-    def mostly_reliable(cls, effect: float = 0.0) -> "Rates":
-        """The default: most tests hardly ever lie, some lie now and then, a few are wild."""
-        return cls.mixture(LOW, effect, RELIABLE)
-
-    @classmethod
-    def mixture(cls, parts: "list[Part]", effect: float, reliable: float = 0.0) -> "Rates":
-        """A mixture of products of Beta distributions where p_b - p_g >= effect; Jeffreys without a culprit.
-
-        Args:
-            parts: Weights and distributions; the weights sum to 1 less `reliable`.
-            effect: Smallest difference, in 0..`MOST_EFFECT`.
-            reliable: Weight of a test that is wrong with a chance of `SLIP` only.
+    def mixture(cls, kinds: tuple[Kind, ...], effect: float = 0.0) -> "Rates":
+        """A mixture of kinds of noise where p_b - p_g >= effect; Jeffreys without a culprit.
 
         Raises:
-            UsageError: The effect is out of range.
+            UsageError: The effect is not in 0..`MOST_EFFECT`.
         """
         if not 0 <= effect <= MOST_EFFECT:
             raise UsageError(f"The least effect that is looked for must be between 0 and {MOST_EFFECT}, not {effect}.")
-        angle = (2 * np.arange(NODES) + 1) * np.pi / (4 * NODES)
-        nodes = np.concatenate(([SLIP], np.sin(angle) ** 2, [1 - SLIP]))
-        jeffreys = np.concatenate(([0.0], np.full(NODES, 1 / NODES), [0.0]))
-        difference = np.subtract.outer(nodes, nodes)
-        # Nodes on the diagonal count half: the other half belongs to p_b < p_g.
-        wanted = (difference >= effect) * np.where(difference == 0, 0.5, 1.0)
-        joint = np.zeros((len(nodes), len(nodes)))
-        for weight, bad, good in parts:
-            product = np.outer(jeffreys * _beta(nodes, *bad), jeffreys * _beta(nodes, *good)) * wanted
-            joint += weight * product / product.sum()
-        joint[-1, 0] += reliable
-        return cls(nodes=nodes, joint=joint / joint.sum(), flat=jeffreys)
+        nodes, jeffreys = grid()
+        return cls(nodes=nodes, joint=joint(kinds, effect), flat=jeffreys)
+
+    def after(self, fails: int, passes: int) -> "Rates":
+        """The prior of one who has seen samples at good revisions; how probable a culprit is stays as it was."""
+        likelihood = self._likelihood(np.array([float(fails)]), np.array([float(passes)]))[0][0]
+        joint_after, flat_after = self.joint * likelihood, self.flat * likelihood
+        return Rates(nodes=self.nodes, joint=joint_after / joint_after.sum(), flat=flat_after / flat_after.sum())
 
     def split(self, fails: Floats, passes: Floats, all_fails: float, all_passes: float) -> Marginals:
         """Marginals with a culprit.
@@ -176,23 +150,6 @@ class Rates:
         return np.exp(logs - scale[:, None]), scale
 
 
-Part = tuple[float, tuple[float, float], tuple[float, float]]
-"""Weight, Beta parameters of p_b, Beta parameters of p_g."""
-
-RELIABLE = 0.84
-"""Share of the tests that people bisect with that hardly ever lie.
-
-That part is sharp, so that it gives way at the first result that contradicts the others: a broad one would excuse it.
-"""
-
-JEFFREYS = ((0.5, 0.5), (0.5, 0.5))
-MOSTLY_RIGHT = ((4.0, 1.0), (1.0, 4.0))
-"""Wrong in 20 % of samples on average, on either side."""
-
-LOW: list[Part] = [(0.12, *MOSTLY_RIGHT), (0.04, *JEFFREYS)]
-"""The others."""
-
-
 def without_culprit(flakes: float, breaks: float) -> float:
     """Prior probability that a failure after a pass is a flake, by Bayes' rule.
 
@@ -202,9 +159,3 @@ def without_culprit(flakes: float, breaks: float) -> float:
     """
     flaky = flakes * (1 - breaks)
     return flaky / (flaky + breaks)
-
-
-def _beta(nodes: Floats, first: float, second: float) -> Floats:
-    """Density of a Beta distribution at the nodes, up to a factor, over that of the Jeffreys prior."""
-    density: Floats = nodes ** (first - 0.5) * (1 - nodes) ** (second - 0.5)
-    return density

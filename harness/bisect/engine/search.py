@@ -200,7 +200,8 @@ class Search:
         return sum(seen.fresh and seen.verdict is not Verdict.SKIP for seen in self.samples(revision))
 
     def _ends(self) -> tuple[Request, ...]:
-        return tuple(Request(revision=end, purpose=Purpose.END, fresh=True) for end in self.unverified())
+        # From nothing only at the end: until then a stale tree costs more builds than it can mislead.
+        return tuple(Request(revision=end, purpose=Purpose.END) for end in self.unverified())
 
     def _confirmations(self) -> tuple[Request, ...]:
         leader = int(self.belief.weights.argmax())
@@ -209,7 +210,7 @@ class Search:
         return tuple(Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.unconfirmed(leader))
 
     def _in_flight(self, request: Request) -> bool:
-        return any(other.revision == request.revision and other.fresh for other in self._pending)
+        return any(other.revision == request.revision and other.purpose is request.purpose for other in self._pending)
 
     def _landed(self, revision: str) -> None:
         for request in self._pending:

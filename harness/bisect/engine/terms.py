@@ -20,7 +20,7 @@ class Noise(StrEnum):
     LOW = "low"
     """Taken to be mostly reliable until it shows otherwise; the rates are learned."""
     LEARN = "learn"
-    """Nothing is assumed; the rates are learned (Jeffreys)."""
+    """Taken to be unreliable; the rates are learned."""
     KNOWN = "known"
     """The rates are given in the settings."""
 
@@ -87,6 +87,9 @@ class Settings:
         no_culprit: Prior probability that there is no culprit and the test is flaky; not used with `Noise.NONE`.
         least_effect: Where rates are learned: the smallest difference between the failure rates before and after
             the culprit that is looked for. A change that shows in fewer samples than that is reported as none.
+        always_fails: Where rates are learned: whether every sample of a bad revision fails, so that one pass clears
+            a revision; only failures can then be without cause.
+        past: Where rates are learned: failed and passed samples of this test at good revisions, from its past.
         goal: What is looked for.
         verify_ends: Whether both ends are tested before anything else.
         confirmations: How often culprit and each parent are to be seen on fresh builds.
@@ -105,6 +108,8 @@ class Settings:
     confidence: float = 0.99
     no_culprit: float = 0.05
     least_effect: float = 0.2
+    always_fails: bool = False
+    past: tuple[int, int] = (0, 0)
     goal: Goal = Goal.BREAK
     verify_ends: bool = True
     confirmations: int = 1
@@ -118,6 +123,8 @@ class Settings:
             raise UsageError(f"The confidence must be at least 0.5 and less than 1, not {self.confidence}.")
         if not 0 <= self.no_culprit < 1:
             raise UsageError(f"The prior of no culprit must be at least 0 and less than 1, not {self.no_culprit}.")
+        if min(self.past) < 0:
+            raise UsageError(f"Samples of the past cannot be fewer than none: {self.past}.")
         if not 0 < self.same_factor <= 1:
             raise UsageError(f"What identical builds leave must be more than 0 and at most 1, not {self.same_factor}.")
 

@@ -1,0 +1,197 @@
+"""The oracle that matters: build a revision, boot it, ask; what breaks on the way is a skip and never bad."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness import build, image, log, source
+from harness.bisect.oracle import Known, Sample, Seen
+from harness.bisect.question import AbortError, Question
+from harness.bisect.subject import Subject
+from harness.build import BuildError, meson
+from harness.errors import CancelledError, DeadlineError, HarnessError, InfrastructureError, UsageError
+from harness.model import Event, Phase, State, Verdict
+from harness.pipeline import BUDGETS, Workplace
+from harness.plan import Plan
+from harness.proc import CommandError
+from harness.store import Artifact, key_of, manifest
+
+__all__ = ["CellOracle", "first_error"]
+
+logger = log.get(__name__)
+
+ATTEMPTS = 2
+"""A sample that broke is taken once more: boots, downloads and Docker also fail at random."""
+
+ERROR_LINES = (
+    re.compile(r"undefined reference to|\berror:|\bERROR:|^\S+\.go:\d+:\d+: "),
+    re.compile(r"^FAILED:"),
+)
+"""What tells of an error in a build's log; ninja names the file that failed before its compiler's words."""
+
+SYMBOL = re.compile("[`'\"\u2018]([A-Za-z_]\\w+)['\"\u2019]")
+"""What an error line of a compiler or linker is about."""
+
+
+class Phases:
+    """Times the phases of one attempt by the events that it emits, and passes them on."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self.failed: Phase | None = None
+        self._emit = emit
+        self._begin: dict[Phase, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event."""
+        with self._lock:
+            if event.state is State.RUNNING:
+                self._begin[event.phase] = time.monotonic()
+            elif event.phase in self._begin:
+                spent = time.monotonic() - self._begin.pop(event.phase)
+                self.seconds[event.phase] = round(self.seconds.get(event.phase, 0.0) + spent, 3)
+                self.failed = event.phase if event.state is State.FAILED else None
+        self._emit(event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellOracle:
+    """Asks in the guest of a cell in which one thing is replaced by the revision.
+
+    Attributes:
+        subject: What is replaced.
+        question: What is asked.
+        work: What all samples share.
+        boot_failure: What a guest is that does not boot twice.
+    """
+
+    subject: Subject
+    question: Question
+    work: Workplace
+    boot_failure: Verdict = Verdict.SKIP
+
+    def take(self, sample: Sample, known: Known) -> Seen:
+        """As `Oracle` says."""
+        for attempt in range(1, ATTEMPTS + 1):
+            directory = (
+                sample.directory if attempt == 1 else sample.directory.with_name(f"{sample.directory.name}-again")
+            )
+            phases = Phases(self.work.emit)
+            work = replace(self.work, emit=phases, scratch_builds=sample.fresh, fresh=True)
+            try:
+                seen = self._attempt(sample, known, work, directory)
+                return replace(seen, seconds=phases.seconds, directory=directory)
+            except (AbortError, CancelledError):
+                raise
+            except HarnessError as error:
+                self.work.deadline.check()
+                logger.info("%s, attempt %d: %s", sample.revision, attempt, error)
+                refused = phases.failed is Phase.BUILD and first_error(self._log(directory))
+                if attempt == ATTEMPTS and not refused and _ours(error, phases):
+                    raise
+                seen = self._broken(error, phases, directory)
+                if refused:
+                    break  # by a compiler; the recipe has already tried it from nothing
+        return seen
+
+    def _attempt(self, sample: Sample, known: Known, work: Workplace, directory: Path) -> Seen:
+        directory.mkdir(parents=True, exist_ok=True)
+        plan = self.subject.plan(sample.revision, work.deadline)
+        artifact = None
+        if not sample.fresh:
+            artifact = self._build(plan, work, directory)
+            found = known(artifact)
+            if found is not None:
+                return replace(found, artifact=artifact)
+        ruling = self.question.ask(plan, work, directory, sample.revision)
+        return Seen(
+            verdict=ruling.verdict,
+            reason=ruling.reason,
+            message=ruling.message,
+            artifact=ruling.artifact or artifact,
+        )
+
+    def _build(self, plan: Plan, work: Workplace, directory: Path) -> str:
+        """Build what the revision is of, ahead of all else, and return the digest of the built files."""
+        request = self.subject.request(plan)
+        state = State.FAILED
+        text = f"{request.name} {request.version}"
+        work.emit(Event(cell=plan.cell.id, phase=Phase.BUILD, state=State.RUNNING, text=text))
+        try:
+            deadline = work.deadline.within(BUDGETS[Phase.BUILD], f"build of {text}")
+            made = build.build(
+                request.resolve(work.store, deadline), work.store, deadline, directory / f"build-{request.name}.log"
+            )
+            state = State.CACHED if made.cached else State.DONE
+        finally:
+            work.emit(Event(cell=plan.cell.id, phase=Phase.BUILD, state=state, text=text))
+        return content(made)
+
+    def _broken(self, error: HarnessError, phases: Phases, directory: Path) -> Seen:
+        phase = phases.failed
+        message = str(error).strip().splitlines()[0]
+        verdict, reason = Verdict.SKIP, str(phase or ("plan" if isinstance(error, UsageError) else "harness"))
+        if phase is Phase.BOOT and self.boot_failure is Verdict.BAD:
+            verdict, reason = Verdict.BAD, ""
+        elif phase is Phase.BUILD:
+            line = first_error(self._log(directory))
+            message = line or message
+            symbol = SYMBOL.search(line)
+            reason = f"build:{symbol[1]}" if symbol else reason
+        return Seen(verdict=verdict, reason=reason, message=message, seconds=phases.seconds, directory=directory)
+
+    def _log(self, directory: Path) -> Path:
+        return directory / f"build-{self.subject.name}.log"
+
+    def key(self, artifact: str) -> str:
+        """As `Oracle` says."""
+        base, other = self.subject.base, self.subject.fixed
+        fixed = build.inputs(other.resolve(self.work.store, self.work.deadline)) if other else None
+        inputs: dict[str, Any] = {
+            "artifact": artifact,
+            "subject": self.subject.name,
+            "fixed": fixed,
+            "image": key_of(image.KIND, image.inputs(base.image)),
+            "cgroup": base.cell.cgroup.value,
+            "guest": [base.memory, base.cpus],
+            "boot failure": self.boot_failure.value,
+            "question": self.question.key(base),
+        }
+        return key_of("verdict", inputs)
+
+    def stored(self) -> frozenset[str]:
+        """As `Oracle` says."""
+        found = map(
+            manifest.read, (path.parent for path in (self.work.store.root / build.KIND).glob("*/manifest.json"))
+        )
+        sources = [
+            str(made.inputs.get("source", ""))
+            for made in found
+            if made and made.inputs.get("name") == self.subject.name and "scratch" not in made.inputs
+        ]
+        return frozenset(text.removeprefix("git:") for text in sources if text.startswith("git:"))
+
+
+def _ours(error: HarnessError, phases: Phases) -> bool:
+    """Whether an error says nothing about the revision, and would come at each: no Docker, a full disk, no image."""
+    ours = isinstance(error, InfrastructureError) and not isinstance(error, (BuildError, CommandError, DeadlineError))
+    return phases.failed is Phase.IMAGE or (phases.failed is Phase.BUILD and ours)
+
+
+def content(made: Artifact) -> str:
+    """Digest of built files, with what names the revision in them left out where the recipe can do that."""
+    return str(made.said.get(meson.CONTENT) or source.tree_digest(made.path))
+
+
+def first_error(path: Path) -> str:
+    """The first line of a build's log that tells of an error, or nothing."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for pattern in ERROR_LINES for line in lines if pattern.search(line)), "")

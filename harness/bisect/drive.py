@@ -1,0 +1,124 @@
+"""A bisection from its journal to its reports."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import results
+from harness.bisect import proof
+from harness.bisect.estimates import Estimates
+from harness.bisect.journal import Journal, State
+from harness.bisect.known import Known
+from harness.bisect.oracle import Oracle
+from harness.bisect.outcome import Bisection, result
+from harness.bisect.records import Ended
+from harness.bisect.session import Progress, Session
+from harness.bisect.showing import view
+from harness.bisect.verdicts import Verdicts
+from harness.report import bisection
+from harness.report.bisection import View
+from harness.wait import Deadline
+
+__all__ = ["RESULT", "Driver", "Files", "show"]
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The reports in a bisection's directory, beside result.json.
+
+    Attributes:
+        directory: The bisection's.
+    """
+
+    directory: Path
+
+    @property
+    def page(self) -> Path:
+        """The page for people."""
+        return self.directory / "report.html"
+
+    @property
+    def log(self) -> Path:
+        """What `git bisect replay` takes."""
+        return self.directory / "bisect.log"
+
+    @property
+    def bug_report(self) -> Path:
+        """Markdown to paste."""
+        return self.directory / "bug-report.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """What a bisection needs to go on.
+
+    Attributes:
+        journal: Where it is written down.
+        known: The commits.
+        oracle: Takes the samples.
+        verdicts: Those of earlier bisections, or None.
+        jobs: How many samples are taken side by side.
+        watch: Called when something has changed.
+        deadline: End of everything; carries the interruption.
+    """
+
+    journal: Journal
+    known: Known
+    oracle: Oracle
+    verdicts: Verdicts | None
+    jobs: int
+    watch: Callable[[Progress], None]
+    deadline: Deadline
+
+    def run(self) -> tuple[Bisection, View]:
+        """Search, prove, and write result.json and the reports; of a bisection that had ended, only the latter.
+
+        Raises:
+            CancelledError: It was interrupted.
+            AbortError: The user's command ended it.
+            InfrastructureError: The journal cannot be written, or git failed.
+        """
+        state, begin = self.journal.state, time.monotonic()
+        before = _spent(state)
+        if state.ended is None:
+            session = self._session()
+            answer = session.run()
+            proof.revert(session, self.known.repository, answer, self.deadline)
+            self.journal.write(Ended(answer=answer, seconds=round(before + time.monotonic() - begin, 3)))
+        assert state.ended is not None
+        directory, ended = self.journal.directory, state.ended
+        found = result(directory, state, self.known, ended.answer, ended.seconds, self.deadline)
+        results.write(found, directory / RESULT)
+        return found, show(directory, state, self.known, found, self.deadline)
+
+    def _session(self) -> Session:
+        commits = self.known.all.commits
+        return Session(
+            journal=self.journal,
+            search=self.known.search(self.journal.state.begun),
+            oracle=self.oracle,
+            estimates=Estimates(self.known.searched, lambda name: len(commits[name].files), self.oracle.stored()),
+            verdicts=self.verdicts,
+            jobs=self.jobs,
+            watch=self.watch,
+        )
+
+
+def show(directory: Path, state: State, known: Known, found: Bisection | None, deadline: Deadline) -> View:
+    """Write the reports of a bisection, finished or not, and return what they were rendered from."""
+    shown = view(state, known, found, _spent(state), deadline)
+    files = Files(directory=directory)
+    files.page.write_text(bisection.page(shown), encoding="utf-8")
+    files.log.write_text(bisection.git_log(shown), encoding="utf-8")
+    files.bug_report.write_text(bisection.bug_report(shown), encoding="utf-8")
+    return shown
+
+
+def _spent(state: State) -> float:
+    """Seconds that all processes of a bisection have worked; a guess for those that did not come to the end."""
+    if state.ended is not None:
+        return state.ended.seconds
+    return sum(sum(record.seconds.values()) for record in state.told)

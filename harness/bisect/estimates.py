@@ -1,0 +1,94 @@
+"""How long a sample of each revision will take, from what the samples so far took.
+
+A build that is in the store costs nothing. Another one is made in a tree that was built at some revision, so it
+costs by the files that were touched between them: `START` of a build from nothing, and the rest as files add up
+to `WHOLE` of them. What was measured scales both.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from harness.bisect.engine import Costs, History
+from harness.bisect.engine.history import Floats
+from harness.bisect.records import Observed, Same
+
+__all__ = ["Estimates"]
+
+BUILD, TEST = 120.0, 40.0
+"""Seconds of a build from nothing and of a boot with its test before any was measured."""
+
+START = 0.1
+WHOLE = 150
+"""Touched files from which on an incremental build is taken to be no cheaper than one from nothing."""
+
+
+class Estimates:
+    """What samples cost; learns from each.
+
+    Args:
+        history: The candidates.
+        touched: How many files a candidate touches.
+        stored: Revisions whose build is in the store.
+    """
+
+    def __init__(self, history: History, touched: Callable[[str], int], stored: Iterable[str] = ()) -> None:
+        self._places = {name: place for place, name in enumerate((*history.commits, history.good))}
+        # As if the commits were one line; the older end comes last, and is where the line begins.
+        self._files = np.append(np.cumsum([touched(name) for name in history.commits]), 0).astype(np.float64)
+        self._built = {self._places[name] for name in stored if name in self._places}
+        self._predicted: list[float] = []
+        self._builds: list[float] = []
+        self._usual: list[float] = []
+        self._tests: list[float] = []
+
+    def learn(self, record: Observed | Same) -> None:
+        """Take in what a sample took."""
+        revision = record.revision if isinstance(record, Observed) else record.second
+        seconds = dict(record.seconds)
+        build = seconds.pop("build", 0.0)
+        place = self._places.get(revision)
+        fresh = isinstance(record, Observed) and record.fresh
+        if not fresh:
+            self._usual.append(build)
+        if build > 1.0 and place is not None:
+            self._predicted.append(1.0 if fresh else float(self._shares()[place]))
+            self._builds.append(build)
+        if isinstance(record, Observed) and not record.cached and seconds.get("suites", seconds.get("boot")):
+            self._tests.append(sum(seconds.values()))
+        # What is built from nothing is not kept where the next one looks.
+        if place is not None and not fresh and (isinstance(record, Same) or record.artifact):
+            self._built.add(place)
+
+    @property
+    def whole(self) -> float:
+        """Seconds of a build from nothing."""
+        total = sum(self._predicted)
+        return sum(self._builds) / total if total else BUILD
+
+    @property
+    def test(self) -> float:
+        """Seconds of a boot and its test."""
+        return float(np.mean(self._tests)) if self._tests else TEST
+
+    def seconds(self, tests: float) -> float:
+        """Seconds that so many further samples take, one after the other; the last two of them on fresh builds."""
+        fresh = min(tests, 2.0)
+        usual = float(np.mean(self._usual)) if self._usual else 2 * START * self.whole
+        return tests * self.test + fresh * self.whole + (tests - fresh) * usual
+
+    def costs(self) -> Costs:
+        """For every candidate and, last, the older end."""
+        return Costs(build=self._shares() * self.whole, test=np.full(len(self._files), self.test))
+
+    def _shares(self) -> Floats:
+        """Part of a build from nothing that each build takes."""
+        files = self._files
+        if not self._built:
+            return np.ones(len(files))
+        known = np.sort(files[sorted(self._built)])
+        after = np.searchsorted(known, files).clip(0, len(known) - 1)
+        near = np.minimum(np.abs(files - known[after]), np.abs(files - known[(after - 1).clip(0)]))
+        shares: Floats = np.minimum(1.0, START + (1 - START) * near / WHOLE)
+        shares[sorted(self._built)] = 0.0
+        return shares

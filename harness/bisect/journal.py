@@ -1,0 +1,180 @@
+"""What a bisection has done, as lines of JSON that are only ever appended; its state is a fold over them.
+
+A record is on the disk before the step that it announces begins. A line that a dying process cut off is
+dropped, so a bisection that is killed anywhere goes on as if the running tests had never begun.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.bisect.engine import Search
+from harness.bisect.records import READER, AnyRecord, Asked, Begun, Ended, Observed, Record, Reverted, Same
+from harness.errors import InfrastructureError, UsageError
+
+__all__ = ["JOURNAL", "Journal", "State", "begin", "read", "resume"]
+
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """What the records say together.
+
+    Attributes:
+        begun: What was asked for.
+        asked: How many samples were asked for.
+        told: What the engine is told, in order.
+        reverted: What became of taking the culprit back.
+        ended: How it ended.
+    """
+
+    begun: Begun
+    asked: int = 0
+    told: list[Observed | Same] = field(default_factory=list)
+    reverted: Reverted | None = None
+    ended: Ended | None = None
+
+    @property
+    def observed(self) -> Iterator[Observed]:
+        """The samples, in order."""
+        return (record for record in self.told if isinstance(record, Observed))
+
+    def replay(self, search: Search) -> None:
+        """Bring a new search to where this one is."""
+        for record in self.told:
+            if isinstance(record, Observed):
+                search.record(record.revision, record.observation)
+            else:
+                search.same(record.first, record.second)
+
+    def add(self, record: AnyRecord) -> None:
+        """Take in the next record."""
+        match record:
+            case Asked():
+                self.asked = max(self.asked, record.number)
+            case Observed() | Same():
+                self.told.append(record)
+            case Reverted():
+                self.reverted = record
+            case Ended():
+                self.ended = record
+            case Begun():
+                raise ValueError("there is a second beginning")
+
+
+class Journal:
+    """A journal that this process alone writes to.
+
+    Attributes:
+        directory: Where it and the evidence are.
+        state: What it says.
+    """
+
+    def __init__(self, directory: Path, state: State, descriptor: int) -> None:
+        self.directory = directory
+        self.state = state
+        self._descriptor = descriptor
+
+    def write(self, record: AnyRecord) -> None:
+        """Append a record; it is on the disk when this returns.
+
+        Raises:
+            InfrastructureError: It cannot be written: the disk is full.
+        """
+        _append(self._descriptor, self.directory / JOURNAL, record)
+        self.state.add(record)
+
+
+@contextmanager
+def begin(directory: Path, begun: Begun) -> Iterator[Journal]:
+    """A new journal in a directory that has none."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory, os.O_CREAT | os.O_EXCL) as descriptor:
+        _append(descriptor, directory / JOURNAL, begun)
+        yield Journal(directory, State(begun=begun), descriptor)
+
+
+@contextmanager
+def resume(directory: Path) -> Iterator[Journal]:
+    """The journal of a bisection that goes on; raises as `read`, and UsageError if another process is at it."""
+    with _locked(directory, 0) as descriptor:
+        state, size = _read(directory)
+        os.ftruncate(descriptor, size)
+        yield Journal(directory, state, descriptor)
+
+
+def read(directory: Path) -> State:
+    """What a bisection has done so far; another process may be at it.
+
+    Raises:
+        UsageError: There is no bisection in the directory.
+        InfrastructureError: The journal is damaged elsewhere than at its end.
+    """
+    return _read(directory)[0]
+
+
+def _read(directory: Path) -> tuple[State, int]:
+    """The state, and how many bytes of the journal are whole."""
+    path = directory / JOURNAL
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise UsageError(f"There is no bisection in {directory}: {path} cannot be read: {error.strerror}.") from error
+    records: list[AnyRecord] = []
+    size = 0
+    for number, line in enumerate(lines, 1):
+        try:
+            if not line.endswith(b"\n"):
+                break
+            records.append(READER.validate_json(line))
+        except ValidationError as error:
+            if number == len(lines):
+                break
+            problem = error.errors()[0]["msg"]
+            raise InfrastructureError(f"{path}:{number}: the journal is damaged: {problem}.") from error
+        size += len(line)
+    return _fold(directory, records), size
+
+
+def _fold(directory: Path, records: Sequence[AnyRecord]) -> State:
+    if not records or not isinstance(records[0], Begun):
+        raise UsageError(f"The bisection in {directory} ended before it began; start a new one.")
+    state = State(begun=records[0])
+    for record in records[1:]:
+        state.add(record)
+    return state
+
+
+def _append(descriptor: int, path: Path, record: Record) -> None:
+    data = record.model_dump_json().encode() + b"\n"
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+        os.fsync(descriptor)
+    except OSError as error:
+        raise InfrastructureError(f"The journal {path} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def _locked(directory: Path, flags: int) -> Iterator[int]:
+    path = directory / JOURNAL
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no bisection in {directory}: it has no {JOURNAL}.") from error
+    except OSError as error:
+        raise InfrastructureError(f"The journal {path} cannot be opened: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"Another process is at the bisection in {directory}.") from error
+        yield descriptor
+    finally:
+        os.close(descriptor)

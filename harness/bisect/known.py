@@ -1,0 +1,43 @@
+"""What a bisection knows about its commits before anything is tested."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.bisect.engine import History, Search
+from harness.bisect.priors import weights
+from harness.bisect.records import Begun
+from harness.bisect.repository import Range, Repository
+from harness.wait import Deadline
+
+__all__ = ["Known", "know"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Known:
+    """What is known about the commits.
+
+    Attributes:
+        repository: Where they are.
+        all: Those between the ends.
+        searched: The candidates.
+        prior: What each candidate weighs.
+    """
+
+    repository: Repository
+    all: Range
+    searched: History
+    prior: Mapping[str, float]
+
+    def search(self, begun: Begun) -> Search:
+        """A new search."""
+        return Search(self.searched, begun.settings, prior=self.prior)
+
+
+def know(begun: Begun, repository: Repository, deadline: Deadline) -> Known:
+    """Read the commits between the ends; raises UsageError where the ends do not fit."""
+    for end in (begun.old, begun.new):
+        repository.resolve(end, deadline)  # the mirror may have been pruned since the bisection began
+    everything = repository.range(begun.old, begun.new, deadline)
+    searched = everything.history.first_parent() if begun.first_parent else everything.history
+    prior = weights(everything, searched, begun.paths)
+    return Known(repository=repository, all=everything, searched=searched, prior=prior)

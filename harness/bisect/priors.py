@@ -1,0 +1,101 @@
+"""How likely each commit is the culprit before anything is tested: weights by the paths that it touches, never 0."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from harness import yamlfile
+from harness.bisect.engine import History
+from harness.bisect.repository import Commit, Range
+from harness.catalog import KnowledgeFile
+from harness.yamlfile import FileModel
+
+__all__ = ["Priors", "priors", "weights"]
+
+Weight = Annotated[float, Field(gt=0, le=1)]
+
+
+class Rule(FileModel):
+    """What some paths weigh.
+
+    Attributes:
+        patterns: As in fnmatch, over the whole path; `*` also matches a slash.
+        weight: Of a commit that touches one, in 0..1.
+        reason: Why.
+    """
+
+    patterns: tuple[str, ...]
+    weight: Weight
+    reason: str
+
+
+class Priors(KnowledgeFile):
+    """harness/bisect/priors.yaml.
+
+    Attributes:
+        floor: What every commit weighs at least.
+        elsewhere: Factor for commits that touch none of the paths that the user named.
+        merge: What a merge weighs by itself.
+        rules: The first that fits a path counts; one fits every path.
+    """
+
+    floor: Weight
+    elsewhere: Weight
+    merge: Weight
+    rules: tuple[Rule, ...]
+
+    def weight(self, commit: Commit, paths: Sequence[str]) -> float:
+        """What a commit weighs.
+
+        Args:
+            commit: The commit.
+            paths: Files and directories that the user named, or none.
+        """
+        if len(commit.parents) > 1:
+            return max(self.floor, self.merge)
+        heaviest = max((self._of(path) for path in commit.files), default=self.floor)
+        named = not paths or any(_below(file, path) for file in commit.files for path in paths)
+        # What the user named counts fully, whatever the rules say.
+        return max(self.floor, (1.0 if paths else heaviest) if named else heaviest * self.elsewhere)
+
+    def _of(self, path: str) -> float:
+        return next(
+            (rule.weight for rule in self.rules if any(fnmatchcase(path, pattern) for pattern in rule.patterns)),
+            self.floor,
+        )
+
+
+@cache
+def priors() -> Priors:
+    """The rules that ship with the harness."""
+    return yamlfile.load(Path(__file__).with_name("priors.yaml"), Priors)
+
+
+def weights(known: Range, searched: History, paths: Sequence[str]) -> Mapping[str, float]:
+    """What each candidate weighs.
+
+    Args:
+        known: All commits between the ends.
+        searched: What is searched: their history, or its first-parent line, where a commit weighs as the mean of
+            those that it brought in.
+        paths: Files and directories that the user named, or none.
+    """
+    table = priors()
+    single = {name: table.weight(known.commits[name], paths) for name in known.history.commits}
+    if searched is known.history:
+        return single
+    values = np.array([single[name] for name in known.history.commits])
+    total = np.bincount(known.history.bundle, weights=values, minlength=len(values))
+    count = np.maximum(np.bincount(known.history.bundle, minlength=len(values)), 1)
+    means = dict(zip(known.history.commits, (total / count).tolist(), strict=True))
+    return {name: max(table.floor, means[name]) for name in searched.commits}
+
+
+def _below(file: str, path: str) -> bool:
+    trimmed = path.removeprefix("./").rstrip("/")
+    return trimmed in ("", ".") or file == trimmed or file.startswith(f"{trimmed}/") or fnmatchcase(file, trimmed)

@@ -1,0 +1,197 @@
+"""What is asked at a revision: cases of the suites, or a command of the user's; and what the answer means."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import pipeline, proc
+from harness.errors import InfrastructureError
+from harness.model import Outcome, Verdict
+from harness.pipeline import Workplace
+from harness.plan import Plan
+from harness.results import CaseResult
+from harness.store import file_digest
+
+__all__ = ["AbortError", "Cases", "Command", "Question", "Ruling", "named", "rule"]
+
+SKIP_CODE = 125
+ABORT_CODE = 128
+"""Exit statuses of a command, as in `git bisect run`: 0 good, 125 skip, 128 and more abort, all else bad."""
+
+COMMAND_SECONDS = 1800.0
+"""What a command may take under KVM."""
+
+OUTPUT = "run.log"
+"""File with what the command printed."""
+
+PASSES = frozenset({Outcome.PASSED, Outcome.XPASSED, Outcome.FLAKY})
+FAILS = frozenset({Outcome.FAILED, Outcome.XFAILED})
+
+
+class AbortError(InfrastructureError):
+    """The user's command ended with a status that ends the bisection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a revision's guest said.
+
+    Attributes:
+        verdict: Good, bad or skip.
+        reason: For a skip, why, as a key.
+        message: One line for people.
+        artifact: Digest of what was built, where the evaluation told it.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    message: str = ""
+    artifact: str | None = None
+
+
+class Question(Protocol):
+    """What is asked at a revision."""
+
+    def ask(self, plan: Plan, work: Workplace, directory: Path, revision: str) -> Ruling:
+        """Ask it in a guest of the plan.
+
+        Raises:
+            InfrastructureError: There was no guest to ask, or it died.
+            AbortError: The bisection must end.
+        """
+
+    def key(self, plan: Plan) -> Mapping[str, Any]:
+        """What the answer depends on beside the guest, as plain JSON values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cases:
+    """Cases of the suites; bad if one fails.
+
+    Attributes:
+        tests: Node ids of cases, files or directories below the suites.
+        canary: Node id of a case that has to pass in the same guest, or the sample says nothing.
+        matching: A failure that this does not find in its message or details is another failure, which is a skip.
+    """
+
+    tests: tuple[str, ...]
+    canary: str | None = None
+    matching: re.Pattern[str] | None = None
+
+    def ask(self, plan: Plan, work: Workplace, directory: Path, revision: str) -> Ruling:  # noqa: ARG002 - as all
+        """As `Question` says."""
+        cases = (*((self.canary,) if self.canary else ()), *self.tests)
+        once = {name: file.model_copy(update={"reruns": 0}) for name, file in plan.suites.items()}
+        result = pipeline.evaluate(replace(plan, suites=once), replace(work, cases=cases), directory)
+        if result.error:
+            raise InfrastructureError(result.error)
+        ruling = rule(result.cases, self.tests, canary=self.canary, matching=self.matching)
+        return replace(ruling, artifact=result.facts.get("systemd_artifact"))
+
+    def key(self, plan: Plan) -> Mapping[str, Any]:
+        """As `Question` says: the suites' code is a part of it."""
+        code = {
+            str(path.relative_to(plan.root)): file_digest(path)
+            for name in ("lib", *plan.suites)
+            for path in sorted((plan.root / name).rglob("*.py"))
+        }
+        matching = self.matching.pattern if self.matching else None
+        return {"tests": list(self.tests), "canary": self.canary, "matching": matching, "suites": code}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command that runs on this computer while the guest runs, and finds it through its environment.
+
+    Attributes:
+        argv: Its words.
+        environment: The user's own environment.
+        cwd: Where it runs.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    cwd: Path
+
+    def ask(self, plan: Plan, work: Workplace, directory: Path, revision: str) -> Ruling:
+        """As `Question` says."""
+        with pipeline.ready(plan, work, directory) as guest:
+            variables = {
+                "HARNESS_REVISION": revision,
+                "HARNESS_GUEST": str(guest.place.directory),
+                "HARNESS_SSH_CONFIG": str(guest.ssh_config),
+            }
+            ruling = self.run(variables, work, directory)
+            if ruling.verdict is Verdict.BAD:
+                guest.check()
+        return ruling
+
+    def run(self, variables: Mapping[str, str], work: Workplace, directory: Path) -> Ruling:
+        """Run the command with further variables in its environment; raises as `ask`."""
+        done = proc.run(
+            self.argv,
+            deadline=work.deadline.within(COMMAND_SECONDS, f"command `{self.argv[0]}`"),
+            env={**self.environment, **variables},
+            cwd=self.cwd,
+            output=directory / OUTPUT,
+            expect=None,
+        )
+        if not 0 <= done.code < ABORT_CODE:
+            raise AbortError(
+                f"The command `{self.argv[0]}` ended with status {done.code}, which ends the bisection.",
+                hint=f"Its output is in {directory / OUTPUT}. Status 0 is good, 125 is skip, others below 128 are bad.",
+            )
+        last = next((line.strip() for line in reversed(done.out.splitlines()) if line.strip()), "")
+        message = f"status {done.code}" + (f": {last}" if last else "")
+        if done.code == SKIP_CODE:
+            return Ruling(verdict=Verdict.SKIP, reason="command", message=message)
+        return Ruling(verdict=Verdict.BAD if done.code else Verdict.GOOD, message=message)
+
+    def key(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all questions
+        """As `Question` says: the content of what its words name is a part of it."""
+        paths = {word: self.cwd / word for word in self.argv}
+        return {
+            "command": list(self.argv),
+            "files": {word: file_digest(path) for word, path in paths.items() if path.is_file()},
+        }
+
+
+def rule(
+    cases: Sequence[CaseResult],
+    tests: Sequence[str],
+    *,
+    canary: str | None = None,
+    matching: re.Pattern[str] | None = None,
+) -> Ruling:
+    """What the cases of one guest mean: bad if a test fails, good if all pass; anything else is a skip, and never bad."""
+    watched = [case for case in cases if canary and named(case.nodeid, canary)]
+    if canary and not (watched and all(case.outcome in PASSES for case in watched)):
+        why = next((case.message for case in watched if case.outcome not in PASSES), "it did not run")
+        return Ruling(verdict=Verdict.SKIP, reason="canary", message=f"The canary {canary} did not pass: {why}")
+    wanted = [case for case in cases if any(named(case.nodeid, test) for test in tests)]
+    failed = [case for case in wanted if case.outcome in FAILS]
+    right = [case for case in failed if matching is None or matching.search(f"{case.message}\n{case.details}")]
+    if right:
+        return Ruling(verdict=Verdict.BAD, message=_told(right[0]))
+    if failed:
+        return Ruling(verdict=Verdict.SKIP, reason="other failure", message=_told(failed[0]))
+    broken = [case for case in wanted if case.outcome is Outcome.ERROR]
+    if broken:
+        return Ruling(verdict=Verdict.SKIP, reason="error", message=_told(broken[0]))
+    passed = [case for case in wanted if case.outcome in PASSES]
+    if not passed:
+        why = _told(wanted[0]) if wanted else f"There is no case {' or '.join(tests)} here."
+        return Ruling(verdict=Verdict.SKIP, reason="skipped" if wanted else "not found", message=why)
+    flaky = next((case for case in passed if case.outcome is Outcome.FLAKY), None)
+    return Ruling(verdict=Verdict.GOOD, message=f"{flaky.nodeid} passed after it had failed" if flaky else "")
+
+
+def named(nodeid: str, name: str) -> bool:
+    """Whether a case is meant by a name: its own, with or without parameters, or that of its class, file or directory."""
+    return nodeid == name or any(nodeid.startswith(f"{name.rstrip('/')}{mark}") for mark in ("[", "::", "/"))
+
+
+def _told(case: CaseResult) -> str:
+    return f"{case.nodeid}: {case.message}" if case.message else case.nodeid

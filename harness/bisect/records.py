@@ -1,0 +1,234 @@
+"""The records of a bisection's journal."""
+
+import shlex
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from harness.bisect.engine import Answer, Goal, Noise, Observation, Purpose, Settings
+from harness.model import Verdict
+
+__all__ = [
+    "CONFIDENCE",
+    "READER",
+    "TERMS",
+    "AnyRecord",
+    "Asked",
+    "Begun",
+    "Ended",
+    "Observed",
+    "Record",
+    "Reverted",
+    "Same",
+]
+
+CONFIDENCE = Settings().confidence
+
+TERMS = {Goal.BREAK: ("good", "bad"), Goal.FIX: ("broken", "fixed")}
+"""Words for the older and the newer side where the user has none."""
+
+
+class Record(BaseModel):
+    """Base of the records: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Begun(Record):
+    """The first record: what was asked for.
+
+    Attributes:
+        started: Time of the start, ISO 8601 in UTC.
+        harness: Version of the harness.
+        subject: What changes from revision to revision: "systemd", or the name of a runtime.
+        repository: Where its history comes from.
+        old: Full name of the older end.
+        new: Full name of the newer end.
+        old_name: The older end as the user wrote it.
+        new_name: The newer end as the user wrote it.
+        cell: Identifier of the cell.
+        builder: Where is built.
+        tests: Node ids of the cases that decide, or none.
+        run: Words of the command that decides, or none.
+        canary: Node id of the case that passes at every revision, or None.
+        matching: Regular expression that a failure has to match, or None.
+        boot_failure: What a guest that does not boot is.
+        paths: Paths that the user named.
+        first_parent: Whether only first parents are candidates.
+        goal: What is looked for.
+        noise: What is assumed about the test.
+        confidence: Probability at which to stop, in 0..1.
+        most_tests: Samples after which to give up, or None.
+        term_old: The user's word for the older side.
+        term_new: The user's word for the newer side.
+        facts: Versions and computers by name.
+        notes: Whole sentences about what the answer does not cover.
+    """
+
+    record: Literal["begun"] = "begun"
+    started: str
+    harness: str
+    subject: str
+    repository: str
+    old: str
+    new: str
+    old_name: str
+    new_name: str
+    cell: str
+    builder: str
+    tests: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+    canary: str | None = None
+    matching: str | None = None
+    boot_failure: Verdict = Verdict.SKIP
+    paths: tuple[str, ...] = ()
+    first_parent: bool = False
+    goal: Goal = Goal.BREAK
+    noise: Noise = Noise.LOW
+    confidence: float = CONFIDENCE
+    most_tests: int | None = None
+    term_old: str = "good"
+    term_new: str = "bad"
+    facts: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, Verdict]:
+        """What the test says on the older and on the newer side."""
+        return (Verdict.BAD, Verdict.GOOD) if self.goal is Goal.FIX else (Verdict.GOOD, Verdict.BAD)
+
+    @property
+    def test(self) -> str:
+        """What decides, as people write it."""
+        return shlex.join(self.run) if self.run else " ".join(self.tests)
+
+    def words(self, *more: str) -> list[str]:
+        """The command line that asks the same, with further words in place of those about the search."""
+        decides = ["--run", shlex.join(self.run)] if self.run else [w for test in self.tests for w in ("--test", test)]
+        words = ["harness", "bisect-systemd" if self.subject == "systemd" else "bisect-runtime"]
+        words += ["--repo", self.repository, "--cell", self.cell, "--builder", self.builder, *decides]
+        words += [w for name in ("canary", "matching") if (value := getattr(self, name)) for w in (f"--{name}", value)]
+        words += ["--boot-failure", "bad"] if self.boot_failure is Verdict.BAD else []
+        return [*words, *(more or self._search())]
+
+    def _search(self) -> list[str]:
+        fix = self.goal is Goal.FIX
+        words = ["--good", self.new_name if fix else self.old_name, "--bad", self.old_name if fix else self.new_name]
+        words += ["--find-fix"] if fix else []
+        words += ["--first-parent"] if self.first_parent else []
+        terms = zip(("--term-old", "--term-new"), (self.term_old, self.term_new), TERMS[self.goal], strict=True)
+        words += [word for option, term, usual in terms if term != usual for word in (option, term)]
+        words += ["--noise", self.noise] if self.noise is not Noise.LOW else []
+        words += ["--confidence", f"{self.confidence:g}"] if self.confidence != CONFIDENCE else []
+        words += ["--most-tests", str(self.most_tests)] if self.most_tests else []
+        return [*words, *(("--", *self.paths) if self.paths else ())]
+
+    @property
+    def settings(self) -> Settings:
+        """What the engine is told."""
+        return Settings(noise=self.noise, confidence=self.confidence, goal=self.goal, most_tests=self.most_tests)
+
+
+class Asked(Record):
+    """A sample is about to be taken.
+
+    Attributes:
+        number: Which; counts from 1, and a number is never used again.
+        revision: Full name.
+        purpose: Why.
+        fresh: Whether the build is made from nothing.
+    """
+
+    record: Literal["asked"] = "asked"
+    number: int
+    revision: str
+    purpose: Purpose
+    fresh: bool = False
+
+
+class Observed(Record):
+    """A sample was taken.
+
+    Attributes:
+        number: Of its `Asked`.
+        revision: Full name.
+        purpose: Why it was asked for.
+        verdict: What the test said.
+        reason: For a skip, what failed.
+        fresh: Whether the build was made from nothing.
+        cached: Whether the verdict is from an earlier bisection.
+        artifact: Digest of what was built, or None if it is not known.
+        seconds: Of each phase.
+        evidence: Directory with its logs, relative to the journal's.
+        message: One line: why it failed or was skipped.
+    """
+
+    record: Literal["observed"] = "observed"
+    number: int
+    revision: str
+    purpose: Purpose
+    verdict: Verdict
+    reason: str = ""
+    fresh: bool = False
+    cached: bool = False
+    artifact: str | None = None
+    seconds: dict[str, float] = {}
+    evidence: str = ""
+    message: str = ""
+
+    @property
+    def observation(self) -> Observation:
+        """What the engine is told."""
+        return Observation(verdict=self.verdict, reason=self.reason or "unknown", fresh=self.fresh)
+
+
+class Same(Record):
+    """Two revisions have identical built files.
+
+    Attributes:
+        first: Full name of the one that was sampled before.
+        second: Full name of the other.
+        number: The sample that this took the place of, or None.
+        seconds: Of each phase of that one.
+    """
+
+    record: Literal["same"] = "same"
+    first: str
+    second: str
+    number: int | None = None
+    seconds: dict[str, float] = {}
+
+
+class Reverted(Record):
+    """The culprit was taken back on top of the newer end.
+
+    Attributes:
+        culprit: Full name of the culprit.
+        commit: Full name of the commit without it, in the mirror; None where it does not come off cleanly.
+        verdict: What the test said there; None if it was not tested.
+        reason: For a skip, what failed.
+        seconds: Of each phase.
+        evidence: Directory with its logs, relative to the journal's.
+        message: One line: why it failed or was skipped.
+    """
+
+    record: Literal["reverted"] = "reverted"
+    culprit: str
+    commit: str | None = None
+    verdict: Verdict | None = None
+    reason: str = ""
+    seconds: dict[str, float] = {}
+    evidence: str = ""
+    message: str = ""
+
+
+class Ended(Record):
+    """The search is over, with this answer, after so many seconds of work in all."""
+
+    record: Literal["ended"] = "ended"
+    answer: Answer
+    seconds: float
+
+
+AnyRecord = Annotated[Begun | Asked | Observed | Same | Reverted | Ended, Field(discriminator="record")]
+READER: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)

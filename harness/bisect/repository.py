@@ -1,0 +1,287 @@
+"""The user's repository, read through our own bare mirror: it is never written to, nor its index or a worktree."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import proc
+from harness.bisect.engine import History
+from harness.errors import InfrastructureError, UsageError
+from harness.source.git import ask, environment, fetch, git, has, mirrored
+from harness.store import Store
+from harness.wait import Deadline
+
+__all__ = ["Commit", "Range", "Repository", "open_repository", "reopen"]
+
+FORMAT = "tformat:%x01%H%x00%P%x00%an <%ae>%x00%aI%x00%s"
+START = re.compile(r"\x01(?=[0-9a-f]{40}\0)")
+
+VERSIONS = {
+    "meson.version": r"^(\d+)",
+    "meson.build": r"project\s*\([^)]*?version\s*:\s*'v?(\d+)",
+    "configure.ac": r"AC_INIT\s*\(\s*\[?systemd\]?\s*,\s*\[?(\d+)",
+}
+"""Where systemd has said its version: since 255, since 233 (meson came beside autotools), and before."""
+
+AUTHOR = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "harness"), ("EMAIL", "harness@localhost"), ("DATE", "2000-01-01T00:00:00Z"))
+}
+"""Whose the commits are that are made in the mirror; always the same, so that the same commit has the same name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit of a range.
+
+    Attributes:
+        name: Full name, 40 hexadecimal digits.
+        parents: Names of its parents.
+        author: "Name <address>".
+        date: When it was written, ISO 8601.
+        subject: First line of its message.
+        files: Paths that it touched; none for a merge.
+    """
+
+    name: str
+    parents: tuple[str, ...]
+    author: str
+    date: str
+    subject: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Range:
+    """The commits between two ends.
+
+    Attributes:
+        history: Their graph.
+        commits: What is known about each, and about the old end.
+    """
+
+    history: History
+    commits: Mapping[str, Commit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """A repository and its mirror.
+
+    Attributes:
+        address: URL, or absolute path of its top directory.
+        mirror: Our bare copy; has every commit that was resolved, with its history.
+        store: Where the mirror is.
+        local: Whether `address` is a path.
+    """
+
+    address: str
+    mirror: Path
+    store: Store
+    local: bool
+
+    def resolve(self, revision: str, deadline: Deadline) -> str:
+        """The full name of the commit that a tag, branch, abbreviation or expression means; it is then in the mirror.
+
+        Raises:
+            UsageError: It means no commit, or begins with a dash.
+            InfrastructureError: The repository cannot be reached.
+        """
+        if not revision or revision.startswith("-"):
+            raise UsageError(
+                f"The revision `{revision}` begins with a dash or is empty; git would take it for an option."
+            )
+        if re.fullmatch("[0-9a-f]{40}", revision) and has(self.mirror, revision, deadline):
+            return revision
+        name = self._parse(revision, deadline) if self.local else self._remote(revision, deadline)
+        with mirrored(self.address, self.store, deadline) as mirror:
+            if not has(mirror, name, deadline):
+                fetch(mirror, self.address, name, deadline)
+        return name
+
+    def _parse(self, revision: str, deadline: Deadline) -> str:
+        done = _ask_local(self.address, ["--verify", "--end-of-options", f"{revision}^{{commit}}"], deadline)
+        if done.code != 0:
+            what = done.err.strip().splitlines()
+            why = f" git says: {what[0]}" if what and "ambiguous" in what[0] else ""
+            raise UsageError(
+                f"The repository {self.address} has no commit `{revision}`.{why}",
+                hint="A revision is a tag, a branch, a commit or an expression such as v252~3.",
+            )
+        return done.out.strip()
+
+    def _remote(self, revision: str, deadline: Deadline) -> str:
+        return ask(self.address, revision, self.store, deadline)["commit"]
+
+    def dirty(self, deadline: Deadline) -> bool:
+        """Whether there are changes that no commit has; a bisection does not see them."""
+        if not self.local:
+            return False
+        argv = ["git", "--no-optional-locks", "-C", self.address, "status", "--porcelain", "--untracked-files=no"]
+        done = proc.run(argv, deadline=deadline, env=environment(), apart=True, expect=None)
+        return done.code == 0 and bool(done.out.strip())
+
+    def range(self, old: str, new: str, deadline: Deadline) -> Range:
+        """The commits that `new` has and `old` does not.
+
+        Args:
+            old: Full name of the older end.
+            new: Full name of the newer end.
+            deadline: For reading them.
+
+        Raises:
+            UsageError: They are the same, or `old` is no ancestor of `new`.
+        """
+        self._check_order(old, new, deadline)
+        log = ["log", "-z", "--no-renames", "--name-only", f"--format={FORMAT}"]
+        text = self._git([*log, new, f"^{old}"], deadline).out + self._git([*log, "-1", old], deadline).out
+        commits = {commit.name: commit for commit in map(_commit, START.split(text)[1:])}
+        graph = {name: commit.parents for name, commit in commits.items() if name != old}
+        return Range(history=History.of(graph, good=old, bad=new), commits=commits)
+
+    def _check_order(self, old: str, new: str, deadline: Deadline) -> None:
+        if old == new:
+            raise UsageError(f"Both ends are the same commit {old}; there is nothing between them.")
+        if self._is_ancestor(old, new, deadline):
+            return
+        if self._is_ancestor(new, old, deadline):
+            raise UsageError(
+                f"The older end {old[:12]} is a descendant of the newer end {new[:12]}.",
+                hint="Swap --good and --bad if they are mixed up; to look for the commit that fixed it, add --find-fix "
+                "(leave it out if it is there).",
+            )
+        base = self._git(["merge-base", old, new], deadline, expect=(0, 1)).out.strip()
+        if not base:
+            raise UsageError(f"The commits {old[:12]} and {new[:12]} have no history in common.")
+        raise UsageError(
+            f"The older end {old[:12]} is no ancestor of the newer end {new[:12]}; they parted at the merge base {base}.",
+            hint=f"Test the merge base first: if it is like the older end, give {base[:12]} in its place.",
+        )
+
+    def _is_ancestor(self, old: str, new: str, deadline: Deadline) -> bool:
+        return self._git(["merge-base", "--is-ancestor", old, new], deadline, expect=(0, 1)).code == 0
+
+    def version(self, commit: str, deadline: Deadline) -> str:
+        """Major version of systemd at a commit: "252".
+
+        Raises:
+            InfrastructureError: The commit does not say it in any way that systemd has ever had.
+        """
+        for path, pattern in VERSIONS.items():
+            done = self._git(["cat-file", "blob", f"{commit}:{path}"], deadline, expect=None)
+            found = re.search(pattern, done.out, re.MULTILINE) if done.code == 0 else None
+            if found:
+                return found[1]
+        raise InfrastructureError(f"The commit {commit} does not say which version of systemd it is.")
+
+    def message(self, commit: str, deadline: Deadline) -> str:
+        """The whole message of a commit."""
+        return self._git(["show", "--no-patch", "--format=%B", commit], deadline).out.strip()
+
+    def changes(self, commit: str, deadline: Deadline) -> list[tuple[str, int | None, int | None]]:
+        """Path, lines added and lines removed for each file that a commit touches; None for those of a binary file."""
+        argv = ["show", "--format=", "--numstat", "-z", "--no-renames", "--first-parent", commit]
+        found = [line.strip().split("\t") for line in self._git(argv, deadline).out.split("\0") if line.strip()]
+        return [(path, _count(added), _count(removed)) for added, removed, path in found]
+
+    def revert(self, commit: str, on: str, deadline: Deadline) -> str | None:
+        """A commit in the mirror that is `on` without what `commit` did (against its first parent).
+
+        Returns:
+            Its full name, always the same for the same two commits; or None where it does not come off cleanly, or
+            nothing is left of it to take away.
+        """
+        parent = self._git(["rev-parse", "--verify", "--quiet", f"{commit}^1"], deadline, expect=None).out.strip()
+        if not parent:
+            return None
+        # A merge of two made-up commits, whose common parent is the commit itself: `on` and the state before it.
+        base = self._made(f"{commit}^{{tree}}", (), "base", deadline)
+        ours, theirs = (self._made(f"{name}^{{tree}}", (base,), "side", deadline) for name in (on, parent))
+        merged = self._git(["merge-tree", "--write-tree", ours, theirs], deadline, expect=(0, 1))
+        tree = merged.out.split("\n", 1)[0].strip()
+        if merged.code != 0 or tree == self._git(["rev-parse", f"{on}^{{tree}}"], deadline).out.strip():
+            return None
+        return self._made(tree, (on,), f"Revert {commit}", deadline)
+
+    def _made(self, tree: str, parents: tuple[str, ...], message: str, deadline: Deadline) -> str:
+        above = [word for parent in parents for word in ("-p", parent)]
+        return self._git(["commit-tree", "-m", message, *above, tree], deadline, env=AUTHOR).out.strip()
+
+    def _git(
+        self,
+        arguments: list[str],
+        deadline: Deadline,
+        *,
+        env: dict[str, str] | None = None,
+        expect: tuple[int, ...] | None = (0,),
+    ) -> proc.Done:
+        return git(self.mirror, arguments, deadline, env=env, expect=expect)
+
+
+def open_repository(address: str, store: Store, deadline: Deadline) -> Repository:
+    """The repository at a path (its top, below it, a worktree or bare) or a URL.
+
+    Raises:
+        UsageError: The path is no git repository, or it is a shallow clone; or the address begins with a dash.
+    """
+    if not address or address.startswith("-"):
+        raise UsageError(f"The git address `{address}` begins with a dash or is empty.")
+    path = Path(address).expanduser()
+    local = path.exists()
+    if not local and not re.match(r"[^/]+:", address):
+        raise UsageError(
+            f"The repository {address} does not exist.",
+            hint="Give --repo the path of a clone, or the URL of a repository.",
+        )
+    name = _top(path.absolute(), deadline) if local else address
+    with mirrored(name, store, deadline) as mirror:
+        return Repository(address=name, mirror=mirror, store=store, local=local)
+
+
+def reopen(address: str, store: Store, deadline: Deadline) -> Repository:
+    """The repository of a bisection that goes on: what it needs is in the mirror, even if the original is gone."""
+    with mirrored(address, store, deadline) as mirror:
+        return Repository(address=address, mirror=mirror, store=store, local=Path(address).exists())
+
+
+def _top(path: Path, deadline: Deadline) -> str:
+    proc.require("git", package="git")
+    done = _ask_local(str(path), ["--is-shallow-repository", "--absolute-git-dir"], deadline)
+    if done.code != 0:
+        lines = done.err.strip().splitlines()
+        why = lines[0].removeprefix("fatal: ") if lines else "it says nothing"
+        raise UsageError(f"The path {path} is no git repository that can be read; git says: {why}.")
+    shallow, directory = done.out.splitlines()
+    top = _ask_local(str(path), ["--show-toplevel"], deadline)
+    name = top.out.strip() if top.code == 0 else directory
+    if shallow == "true":
+        raise UsageError(
+            f"The repository {name} is a shallow clone: a part of its history is missing.",
+            hint=f"Get the rest with `git -C {name} fetch --unshallow`.",
+        )
+    return name
+
+
+def _ask_local(address: str, words: list[str], deadline: Deadline) -> proc.Done:
+    """What `git rev-parse` says in the user's own repository; it only reads."""
+    argv = ["git", "-C", address, "rev-parse", *words]
+    return proc.run(argv, deadline=deadline, env=environment(), apart=True, expect=None)
+
+
+def _commit(text: str) -> Commit:
+    name, parents, author, date, subject, *files = text.split("\0")
+    return Commit(
+        name=name,
+        parents=tuple(parents.split()),
+        author=author,
+        date=date,
+        subject=subject,
+        files=tuple(path.removeprefix("\n") for path in files if path.removeprefix("\n")),
+    )
+
+
+def _count(text: str) -> int | None:
+    """A number of lines, or None for the dash that stands for a binary file."""
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,236 @@
+"""The loop of a bisection: ask the engine, take samples side by side, write down what they showed, tell the engine."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.bisect.engine import Answer, Purpose, Request, Search, Stage
+from harness.bisect.estimates import Estimates
+from harness.bisect.journal import Journal
+from harness.bisect.oracle import Oracle, Sample, Seen
+from harness.bisect.records import Asked, Observed, Same
+from harness.bisect.verdicts import Verdicts
+from harness.errors import InfrastructureError
+from harness.model import Verdict
+
+__all__ = ["Progress", "Session", "place_of"]
+
+SAMPLES = "samples"
+"""Directory with the evidence of samples, below that of the bisection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a bisection is.
+
+    Attributes:
+        stage: What it does.
+        taken: Samples and attempts so far.
+        running: What is being sampled.
+        tests_left: Samples that are still expected.
+        seconds_left: How long they are expected to take.
+        leader: The likeliest culprit.
+        chance: Its probability, in 0..1.
+        no_culprit: Probability that there is none, in 0..1.
+        told: What samples showed since the last time.
+    """
+
+    stage: Stage
+    taken: int
+    running: tuple[Asked, ...]
+    tests_left: float
+    seconds_left: float
+    leader: str
+    chance: float
+    no_culprit: float
+    told: tuple[Observed | Same, ...] = ()
+
+
+class _Book:
+    """Which revisions have which built files; used by several threads."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._equal: set[frozenset[str]] = set()
+        self._lock = threading.Lock()
+
+    def add(self, record: Observed | Same) -> None:
+        """Take in a record."""
+        with self._lock:
+            if isinstance(record, Same):
+                self._equal.add(frozenset((record.first, record.second)))
+            elif record.artifact and record.verdict is not Verdict.SKIP:
+                self._first.setdefault(record.artifact, record.revision)
+
+    def first(self, artifact: str) -> str | None:
+        """The revision that was sampled first with these files."""
+        with self._lock:
+            return self._first.get(artifact)
+
+    def equal(self, first: str, second: str) -> bool:
+        """Whether it is written down that two revisions have the same files."""
+        with self._lock:
+            return frozenset((first, second)) in self._equal
+
+
+@dataclass(kw_only=True, eq=False)
+class Session:
+    """A bisection that runs in this process.
+
+    Attributes:
+        journal: Where everything is written down; what it has is taken as done.
+        search: A new search over the same history.
+        oracle: Takes the samples.
+        estimates: What they cost.
+        verdicts: Those of earlier bisections, or None to have no use of them.
+        jobs: How many samples are taken side by side.
+        watch: Called when something has changed.
+    """
+
+    journal: Journal
+    search: Search
+    oracle: Oracle
+    estimates: Estimates
+    verdicts: Verdicts | None = None
+    jobs: int = 1
+    watch: Callable[[Progress], None] = lambda _: None
+
+    _book: _Book = field(init=False, default_factory=_Book)
+    _shown: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.journal.state.replay(self.search)
+        for record in self.journal.state.told:
+            self._book.add(record)
+            self.estimates.learn(record)
+        self._shown = len(self.journal.state.told)
+
+    def run(self) -> Answer:
+        """Go on until there is an answer.
+
+        Raises:
+            CancelledError: It was interrupted; the journal has all that was finished.
+            AbortError: The user's command ended it.
+            InfrastructureError: The journal cannot be written.
+        """
+        running: dict[Future[Seen], Asked] = {}
+        failure: BaseException | None = None
+        with ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="sample") as pool:
+            while True:
+                if failure is None:
+                    for request in self.search.next(self.jobs - len(running), self.estimates.costs()):
+                        asked = self._ask(request)
+                        running[pool.submit(self._take, asked)] = asked
+                if not running:
+                    break
+                self._tell(tuple(running.values()))
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    asked = running.pop(future)
+                    error = future.exception()
+                    if error is None:
+                        self._record(asked, future.result())
+                    failure = failure or error
+        self._tell(())
+        if failure is not None:
+            raise failure
+        answer = self.search.answer()
+        if answer is None:
+            raise InfrastructureError("The search has no answer, and nothing left to ask.")
+        return answer
+
+    def sample(self, number: int, revision: str, *, fresh: bool) -> Sample:
+        """The sample with a number."""
+        return Sample(number=number, revision=revision, directory=place_of(self.journal.directory, number), fresh=fresh)
+
+    def _ask(self, request: Request) -> Asked:
+        asked = Asked(
+            number=self.journal.state.asked + 1,
+            revision=request.revision,
+            purpose=request.purpose,
+            fresh=request.fresh,
+        )
+        self.journal.write(asked)
+        return asked
+
+    def _take(self, asked: Asked) -> Seen:
+        """In a thread of its own."""
+        sample = self.sample(asked.number, asked.revision, fresh=asked.fresh)
+        return self.oracle.take(sample, lambda artifact: self._known(asked, artifact))
+
+    def _known(self, asked: Asked, artifact: str) -> Seen | None:
+        """What makes a boot unnecessary: equal files that this bisection has sampled, or that an earlier one has."""
+        if asked.purpose is not Purpose.SEARCH:
+            return None
+        first = self._book.first(artifact)
+        if first is not None:
+            # Asked for again although it is known to be equal: then it is another sample that is wanted.
+            known = first == asked.revision or self._book.equal(first, asked.revision)
+            return None if known else Seen(verdict=None, same=first)
+        if self.verdicts is None:
+            return None
+        found = self.verdicts.find(self.oracle.key(artifact))
+        return Seen(verdict=found.verdict, message=found.message, cached=True) if found.verdict else None
+
+    def _record(self, asked: Asked, seen: Seen) -> None:
+        """Write down what a sample showed, and tell the engine."""
+        if seen.verdict is None:
+            assert seen.same is not None
+            request = Request(revision=asked.revision, purpose=asked.purpose, fresh=asked.fresh)
+            self.search.abandon(request)
+            self._same(Same(first=seen.same, second=asked.revision, number=asked.number, seconds=dict(seen.seconds)))
+            return
+        observed = Observed(
+            number=asked.number,
+            revision=asked.revision,
+            purpose=asked.purpose,
+            verdict=seen.verdict,
+            reason=seen.reason,
+            fresh=asked.fresh,
+            cached=seen.cached,
+            artifact=seen.artifact,
+            seconds=dict(seen.seconds),
+            evidence=str(seen.directory.relative_to(self.journal.directory)) if seen.directory else "",
+            message=seen.message,
+        )
+        first = self._book.first(seen.artifact) if seen.artifact else None
+        self.journal.write(observed)
+        self.search.record(observed.revision, observed.observation)
+        self._book.add(observed)
+        self.estimates.learn(observed)
+        if first is not None and first != asked.revision and not self._book.equal(first, asked.revision):
+            self._same(Same(first=first, second=asked.revision))
+        if self.verdicts and seen.artifact and not seen.cached and seen.verdict is not Verdict.SKIP:
+            self.verdicts.add(self.oracle.key(seen.artifact), seen.verdict, seen.message)
+
+    def _same(self, same: Same) -> None:
+        self.journal.write(same)
+        self.search.same(same.first, same.second)
+        self._book.add(same)
+        self.estimates.learn(same)
+
+    def _tell(self, running: tuple[Asked, ...]) -> None:
+        belief, history = self.search.belief, self.search.history
+        leader = int(belief.weights.argmax())
+        left = self.search.tests_left()
+        told = self.journal.state.told
+        self.watch(
+            Progress(
+                stage=self.search.stage,
+                taken=len(told),
+                running=running,
+                tests_left=left,
+                seconds_left=self.estimates.seconds(left) / self.jobs,
+                leader=history.commits[leader],
+                chance=float(belief.weights[leader]),
+                no_culprit=float(belief.no_culprit),
+                told=tuple(told[self._shown :]),
+            )
+        )
+        self._shown = len(told)
+
+
+def place_of(directory: Path, number: int) -> Path:
+    """Where the evidence of a sample is."""
+    return directory / SAMPLES / f"{number:03d}"

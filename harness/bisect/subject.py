@@ -1,0 +1,121 @@
+"""What changes from revision to revision: systemd, or the runtime with systemd held fixed."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from harness.bisect.repository import Repository
+from harness.catalog import Catalog, Source
+from harness.errors import UsageError
+from harness.plan import BuildRequest, Plan, with_systemd
+from harness.wait import Deadline
+
+__all__ = ["Runtime", "Subject", "Systemd"]
+
+SHORT = 12
+"""Digits of a commit that stand for it in a cell's identifier."""
+
+
+class Subject(Protocol):
+    """What a bisection needs to know about what it bisects."""
+
+    @property
+    def name(self) -> str:
+        """Its name: "systemd", "runc"."""
+
+    @property
+    def base(self) -> Plan:
+        """The plan in which it is replaced."""
+
+    @property
+    def fixed(self) -> BuildRequest | None:
+        """What else is built for the guest, the same for all revisions."""
+
+    def plan(self, commit: str, deadline: Deadline) -> Plan:
+        """The plan with this commit in its place; raises UsageError or InfrastructureError where that cannot be."""
+
+    def request(self, plan: Plan) -> BuildRequest:
+        """The build in a plan that this made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Systemd:
+    """The systemd of the guest, PID 1 and nspawn and all; the runtime is what the plan says.
+
+    Attributes:
+        repository: Its history.
+        base: The plan whose systemd is replaced.
+        catalog: What is known about versions of systemd.
+    """
+
+    repository: Repository
+    base: Plan
+    catalog: Catalog
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "systemd"
+
+    @property
+    def fixed(self) -> BuildRequest | None:
+        """The runtime, where it is built."""
+        return self.base.build
+
+    def plan(self, commit: str, deadline: Deadline) -> Plan:
+        """As `Subject` says."""
+        version = self.repository.version(commit, deadline)
+        source = Source(git=self.repository.address, ref="{version}")
+        return with_systemd(self.base, self.catalog, source=source, version=version, commit=commit)
+
+    def request(self, plan: Plan) -> BuildRequest:
+        """As `Subject` says."""
+        assert plan.systemd is not None
+        return plan.systemd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The container runtime of the cell.
+
+    Attributes:
+        repository: Its history.
+        base: The plan whose runtime is replaced.
+
+    Raises:
+        UsageError: The runtime of the plan is not built; it comes with the image.
+    """
+
+    repository: Repository
+    base: Plan
+
+    def __post_init__(self) -> None:
+        if self.base.build is None:
+            raise UsageError(
+                f"The runtime {self.base.cell.runtime} is not built; it is a part of the image.",
+                hint="Name a cell whose runtime is built with --cell; nspawn is bisected with bisect-systemd.",
+            )
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.base.cell.runtime
+
+    @property
+    def fixed(self) -> BuildRequest | None:
+        """The systemd, where it is built."""
+        return self.base.systemd
+
+    def plan(self, commit: str, deadline: Deadline) -> Plan:  # noqa: ARG002 - as all subjects
+        """As `Subject` says."""
+        assert self.base.build is not None
+        source = Source(git=self.repository.address, ref="{version}")
+        return replace(
+            self.base,
+            cell=replace(self.base.cell, runtime_version=commit[:SHORT]),
+            build=replace(self.base.build, source=source, version=commit),
+        )
+
+    def request(self, plan: Plan) -> BuildRequest:
+        """As `Subject` says."""
+        assert plan.build is not None
+        return plan.build

@@ -1,0 +1,66 @@
+"""Verdicts that outlive their bisection, by the hash of all that they depend on: what was built, image, test."""
+
+import os
+import threading
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.model import Verdict
+from harness.store import Store
+
+__all__ = ["Known", "Verdicts"]
+
+FOLDER = "verdicts"
+"""Directory of the store."""
+
+
+class Known(BaseModel):
+    """What was seen of one thing.
+
+    Attributes:
+        good: How many samples were good.
+        bad: How many were bad.
+        message: Of the last one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    good: int = 0
+    bad: int = 0
+    message: str = ""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict of all samples, or None where there are none, or they contradict each other."""
+        if bool(self.good) == bool(self.bad):
+            return None
+        return Verdict.GOOD if self.good else Verdict.BAD
+
+
+class Verdicts:
+    """The verdicts in a store; several processes may add some, of which one at a time may be lost."""
+
+    def __init__(self, store: Store) -> None:
+        self._folder = store.root / FOLDER
+
+    def find(self, key: str) -> Known:
+        """What was seen of the thing with this key; nothing where the file is missing or damaged."""
+        try:
+            return Known.model_validate_json(self._path(key).read_bytes())
+        except (OSError, ValidationError):
+            return Known()
+
+    def add(self, key: str, verdict: Verdict, message: str) -> None:
+        """Take in one sample that was not a skip."""
+        known = self.find(key)
+        more = Known(
+            good=known.good + (verdict is Verdict.GOOD), bad=known.bad + (verdict is Verdict.BAD), message=message
+        )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        half = self._path(key).with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
+        half.write_text(more.model_dump_json() + "\n", encoding="utf-8")
+        half.replace(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.json"

@@ -1,0 +1,31 @@
+"""CI files made from the matrix, and what CI jobs need beside `harness run`: balanced shards, and their merging.
+
+What a CI system wants to read is one file of knowledge, systems/NAME.yaml; what its jobs do are scripts below ci/
+of the project, which run on a laptop as well. `render` makes the files, `compare` finds those that have drifted.
+"""
+
+from harness.ci.drift import Drift, State, compare
+from harness.ci.durations import DURATIONS, merged, of_runs, read, text
+from harness.ci.merging import Merged, Shard, collect, merge
+from harness.ci.rendering import Pipeline, Rendered, render
+from harness.ci.systems import System, systems
+
+__all__ = [
+    "DURATIONS",
+    "Drift",
+    "Merged",
+    "Pipeline",
+    "Rendered",
+    "Shard",
+    "State",
+    "System",
+    "collect",
+    "compare",
+    "merge",
+    "merged",
+    "of_runs",
+    "read",
+    "render",
+    "systems",
+    "text",
+]

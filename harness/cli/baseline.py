@@ -1,0 +1,117 @@
+"""`harness baseline`: keep what a run found, to compare later runs with it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import output, settings
+from harness.cli.compare import places
+from harness.cli.output import Format, FormatOption
+from harness.compare import Change, Side, compare, open_all, visible
+from harness.compare import text as lines_of
+from harness.compare.baseline import SUFFIX, load_baseline, path_of, save
+from harness.errors import ExitCode, NothingRanError, UsageError
+from harness.model import Outcome
+
+__all__ = ["register"]
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the baseline.")]
+RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN...", help="A run, or all shards of one.")]
+
+verbs = typer.Typer(no_args_is_help=True, help="Keep what a run found, to compare later runs with it.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    app.add_typer(verbs, name="baseline")
+
+
+@verbs.command("save")
+def save_baseline(
+    context: typer.Context,
+    name: NameArgument,
+    runs: RunsArgument,
+    *,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the baseline of that name.")] = False,
+) -> None:
+    """Save what a run found; the file is small, sorted and the same for the same results."""
+    where = places(settings.of(context))
+    path = path_of(where.baselines, name)
+    if path.exists() and not replace:
+        raise UsageError(
+            f"There is a baseline {name} already: {settings.shown(path)}.",
+            hint="Save it anew with --replace, or `harness baseline promote` another that compares well with it.",
+        )
+    side, conflicts = open_all(runs, where)
+    if problems := (*conflicts, *side.problems):
+        raise UsageError("\n".join(map(visible, problems)), hint="A baseline is of a run that is whole.")
+    if not _counts(side)["ran"]:
+        raise NothingRanError(f"Nothing ran in {side.name}, so that nothing could be compared with it.")
+    save(side, path)
+    counts = _counts(side)
+    told = ", ".join(f"{counts[key]} {key}" for key in ("cells", "cases", "ran", "failed"))
+    output.say(f"{settings.shown(path)}: {told}.")
+
+
+@verbs.command("list")
+def list_baselines(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
+    """Print the baselines."""
+    directory = places(settings.of(context)).baselines
+    paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if not path.name.startswith("."))
+    if form is Format.IDS:
+        for path in paths:
+            output.say(path.stem)
+        return
+    rows = [{"name": path.stem, **_described(path)} for path in paths]
+    if form is Format.JSON:
+        output.as_json(rows)
+    elif rows:
+        output.table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
+    else:
+        output.say(f"There is no baseline in {settings.shown(directory)}.")
+
+
+@verbs.command()
+def promote(
+    context: typer.Context,
+    name: NameArgument,
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Name of the baseline that it becomes.")],
+    *,
+    accept: Annotated[
+        bool, typer.Option("--accept-regressions", help="Even if cases that pass in the target fail or are gone.")
+    ] = False,
+) -> None:
+    """Make a baseline the one that a gate compares with, unless something is worse in it."""
+    where = places(settings.of(context)).baselines
+    path, goal = path_of(where, name), path_of(where, target)
+    if not path.is_file():
+        raise UsageError(f"There is no baseline {name}: {settings.shown(path)} does not exist.")
+    side = load_baseline(path, name=name)
+    if goal.is_file():
+        found = compare(load_baseline(goal, name=target), side)
+        worse = {Change.REGRESSED, Change.BROKEN, Change.GONE} & {*found.counts, *(cell.change for cell in found.cells)}
+        output.say(f"{target} -> {name}: {lines_of.summary(found)}")
+        if worse and not accept:
+            for case in found.of(*worse)[:20]:
+                output.say(f"  {case.change}: {visible(case.cell)} {visible(case.nodeid)}")
+            output.say(f"{target} stays as it is; --accept-regressions replaces it nevertheless.")
+            raise typer.Exit(ExitCode.FAILED)
+    save(side, goal)
+    output.say(f"{settings.shown(goal)}: is now as {name}.")
+
+
+def _described(path: Path) -> dict[str, object]:
+    side = load_baseline(path, name=settings.shown(path))
+    return {**_counts(side), "started": side.started, "harness": side.facts.get("harness", "")}
+
+
+def _counts(side: Side) -> dict[str, int]:
+    outcomes = [outcome for cell in side.cells.values() for outcome in cell.cases.values()]
+    silent = outcomes.count(Outcome.SKIPPED) + outcomes.count(Outcome.ERROR)
+    return {
+        "cells": len(side.cells),
+        "cases": len(outcomes),
+        "ran": len(outcomes) - silent,
+        "failed": outcomes.count(Outcome.FAILED),
+    }

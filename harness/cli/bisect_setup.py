@@ -1,0 +1,147 @@
+"""From the words of a bisection to what it works with: the cell, the test, the oracle."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from harness import plan
+from harness.bisect.cell import CellOracle
+from harness.bisect.question import Cases, Command, Question
+from harness.bisect.records import Begun
+from harness.bisect.repository import Repository
+from harness.bisect.subject import Runtime, Subject, Systemd
+from harness.bisect.witness import PLUGIN
+from harness.cli.output import Format
+from harness.cli.project import Project
+from harness.cli.settings import Settings
+from harness.errors import UsageError
+from harness.matrix import find
+from harness.model import Cell, Event
+from harness.pipeline import Workplace
+from harness.store import Store
+from harness.wait import Deadline
+
+__all__ = ["SYSTEMD", "Place", "cell_of", "oracle_of", "repository_of"]
+
+SYSTEMD = "systemd"
+
+QUICK = "quick"
+"""The profile whose first cell is taken where the user names none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What every step of the verbs needs.
+
+    Attributes:
+        chosen: What the user set for the whole program.
+        here: The project.
+        store: Where artifacts are kept.
+        deadline: End of everything.
+        form: How results are printed.
+        console: Where a person looks.
+    """
+
+    chosen: Settings
+    here: Project
+    store: Store
+    deadline: Deadline
+    form: Format
+    console: Console
+
+
+def cell_of(here: Project, text: str | None, subject: str) -> tuple[Cell, str]:
+    """The cell in which a bisection happens, and why it is this one.
+
+    Args:
+        here: The project.
+        text: An identifier or an expression, or None.
+        subject: "systemd" or "runtime".
+
+    Raises:
+        UsageError: There is no such cell.
+        NothingRanError: No cell fits.
+    """
+    if text is not None:
+        if text in here.expansion.by_id or not re.search(r"[<>=!\s]", text):
+            return find(here.expansion, text), "as named"
+        return here.choose(profile=None, select=[text]).cells[0], f"the first for which {text}"
+    quick = here.choose(profile=QUICK, select=()).cells[0]
+    if subject != SYSTEMD:
+        return quick, f"the first of the profile {QUICK}; --cell names another"
+    wanted = (quick.distro, quick.channel, quick.cgroup, "nspawn")
+    for cell in here.expansion.by_id.values():
+        if (cell.distro, cell.channel, cell.cgroup, cell.runtime) == wanted and not cell.systemd_built:
+            return cell, f"as the profile {QUICK}, with systemd's own runtime; --cell names another"
+    return quick, f"the first of the profile {QUICK}; --cell names another"
+
+
+def repository_of(here: Project, subject: str, cell: Cell) -> str:
+    """The repository that is known to have the subject's code; raises UsageError where none is."""
+    name = SYSTEMD if subject == SYSTEMD else cell.runtime
+    known = here.matrix.component_sources(name, here.catalog)
+    if name == SYSTEMD:
+        known = (*known, *here.catalog.systemd.build.sources)
+    address = next((source.git for source in known if source.git), None)
+    if address is None:
+        raise UsageError(f"No git repository of {name} is known; name one with --repo.")
+    return address
+
+
+def oracle_of(place: Place, begun: Begun, repository: Repository, emit: Callable[[Event], None]) -> CellOracle:
+    """What takes the samples.
+
+    Raises:
+        UsageError: The test, its command or its pattern is not there or not right.
+    """
+    for case in (*begun.tests, *((begun.canary,) if begun.canary else ())):
+        _check(place.here, case)
+    suites = tuple(dict.fromkeys(case.partition("/")[0] for case in (*begun.tests, begun.canary or "") if case))
+    base = plan.plan(find(place.here.expansion, begun.cell), place.here.matrix, place.here.catalog, suites)
+    subject: Subject = (
+        Systemd(repository=repository, base=base, catalog=place.here.catalog)
+        if begun.subject == SYSTEMD
+        else Runtime(repository=repository, base=base)
+    )
+    return CellOracle(
+        subject=subject,
+        question=_question(begun),
+        work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN),
+        boot_failure=begun.boot_failure,
+    )
+
+
+def _question(begun: Begun) -> Question:
+    if begun.tests:
+        return Cases(tests=begun.tests, canary=begun.canary, matching=_pattern(begun.matching))
+    if begun.canary or begun.matching:
+        raise UsageError("--canary and --matching belong to --test; a command decides itself, with its exit status.")
+    if not begun.run or shutil.which(begun.run[0]) is None:
+        raise UsageError(f"The command `{' '.join(begun.run)}` is not there, or may not be executed.")
+    return Command(argv=begun.run, environment=dict(os.environ), cwd=Path.cwd())
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise UsageError(f"`{text}` is no regular expression: {error}.") from error
+
+
+def _check(here: Project, case: str) -> None:
+    """Raise UsageError for a case that no suite has; otherwise every revision would be a skip."""
+    path, _, name = case.partition("::")
+    here.catalog.suite(path.partition("/")[0])
+    file = here.catalog.root / "suites" / path
+    if not file.exists():
+        raise UsageError(f"The suites have no `{path}`.", hint="A case is named as cgroup/test_places.py::test_x.")
+    wanted = name.rpartition("::")[2].partition("[")[0]
+    if wanted and not re.search(
+        rf"^\s*(def|class) {re.escape(wanted)}\b", file.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        raise UsageError(f"There is no case `{wanted}` in suites/{path}.")

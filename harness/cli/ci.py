@@ -1,0 +1,219 @@
+"""`harness ci`: the files of CI systems from the matrix, and what their jobs need: shards, merging, durations."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import ci, results, schedule
+from harness.ci import Drift, Pipeline, State
+from harness.cli import output, project, settings
+from harness.cli.output import Format, FormatOption
+from harness.cli.project import Project
+from harness.cli.settings import Settings, shown
+from harness.errors import ConfigError, ExitCode, NothingRanError
+from harness.matrix.models import CiRun
+from harness.report import junit
+from harness.report.terminal import duration
+from harness.results import RunResult
+
+__all__ = ["register"]
+
+ProfileArgument = Annotated[str, typer.Option("--profile", metavar="NAME", help="A profile of the matrix.")]
+DurationsOption = Annotated[
+    Path | None,
+    typer.Option("--durations", metavar="FILE", help=f"How long cells take; the project's {ci.DURATIONS} without it."),
+]
+
+verbs = typer.Typer(no_args_is_help=True, help="The files of CI systems from the matrix, and what their jobs need.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    app.add_typer(verbs, name="ci")
+
+
+@verbs.command()
+def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
+    """Write the files of all CI systems; those that are right already are not touched."""
+    chosen = settings.of(context)
+    found = _drift(chosen)
+    for item in found:
+        if item.state is not State.SAME:
+            path = chosen.root / item.file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half = path.with_name(f".{path.name}.part")
+            half.write_text(item.file.text, encoding="utf-8")
+            half.replace(path)
+    done = {State.SAME: "unchanged", State.DIFFERS: "updated", State.MISSING: "created"}
+    match form:
+        case Format.JSON:
+            output.as_json(
+                [{"system": item.file.system, "path": item.file.path, "done": done[item.state]} for item in found]
+            )
+        case Format.IDS:
+            output.say("\n".join(item.file.path for item in found))
+        case Format.TABLE:
+            rows = [(item.file.system, item.file.path, done[item.state]) for item in found]
+            output.table(("system", "file", ""), rows)
+
+
+@verbs.command()
+def check(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
+    """Print how the files of the CI systems differ from what the matrix says; exit code 1 if any does."""
+    found = _drift(settings.of(context))
+    drifted = [item for item in found if item.state is not State.SAME]
+    match form:
+        case Format.JSON:
+            output.as_json([_plain(item) for item in found])
+        case Format.IDS:
+            for item in drifted:
+                output.say(item.file.path)
+        case Format.TABLE:
+            for item in drifted:
+                output.say(item.diff.rstrip("\n"))
+            output.say(
+                f"{len(drifted)} of {len(found)} CI files are not what the matrix says; `harness ci generate` mends it."
+                if drifted
+                else f"{len(found)} CI files are what the matrix says."
+            )
+    if drifted:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@verbs.command()
+def shard(
+    context: typer.Context,
+    part: Annotated[str, typer.Argument(metavar="I/N", help="Which part: 2/3 for the second of three.")],
+    *,
+    profile: ProfileArgument,
+    durations: DurationsOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Print the cells of one of N equally long parts of a profile; the same on every machine with the same files."""
+    chosen = settings.of(context)
+    index, count = schedule.parse(part)
+    here = project.load(chosen)
+    seconds = ci.read(durations or chosen.root / ci.DURATIONS)
+    mine = [cell for cell, owner in _owners(here, profile, count, seconds).items() if owner == index]
+    if not mine:
+        raise NothingRanError(f"The profile `{profile}` has fewer cells than {count}; shard {index} has none.")
+    match form:
+        case Format.JSON:
+            output.as_json([{"id": cell, "seconds": seconds.get(cell)} for cell in mine])
+        case Format.IDS:
+            output.say("\n".join(mine))
+        case Format.TABLE:
+            rows = [(cell, duration(seconds[cell]) if cell in seconds else "unknown") for cell in mine]
+            output.table(("cell", "expected"), rows)
+
+
+@verbs.command()
+def merge(
+    context: typer.Context,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIRECTORY", help="Where the shards' results are, each in I-of-N.")
+    ],
+    *,
+    shards: Annotated[int, typer.Option("--shards", metavar="N", min=1, help="How many there should be.")],
+    profile: ProfileArgument,
+    into: Annotated[Path, typer.Option("--into", metavar="DIRECTORY", help="Where the merged result goes.")],
+    durations: DurationsOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Merge the results of shards to one run; exit code 1 where something is missing or there twice."""
+    chosen = settings.of(context)
+    here = project.load(chosen)
+    seconds = ci.read(durations or chosen.root / ci.DURATIONS)
+    merged = ci.merge(
+        ci.collect(directory, shards), _owners(here, profile, shards, seconds), shards,
+        name=into.name, command=f"harness run --profile {profile}",
+    )  # fmt: skip
+    results.write(merged.result, into / schedule.RESULT)
+    junit.write(merged.result, into / "junit.xml")
+    match form:
+        case Format.JSON:
+            output.as_json({"cells": len(merged.result.cells), "problems": merged.problems})
+        case Format.IDS:
+            output.say("\n".join(cell.id for cell in merged.result.cells))
+        case Format.TABLE:
+            for problem in merged.problems:
+                output.say(problem)
+            output.say(f"{len(merged.result.cells)} cells of {shards} shards are merged in {shown(into.absolute())}.")
+    if merged.problems:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@verbs.command("durations")
+def write_durations(
+    context: typer.Context,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...", help="Runs, by name below runs/ or by path; this computer's history without."
+        ),
+    ] = None,
+    *,
+    into: Annotated[
+        Path | None,
+        typer.Option("--into", metavar="FILE", help=f"The file to write; the project's {ci.DURATIONS} without it."),
+    ] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Write down how long the matrix's cells take, so that shards are equally long: by runs, or by the history."""
+    chosen = settings.of(context)
+    here = project.load(chosen)
+    known = chosen.root / ci.DURATIONS
+    if runs:
+        found = sorted((_run(chosen, name) for name in runs), key=lambda run: run.started)
+        now = ci.of_runs(found)
+    else:
+        now = {name: value for name, value in schedule.History(chosen.history).read().items() if value > 0}
+    seconds = ci.merged(ci.read(known), now, (cell.id for cell in here.expansion.cells))
+    path = into or known
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.part")
+    half.write_text(ci.text(seconds), encoding="utf-8")
+    half.replace(path)
+    match form:
+        case Format.JSON:
+            output.as_json(seconds)
+        case Format.IDS:
+            output.say("\n".join(seconds))
+        case Format.TABLE:
+            cells = len(here.expansion.cells)
+            output.say(f"{shown(path.absolute())}: the times of {len(seconds)} of {cells} cells.")
+
+
+def _drift(chosen: Settings) -> tuple[Drift, ...]:
+    here = project.load(chosen)
+    wanted = here.matrix.ci
+    if wanted is None:
+        raise ConfigError(
+            f"{shown(chosen.matrix)}: there is no key `ci`, so it is not known what CI shall run.",
+            hint="For instance, at the left margin:  ci: {change: {profile: quick, shards: 1}}",
+        )
+    release = _pipeline(here, wanted.release) if wanted.release is not None else None
+    return ci.compare(ci.render(ci.systems(), _pipeline(here, wanted.change), release), chosen.root)
+
+
+def _pipeline(here: Project, wanted: CiRun) -> Pipeline:
+    cells = here.choose(profile=wanted.profile, select=()).cells
+    return Pipeline(profile=wanted.profile, shards=wanted.shards, cells=len(cells))
+
+
+def _owners(here: Project, profile: str, count: int, seconds: dict[str, float]) -> dict[str, int]:
+    """The cells of a profile in the order of the matrix, with the number of the shard of each."""
+    cells = [cell.id for cell in here.choose(profile=profile, select=()).cells]
+    shards = {index: schedule.shard(cells, cells, seconds, index=index, count=count) for index in range(1, count + 1)}
+    owner = {cell: index for index, mine in shards.items() for cell in mine}
+    return {cell: owner[cell] for cell in cells}
+
+
+def _run(chosen: Settings, name: str) -> RunResult:
+    """A run by its name below runs/, or by its path."""
+    return results.read((Path(name) if "/" in name else chosen.runs / name) / schedule.RESULT)
+
+
+def _plain(item: Drift) -> dict[str, str]:
+    return {"system": item.file.system, "path": item.file.path, "state": item.state, "diff": item.diff}

@@ -1,0 +1,156 @@
+"""`harness compare`: what changed between two runs, and which axis the regressions follow."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import matrix
+from harness.cli import output, project, settings
+from harness.cli.options import SelectOption
+from harness.cli.output import Format, FormatOption
+from harness.cli.settings import Settings
+from harness.compare import (
+    Change,
+    Comparison,
+    Difference,
+    Following,
+    Places,
+    Side,
+    across,
+    cell_of,
+    compare,
+    differences,
+    open_all,
+    rules_of,
+    visible,
+)  # fmt: skip
+from harness.compare import text as lines_of
+from harness.errors import ExitCode, UsageError
+from harness.matrix import Selection
+from harness.report import markdown
+
+__all__ = ["BASELINES", "MarkdownOption", "places", "register", "write_text"]
+
+BASELINES = Path("ci", "baselines")
+"""Where baselines are, beside the matrix."""
+
+
+class By(StrEnum):
+    """What changes are grouped by."""
+
+    CASE = "case"
+    CELL = "cell"
+    SUITE = "suite"
+
+
+SideArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|FILE|BASELINE",
+        help="A run (its directory, its name, or `last`), a JUnit file of any tool, or a baseline; shards of a run with commas between.",
+    ),
+]
+AcrossOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--across", metavar="AXIS", help="Cells that differ only on this axis are the same; may be given again."
+    ),
+]
+MarkdownOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--markdown", metavar="FILE", help="Write it as Markdown for a pull request, 60,000 characters at most."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    app.command("compare")(compare_runs)
+
+
+def compare_runs(  # noqa: PLR0913 - each is an option of the command
+    context: typer.Context,
+    old: SideArgument,
+    new: SideArgument,
+    *,
+    by: Annotated[By, typer.Option("--by", help="What changes are grouped by.")] = By.CASE,
+    select: SelectOption = None,
+    axes: AcrossOption = None,
+    markdown_file: MarkdownOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Say what changed from one run to another, what else differs, and which axis the regressions follow."""
+    chosen = settings.of(context)
+    wanted = _selections(select or (), chosen)
+    before, now = (_side(text, wanted, axes or (), chosen) for text in (old, new))
+    found = compare(before, now)
+    following = rules_of(found, before, now)
+    guilty = frozenset(case.cell for case in found.of(Change.REGRESSED))
+    differs = differences(before, now, guilty)
+    if markdown_file is not None:
+        write_text(markdown_file, markdown.comparison(found, following, differs))
+    _show(found, following, differs, by, form)
+    raise typer.Exit(_code(found))
+
+
+def places(chosen: Settings) -> Places:
+    """Where runs and baselines are looked for."""
+    return Places(runs=chosen.runs, baselines=chosen.root / BASELINES)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that the user named; raises UsageError where that is not possible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _selections(texts: Sequence[str], chosen: Settings) -> list[Selection]:
+    # The project is read for its names only, so that files of other tools can be compared outside of one.
+    return [matrix.selection(text, project.load(chosen).catalog) for text in texts]
+
+
+def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], chosen: Settings) -> Side:
+    """One side as it was asked for; raises UsageError for shards that do not fit together."""
+    side, conflicts = open_all([part for part in text.split(",") if part], places(chosen))
+    if conflicts:
+        raise UsageError("\n".join(map(visible, conflicts)))
+    if wanted:
+        cells = {name: cell for name, item in side.cells.items() if (cell := cell_of(item)) is not None}
+        kept = [name for name, cell in cells.items() if all(one.holds(cell) for one in wanted)]
+        side = replace(side, cells={name: side.cells[name] for name in kept})
+    return across(side, axes) if axes else side
+
+
+def _code(found: Comparison) -> ExitCode:
+    changes = {*found.counts, *(cell.change for cell in found.cells)}
+    if changes & {Change.REGRESSED, Change.NEW_FAILING}:
+        return ExitCode.FAILED
+    if changes & {Change.BROKEN}:
+        return ExitCode.INFRASTRUCTURE
+    return ExitCode.OK if found.common and found.ran else ExitCode.NOTHING_RAN
+
+
+def _show(found: Comparison, following: Following, differs: Sequence[Difference], by: By, form: Format) -> None:
+    match form:
+        case Format.TABLE:
+            output.say("\n".join(lines_of.lines(found, following, differs, by=by)))
+        case Format.IDS:
+            for case in found.of(Change.REGRESSED, Change.NEW_FAILING):
+                output.say(f"{visible(case.cell)} {visible(case.nodeid)}")
+        case Format.JSON:
+            output.as_json(
+                {
+                    **asdict(found),
+                    "follows": asdict(following.overall),
+                    "follows_by_case": {name: asdict(rule) for name, rule in following.by_case.items()},
+                    "differs": [asdict(item) for item in differs],
+                }
+            )

@@ -1,0 +1,96 @@
+"""`harness report` makes the reports of a run again: the page, JUnit, JSON."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import results, schedule
+from harness.cli import output, settings
+from harness.cli.settings import Settings
+from harness.errors import InfrastructureError, UsageError
+from harness.report import junit, run_page
+
+__all__ = ["register"]
+
+JUNIT = "junit.xml"
+
+
+class Report(StrEnum):
+    """What a run is made into."""
+
+    HTML = "html"
+    """The page for people; a file."""
+    JUNIT = "junit"
+    """For CI systems; a file."""
+    JSON = "json"
+    """For programs; on stdout."""
+
+
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="The run, by its name below runs/ or by its path; the latest without it."),
+]
+ReportOption = Annotated[Report, typer.Option("--format", help="A page for a browser, JUnit for CI systems, or JSON.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where it goes, in place of the run's directory or stdout."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    app.command("report")(report)
+
+
+def report(
+    context: typer.Context,
+    name: RunArgument = None,
+    *,
+    form: ReportOption = Report.HTML,
+    path: OutputOption = None,
+) -> None:
+    """Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."""
+    directory = _directory(settings.of(context), name)
+    run = results.read(directory / schedule.RESULT)
+    place = path or directory / (run_page.PAGE if form is Report.HTML else JUNIT)
+    try:
+        match form:
+            case Report.HTML:
+                run_page.write(run, directory, place)
+            case Report.JUNIT:
+                junit.write(run, place)
+            case Report.JSON:
+                _text(run.model_dump_json(indent=1), path)
+                return
+    except OSError as error:
+        raise InfrastructureError(f"{settings.shown(place)} cannot be written: {error.strerror}.") from error
+    output.say(settings.shown(place))
+
+
+def _text(text: str, path: Path | None) -> None:
+    """A report that is text: on stdout where no file is named."""
+    if path is None:
+        output.say(text)
+    else:
+        path.write_text(f"{text}\n", encoding="utf-8")
+        output.say(settings.shown(path))
+
+
+def _directory(chosen: Settings, name: str | None) -> Path:
+    """The directory of a run.
+
+    Raises:
+        UsageError: None was named, and there is none.
+    """
+    if name is not None:
+        return Path(name) if os.sep in name else chosen.runs / name
+    found = list(chosen.runs.glob(f"*/{schedule.RESULT}"))
+    if not found:
+        raise UsageError(
+            f"There is no run in {settings.shown(chosen.runs)}.",
+            hint="`harness run` makes one; --runs names another place.",
+        )
+    return max(found, key=lambda path: path.stat().st_mtime).parent

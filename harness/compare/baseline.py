@@ -1,0 +1,138 @@
+"""Baselines: what a run found, as a small file that fits into git or any object store.
+
+It is JSON, with one line for each case, sorted; its bytes depend on the results alone, so that saving the same run twice changes
+nothing and a diff shows which case changed. Messages, times and what varies from run to run are not in it.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.compare.runs import located
+from harness.compare.shown import visible
+from harness.compare.side import CellSide, Side
+from harness.errors import InfrastructureError, UsageError
+from harness.matrix import uncollected
+from harness.model import Outcome
+from harness.results import problem
+
+__all__ = ["KIND", "SUFFIX", "check_name", "load_baseline", "path_of", "save", "text_of"]
+
+FORMAT = 1
+"""Version of the file; a change that a reader could stumble over raises it."""
+KIND = "rkt-harness baseline"
+"""What the file says that it is."""
+SUFFIX = ".json"
+VARYING = frozenset({"boot", "accelerator_reason"})
+"""Facts that differ from run to run without meaning anything for the runtime."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Cell(_Model):
+    id: str
+    axes: dict[str, str | None]
+    facts: dict[str, str]
+    error: str | None = None
+    cases: dict[str, Outcome]
+
+
+class _Baseline(_Model):
+    kind: Literal["rkt-harness baseline"]
+    format: int
+    started: str
+    facts: dict[str, str]
+    cells: tuple[_Cell, ...]
+
+
+def text_of(side: Side) -> str:
+    """The file of a baseline; equal results give equal text."""
+    return "".join(_lines(side))
+
+
+def _lines(side: Side) -> Iterator[str]:
+    yield f'{{"kind": {_json(KIND)}, "format": {FORMAT},\n"started": {_json(side.started)},\n'
+    # The computers that ran the shards say nothing about the runtime; which harness judged does.
+    facts = {key: value for key, value in side.facts.items() if not key.startswith("host ")}
+    yield f'"facts": {_json(facts)},\n"cells": ['
+    for index, cell in enumerate(sorted(side.cells.values(), key=lambda item: item.id)):
+        facts = {key: value for key, value in cell.facts.items() if key not in VARYING}
+        yield f'{"," if index else ""}\n{{"id": {_json(cell.id)},\n"axes": {_json(cell.axes)},\n"facts": {_json(facts)},\n'
+        if cell.error is not None:
+            yield f'"error": {_json(visible(cell.error))},\n'
+        yield '"cases": {'
+        for place, (nodeid, outcome) in enumerate(sorted(cell.cases.items())):
+            yield f"{',' if place else ''}\n{_json(nodeid)}: {_json(outcome)}"
+        yield "}}"
+    yield "\n]}\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def save(side: Side, path: Path) -> None:
+    """Write a baseline by a temporary sibling and a rename, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    half.write_text(text_of(side), encoding="utf-8")
+    half.replace(path)
+
+
+def load_baseline(path: Path, *, name: str) -> Side:
+    """Read a baseline.
+
+    Args:
+        path: The file.
+        name: The file as messages name it.
+
+    Raises:
+        InfrastructureError: It is not there, broken, or of a newer format; with file:line:column where it is no JSON.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
+    with uncollected():
+        value = located(data, name, "baseline")
+    version = value.get("format") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise InfrastructureError(
+            f"{name}: the baseline has format {version}, and this harness reads up to {FORMAT}.",
+            hint="Use the version of the harness that wrote it, or save the baseline anew.",
+        )
+    try:
+        with uncollected():
+            read = _Baseline.model_validate(value)
+    except ValidationError as error:
+        raise InfrastructureError(f"{name}: this is no baseline of format {FORMAT}: {problem(error)}.") from error
+    cells: dict[str, CellSide] = {}
+    for cell in read.cells:
+        if cell.id in cells:
+            raise InfrastructureError(f"{name}: the cell `{visible(cell.id)}` is there twice; a merge went wrong.")
+        cells[cell.id] = CellSide(
+            id=cell.id, axes=cell.axes, facts=cell.facts, cases=cell.cases, error=cell.error, place=name
+        )
+    return Side(name=name, kind="baseline", started=read.started, cells=cells, facts=read.facts)
+
+
+def check_name(name: str) -> str:
+    """The name of a baseline; raises UsageError for what is none."""
+    if NAME.fullmatch(name) is None:
+        raise UsageError(
+            f"`{visible(name)}` is no name of a baseline; it has letters, digits, dots, dashes and underscores."
+        )
+    return name
+
+
+def path_of(directory: Path, name: str) -> Path:
+    """The file of a baseline; raises UsageError for what is no name."""
+    return directory / f"{check_name(name)}{SUFFIX}"

@@ -1,0 +1,237 @@
+"""What changed between two sides, case by case: pure functions."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.compare.side import CellSide, Side, suite_of
+from harness.model import Outcome
+
+__all__ = ["CaseChange", "CellChange", "Change", "Comparison", "change_of", "compare", "grouped"]
+
+
+class Change(StrEnum):
+    """What became of a case from one side to the other; in the order in which people should read of them."""
+
+    REGRESSED = "regressed"
+    """Did not fail, or only as expected, and fails now."""
+    NEW_FAILING = "new failing"
+    """Fails, and nothing is known of it from before."""
+    BROKEN = "broken"
+    """The guest or the harness broke, which says nothing about the runtime."""
+    GONE = "gone"
+    """Ran before, and is skipped or not there now."""
+    FLAKY = "flaky"
+    """Passed only in a rerun, and did not before."""
+    EXCUSED = "excused"
+    """Fails now as an expectation says, and did not before."""
+    STILL_FAILING = "still failing"
+    STILL_BROKEN = "still broken"
+    STILL_FLAKY = "still flaky"
+    FIXED = "fixed"
+    """Failed, or failed as expected, and passes now."""
+    RECOVERED = "recovered"
+    """Broke, and has an answer now that is no failure."""
+    STEADY = "steady"
+    """Passed only in a rerun, and passes at once now."""
+    NEW = "new"
+    """Did not run before, and does not fail."""
+    SAME = "same"
+
+
+NONE, GOOD, FLAKY, KNOWN, BAD, ERROR = range(6)
+"""What an outcome says: nothing; passes; passes sometimes; fails as expected; fails; broke."""
+
+STATES: Mapping[Outcome | None, int] = {
+    None: NONE,
+    Outcome.SKIPPED: NONE,
+    Outcome.PASSED: GOOD,
+    Outcome.XPASSED: GOOD,
+    Outcome.FLAKY: FLAKY,
+    Outcome.XFAILED: KNOWN,
+    Outcome.FAILED: BAD,
+    Outcome.ERROR: ERROR,
+}
+
+C = Change
+TABLE = (
+    # none    good         flaky          known        bad              error           now; before:
+    (C.SAME, C.NEW, C.FLAKY, C.NEW, C.NEW_FAILING, C.BROKEN),  # none
+    (C.GONE, C.SAME, C.FLAKY, C.EXCUSED, C.REGRESSED, C.BROKEN),  # good
+    (C.GONE, C.STEADY, C.STILL_FLAKY, C.EXCUSED, C.REGRESSED, C.BROKEN),  # flaky
+    (C.GONE, C.FIXED, C.FLAKY, C.SAME, C.REGRESSED, C.BROKEN),  # known
+    (C.GONE, C.FIXED, C.FLAKY, C.EXCUSED, C.STILL_FAILING, C.BROKEN),  # bad
+    (C.GONE, C.RECOVERED, C.FLAKY, C.RECOVERED, C.NEW_FAILING, C.STILL_BROKEN),  # error
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseChange:
+    """A case of a cell that is worth a line.
+
+    Attributes:
+        cell: The cell's name.
+        nodeid: The case.
+        change: What became of it.
+        old: Its outcome before, or None where it was not there.
+        new: Its outcome now, or None where it is not there.
+        message: One line about the new outcome, as the guest or pytest said it.
+    """
+
+    cell: str
+    nodeid: str
+    change: Change
+    old: Outcome | None
+    new: Outcome | None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellChange:
+    """A cell that is on one side only, or broke.
+
+    Attributes:
+        cell: Its name.
+        change: `new` or `gone`; `broken` or `still broken` where it is on both sides or new.
+        cases: How many cases of it have therefore no answer; for a new cell, how many it has.
+        text: Why it broke; empty for other changes.
+    """
+
+    cell: str
+    change: Change
+    cases: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What differs between two sides.
+
+    Attributes:
+        old: Name of the side before.
+        new: Name of the side now.
+        counts: How many cases had which change; cases of cells that are on one side only are in it.
+        cells: Cells that are on one side only, or broke.
+        cases: Cases that are not the same, but for those of cells in `cells`; failures of new cells are here.
+        common: How many cells are on both sides.
+        ran: How many cases have an answer now.
+    """
+
+    old: str
+    new: str
+    counts: Mapping[Change, int]
+    cells: tuple[CellChange, ...]
+    cases: tuple[CaseChange, ...]
+    common: int
+    ran: int
+
+    def of(self, *changes: Change) -> list[CaseChange]:
+        """The cases with one of some changes."""
+        return [case for case in self.cases if case.change in changes]
+
+
+def change_of(old: Outcome | None, new: Outcome | None) -> Change:
+    """What became of a case; None is "not there"."""
+    return TABLE[STATES[old]][STATES[new]]
+
+
+def compare(old: Side, new: Side) -> Comparison:
+    """What differs between two sides, cells in the order of their names."""
+    counts: Counter[Change] = Counter()
+    cells: list[CellChange] = []
+    cases: list[CaseChange] = []
+    for name in sorted({*old.cells, *new.cells}):
+        before, now = old.cells.get(name), new.cells.get(name)
+        if before is not None and now is not None and before.cases == now.cases and not (before.error or now.error):
+            cases += _unchanged(name, now, counts)
+            continue
+        cell, changed = _cell(name, before, now, counts)
+        cases += changed
+        if cell is not None:
+            cells.append(cell)
+    return Comparison(
+        old=old.name,
+        new=new.name,
+        counts={change: counts[change] for change in Change if counts[change]},
+        cells=tuple(cells),
+        cases=tuple(cases),
+        common=len(old.cells.keys() & new.cells.keys()),
+        ran=sum(map(_ran, new.cells.values())),
+    )
+
+
+QUIET = frozenset({Outcome.PASSED, Outcome.SKIPPED, Outcome.XFAILED, Outcome.XPASSED})
+"""Outcomes that are no news where they were the same before."""
+
+
+def _ran(cell: CellSide) -> int:
+    outcomes = list(cell.cases.values())
+    return len(outcomes) - outcomes.count(Outcome.SKIPPED) - outcomes.count(Outcome.ERROR)
+
+
+def _unchanged(name: str, now: CellSide, counts: Counter[Change]) -> list[CaseChange]:
+    """The cases of a cell that has the same outcomes on both sides, of which those that fail are told."""
+    told: list[CaseChange] = []
+    if not QUIET.issuperset(now.cases.values()):
+        told = [
+            _change(name, now, nodeid, outcome, outcome)
+            for nodeid, outcome in now.cases.items()
+            if outcome not in QUIET
+        ]
+    counts.update(item.change for item in told)
+    counts[Change.SAME] += len(now.cases) - len(told)
+    return told
+
+
+def _change(name: str, now: CellSide, nodeid: str, old: Outcome | None, new: Outcome | None) -> CaseChange:
+    change = change_of(old, new)
+    return CaseChange(cell=name, nodeid=nodeid, change=change, old=old, new=new, message=now.messages.get(nodeid, ""))
+
+
+def _cell(
+    name: str, before: CellSide | None, now: CellSide | None, counts: Counter[Change]
+) -> tuple[CellChange | None, list[CaseChange]]:
+    """What became of a cell, and of those of its cases that are told one by one."""
+    if now is None:
+        assert before is not None
+        lost = sum(STATES[outcome] != NONE for outcome in before.cases.values())
+        counts[Change.GONE] += lost
+        return CellChange(cell=name, change=Change.GONE, cases=lost), []
+    told: list[CaseChange] = []
+    # A case that a broken cell does not have broke with it.
+    missing_old = Outcome.ERROR if before is not None and before.error else None
+    missing_new = Outcome.ERROR if now.error else None
+    silent = 0
+    olds: Mapping[str, Outcome] = before.cases if before is not None else {}
+    for nodeid in {**olds, **now.cases}:
+        item = _change(name, now, nodeid, olds.get(nodeid, missing_old), now.cases.get(nodeid, missing_new))
+        counts[item.change] += 1
+        if nodeid not in now.cases and now.error:
+            silent += 1
+        elif item.change is not Change.SAME and not (before is None and item.change is Change.NEW):
+            told.append(item)
+    if now.error:
+        again = before is not None and before.error
+        change = Change.STILL_BROKEN if again else Change.BROKEN
+        return CellChange(cell=name, change=change, cases=silent, text=now.error), told
+    if before is None:
+        return CellChange(cell=name, change=Change.NEW, cases=len(now.cases)), told
+    return None, told
+
+
+def grouped(cases: list[CaseChange], by: str) -> dict[str, list[CaseChange]]:
+    """Changes by `cell`, `suite` or `case`, the largest group first, then by name."""
+    keys: dict[str, Callable[[CaseChange], str]] = {
+        "cell": lambda item: item.cell,
+        "suite": lambda item: suite_of(item.nodeid),
+        "case": lambda item: item.nodeid,
+    }
+    groups: dict[str, list[CaseChange]] = {}
+    for item in cases:
+        groups.setdefault(keys[by](item), []).append(item)
+    return dict(sorted(groups.items(), key=_size_then_name))
+
+
+def _size_then_name(pair: tuple[str, list[CaseChange]]) -> tuple[int, str]:
+    return -len(pair[1]), pair[0]

@@ -1,0 +1,70 @@
+"""Which axis the regressions follow: a rule for all of them, and one for each case that regressed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.compare.atoms import atoms_over
+from harness.compare.changes import Change, Comparison, grouped
+from harness.compare.rules import Rule, rule_between
+from harness.compare.side import Side, cell_of
+from harness.model import Outcome
+
+__all__ = ["CASES", "Following", "rules_of"]
+
+CASES = 100
+"""Cases whose rule is worked out: those that regressed in most cells."""
+
+PASSES = frozenset({Outcome.PASSED, Outcome.XPASSED})
+FAILS = frozenset({Outcome.FAILED, Outcome.ERROR})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """What the regressions follow.
+
+    Attributes:
+        overall: What separates cells with a regression from cells in which cases pass and none fails.
+        by_case: For each case that regressed, what separates the cells where it did from those where it passes;
+            the case that regressed in most cells first.
+    """
+
+    overall: Rule
+    by_case: Mapping[str, Rule]
+
+
+def rules_of(found: Comparison, old: Side, new: Side) -> Following:
+    """What the regressions of a comparison follow.
+
+    A cell counts where both sides have it. Cells in which a case failed before, is skipped, flaky or broke say
+    nothing about its regression and are left out; so are results of other tools, which have no axes.
+    """
+    regressed = grouped(found.of(Change.REGRESSED), "case")
+    if not regressed:
+        return Following(overall=Rule(with_it=0, without=0), by_case={})
+    cells = {name: cell for name in sorted(old.cells.keys() & new.cells.keys()) if (cell := cell_of(new.cells[name]))}
+    atoms = atoms_over(list(cells.values()))
+    bits = {name: 1 << index for index, name in enumerate(cells)}
+    known: dict[tuple[int, int], Rule] = {}
+
+    def rule(good: int, bad: int) -> Rule:
+        if (good, bad) not in known:
+            known[good, bad] = rule_between(atoms, good, bad)
+        return known[good, bad]
+
+    by_case = {
+        nodeid: rule(
+            sum(bits.get(case.cell, 0) for case in cases),
+            sum(bit for name, bit in bits.items() if new.cells[name].cases.get(nodeid) in PASSES),
+        )
+        for nodeid, cases in list(regressed.items())[:CASES]
+    }
+    guilty = {case.cell for cases in regressed.values() for case in cases}
+    sound = (name for name in bits if name not in guilty and _is_sound(new, name))
+    overall = rule(sum(bits.get(name, 0) for name in guilty), sum(bits[name] for name in sound))
+    return Following(overall=overall, by_case=by_case)
+
+
+def _is_sound(side: Side, name: str) -> bool:
+    cell = side.cells[name]
+    outcomes = set(cell.cases.values())
+    return not cell.error and bool(outcomes & PASSES) and not outcomes & FAILS

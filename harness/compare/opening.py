@@ -1,0 +1,112 @@
+"""What a user names, as a side: a run, its result.json, a JUnit file, or a baseline, by path or by name."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.compare import baseline
+from harness.compare.baseline import KIND, load_baseline
+from harness.compare.junit import load_junit
+from harness.compare.runs import load_run
+from harness.compare.side import Side, join
+from harness.errors import InfrastructureError, UsageError
+from harness.schedule import RESULT
+
+__all__ = ["Places", "open_all", "open_side"]
+
+LAST = "last"
+"""What the run that was begun last is called."""
+
+HEAD = 4096
+"""Bytes by which a file is known."""
+RUN = re.compile(r"([0-9]{8})-([0-9]{1,9})")
+"""Name of a run, see `schedule.new_directory`."""
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where names are looked for.
+
+    Attributes:
+        runs: Directory of runs.
+        baselines: Directory of baselines.
+    """
+
+    runs: Path
+    baselines: Path
+
+
+def open_side(text: str, places: Places) -> Side:
+    """Read what a user named.
+
+    Args:
+        text: A path, or the name of a run or of a baseline; `last` is the run that was begun last.
+        places: Where names are looked for.
+
+    Raises:
+        UsageError: There is nothing of that name, or a run and a baseline have it both.
+        InfrastructureError: It is there, and cannot be read.
+    """
+    if text == LAST:
+        return load_run(_last(places.runs), name=LAST)
+    path = Path(text)
+    if os.sep not in text and not path.exists():
+        run, saved = places.runs / text, baseline.path_of(places.baselines, text)
+        if run.exists() and saved.exists():
+            raise UsageError(f"`{text}` is a run and a baseline; write the path: {run} or {saved}.")
+        if saved.exists():
+            return load_baseline(saved, name=text)
+        if not run.exists():
+            raise UsageError(
+                f"There is no run and no baseline `{text}`, and no such file.",
+                hint="`harness baseline list` prints the baselines; a run is named as below runs/.",
+            )
+        return load_run(run, name=text)
+    if path.is_dir():
+        return load_run(path, name=text)
+    if not path.exists():
+        raise InfrastructureError(f"{text}: there is no such file or directory.")
+    return _of_file(path, text)
+
+
+def _last(runs: Path) -> Path:
+    """The run that was begun last, by the day and number in its name: no clock of a file is asked."""
+    found = [(match[1], int(match[2]), path) for path in runs.glob("*-*") if (match := RUN.fullmatch(path.name))]
+    if not found:
+        raise UsageError(f"There is no run in {runs}.", hint="`harness run` makes one.")
+    return max(found)[2]
+
+
+def _of_file(path: Path, name: str) -> Side:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD)
+    except OSError as error:
+        raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
+    if KIND.encode() in head:
+        return load_baseline(path, name=name)
+    if path.suffix == ".json" or head.lstrip()[:1] == b"{":
+        return load_run(path, name=name)
+    if path.suffix == ".xml" or head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<" or head[:2] in UTF16:
+        return load_junit(path, name=name)
+    raise InfrastructureError(
+        f"{name}:1:1: this is neither the {RESULT} of a run, nor a JUnit file, nor a baseline.",
+        hint="Name a run's directory, a file that begins with <testsuites>, or a baseline.",
+    )
+
+
+def open_all(texts: Sequence[str], places: Places) -> tuple[Side, tuple[str, ...]]:
+    """Read the shards of a run as one side, and what speaks against taking them together, see `join`.
+
+    Raises:
+        UsageError: There is nothing of a name, or one is named twice.
+        InfrastructureError: One cannot be read.
+    """
+    paths = [os.path.realpath(places.runs / text if os.sep not in text else text) for text in texts]
+    if len(set(paths)) < len(paths):
+        twice = next(text for index, text in enumerate(texts) if paths[index] in paths[:index])
+        raise UsageError(f"The run {twice} is named twice.")
+    return join([open_side(text, places) for text in texts])

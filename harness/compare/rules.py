@@ -1,0 +1,188 @@
+"""Which axis something follows: the smallest rule over cells that separates those with it from those without.
+
+The rule is an expression for --select. It is searched for in order of size, counted in values that a person reads:
+first one conjunction of at most `MOST` comparisons, then two conjunctions of at most two each, joined by `or`.
+Any set of cells could be told apart by naming each; what needs more than this is no rule, and is said to be none.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from harness.compare.atoms import Atom, atoms_over, written
+from harness.model import Cell
+
+__all__ = ["MOST", "Rule", "rule_between", "separate"]
+
+MOST = 4
+"""Values in the largest rule."""
+ALTERNATIVES = 3
+"""Other rules of the same size that are told."""
+STEPS = 100_000
+"""Partial rules that are looked at before the search gives up."""
+LARGEST = 1000
+"""Conjunctions that are tried as halves of an `or`, those that hold for most first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What separates some cells from others.
+
+    Attributes:
+        with_it: How many cells have it.
+        without: How many do not.
+        expression: For --select; None where no small rule separates them, or there is nothing to separate them from.
+        others: Expressions of the same size that separate them as well: which of them is the cause these cells
+            cannot tell.
+        nearest: Where none separates them: the small one that holds for all that have it and for the fewest others.
+        wrong: For how many of the others `nearest` holds.
+    """
+
+    with_it: int
+    without: int
+    expression: str | None = None
+    others: tuple[str, ...] = ()
+    nearest: str | None = None
+    wrong: int = 0
+
+    @property
+    def text(self) -> str:
+        """It as a sentence without its subject: "all 14 have systemd>=257 and cgroup==legacy, and none of 30 others"."""
+        if self.with_it == 0:
+            return "there are none"
+        if self.without == 0:
+            return f"{_all(self.with_it)} that can be compared, so that no axis tells them from others"
+        if self.expression is not None:
+            same = f" (so do {', '.join(self.others)}: these cells cannot tell which)" if self.others else ""
+            return f"{_all(self.with_it)} {'have' if self.with_it > 1 else 'has'} {self.expression}, and none of {self.without} others{same}"
+        near = (
+            f"; the nearest is {self.nearest}, which {self.wrong} of {self.without} others have too"
+            if self.nearest is not None
+            else ""
+        )
+        return f"no rule of at most {MOST} values was found that separates the {self.with_it} from {self.without} others{near}"
+
+
+def _all(count: int) -> str:
+    return f"all {count}" if count > 1 else "the only one"
+
+
+def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> Rule:
+    """The smallest rule that holds for each of some cells and for none of others.
+
+    Args:
+        with_it: Cells for which it shall hold.
+        without: Cells for which it shall not hold; no cell is in both.
+    """
+    good = (1 << len(with_it)) - 1
+    bad = ((1 << len(without)) - 1) << len(with_it)
+    return rule_between(atoms_over([*with_it, *without]), good, bad)
+
+
+def rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
+    """The same for cells as bits, so that what can be said of the cells is worked out once for many questions.
+
+    Args:
+        all_atoms: What can be said of the cells.
+        good: The cells for which it shall hold.
+        bad: The cells for which it shall not hold; of all others nothing is known.
+    """
+    with_it, without = good.bit_count(), bad.bit_count()
+    if not with_it or not without:
+        return Rule(with_it=with_it, without=without)
+    atoms = [atom for atom in all_atoms if atom.at & (good | bad)]
+    covering = _covering(atoms, good, bad)
+    found = _conjunctions(covering, bad)
+    if found:
+        # Of several rules over the same fields the first is told.
+        told = [written(item) for item in {_fields(item): item for item in reversed(found)}.values()]
+        told = [text for item in found if (text := written(item)) in told]
+        return Rule(with_it=with_it, without=without, expression=told[0], others=tuple(told[1 : ALTERNATIVES + 1]))
+    either = _disjunctions(atoms, good, bad)
+    if either is not None:
+        return Rule(with_it=with_it, without=without, expression=either)
+    nearest, wrong = _nearest(covering, bad) or (None, 0)
+    return Rule(with_it=with_it, without=without, nearest=nearest, wrong=wrong)
+
+
+def _covering(atoms: Sequence[Atom], good: int, bad: int) -> list[Atom]:
+    """Comparisons that hold for all cells that have it and not for all others; and lists of their values by field."""
+    single = [atom for atom in atoms if atom.mask & good == good and atom.mask & bad != bad]
+    lists: list[Atom] = []
+    for field in dict.fromkeys(atom.field for atom in atoms):
+        equal = [atom for atom in atoms if atom.field == field and atom.sign == "==" and atom.mask & good]
+        # The narrowest values only: `runc@1.1.5`, where `runc` holds for it too.
+        narrow = [one for one in equal if not any(other.mask | one.mask == one.mask for other in equal if other != one)]
+        mask = 0
+        for atom in narrow:
+            mask |= atom.mask
+        if 1 < len(narrow) <= MOST and mask & good == good and mask & bad != bad:
+            values = tuple(atom.values[0] for atom in narrow)
+            lists.append(Atom(field=field, sign="in", values=values, mask=mask, at=mask))
+    return [*single, *lists]
+
+
+def _conjunctions(atoms: Sequence[Atom], bad: int) -> list[tuple[Atom, ...]]:
+    """All conjunctions of the least size that hold for none of `bad`, the preferred first."""
+    order = {atom: index for index, atom in enumerate(atoms)}
+    for size in range(1, MOST + 1):
+        budget = [STEPS]
+        found = {tuple(sorted(item, key=order.__getitem__)) for item in _exact(atoms, bad, size, budget)}
+        if found:
+            return sorted(found, key=lambda item: (len(_fields(item)), [order[atom] for atom in item]))
+        if budget[0] <= 0:
+            return []
+    return []
+
+
+def _fields(atoms: Sequence[Atom]) -> frozenset[str]:
+    return frozenset(atom.field for atom in atoms)
+
+
+def _exact(atoms: Sequence[Atom], left: int, size: int, budget: list[int]) -> Iterator[tuple[Atom, ...]]:
+    """Conjunctions of at most `size` values after which none of `left` remains.
+
+    One cell that must go is looked at, and each comparison that excludes it is tried: one of them is in every answer.
+    """
+    if not left:
+        yield ()
+        return
+    lowest = left & -left
+    for atom in atoms:
+        if atom.mask & lowest or atom.cost > size:
+            continue
+        budget[0] -= 1
+        if budget[0] <= 0:
+            return
+        for rest in _exact(atoms, left & atom.mask, size - atom.cost, budget):
+            yield (atom, *rest)
+
+
+def _disjunctions(atoms: Sequence[Atom], good: int, bad: int) -> str | None:
+    """The smallest two conjunctions that together hold for all of `good` and for none of `bad`, or None."""
+    pure: dict[int, tuple[Atom, ...]] = {}
+    useful = [atom for atom in atoms if atom.mask & good and atom.mask & bad != bad]
+    for size in (1, 2):
+        for item in combinations(useful, size):
+            mask = item[0].mask & item[-1].mask
+            if mask & good and not mask & bad:
+                pure.setdefault(mask & good, item)
+    best: tuple[int, list[tuple[Atom, ...]]] | None = None
+    masks = sorted(pure, key=lambda mask: (-mask.bit_count(), len(pure[mask])))[:LARGEST]
+    for index, one in enumerate(masks):
+        if 2 * one.bit_count() < good.bit_count():  # the larger of two halves has at least half
+            break
+        for other in masks[index + 1 :]:
+            size = len(pure[one]) + len(pure[other])
+            if one | other == good and (best is None or size < best[0]):
+                best = (size, [pure[one], pure[other]])
+    return " or ".join(map(written, best[1])) if best else None
+
+
+def _nearest(atoms: Sequence[Atom], bad: int) -> tuple[str, int] | None:
+    """The conjunction of at most two comparisons that holds for the fewest of `bad`, and for how many."""
+    pairs = [item for size in (1, 2) for item in combinations(atoms, size)]
+    if not pairs:
+        return None
+    best = min(pairs, key=lambda item: ((item[0].mask & item[-1].mask & bad).bit_count(), len(item)))
+    return written(best), (best[0].mask & best[-1].mask & bad).bit_count()

@@ -1,0 +1,295 @@
+"""Reading what a run left, fast: only what a comparison needs of result.json, one cell at a time.
+
+`results.write` puts each cell between lines of two spaces and a brace, and no text in JSON has a line break of its
+own, so that the file can be cut there without reading it as JSON first; each part is then read and checked. A file
+that is written in another way (by jq, or by hand), or in which something is wrong, is read as a whole, which takes more time and
+memory and says exactly what is wrong where.
+"""
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NotRequired
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
+
+from harness.compare.shown import visible
+from harness.compare.side import CellSide, Side
+from harness.errors import HarnessError, InfrastructureError
+from harness.matrix import uncollected
+from harness.model import Outcome
+from harness.results import FORMAT, problem
+from harness.schedule import RESULT
+from harness.schedule.request import REQUEST, read_request
+from harness.schedule.shards import parse
+
+__all__ = ["load_run", "located"]
+
+LONGEST = 1000
+"""Characters of a message that are kept."""
+
+BLOCK = 1 << 22
+"""Bytes that are read at a time."""
+
+OPEN, BETWEEN, CLOSE = b'\n "cells": [\n  {\n', b"\n  },\n  {\n", b"\n  }\n ],\n"
+
+WORTH_TELLING = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY, Outcome.XPASSED})
+
+
+class _Case(TypedDict):
+    nodeid: str
+    outcome: Outcome
+    message: NotRequired[str]
+
+
+class _Cell(TypedDict):
+    id: str
+    axes: dict[str, str | None]
+    facts: NotRequired[dict[str, str]]
+    cases: NotRequired[list[_Case]]
+    error: NotRequired[str | None]
+
+
+class _Run(TypedDict):
+    id: str
+    format: int
+    harness: str
+    command: str
+    started: str
+    computer: NotRequired[dict[str, str]]
+    interrupted: NotRequired[bool]
+
+
+class _Whole(_Run):
+    cells: NotRequired[list[_Cell]]
+
+
+CELL, RUN, WHOLE = TypeAdapter(_Cell), TypeAdapter(_Run), TypeAdapter(_Whole)
+
+
+class _OtherwiseWrittenError(Exception):
+    """The file is not as `results.write` writes it, or something in it is wrong."""
+
+
+def load_run(path: Path, *, name: str) -> Side:
+    """What a run found.
+
+    Args:
+        path: Its directory, or its result.json.
+        name: What messages call the directory or file.
+
+    Raises:
+        InfrastructureError: There is no result, or it is broken or of a newer format; with file:line:column where
+            that is known.
+    """
+    file = path / RESULT if path.is_dir() else path
+    shown = f"{name}/{RESULT}" if path.is_dir() else name
+    try:
+        with uncollected():
+            run, cells = _read(file, shown)
+    except FileNotFoundError as error:
+        raise InfrastructureError(f"{shown}: there is no result; the run did not begin, or was removed.") from error
+    except OSError as error:
+        raise InfrastructureError(f"{shown} cannot be read: {error.strerror}.") from error
+    sides: dict[str, CellSide] = {}
+    for cell in cells:
+        if cell.id in sides:
+            raise InfrastructureError(f"{shown}: the cell `{visible(cell.id)}` is there twice.")
+        sides[cell.id] = cell
+    return Side(
+        name=name,
+        kind="run",
+        started=run["started"],
+        cells=sides,
+        facts={"harness": run["harness"], **{f"host {key}": value for key, value in run.get("computer", {}).items()}},
+        problems=tuple(_problems(file, name, run, sides)),
+        shards=_shards(run["command"]),
+    )
+
+
+def _read(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
+    try:
+        with file.open("rb") as stream:
+            return _by_parts(stream, shown)
+    except (_OtherwiseWrittenError, ValidationError):
+        return _as_a_whole(file, shown)
+
+
+def _by_parts(stream: BinaryIO, shown: str) -> tuple[_Run, list[CellSide]]:
+    texts: dict[str, str] = {}
+    head, cells = b"", []
+    for number, part in enumerate(_parts(stream)):
+        if number == 0:
+            head = part
+        elif part[:1] == b"{":
+            cells.append(_side(CELL.validate_json(part), shown, texts))
+        else:
+            head += b'\n "cells": [],\n' + part
+    run = RUN.validate_json(head)
+    if run["format"] > FORMAT:
+        raise _OtherwiseWrittenError
+    return run, cells
+
+
+def _parts(stream: BinaryIO) -> Iterator[bytes]:
+    """What stands before the cells, each cell, and what stands after them."""
+    data = stream.read(BLOCK)
+    head, found, data = data.partition(OPEN)
+    if not found:
+        raise _OtherwiseWrittenError
+    yield head
+    while True:
+        # What is cut off at the end of a block is read again with the next one.
+        *cells, data = data.split(BETWEEN)
+        for cell in cells:
+            yield b"{%b}" % cell
+        last, found, tail = data.partition(CLOSE)
+        if found:
+            yield b"{%b}" % last
+            yield tail + stream.read()
+            return
+        # A cell with a huge text is looked through again; reading as much again keeps that in proportion to its size.
+        block = stream.read(max(BLOCK, len(data)))
+        if not block:
+            raise _OtherwiseWrittenError
+        data += block
+
+
+def _side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellSide:
+    cases: dict[str, Outcome] = {}
+    messages: dict[str, str] = {}
+    found = cell.get("cases", [])
+    for case in found:
+        outcome = case["outcome"]
+        # Cells have the same cases: one text for all of them saves memory, and makes comparing faster.
+        nodeid = case["nodeid"]
+        nodeid = texts.setdefault(nodeid, nodeid)
+        cases[nodeid] = outcome
+        if outcome in WORTH_TELLING:
+            messages[nodeid] = case.get("message", "")[:LONGEST]
+    if len(cases) < len(found):
+        cases = _worst(found)
+    facts = {texts.setdefault(key, key): texts.setdefault(value, value) for key, value in cell.get("facts", {}).items()}
+    axes = {
+        texts.setdefault(key, key): texts.setdefault(value, value) if value is not None else None
+        for key, value in cell["axes"].items()
+    }
+    error = cell.get("error")
+    return CellSide(
+        id=cell["id"], axes=axes, facts=facts, cases=cases, messages=messages,
+        error=error[:LONGEST] if error is not None else None, place=shown,
+    )  # fmt: skip
+
+
+def _worst(found: list[_Case]) -> dict[str, Outcome]:
+    worst: dict[str, Outcome] = {}
+    for case in found:
+        known = worst.setdefault(case["nodeid"], case["outcome"])
+        worst[case["nodeid"]] = max(known, case["outcome"], key=lambda outcome: outcome.badness)
+    return worst
+
+
+def _as_a_whole(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
+    """The same, without trust in how the file is written.
+
+    Raises:
+        InfrastructureError: It is no result, or one of a newer format.
+    """
+    value = located(file.read_bytes(), shown, "result of a run")
+    version = value.get("format") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        made = visible(str(value.get("harness", "unknown")))
+        raise InfrastructureError(
+            f"{shown}: the result has format {version}, and this harness reads up to {FORMAT}.",
+            hint=f"It was written by version {made} of the harness; use that version or a later one.",
+        )
+    try:
+        whole = WHOLE.validate_python(value)
+    except ValidationError as error:
+        raise InfrastructureError(f"{shown}: this is no result of format {FORMAT}: {problem(error)}.") from error
+    texts: dict[str, str] = {}
+    cells = [_side(cell, shown, texts) for cell in whole.get("cells", [])]
+    return RUN.validate_python(value), cells
+
+
+def located(data: bytes, shown: str, what: str) -> Any:
+    """The value that a JSON text is.
+
+    Args:
+        data: The text.
+        shown: The file as messages name it.
+        what: What it should be: "result of a run".
+
+    Raises:
+        InfrastructureError: It is no JSON; with file:line:column.
+    """
+    try:
+        return json.loads(data.decode(), object_pairs_hook=_once)
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise InfrastructureError(f"{shown}:{line}:{column}: this {what} is not UTF-8 text.") from error
+    except json.JSONDecodeError as error:
+        ended = re.fullmatch(r"[\w.+-]*\s*", error.doc[error.pos :]) or error.msg.startswith("Unterminated string")
+        cut = " The file was cut off." if ended else ""
+        raise InfrastructureError(
+            f"{shown}:{error.lineno}:{error.colno}: this {what} is no JSON: {error.msg}.{cut}"
+        ) from error
+    except _TwiceError as error:
+        raise InfrastructureError(f"{shown}: the key `{visible(str(error))}` is there twice.") from error
+    except RecursionError as error:
+        raise InfrastructureError(f"{shown}: values are nested too deeply for a {what}.") from error
+    except ValueError as error:  # a number of too many digits
+        raise InfrastructureError(f"{shown}: this {what} is no JSON: {error}.") from error
+
+
+class _TwiceError(Exception):
+    """A key is there twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = {sys.intern(key): value for key, value in pairs}
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellSide]) -> Iterator[str]:
+    """Why the run is not whole."""
+    if run.get("interrupted"):
+        yield f"{name} was interrupted before its cells had ended."
+    if not (file.parent / REQUEST).is_file():
+        return
+    try:
+        wanted = read_request(file.parent).cells
+    except HarnessError as error:
+        yield str(error)
+        return
+    missing = [cell for cell in wanted if cell not in cells]
+    if missing:
+        some = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")  # noqa: PLR2004
+        yield f"{name} has no result for {len(missing)} of the {len(wanted)} cells that were asked for: {some}."
+
+
+SHARD = re.compile(r"--shard[= ]")
+
+
+def _shards(command: str) -> tuple[tuple[int, int], ...]:
+    """The shard that the command line of a run asks for."""
+    if SHARD.search(command) is None:
+        return ()
+    try:
+        words = shlex.split(command)
+        text = next(
+            word.removeprefix("--shard=") if "=" in word else words[index + 1]
+            for index, word in enumerate(words)
+            if word == "--shard" or word.startswith("--shard=")
+        )
+        return (parse(text),)
+    except (ValueError, StopIteration, IndexError, HarnessError):
+        return ()

@@ -1,0 +1,173 @@
+"""One side of a comparison: what became of the cases of some cells, wherever that was written down."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from harness.errors import UsageError
+from harness.matrix import names
+from harness.model import Cell, CgroupMode, Outcome
+
+__all__ = ["CellSide", "Kind", "Side", "across", "cell_of", "join", "suite_of"]
+
+AXES = ("distro", "systemd", "go", "cgroup", "runtime", "flavor")
+"""The axes as results name them."""
+
+Kind = str
+"""Where a side comes from: `run`, `baseline` or `junit`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSide:
+    """What became of one cell.
+
+    Attributes:
+        id: Its identifier.
+        axes: Its place on each axis; empty for files of other tools.
+        facts: What the guest proved.
+        cases: The outcome of each case, by node id.
+        messages: One line about each case that failed, is an error or flaky, by node id.
+        error: Why the cell broke, or None.
+        place: The run or file that it comes from, as messages name it.
+    """
+
+    id: str
+    axes: Mapping[str, str | None] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    cases: Mapping[str, Outcome]
+    messages: Mapping[str, str] = field(default_factory=dict)
+    error: str | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What one run, or its shards together, found.
+
+    Attributes:
+        name: It, as messages name it.
+        kind: Where it comes from.
+        started: When it began, ISO 8601 in UTC, by the clock of the computer that ran it; empty if not known.
+        cells: Its cells by identifier.
+        facts: What ran it: version of the harness, kernel and cores of the computer.
+        problems: Why it is not whole, each a sentence: interrupted, cells without a result, a missing shard.
+        shards: Which of how many shards of the cells it has.
+    """
+
+    name: str
+    kind: Kind
+    started: str = ""
+    cells: Mapping[str, CellSide]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    shards: tuple[tuple[int, int], ...] = ()
+
+
+def suite_of(nodeid: str) -> str:
+    """The suite that has a case: the first directory of its node id, or the class or package of another tool's."""
+    head = nodeid.partition("::")[0]
+    return head.split("/", 1)[0] if head.endswith(".py") else head
+
+
+def cell_of(side: CellSide) -> Cell | None:
+    """The cell that the axes of a result describe, or None where they describe none (results of other tools)."""
+    axes = side.axes
+    distro, runtime = names.DISTRO.match(axes.get("distro") or ""), names.RUNTIME.match(axes.get("runtime") or "")
+    systemd, mode = axes.get("systemd"), axes.get("cgroup")
+    if distro is None or runtime is None or not distro["channel"] or not systemd or mode not in set(CgroupMode):
+        return None
+    return Cell(
+        distro=distro["distro"],
+        channel=distro["channel"],
+        release=distro["release"],
+        systemd=systemd,
+        # What is built is named by a revision, which is no bare number (`names.axis_systemd`).
+        systemd_built=names.BARE_NUMBER.match(systemd) is None,
+        go=axes.get("go"),
+        cgroup=CgroupMode(mode),
+        runtime=runtime["runtime"],
+        runtime_version=runtime["version"],
+        flavor=axes.get("flavor") or runtime["flavor"],
+    )
+
+
+def join(sides: Sequence[Side], name: str | None = None) -> tuple[Side, tuple[str, ...]]:
+    """Several shards as one side, and what speaks against taking them together.
+
+    No decision is made on times, since the clocks of two computers differ: the start is the greatest text of the
+    shards, and only tells people about when it was.
+
+    Args:
+        sides: The shards; at least one.
+        name: What messages call the whole; the names of the shards if None.
+
+    Returns:
+        The whole, where the first result of a cell counts, and a sentence for each cell that has two results
+        and for each shard that is missing.
+    """
+    cells: dict[str, CellSide] = {}
+    problems: list[str] = []
+    for side in sides:
+        for item in side.cells.values():
+            first = cells.setdefault(item.id, item)
+            if first is not item:
+                problems.append(
+                    f"The cell {item.id} has two results: one in {first.place}, one in {item.place}; leave one out."
+                )
+    shards = tuple(sorted({shard for side in sides for shard in side.shards}))
+    whole = Side(
+        name=name or ", ".join(side.name for side in sides),
+        kind=sides[0].kind,
+        started=max(side.started for side in sides),
+        cells=dict(sorted(cells.items())),
+        facts=_common([side.facts for side in sides]),
+        problems=tuple(problem for side in sides for problem in side.problems),
+        shards=shards,
+    )
+    return whole, (*problems, *_missing(shards, [side.name for side in sides]))
+
+
+def _missing(shards: Sequence[tuple[int, int]], places: Sequence[str]) -> list[str]:
+    counts = sorted({count for _, count in shards})
+    if len(counts) > 1:
+        kinds = " and ".join(f"of {count}" for count in counts)
+        return [f"The runs {', '.join(places)} are shards of different divisions: {kinds}."]
+    return [
+        f"The shard {index}/{count} is missing: none of {', '.join(places)} is it."
+        for count in counts
+        for index in range(1, count + 1)
+        if (index, count) not in shards
+    ]
+
+
+def _common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    merged: dict[str, list[str]] = {}
+    for facts in all_facts:
+        for key, value in facts.items():
+            merged.setdefault(key, []).append(value)
+    return {key: ", ".join(dict.fromkeys(values)) for key, values in sorted(merged.items())}
+
+
+def across(side: Side, axes: Sequence[str]) -> Side:
+    """The side with its cells named without some axes, so that cells that differ only there are the same cell.
+
+    Args:
+        side: It.
+        axes: Names of axes, for instance `distro` and `systemd` to compare a distro's release with the next.
+
+    Raises:
+        UsageError: There is no such axis, or two cells of the side differ only there.
+    """
+    for axis in axes:
+        if axis not in AXES:
+            raise UsageError(f"There is no axis `{axis}`; known are {', '.join(AXES)}.")
+    kept = [axis for axis in AXES if axis not in axes]
+    cells: dict[str, CellSide] = {}
+    for item in side.cells.values():
+        name = "+".join(f"{axis}={value}" for axis in kept if (value := item.axes.get(axis))) if item.axes else item.id
+        if name in cells:
+            raise UsageError(
+                f"Two cells of {side.name} differ only in {', '.join(axes)}: {cells[name].id} and {item.id}.",
+                hint="Leave one of them out with --select, or name fewer axes with --across.",
+            )
+        cells[name] = item
+    return replace(side, cells=cells)

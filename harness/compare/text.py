@@ -1,0 +1,80 @@
+"""A comparison as lines for a terminal: what is worst first, grouped, every name made fit to be shown."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.compare.changes import CaseChange, Change, Comparison, grouped
+from harness.compare.differences import Difference
+from harness.compare.following import Following
+from harness.compare.shown import visible
+
+__all__ = ["difference_text", "lines", "summary"]
+
+GROUPS = 20
+"""Groups of a change that are told."""
+MEMBERS = 3
+"""Members of a group that are told."""
+
+
+def summary(found: Comparison) -> str:
+    """One line: how many cases had which change, the worst first."""
+    counts = ", ".join(f"{number} {change}" for change, number in found.counts.items()) or "no case on either side"
+    return f"{counts}; {found.common} cell{'s' * (found.common != 1)} on both sides"
+
+
+def lines(found: Comparison, following: Following, differs: Sequence[Difference], *, by: str) -> Iterator[str]:
+    """The lines of a comparison.
+
+    Args:
+        found: What changed.
+        following: Which axis the regressions follow.
+        differs: What else differs.
+        by: What changes are grouped by: `cell`, `suite` or `case`.
+    """
+    yield f"{visible(found.old)} -> {visible(found.new)}: {summary(found)}"
+    for change in Change:
+        cells = [cell for cell in found.cells if cell.change is change]
+        cases = found.of(change)
+        if not cells and not cases:
+            continue
+        yield change.value
+        for cell in cells[:GROUPS]:
+            text = f": {visible(cell.text)}" if cell.text else ""
+            yield f"  the cell {visible(cell.cell)} ({cell.cases} case{'s' * (cell.cases != 1)}){text}"
+        yield from _more(len(cells), GROUPS, "cells")
+        yield from _groups(cases, by, following if change is Change.REGRESSED else None)
+    if following.overall.with_it:
+        yield f"cells with a regression: {following.overall.text}"
+    if differs:
+        yield "what else differs"
+        yield from (f"  {difference_text(item)}" for item in differs[:GROUPS])
+        yield from _more(len(differs), GROUPS, "differences")
+
+
+def difference_text(item: Difference) -> str:
+    """A difference as one line: `systemd 252.38-1 -> 252.39-1 in 14 cells, with all 14 that have a regression`."""
+    where = ""
+    if item.cells:
+        where = f" in {item.cells} cell{'s' * (item.cells != 1)}"
+        if item.of:
+            where += f", with {item.regressed} of the {item.of} that have a regression"
+    return f"{visible(item.fact)} {visible(item.old) or 'unknown'} -> {visible(item.new) or 'unknown'}{where}"
+
+
+def _groups(cases: list[CaseChange], by: str, following: Following | None) -> Iterator[str]:
+    groups = grouped(cases, by)
+    for key, members in list(groups.items())[:GROUPS]:
+        rule = following.by_case.get(key) if following is not None and by == "case" else None
+        follows = f": {rule.text}" if rule is not None and rule.with_it else ""
+        yield f"  {visible(key)} ({len(members)}){follows}"
+        for item in members[:MEMBERS]:
+            place = item.cell if by == "case" else item.nodeid if by == "cell" else f"{item.cell} {item.nodeid}"
+            was = f" (was {item.old or 'not there'})"
+            message = f": {visible(item.message)}" if item.message else ""
+            yield f"    {visible(place)}{was}{message}"
+        yield from _more(len(members), MEMBERS, "", indent="    ")
+    yield from _more(len(groups), GROUPS, f"{by}s")
+
+
+def _more(count: int, shown: int, what: str, *, indent: str = "  ") -> Iterator[str]:
+    if count > shown:
+        yield f"{indent}and {count - shown} more {what}".rstrip()

@@ -1,0 +1,22 @@
+"""The release gate: a policy held against results and a baseline; `decide` is pure, and nothing here prints."""
+
+from harness.gate.checks import Check, Level
+from harness.gate.decision import Decision, Evidence, decide
+from harness.gate.first_bad import FirstBad, first_bads
+from harness.gate.notice import notice
+from harness.gate.policy import Policy, Requirement, load, requirements
+
+__all__ = [
+    "Check",
+    "Decision",
+    "Evidence",
+    "FirstBad",
+    "Level",
+    "Policy",
+    "Requirement",
+    "decide",
+    "first_bads",
+    "load",
+    "notice",
+    "requirements",
+]

@@ -1,0 +1,204 @@
+"""May we ship? A policy held against results: a pure function, with the day given."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from harness.compare import Change, Comparison, Following, Side, cell_of, compare, rules_of, suite_of
+from harness.gate.checks import Check, Level, limited
+from harness.gate.first_bad import FirstBad, first_bads
+from harness.gate.policy import Policy, Requirement
+from harness.matrix import Expectation
+from harness.model import Outcome
+
+__all__ = ["Decision", "Evidence", "decide"]
+
+SILENT = frozenset({Outcome.SKIPPED, Outcome.ERROR})
+"""Outcomes of cases that did not really run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a decision is made from.
+
+    Attributes:
+        side: What was found, its shards together.
+        conflicts: What speaks against taking the shards together, see `compare.join`.
+        baseline: What it is compared with, or None where there is none.
+        missing_baseline: Why there is none although the policy names one; empty otherwise.
+        requirements: What must have been tested.
+        expectations: Known failures of the matrix.
+    """
+
+    side: Side
+    conflicts: tuple[str, ...] = ()
+    baseline: Side | None = None
+    missing_baseline: str = ""
+    requirements: tuple[Requirement, ...]
+    expectations: tuple[Expectation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer, with its reasons.
+
+    Attributes:
+        checks: Every rule of the policy and what it says, those that refuse first.
+        comparison: What changed since the baseline.
+        following: Which axis the regressions follow.
+        first_bads: At which systemd or Go each regression begins, as far as the cells say.
+    """
+
+    checks: tuple[Check, ...]
+    comparison: Comparison
+    following: Following
+    first_bads: tuple[FirstBad, ...]
+
+    @property
+    def ships(self) -> bool:
+        """Whether no check refuses."""
+        return not self.refused
+
+    @property
+    def refused(self) -> tuple[Check, ...]:
+        """The checks that refuse."""
+        return tuple(check for check in self.checks if check.level is Level.REFUSED)
+
+
+def decide(policy: Policy, evidence: Evidence, today: date) -> Decision:
+    """Whether a release may be shipped.
+
+    Args:
+        policy: When it may.
+        evidence: What was found.
+        today: The day to judge at, by the clock of the computer that decides. No other clock is read, but for the
+            age of the baseline, in whole days.
+    """
+    nothing = Side(name="nothing", kind="baseline", cells={})
+    old = evidence.baseline or nothing
+    found = compare(old, evidence.side)
+    checks = [
+        _whole(evidence),
+        *(_required(item, evidence.side) for item in evidence.requirements),
+        _ran(policy, found),
+        _baseline(policy, evidence, today),
+        *_limits(policy, found),
+        *_expectations(policy, evidence, today),
+    ]
+    order = list(Level)
+    return Decision(
+        checks=tuple(sorted(checks, key=lambda check: order.index(check.level))),
+        comparison=found,
+        following=rules_of(found, old, evidence.side),
+        first_bads=first_bads(found, old, evidence.side),
+    )
+
+
+def _whole(evidence: Evidence) -> Check:
+    problems = (*evidence.conflicts, *evidence.side.problems)
+    if problems:
+        return Check(name="whole", level=Level.REFUSED, text="The results are not whole.", details=problems)
+    shards = f", {_number(len(evidence.side.shards), 'shard')}" if evidence.side.shards else ""
+    text = f"The results are whole: {_number(len(evidence.side.cells), 'cell')}{shards}."
+    return Check(name="whole", level=Level.MET, text=text)
+
+
+def _required(item: Requirement, side: Side) -> Check:
+    name = f"required: {item.text}"
+    if not item.cells or not item.suites:
+        what = "cell" if not item.cells else "suite"
+        return Check(name=name, level=Level.REFUSED, text=f"The policy requires {item.text}, which has no {what}.")
+    problems = [f"{cell}: there is no result." for cell in item.cells if cell not in side.cells]
+    for cell in item.cells:
+        if cell in side.cells:
+            cases = side.cells[cell].cases.items()
+            ran = {suite_of(nodeid) for nodeid, outcome in cases if outcome not in SILENT}
+            problems += [f"{cell}: no case of the suite {suite} ran." for suite in item.suites if suite not in ran]
+    what = f"{_number(len(item.cells), 'cell')} with {', '.join(item.suites)}"
+    if problems:
+        text = f"Of what is required ({item.text}: {what}), {_number(len(problems), 'part')} was not tested."
+        return Check(name=name, level=Level.REFUSED, text=text, details=tuple(problems))
+    return Check(name=name, level=Level.MET, text=f"What is required was tested ({item.text}: {what}).")
+
+
+def _ran(policy: Policy, found: Comparison) -> Check:
+    enough = found.ran >= policy.minimum_ran
+    text = f"{_number(found.ran, 'case')} really ran; at least {policy.minimum_ran} must."
+    return Check(name="ran", level=Level.MET if enough else Level.REFUSED, text=text)
+
+
+def _baseline(policy: Policy, evidence: Evidence, today: date) -> Check:
+    rule = policy.baseline
+    if rule is None:
+        text = "The policy names no baseline: every failure counts as new."
+        return Check(name="baseline", level=Level.MET, text=text)
+    if evidence.baseline is None:
+        return Check(name="baseline", level=Level.REFUSED, text=evidence.missing_baseline or "There is no baseline.")
+    name, started = evidence.baseline.name, evidence.baseline.started
+    if rule.max_age_days is None:
+        return Check(name="baseline", level=Level.MET, text=f"Compared with the baseline {name}.")
+    try:
+        made = date.fromisoformat(started[:10])
+    except ValueError:
+        text = f"The baseline {name} does not say when its run was, so that its age is not known; save it anew."
+        return Check(name="baseline", level=Level.REFUSED, text=text)
+    # A day to come is that of a clock which ran ahead.
+    age = max((today - made).days, 0)
+    text = f"The baseline {name} is of {made}, {_number(age, 'day')} old; at most {rule.max_age_days} are allowed."
+    return Check(name="baseline", level=Level.REFUSED if age > rule.max_age_days else Level.MET, text=text)
+
+
+def _limits(policy: Policy, found: Comparison) -> Iterable[Check]:
+    allowed = policy.allowed
+    cells = [cell for cell in found.cells if cell.change in {Change.BROKEN, Change.STILL_BROKEN}]
+    gone = [cell for cell in found.cells if cell.change is Change.GONE and cell.cases]
+    inside = {cell.cell for cell in cells}
+    broken = [case for case in found.of(Change.BROKEN, Change.STILL_BROKEN) if case.cell not in inside]
+    told = [f"{cell.cell}: {cell.text}" for cell in cells]
+    lost = [f"{cell.cell}: no result, and {_number(cell.cases, 'case')} in the baseline" for cell in gone]
+    yield limited("regressions", "regression", found.of(Change.REGRESSED), allowed.regressions)
+    yield limited("new failures", "new failure", found.of(Change.NEW_FAILING), allowed.new_failures)
+    yield limited("broken", "broken cell or case", broken, allowed.broken, before=told)
+    yield limited(
+        "gone", "case gone", found.of(Change.GONE), allowed.gone, before=lost, more=sum(cell.cases for cell in gone)
+    )
+    yield limited("flaky", "flaky case", found.of(Change.FLAKY, Change.STILL_FLAKY), allowed.flaky)
+    yield limited("still failing", "case still failing", found.of(Change.STILL_FAILING), allowed.still_failing)
+
+
+def _expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[Check]:
+    rule = policy.expectations
+    cells = [cell for item in evidence.side.cells.values() if (cell := cell_of(item)) is not None]
+    about = [item for item in evidence.expectations if any(item.cells.holds(cell) for cell in cells)]
+    late = [item for item in about if item.expired(today)]
+    limit = today + timedelta(days=rule.soon_days)
+    soon = [item for item in about if item not in late and item.expires <= limit]
+    passing = [
+        f"{name} {nodeid}"
+        for name, cell in evidence.side.cells.items()
+        for nodeid, outcome in cell.cases.items()
+        if outcome is Outcome.XPASSED
+    ]
+    levels = {"refuse": Level.REFUSED, "tell": Level.TOLD}
+    what = "expectation"
+    if late:
+        text = f"{_number(len(late), what)} of the matrix expired; mend the failure, or renew the day with a reason."
+        yield Check(name="expired", level=levels[rule.expired], text=text, details=_told(late))
+    else:
+        yield Check(name="expired", level=Level.MET, text="No expectation about these cells has expired.")
+    if soon:
+        text = f"{_number(len(soon), what)} will expire within {rule.soon_days} days."
+        yield Check(name="expires soon", level=Level.TOLD, text=text, details=_told(soon))
+    if passing:
+        text = f"{_number(len(passing), 'case')} passed though expected to fail; the expectation can be removed."
+        yield Check(name="passing", level=levels[rule.passing], text=text, details=tuple(passing))
+
+
+def _told(items: Sequence[Expectation]) -> tuple[str, ...]:
+    return tuple(
+        f"{item.cases} where {item.cells}, expires {item.expires}: {item.reason} {item.issue}" for item in items
+    )
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

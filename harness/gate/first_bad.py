@@ -1,0 +1,182 @@
+"""Where a regression begins: the smallest systemd or Go at which it fails, from the cells that were run."""
+
+import re
+import shlex
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from operator import attrgetter
+
+from harness.compare import CaseChange, Change, Comparison, Side, cell_of, grouped
+from harness.model import Cell, Outcome, version_key
+
+__all__ = ["FirstBad", "first_bads"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstBad:
+    """Where a regression begins.
+
+    Attributes:
+        case: The case.
+        what: `systemd` or `Go`; empty where neither begins it: no smaller value passes.
+        bad: The smallest value at which it fails.
+        good: The greatest smaller value at which it passes.
+        since: Whether the same cell passed with `good` in the baseline; otherwise another cell of this run passes.
+        again: The smallest greater value at which it passes, or empty: it does not follow the order of versions.
+        cell: A cell in which it fails at `bad`.
+        cells: In how many cells this is so.
+        command: The command line that finds the commit, or empty where none can.
+    """
+
+    case: str
+    what: str = ""
+    bad: str = ""
+    good: str = ""
+    since: bool = False
+    again: str = ""
+    cell: str
+    cells: int = 1
+    command: str = ""
+
+    @property
+    def text(self) -> str:
+        """It as a sentence without the case."""
+        many = f" in {self.cells} cells" if self.cells > 1 else f" in {self.cell}"
+        if not self.what:
+            return f"fails at every systemd and Go of this run that can be compared{many}"
+        passes = f"the baseline passed with {self.good}" if self.since else f"{self.good} passes"
+        again = f"; {self.again} passes again" if self.again else ""
+        return f"first bad {self.what} {self.bad} ({passes}{again}){many}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """An axis whose values have an order.
+
+    Attributes:
+        what: Its name for people.
+        value: A cell's value on it.
+        rest: What must be the same in cells that differ only there; the distro is no part of it for systemd,
+            since most get another systemd by another distro.
+    """
+
+    what: str
+    value: Callable[[Cell], str | None]
+    rest: Callable[[Cell], Hashable]
+
+
+AXES = (
+    _Axis(
+        what="systemd",
+        value=attrgetter("systemd"),
+        rest=attrgetter("go", "cgroup", "runtime", "runtime_version", "flavor"),
+    ),
+    _Axis(
+        what="Go",
+        value=attrgetter("go"),
+        rest=attrgetter("distro", "channel", "release", "systemd", "cgroup", "runtime", "runtime_version", "flavor"),
+    ),
+)
+
+
+def first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
+    """Where each regression begins; the case that regressed in most cells first.
+
+    Args:
+        found: What changed.
+        old: The side before.
+        new: The side now.
+    """
+    cells = {name: cell for name, side in new.cells.items() if (cell := cell_of(side)) is not None}
+    groups = {axis.what: _groups(cells, axis) for axis in AXES}
+    answers: list[FirstBad] = []
+    for cases in grouped(found.of(Change.REGRESSED), "case").values():
+        merged: dict[tuple[str, str, str, bool], FirstBad] = {}
+        for case in cases:
+            for one in _of_case(case, old, new, cells, groups):
+                key = (one.what, one.bad, one.good, one.since)
+                merged[key] = replace(merged[key], cells=merged[key].cells + 1) if key in merged else one
+        answers += sorted(merged.values(), key=lambda one: (not one.what, -one.cells))
+    return tuple(answers)
+
+
+Groups = Mapping[Hashable, list[str]]
+
+
+def _groups(cells: Mapping[str, Cell], axis: _Axis) -> Groups:
+    """Names of cells that differ only on an axis, by what they have in common; those without a value left out."""
+    groups: dict[Hashable, list[str]] = {}
+    for name, cell in cells.items():
+        if axis.value(cell) is not None:
+            groups.setdefault(axis.rest(cell), []).append(name)
+    return groups
+
+
+def _of_case(
+    case: CaseChange, old: Side, new: Side, cells: Mapping[str, Cell], groups: Mapping[str, Groups]
+) -> Iterator[FirstBad]:
+    """Where the regression of a case in one cell begins, on each axis on which it does."""
+    cell = cells.get(case.cell)
+    if cell is None:
+        yield FirstBad(case=case.nodeid, cell=case.cell)
+        return
+    answers = [_since_baseline(case, old, new)]
+    answers += [_on_axis(case, axis, cell, new, cells, groups[axis.what]) for axis in AXES]
+    known = [one for one in answers if one is not None]
+    yield from known or [FirstBad(case=case.nodeid, cell=new.cells[case.cell].id)]
+
+
+def _since_baseline(case: CaseChange, old: Side, new: Side) -> FirstBad | None:
+    """The same cell had a smaller systemd before: its distro updated it."""
+    before, now = old.cells[case.cell].facts.get("systemd", ""), new.cells[case.cell].facts.get("systemd", "")
+    if not before or not now or version_key(before) >= version_key(now):
+        return None
+    identifier = new.cells[case.cell].id
+    good, bad = _tag(before), _tag(now)
+    # Another Debian revision of the same version has no commit of systemd between.
+    command = _command(good, bad, identifier, case.nodeid) if good and bad and good != bad else ""
+    return FirstBad(
+        case=case.nodeid, what="systemd", bad=now, good=before, since=True, cell=identifier, command=command
+    )
+
+
+def _on_axis(
+    case: CaseChange, axis: _Axis, cell: Cell, new: Side, cells: Mapping[str, Cell], groups: Groups
+) -> FirstBad | None:
+    """The smallest value at which the case fails in cells that differ only there, if it passes at a smaller one."""
+    answers: dict[str, tuple[set[Outcome], str]] = {}
+    for name in groups.get(axis.rest(cell), ()):
+        value, outcome = axis.value(cells[name]), new.cells[name].cases.get(case.nodeid)
+        if value is not None and outcome is not None:
+            outcomes, _ = answers.setdefault(value, (set(), name))
+            outcomes.add(outcome)
+            if outcome is Outcome.FAILED:
+                answers[value] = (outcomes, name)
+    values = sorted(answers, key=version_key)
+    bad = next((value for value in values if Outcome.FAILED in answers[value][0]), None)
+    passing = [value for value in values if answers[value][0] <= {Outcome.PASSED, Outcome.XPASSED}]
+    smaller = [value for value in passing if bad is not None and version_key(value) < version_key(bad)]
+    if bad is None or not smaller:
+        return None
+    name = new.cells[answers[bad][1]].id
+    again = next((value for value in passing if version_key(value) > version_key(bad)), "")
+    command = _command(_revision(smaller[-1]), _revision(bad), name, case.nodeid) if axis.what == "systemd" else ""
+    return FirstBad(
+        case=case.nodeid, what=axis.what, bad=bad, good=smaller[-1], again=again, cell=name, command=command
+    )
+
+
+def _revision(systemd: str) -> str:
+    """A revision of systemd's repository for a value of the axis: what an image carries is named by its number."""
+    return f"v{systemd}" if systemd[:1].isdigit() else systemd
+
+
+def _tag(version: str) -> str:
+    """The tag of the version that a package has: "252.39-1~deb12u1" is v252.39, "258~rc1-1" is v258-rc1."""
+    match = re.match(r"v?([0-9]+(?:\.[0-9]+)*)(?:[~-](rc[0-9]+))?", version)
+    return f"v{match[1]}" + (f"-{match[2]}" if match[2] else "") if match else ""
+
+
+def _command(good: str, bad: str, cell: str, case: str) -> str:
+    words = ["harness", "bisect-systemd", "--good", good, "--bad", bad, "--cell", cell, "--test", case]
+    return shlex.join(words)

@@ -1,0 +1,45 @@
+"""The decision as JUnit: a case for each check, so that a CI system shows which of them refused."""
+
+import os
+from pathlib import Path
+
+from junitparser import Failure, JUnitXml, TestCase, TestSuite
+
+from harness.compare import visible
+from harness.gate.checks import Check, Level
+from harness.gate.decision import Decision
+
+__all__ = ["write"]
+
+DETAILS = 200
+"""Lines in the text of a failure."""
+
+
+def write(decision: Decision, path: Path) -> None:
+    """Write the JUnit file of a decision, by a temporary sibling and a rename."""
+    suite = TestSuite("release gate")
+    for check in decision.checks:
+        suite.add_testcase(_case(check))
+    suite.update_statistics()
+    xml = JUnitXml("harness gate")
+    xml.add_testsuite(suite)
+    xml.update_statistics()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    xml.write(str(half), pretty=True)
+    half.replace(path)
+
+
+def _case(check: Check) -> TestCase:
+    case = TestCase(visible(check.name), classname="gate", time=0.0)
+    told = [visible(check.text), *map(visible, check.details[:DETAILS])]
+    if len(check.details) > DETAILS:
+        told.append(f"and {len(check.details) - DETAILS} more")
+    text = "\n".join(told)
+    if check.level is Level.REFUSED:
+        failure = Failure(visible(check.text))
+        failure.text = text
+        case.result = [failure]
+    else:
+        case.system_out = text
+    return case

@@ -1,0 +1,46 @@
+"""The decision as plain text: what is printed, mailed or sent to a chat."""
+
+from collections.abc import Iterator
+
+from harness.compare import visible
+from harness.gate.checks import Level
+from harness.gate.decision import Decision
+
+__all__ = ["notice"]
+
+DETAILS = 10
+"""Lines below a check."""
+BEGINNINGS = 20
+"""Regressions whose beginning is told."""
+LONG = 1000
+"""Characters of a command line."""
+MARKS = {Level.REFUSED: "refused", Level.TOLD: "note   ", Level.MET: "ok     "}
+
+
+def notice(decision: Decision) -> str:
+    """A decision as text for people: the answer, its reasons, and where each regression begins."""
+    return "\n".join(_lines(decision))
+
+
+def _lines(decision: Decision) -> Iterator[str]:
+    refused = len(decision.refused)
+    yield "release gate: it may be shipped" if decision.ships else f"release gate: refused, for {_reasons(refused)}"
+    for check in decision.checks:
+        yield f"  {MARKS[check.level]}  {visible(check.text)}"
+        if check.level is Level.MET:
+            continue
+        yield from (f"             {visible(line)}" for line in check.details[:DETAILS])
+        if len(check.details) > DETAILS:
+            yield f"             and {len(check.details) - DETAILS} more"
+    if decision.following.overall.with_it:
+        yield f"the regressions: {decision.following.overall.text}"
+    for one in decision.first_bads[:BEGINNINGS]:
+        yield f"  {visible(one.case)}: {visible(one.text)}"
+        if one.command:
+            yield f"    find the commit: {visible(one.command, LONG)}"
+    if len(decision.first_bads) > BEGINNINGS:
+        yield f"  and {len(decision.first_bads) - BEGINNINGS} more"
+
+
+def _reasons(count: int) -> str:
+    return f"{count} reason{'s' * (count != 1)}"

@@ -1,0 +1,98 @@
+"""How a guest falls asleep before it is saved, and how a restored one becomes a guest of its own.
+
+A new ssh connection costs a restored guest 0.7 s under emulation, and what it runs first another 0.3 s: nothing of
+its programs is translated yet. So a process and a sshd are saved that are half-way already (`SLEEPER`), each with a
+connection to QEMU, which QEMU saves too (`guestfwd` of its user network). To them lead two doors on this computer:
+
+    wake            a socket, over which the sleeper gets what makes the clone its own, and answers
+    ssh.in, ssh.out two pipes, over which the first ssh connection is made; the others share it, see `machine.call`
+
+What a clone must not share is made its own before anybody else talks to it. What it does share: the ssh host key (it
+is the image's, and nobody checks it), the host name, and the kernel's boot id. Guests without perl are woken over ssh
+(`WAKE`). Other connections than the first, and all after a reboot, are made as to any guest.
+"""
+
+import os
+import shlex
+import socket
+import time
+import uuid
+from pathlib import Path
+
+from harness import qemu
+from harness.errors import InfrastructureError
+from harness.machine import directory as places
+from harness.machine.call import Call, greet
+from harness.machine.directory import Saved
+from harness.machine.guest import Machine
+from harness.wait import SLICE, Deadline
+
+__all__ = ["RESIDENTS", "fall_asleep", "wake"]
+
+WAKE = Path(__file__).with_name("wake.sh")
+"""What a restored guest runs first if nothing sleeps in it; its arguments are explained there."""
+
+SLEEPER = Path(__file__).with_name("sleeper.pl")
+"""What is left running in a guest that is saved."""
+
+RESIDENTS = (WAKE, SLEEPER)
+"""Files on which a saved guest depends."""
+
+
+def fall_asleep(guest: Machine, saved: Saved, deadline: Deadline) -> None:
+    """Leave in a guest what wakes it, and a connection that has begun.
+
+    Raises:
+        InfrastructureError: It does not fall asleep, or is lost.
+    """
+    if guest.run("command -v perl >/dev/null", deadline=deadline, expect=None).code:
+        return
+    sockets = Path(guest.record.sockets)
+    words = ["perl", "-e", SLEEPER.read_text(encoding="utf-8"), qemu.DOORS, str(qemu.SSH_DOOR), str(qemu.WAKE_DOOR)]
+    with socket.socket(socket.AF_UNIX) as bell:
+        bell.connect(str(sockets / "wake"))
+        script = f"passwd -q -d root; setsid {shlex.join(words)} </dev/null >/dev/null 2>&1 &"
+        guest.run(script, deadline=deadline)
+        _expect(bell, "asleep", deadline)
+    greet(sockets, saved, deadline)
+
+
+def wake(guest: Machine, saved: Saved, call: Call, deadline: Deadline) -> None:
+    """Make a restored guest one of its own, with the right time and a connection; its own key logs in from then on.
+
+    Raises:
+        InfrastructureError: It cannot be woken, or is lost.
+    """
+    public = guest.place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+    # Its clock stood still since it was saved.
+    behind = time.time_ns() - int(saved.clock.read_text(encoding="ascii"))
+    arguments = [str(behind), uuid.uuid4().hex, os.urandom(64).hex(), public]
+    if call.begun:
+        with socket.socket(socket.AF_UNIX) as bell:
+            bell.connect(str(Path(guest.record.sockets, "wake")))
+            bell.sendall(f"{' '.join(arguments)}\n".encode("ascii"))
+            # Both take their time, and each has a processor.
+            call.wait(guest, deadline)
+            _expect(bell, "awake", deadline)
+    else:
+        guest.run(f"set -- {shlex.join(arguments)}\n{WAKE.read_text(encoding='utf-8')}", deadline=deadline)
+    config = places.ssh_config(port=guest.record.port, key=guest.place.key, sockets=Path(guest.record.sockets))
+    guest.ssh_config.write_text(config, encoding="utf-8")
+
+
+def _expect(bell: socket.socket, word: str, deadline: Deadline) -> None:
+    """Wait for a line from the sleeper, which must be `word`."""
+    bell.settimeout(SLICE)
+    said = b""
+    while not said.endswith(b"\n"):
+        deadline.check()
+        try:
+            part = bell.recv(4096)
+        except TimeoutError:
+            continue
+        if not part:
+            raise InfrastructureError(f"QEMU closed the door before the guest was {word}.")
+        said += part
+    answer = said.decode(errors="replace").strip()
+    if answer != word:
+        raise InfrastructureError(f"The guest should be {word}, but says: {answer}.")

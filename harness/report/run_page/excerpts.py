@@ -1,0 +1,193 @@
+"""Bounded looks into files that guests wrote: beginning, end, and where it went wrong; never the whole of a large one."""
+
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.report.page import bounded, clean
+
+__all__ = ["Excerpt", "Part", "cited", "excerpt", "passage", "size_of"]
+
+SCANNED = 16 * 1024 * 1024
+"""Bytes of a file in which trouble and cited lines are looked for; of the rest only the end is read."""
+
+WINDOWS = 3
+"""Places of trouble that are shown between beginning and end."""
+
+SNAP = 400
+"""Bytes by which an excerpt may be shorter, so that it begins and ends with a whole line."""
+
+MOST_LINES = 1_000_000
+"""Lines up to which a cited line is looked for."""
+
+TROUBLE = (
+    b"kernel panic", b" oops", b"bug: ", b"call trace:", b"segfault", b"general protection", b"out of memory",
+    b"oom-kill", b"soft lockup", b"failed with result", b"freezing execution", b"emergency mode", b"rescue mode",
+    b"\ne   ",
+)  # fmt: skip
+"""What a console, a journal or pytest says where something went wrong, in small letters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A piece of a file.
+
+    Attributes:
+        line: Number of its first line, from 1; None where that was not counted.
+        text: Its clean text.
+        skipped: Bytes of the file that are left out before it.
+    """
+
+    line: int | None
+    text: str
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """What of a file is shown.
+
+    Attributes:
+        size: Bytes of the file.
+        parts: Its pieces, in order.
+        skipped: Bytes that are left out after the last one.
+    """
+
+    size: int
+    parts: tuple[Part, ...]
+    skipped: int = 0
+
+
+def size_of(path: Path) -> int | None:
+    """Bytes of a regular file; None for all else: what is no file, or a link to who knows where."""
+    try:
+        state = path.lstat()
+    except OSError:
+        return None
+    return state.st_size if stat.S_ISREG(state.st_mode) else None
+
+
+def cited(texts: Iterable[str], name: str) -> tuple[int, ...]:
+    """Numbers of lines of a file that messages cite, as `console.log:812`."""
+    pattern = re.compile(rf"\b{re.escape(name)}:([0-9]{{1,7}})\b")
+    found = (int(match[1]) for text in texts for match in pattern.finditer(text[:10_000]))
+    return tuple(dict.fromkeys(found))
+
+
+def passage(text: str, most: int) -> str:
+    """Clean text of at most about `most` characters, in a time that does not grow with what is left out."""
+    if len(text) > 4 * most:
+        text = f"{text[:most]}\n[… {len(text) - 3 * most} characters left out …]\n{text[-2 * most :]}"
+    return bounded(text, most)
+
+
+def excerpt(path: Path, most: int, *, lines: Iterable[int] = (), trouble: bool = False) -> Excerpt | None:
+    """What of a file fits into about `most` bytes.
+
+    Args:
+        path: The file.
+        most: Bytes to show.
+        lines: Numbers of lines that should be among them.
+        trouble: Whether what looks like trouble should be too.
+
+    Returns:
+        None where there is no such file, or it cannot be read.
+    """
+    size = size_of(path)
+    if size is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            begin = file.read(SCANNED if size > most else most)
+            tail = b""
+            if size > most:
+                file.seek(max(size - most, 0))
+                tail = file.read(most)
+    except OSError:
+        return None
+    if size <= most:
+        return Excerpt(size=size, parts=(Part(line=1, text=_text(begin), skipped=0),) if begin else ())
+    return _pieces(begin, tail, size, _ranges(begin, size, most, tuple(lines), trouble=trouble))
+
+
+def _ranges(begin: bytes, size: int, most: int, lines: tuple[int, ...], *, trouble: bool) -> list[tuple[int, int]]:
+    """Places of the file to show, in order and apart from each other."""
+    places = [place for line in lines[:WINDOWS] if (place := _place_of(begin, line)) is not None]
+    if trouble:
+        for place in _trouble(begin):
+            if len(places) < WINDOWS and all(abs(place - other) > most // (2 * WINDOWS) for other in places):
+                places.append(place)
+    share = most // 2 if places else most
+    wanted = [(0, share // 4), (size - (share - share // 4), size)]
+    for place in places:
+        half = most // (4 * len(places))
+        wanted.append((max(place - half, 0), min(place + half, size)))
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(wanted):
+        if merged and first <= merged[-1][1] + SNAP:
+            merged[-1] = merged[-1][0], max(last, merged[-1][1])
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _trouble(begin: bytes) -> list[int]:
+    """Places where something went wrong: of each kind the first ones, in order."""
+    small = begin.lower()
+    found = []
+    for word in TROUBLE:
+        place = small.find(word)
+        for _ in range(WINDOWS):
+            if place >= 0:
+                found.append(place)
+                place = small.find(word, place + SNAP)
+    return sorted(found)
+
+
+def _place_of(begin: bytes, line: int) -> int | None:
+    """Where a line begins."""
+    if not 1 <= line <= MOST_LINES:
+        return None
+    place = 0
+    for _ in range(line - 1):
+        place = begin.find(b"\n", place) + 1
+        if not place:
+            return None
+    return place
+
+
+def _pieces(begin: bytes, tail: bytes, size: int, ranges: list[tuple[int, int]]) -> Excerpt:
+    parts: list[Part] = []
+    shown = 0
+    line: int | None
+    for first, last in ranges:
+        if last <= len(begin):
+            first, last = _snapped(begin, first, last, size)  # noqa: PLW2901 - the range, but of whole lines
+            content, line = begin[first:last], begin.count(b"\n", 0, first) + 1
+        else:
+            first = max(first, size - len(tail))  # noqa: PLW2901 - what is between was not read
+            place = first - (size - len(tail))
+            place, _ = _snapped(tail, place, len(tail), len(tail)) if first else (place, 0)
+            first = size - len(tail) + place  # noqa: PLW2901
+            content = tail[place:]
+            line = begin.count(b"\n", 0, first) + 1 if first <= len(begin) else None
+        parts.append(Part(line=line, text=_text(content), skipped=first - shown))
+        shown = last
+    return Excerpt(size=size, parts=tuple(parts), skipped=max(size - shown, 0))
+
+
+def _snapped(content: bytes, first: int, last: int, size: int) -> tuple[int, int]:
+    """A range that begins and ends with whole lines, if it becomes little shorter by that."""
+    if first > 0:
+        end = content.find(b"\n", first - 1, min(first + SNAP, last))
+        first = end + 1 if end >= 0 else first
+    if last < size:
+        end = content.rfind(b"\n", max(last - SNAP, first), last)
+        last = end + 1 if end >= 0 else last
+    return first, last
+
+
+def _text(content: bytes) -> str:
+    return clean(content.decode("utf-8", errors="replace")).rstrip("\n")

@@ -1,0 +1,133 @@
+"""The page of a run as one HTML file."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from harness.model import Outcome
+from harness.report.page import render, whole
+from harness.report.run_page.codes import BAD, CODES
+from harness.report.run_page.data import script_data
+from harness.report.run_page.past import PAGE, Past, nothing, past
+from harness.report.terminal import duration
+from harness.results import RunResult
+
+__all__ = ["page", "write"]
+
+HERE = Path(__file__).parent
+
+SCRIPTS = ("core.js", "tables.js", "matrix.js", "cell.js", "lists.js", "timeline.js", "main.js")
+"""Parts of the page's script, in the order in which they build upon each other."""
+
+MOST_FINDINGS = 40
+"""What went wrong, as far as it is listed at the beginning and without a script."""
+
+MOST_ROWS = 300
+"""Cells that are listed without a script."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something to look at.
+
+    Attributes:
+        outcome: How bad it is.
+        cell: The cell's identifier.
+        nodeid: The case; None where the cell itself broke.
+        message: One line about it.
+        cells: How many cells have it with the same message, this one included.
+    """
+
+    outcome: Outcome
+    cell: str
+    nodeid: str | None
+    message: str
+    cells: int = 1
+
+
+def write(run: RunResult, directory: Path, path: Path | None = None) -> Path:
+    """Write the page of a run.
+
+    Args:
+        run: The run.
+        directory: Its directory: files are read there, and other runs beside it.
+        path: Where the page goes; `report.html` in the directory for None. Its links to files go from there.
+
+    Returns:
+        Where it is.
+    """
+    place = path or directory / PAGE
+    place.parent.mkdir(parents=True, exist_ok=True)
+    half = place.with_name(f".{place.name}.{os.getpid()}.part")
+    base = os.path.relpath(directory.resolve(), place.parent.resolve())
+    text = page(run, directory, past(run, directory), base="" if base == os.curdir else f"{base}/")
+    half.write_text(text, encoding="utf-8")
+    half.replace(place)
+    return place
+
+
+def page(run: RunResult, directory: Path, history: Past | None = None, *, base: str = "") -> str:
+    """The page: it loads nothing, works from a file, and says what went wrong without JavaScript too.
+
+    Args:
+        run: The run.
+        directory: Its directory, where files are read.
+        history: What became of its cases in other runs; nothing is known of them for None.
+        base: Way from the page to the run's directory, empty or with a slash at its end.
+    """
+    counts = run.counts()
+    cases = sum((cell.counts() for cell in run.cells), start=type(counts)())
+    findings = list(_findings(run))
+    return render(
+        HERE / "page.html",
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
+        run=run,
+        started=_time(run.started),
+        outcomes=[(outcome, CODES[outcome]) for outcome in sorted(Outcome, key=lambda item: -item.badness)],
+        cells=counts,
+        cases=cases,
+        findings=findings[:MOST_FINDINGS],
+        more=len(findings) - MOST_FINDINGS,
+        rows=run.cells[:MOST_ROWS],
+        expectations=[(item, _link(item.issue)) for item in run.expectations],
+        computer=", ".join(f"{whole(name)} {whole(value)}" for name, value in run.computer.items()),
+        data=script_data(run, directory, history or nothing(), base=base),
+        duration=duration,
+        codes=CODES,
+    )
+
+
+def _findings(run: RunResult) -> Iterator[Finding]:
+    """What went wrong, the worst first; the same case with the same message is one finding of several cells."""
+    found: dict[tuple[Outcome, str | None, str], tuple[str, int]] = {}
+    for cell in run.cells:
+        items: list[tuple[Outcome, str | None, str]] = []
+        if cell.error:
+            items.append((Outcome.ERROR, None, whole(cell.error[:2000], 400)))
+        items += [
+            (case.outcome, case.nodeid, whole(case.message[:2000], 400)) for case in cell.cases if case.outcome in BAD
+        ]
+        for item in items:
+            first, number = found.get(item, (cell.id, 0))
+            found[item] = first, number + 1
+    for (outcome, nodeid, message), (name, number) in sorted(
+        found.items(), key=lambda item: (-item[0][0].badness, -item[1][1])
+    ):
+        yield Finding(outcome=outcome, cell=name, nodeid=nodeid, message=message, cells=number)
+
+
+def _time(text: str) -> str:
+    """`2026-11-24 07:14 UTC`, or what is written where that is no time."""
+    try:
+        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %Z}".replace("UTC+00:00", "UTC").rstrip()
+    except ValueError:
+        return whole(text, 40)
+
+
+def _link(text: str) -> str | None:
+    """An address that a link may go to: the web, and nothing that runs."""
+    return text if re.fullmatch(r"https?://[^\s\x00-\x20]+", text) else None

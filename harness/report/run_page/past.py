@@ -1,0 +1,108 @@
+"""What became of a run's cases in the other runs beside it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import log, results
+from harness.errors import InfrastructureError
+from harness.report.run_page.codes import CODES
+from harness.report.run_page.excerpts import size_of
+from harness.results import RunResult
+from harness.schedule import RESULT
+
+__all__ = ["PAGE", "Past", "PastRun", "nothing", "past"]
+
+logger = log.get(__name__)
+
+PAGE = "report.html"
+"""Name of the page in a run's directory."""
+
+MOST_RUNS = 20
+"""Other runs that are shown."""
+
+MOST_LOOKED_AT = 60
+"""Other runs that are read, to find those that have cells of this one."""
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Size of a result.json up to which it is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run, as a column of the history.
+
+    Attributes:
+        id: Its identifier.
+        started: Time of its start, ISO 8601.
+        page: Whether it has a page to go to.
+    """
+
+    id: str
+    started: str
+    page: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """The history of cases.
+
+    Attributes:
+        runs: Other runs, the oldest first.
+        outcomes: By cell and node id, a code for each run: see `codes`; a blank where it did not run.
+    """
+
+    runs: tuple[PastRun, ...]
+    outcomes: Mapping[tuple[str, str], str]
+
+
+def nothing() -> Past:
+    """The history of the first run."""
+    return Past(runs=(), outcomes={})
+
+
+def past(run: RunResult, directory: Path) -> Past:
+    """The history of a run's cases over the runs beside it: the newest that have cells of it, bounded in number.
+
+    Args:
+        run: The run.
+        directory: Its directory; what else is beside it and no run is passed over.
+    """
+    cells = frozenset(cell.id for cell in run.cells)
+    found: list[tuple[PastRun, dict[tuple[str, str], str]]] = []
+    for path, other in _others(directory):
+        codes = {
+            (cell.id, case.nodeid): CODES[case.outcome]
+            for cell in other.cells
+            if cell.id in cells
+            for case in cell.cases
+        }
+        if codes:
+            page = size_of(path / PAGE) is not None
+            found.append((PastRun(id=path.name, started=other.started, page=page), codes))
+        if len(found) == MOST_RUNS:
+            break
+    found.sort(key=lambda item: (item[0].started, item[0].id))
+    outcomes = {}
+    for cell in run.cells:
+        for case in cell.cases:
+            name = cell.id, case.nodeid
+            outcomes[name] = "".join(codes.get(name, " ") for _, codes in found)
+    return Past(runs=tuple(item for item, _ in found), outcomes=outcomes)
+
+
+def _others(directory: Path) -> Iterator[tuple[Path, RunResult]]:
+    """The runs beside a run, those that were written last first."""
+    here = directory.resolve()
+    try:
+        paths = [path for path in here.parent.iterdir() if path.name != here.name]
+    except OSError:
+        return
+    written = [(path.stat().st_mtime, path) for path in paths if size_of(path / RESULT) is not None]
+    for _, path in sorted(written, reverse=True)[:MOST_LOOKED_AT]:
+        if (size_of(path / RESULT) or 0) > MOST_BYTES:
+            continue
+        try:
+            yield path, results.read(path / RESULT)
+        except InfrastructureError as error:
+            logger.info("The history leaves out %s: %s", path.name, error)

@@ -1,0 +1,74 @@
+"""Which known failures of the matrix are to be mended, by what a run found: a pure function, with the day given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from harness.matrix import Expectation
+from harness.model import Outcome
+from harness.results import CellResult, ExpectationResult
+
+__all__ = ["Known", "review"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A known failure of the matrix.
+
+    Attributes:
+        expectation: It, as the matrix has it.
+        cells: Identifiers of all cells of the matrix that it is about, in this run or not.
+        whole: Whether all cases of its suites run, so that a pattern that meets none is wrong.
+    """
+
+    expectation: Expectation
+    cells: frozenset[str]
+    whole: bool
+
+
+def review(known: Sequence[Known], cells: Sequence[CellResult], today: date) -> tuple[ExpectationResult, ...]:
+    """The known failures that a person should look at, in the order of the matrix.
+
+    Those that passed somewhere, those that have expired and are about a cell of the run, and those that are about
+    no case: all of their cells ran to the end, and nothing that they cover was more than skipped.
+
+    Args:
+        known: The expectations of the matrix.
+        cells: What became of the cells of the run so far.
+        today: The day to judge at.
+    """
+    results = ((item, _look(item, [cell for cell in cells if cell.id in item.cells], today)) for item in known)
+    return tuple(_result(item.expectation, *found) for item, found in results if found is not None)
+
+
+State = Literal["passes", "expired", "unused"]
+Cases = tuple[tuple[str, str], ...]
+
+
+def _look(item: Known, cells: Sequence[CellResult], today: date) -> tuple[State, Cases] | None:
+    expectation = item.expectation
+    if not cells:
+        return None
+    if expectation.expired(today):
+        return "expired", ()
+    covered = [(cell.id, case) for cell in cells for case in cell.cases if expectation.covers(case.nodeid)]
+    passed = tuple((name, case.nodeid) for name, case in covered if case.outcome is Outcome.XPASSED)
+    if passed:
+        return "passes", passed
+    ended = {cell.id for cell in cells if not cell.error}
+    if item.whole and item.cells <= ended and all(case.outcome is Outcome.SKIPPED for _, case in covered):
+        return "unused", ()
+    return None
+
+
+def _result(expectation: Expectation, state: State, found: Cases) -> ExpectationResult:
+    return ExpectationResult(
+        state=state,
+        cells=str(expectation.cells),
+        cases=expectation.cases,
+        reason=expectation.reason,
+        issue=expectation.issue,
+        expires=expectation.expires.isoformat(),
+        found=found,
+    )

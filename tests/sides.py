@@ -1,0 +1,49 @@
+"""Sides of a comparison, and runs on disk, made from few words."""
+
+import json
+from pathlib import Path
+
+from harness import results
+from harness.compare import CellSide, Side
+from harness.model import Cell, Outcome
+from harness.results import CaseResult, CellResult, RunResult, axes_of
+
+CASE = "cgroup/test_x.py::test_y"
+
+
+def cell_side(cell: Cell | str, cases: dict[str, Outcome], **more: object) -> CellSide:
+    """What became of a cell; one that is a text has no axes."""
+    name, axes = (cell, {}) if isinstance(cell, str) else (cell.id, axes_of(cell))
+    return CellSide(id=name, axes=axes, cases=cases, **more)  # type: ignore[arg-type]
+
+
+def side(*cells: CellSide, name: str = "run", **more: object) -> Side:
+    """A side with some cells."""
+    return Side(name=name, kind="run", cells={cell.id: cell for cell in cells}, **more)  # type: ignore[arg-type]
+
+
+def run_result(name: str, cells: dict[str, dict[str, Outcome]], **more: object) -> RunResult:
+    """The result of a run with some outcomes by cell and case."""
+    made = tuple(
+        CellResult(
+            id=cell,
+            axes={"distro": "debian/bookworm", "systemd": "252", "go": None, "cgroup": "legacy", "runtime": "nspawn"},
+            facts={"systemd": "252.39-1", "boot": "cold"},
+            cases=tuple(
+                CaseResult(nodeid=nodeid, outcome=outcome, raw=outcome, seconds=1.5, message=f"{outcome} it is")
+                for nodeid, outcome in cases.items()
+            ),
+        )
+        for cell, cases in cells.items()
+    )
+    usual: dict[str, object] = {"command": "harness run", "started": "2026-11-24T00:00:00+00:00", "harness": "0"}
+    return RunResult(id=name, cells=made, **(usual | more))  # type: ignore[arg-type]
+
+
+def write_run(directory: Path, result: RunResult, wanted: tuple[str, ...] = ()) -> Path:
+    """A run's directory, with what was asked for if `wanted` names cells."""
+    results.write(result, directory / "result.json")
+    if wanted:
+        request = {"command": result.command, "cells": wanted, "suites": ["cgroup"], "builder": "docker"}
+        (directory / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    return directory

@@ -1,0 +1,143 @@
+"""The journal: what it holds is what was written, however the writer ended."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.bisect import journal
+from harness.bisect.engine import Purpose
+from harness.bisect.journal import JOURNAL
+from harness.bisect.records import READER, Asked, Begun, Observed, Same
+from harness.errors import InfrastructureError, UsageError
+from harness.model import Verdict
+
+BEGUN = Begun(
+    started="2026-01-02T03:04:05+00:00", harness="0", subject="systemd", repository="/r", old="a" * 40, new="b" * 40,
+    old_name="v1", new_name="main", cell="cell", builder="host", run=("true",),
+)  # fmt: skip
+
+names = st.sampled_from(["a" * 40, "b" * 40, "c" * 40])
+purposes = st.sampled_from(Purpose)
+records = st.lists(
+    st.one_of(
+        st.builds(Asked, number=st.integers(1, 99), revision=names, purpose=purposes, fresh=st.booleans()),
+        st.builds(
+            Observed, number=st.integers(1, 99), revision=names, purpose=purposes, verdict=st.sampled_from(Verdict),
+            message=st.text(max_size=20), seconds=st.dictionaries(st.sampled_from(["build", "boot"]), st.floats(0, 9)),
+        ),
+        st.builds(Same, first=names, second=names),
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+def written(directory: Path, more: list[Asked | Observed | Same]) -> bytes:
+    """The bytes of a journal with some records."""
+    with journal.begin(directory, BEGUN) as it:
+        for record in more:
+            it.write(record)
+    return (directory / JOURNAL).read_bytes()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(more=records, share=st.floats(0, 1))
+def test_cut_anywhere(
+    tmp_path_factory: pytest.TempPathFactory, more: list[Asked | Observed | Same], share: float
+) -> None:
+    """A journal that ends at any byte holds exactly the records that were whole, and can be written on."""
+    directory = tmp_path_factory.mktemp("journal")
+    data = written(directory, more)
+    first = data.index(b"\n") + 1
+    cut = first + int(share * (len(data) - first))
+    (directory / JOURNAL).write_bytes(data[:cut])
+    whole = data[:cut].count(b"\n") - 1
+    kept = [record for record in more[:whole] if not isinstance(record, Asked)]
+
+    assert journal.read(directory).told == kept
+    with journal.resume(directory) as it:
+        assert it.state.told == kept
+        it.write(Same(first="a" * 40, second="c" * 40))
+    assert journal.read(directory).told == [*kept, Same(first="a" * 40, second="c" * 40)]
+
+
+@given(more=records)
+def test_records_come_back(more: list[Asked | Observed | Same]) -> None:
+    """A record is the same after it was written and read, whatever text is in it."""
+    for record in more:
+        assert READER.validate_json(record.model_dump_json()) == record
+
+
+def test_numbers_go_on(tmp_path: Path) -> None:
+    """The number of a sample that was asked for and never came is not used again."""
+    written(tmp_path, [Asked(number=7, revision="a" * 40, purpose=Purpose.SEARCH)])
+
+    assert journal.read(tmp_path).asked == 7
+
+
+def test_damage_in_the_middle(tmp_path: Path) -> None:
+    """A line that is wrong and not the last one is no torn line: it is said which, and nothing is guessed."""
+    data = written(tmp_path, [Same(first="a" * 40, second="b" * 40), Same(first="a" * 40, second="c" * 40)])
+    lines = data.splitlines(keepends=True)
+    (tmp_path / JOURNAL).write_bytes(lines[0] + b'{"record": "same"}\n' + lines[2])
+
+    with pytest.raises(InfrastructureError, match=rf"{JOURNAL}:2: the journal is damaged"):
+        journal.read(tmp_path)
+
+
+def test_unknown_keys(tmp_path: Path) -> None:
+    """A journal of another version is refused."""
+    data = written(tmp_path, [])
+    (tmp_path / JOURNAL).write_bytes(data.replace(b'"cell"', b'"tile"') + b"{}\n")
+
+    with pytest.raises(InfrastructureError, match="damaged"):
+        journal.read(tmp_path)
+
+
+@pytest.mark.parametrize("data", [None, b"", b'{"record": "beg'])
+def test_nothing_there(tmp_path: Path, data: bytes | None) -> None:
+    """A directory without a bisection, or with one that was killed before its first record, has its sentence."""
+    if data is not None:
+        (tmp_path / JOURNAL).write_bytes(data)
+
+    with pytest.raises(UsageError, match=r"There is no bisection in|ended before it began"), journal.resume(tmp_path):
+        pass
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    """Two processes cannot go on with one bisection; the lock goes with its owner, however that dies."""
+    written(tmp_path, [])
+    code = f"""
+import signal, sys
+from pathlib import Path
+from harness.bisect import journal
+with journal.resume(Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    signal.pause()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match="Another process is at the bisection"), journal.resume(tmp_path):
+            pass
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    with journal.resume(tmp_path) as it:
+        assert it.state.begun == BEGUN
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk(tmp_path: Path) -> None:
+    """A journal that cannot be written stops the bisection with a sentence."""
+    (tmp_path / JOURNAL).symlink_to("/dev/full")
+
+    with (
+        pytest.raises(InfrastructureError, match="cannot be written: No space left on device"),
+        journal._locked(tmp_path, 0) as descriptor,
+    ):
+        journal._append(descriptor, tmp_path / JOURNAL, BEGUN)

@@ -1,0 +1,127 @@
+"""What commits weigh before anything is tested, and what samples are expected to cost."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.bisect.engine import History, Purpose
+from harness.bisect.estimates import Estimates
+from harness.bisect.priors import priors, weights
+from harness.bisect.records import Observed, Same
+from harness.bisect.repository import Commit, Range
+from harness.model import Verdict
+
+FILES = st.lists(
+    st.sampled_from(
+        ["src/nspawn/nspawn.c", "src/core/cgroup.c", "docs/x.md", "test/t.sh", "hwdb.d/a", "meson.build", "ü"]
+    ),
+    max_size=3,
+)
+
+
+def commit(name: str, *files: str, parents: tuple[str, ...] = ("p",)) -> Commit:
+    """A commit that touches files."""
+    return Commit(name=name, parents=parents, author="", date="", subject="", files=files)
+
+
+@given(files=FILES, paths=FILES, merge=st.booleans())
+def test_never_a_filter(files: list[str], paths: list[str], merge: bool) -> None:  # noqa: FBT001 - drawn
+    """Whatever a commit touches and whatever the user names, it weighs at least the floor of 1/20 and at most 1."""
+    weight = priors().weight(commit("a", *files, parents=("p", "q") if merge else ("p",)), paths)
+
+    assert priors().floor == 0.05
+    assert 0.05 <= weight <= 1
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    ("src/nspawn/nspawn.c", "src/resolve/resolved.c"), ("src/resolve/resolved.c", "man/systemd.xml"),
+    ("src/core/main.c", "src/core/test-main.c"), ("src/core/main.c", "docs/a.md"), ("libcontainer/a.go", "libcontainer/a_test.go"),
+])  # fmt: skip
+def test_order(first: str, second: str) -> None:
+    """Code of PID 1 and containers is likelier than other code, and code is likelier than text, data and tests."""
+    assert priors().weight(commit("a", first), ()) > priors().weight(commit("b", second), ())
+
+
+def test_heaviest_path_counts() -> None:
+    """A commit with code and its documentation weighs as the code."""
+    table = priors()
+
+    assert table.weight(commit("a", "man/x.xml", "src/core/main.c"), ()) == table.weight(
+        commit("a", "src/core/main.c"), ()
+    )
+
+
+@pytest.mark.parametrize("path", ["docs", "docs/", "./docs/x.md", "docs/*.md"])
+def test_named_paths(path: str) -> None:
+    """What the user names weighs most, whatever the table says of it."""
+    assert priors().weight(commit("a", "docs/x.md"), [path]) == 1
+    assert priors().weight(commit("a", "src/core/main.c"), [path]) < 1
+    assert priors().weight(commit("a", "docs2/x.c"), [path]) < 1
+
+
+def test_first_parent_line() -> None:
+    """On the first-parent line a merge weighs as the mean of what it brought in."""
+    graph = {"m": ("b", "s2"), "b": ("good",), "s1": ("good",), "s2": ("s1",)}
+    history = History.of(graph, good="good", bad="m")
+    files = {"b": "man/b", "s1": "src/core/a.c", "s2": "src/core/b.c"}
+    commits = {name: commit(name, *([files[name]] if name in files else []), parents=graph[name]) for name in graph}
+    known = Range(history=history, commits=commits)
+    found = weights(known, history.first_parent(), ())
+
+    assert set(found) == {"b", "m"}
+    assert found["m"] == pytest.approx((priors().merge + 1 + 1) / 3)
+    assert found["b"] == priors().floor
+
+
+def line(count: int) -> History:
+    """Commits in a line."""
+    names = [f"c{number}" for number in range(count)]
+    return History.of(
+        dict(zip(names, [("good",), *((name,) for name in names)], strict=False)), good="good", bad=names[-1]
+    )
+
+
+def observed(revision: str, build: float, *, fresh: bool = False) -> Observed:
+    """A sample that was built."""
+    return Observed(
+        number=1, revision=revision, purpose=Purpose.SEARCH, verdict=Verdict.GOOD, fresh=fresh, artifact=revision,
+        seconds={"build": build, "boot": 10.0, "suites": 20.0},
+    )  # fmt: skip
+
+
+def test_costs() -> None:
+    """What is in the store costs no build, what is near a built revision costs little, what is far costs a whole one."""
+    history = line(400)
+    it = Estimates(history, lambda _: 1, ["c100"])
+    costs = it.costs()
+
+    assert costs.build[100] == 0
+    assert 0 < costs.build[101] < costs.build[120] < costs.build[399]
+    assert costs.build[-1] < costs.build[399]
+    assert len(costs.build) == len(costs.test) == 401
+
+
+def test_costs_are_learned() -> None:
+    """Measured builds and boots replace what was assumed; a fresh build is not there for the next revision."""
+    it = Estimates(line(400), lambda _: 1)
+    it.learn(observed("c399", 300.0, fresh=True))
+
+    assert it.whole == pytest.approx(300)
+    assert it.test == pytest.approx(30)
+    assert (it.costs().build == it.whole).all()
+    it.learn(observed("c200", 300.0))
+    it.learn(Same(first="c200", second="c201", seconds={"build": 3.0}))
+    assert it.costs().build[200] == it.costs().build[201] == 0
+    assert np.isfinite(it.costs().build).all()
+
+
+@given(tests=st.floats(0, 50))
+def test_time_left(tests: float) -> None:
+    """More samples take longer; the last two count as builds from nothing, the others as builds have been so far."""
+    it = Estimates(line(40), lambda _: 1)
+    it.learn(observed("c39", 300.0, fresh=True))
+    it.learn(observed("c20", 10.0))
+
+    assert it.seconds(tests) <= it.seconds(tests + 1)
+    assert it.seconds(3) - it.seconds(2) == pytest.approx(it.test + 10)

@@ -1,0 +1,125 @@
+"""What a user asks for on the command line, and the line that asks for it again."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trees
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.main import get_command
+
+from harness import matrix
+from harness.cli import app, settings
+from harness.cli.project import Project
+from harness.cli.settings import Settings
+from harness.cli.wanted import Wanted, again
+from harness.errors import UsageError
+from harness.wait import Cancellation
+
+TEXT = f"""{trees.AXES}\
+profiles:
+  pods: {{select: cgroup==unified, suites: [pod]}}
+  nothing: {{suites: []}}
+"""
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with two suites, whose default is both."""
+    known = trees.project(tmp_path_factory.mktemp("project"))
+    wanted = trees.load(known, TEXT)
+    return Project(catalog=known, matrix=wanted, expansion=matrix.expand(wanted, known))
+
+
+@pytest.fixture(scope="module")
+def chosen(here: Project) -> Settings:
+    """Settings that name the project's matrix, which is not the nearest one."""
+    return settings.resolve(
+        matrix=here.catalog.root / "matrix.yaml", store=here.catalog.root, runs=None, debug=False,
+        cancelled=Cancellation(),
+    )  # fmt: skip
+
+
+def pasted(line: str) -> tuple[Path, Wanted]:
+    """The matrix and the wish that the program reads from a command line."""
+    program, *words = shlex.split(line)
+    assert program == "harness"
+    command = get_command(app)
+    outer = command.make_context("harness", words)
+    verb, *rest = outer._protected_args + outer.args  # click keeps the verb apart
+    assert verb == "run"
+    read = command.commands["run"].make_context("run", rest, parent=outer).params  # type: ignore[attr-defined]
+    names = ("cell", "profile", "shard", "suites", "builder", "multiply", "fresh")
+    many = {"select": read["select"], "cases": read["case"], "arguments": read["arguments"]}
+    return outer.params["matrix_file"], Wanted(
+        **{name: read[name] for name in names}, **{name: tuple(value or ()) for name, value in many.items()}
+    )
+
+
+wishes = st.builds(
+    Wanted,
+    profile=st.sampled_from([None, "pods"]),
+    select=st.sampled_from([(), ("runtime==nspawn",), ("go==1.27", "systemd>=252")]),
+    suites=st.sampled_from([None, "cgroup", "pod,cgroup", "cgroup, pod"]),
+    builder=st.sampled_from([None, "docker", "host"]),
+    multiply=st.integers(1, 3),
+    fresh=st.booleans(),
+    arguments=st.lists(st.sampled_from(["-k", "a b", "--", "-x", "it's", "--fresh", "{}"]), max_size=3).map(tuple),
+)
+
+
+@given(wish=wishes, cases=st.lists(st.sampled_from(["a.py::b", "c.py::d[x y]", "e"]), unique=True).map(tuple))
+def test_the_line_of_a_cell_asks_for_the_same_again(
+    here: Project, chosen: Settings, wish: Wanted, cases: tuple[str, ...]
+) -> None:
+    """Whatever was asked for: read by the program, `again` is one cell with the same suites, cases, guest and words."""
+    suites = wish.suites or ("pod" if wish.profile else "cgroup")
+    wish = replace(wish, cases=tuple(f"{suites.partition(',')[0]}/{case}" for case in cases))
+    first = wish.request(here, chosen)
+    for cell in first.cells:
+        path, second = pasted(again(cell, first, here, chosen))
+        request = second.request(here, chosen)
+
+        assert path.absolute() == chosen.matrix
+        assert request.cells == (cell,)
+        assert request.cases.get(cell, ()) == first.cases.get(cell, ())
+        same = {"cells", "cases", "command"}
+        assert request.model_dump(exclude=same) == first.model_dump(exclude=same)
+
+
+@given(wish=wishes)
+def test_the_line_of_a_run_asks_for_the_same_again(here: Project, chosen: Settings, wish: Wanted) -> None:
+    """A run's `command`, read by the program, is the same request."""
+    first = wish.request(here, chosen)
+    _, second = pasted(first.command)
+
+    assert second.request(here, chosen) == first
+
+
+def test_the_line_names_only_what_is_not_usual(here: Project, chosen: Settings) -> None:
+    """A plain run of a cell is repeated by a plain line; the matrix is named only where it is not found by itself."""
+    cell = here.expansion.cells[0].id
+    line = again(cell, Wanted(cell=cell).request(here, chosen), here, chosen)
+
+    assert line == f"harness --matrix {settings.shown(chosen.matrix)} run --cell {cell}"
+    nearest = settings.resolve(matrix=None, store=None, runs=None, debug=False, cancelled=Cancellation())
+    assert again(cell, Wanted(cell=cell).request(here, chosen), here, nearest) == f"harness run --cell {cell}"
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (Wanted(suites="cgroup,pods"), "no suite `pods`"),
+        (Wanted(suites="cgroup", cases=("pod/test_a.py::test_b",)), "in no suite that runs; these do: cgroup"),
+        (Wanted(profile="nothing", cases=("pod/test_a.py::test_b",)), "these do: none"),
+        (Wanted(cell="x", select=("go==1.27",)), "exclude each other"),
+        (Wanted(shard="3/2"), "is no shard"),
+    ],
+)
+def test_wish_that_makes_no_sense_is_refused(here: Project, chosen: Settings, wish: Wanted, said: str) -> None:
+    """Suites, cases and shards that are none end with a sentence that says what there is."""
+    with pytest.raises(UsageError) as caught:
+        wish.request(here, chosen)
+    assert said in str(caught.value)
