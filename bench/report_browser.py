@@ -79,7 +79,8 @@ class Browser:
                 if is_it(found):
                     if "error" in found:
                         raise RuntimeError(found["error"]["message"])
-                    return found.get("result", found)
+                    result: dict[str, Any] = found.get("result", found)
+                    return result
                 if "method" in found:
                     self.events.append(found)
             if select.select([self._reader], [], [], left)[0]:

@@ -24,7 +24,7 @@ MOST = 150_000
 """Bytes of a picture."""
 
 VIEWS = {
-    "matrix": "location.hash = '#view=matrix'",
+    "matrix": "location.hash = '#view=matrix&rows=systemd&columns=runtime'",
     "cell": "location.hash = address({view: 'cell', id: cells.find(cell => cell.list.some(item => item.code === 'F'))?.id ?? cells[0].id})",
     "timeline": "location.hash = '#view=time'",
     "search": "location.hash = '#view=search&q=oom-kill'",
@@ -44,7 +44,7 @@ def _fits(run: RunResult, view: str) -> bool:
 
 def _photograph(browser: Browser, page: Path, view: str) -> None:
     for dark in (False, True):
-        tab = browser.open(page, dark=dark, width=1180, height=760)
+        tab = browser.open(page, dark=dark, width=1060, height=620)
         tab.run(VIEWS[view])
         tab.settle()
         seen = tab.run("document.querySelector('main').innerText")
@@ -67,7 +67,10 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with browsing() as browser, tempfile.TemporaryDirectory() as place:
         for view in VIEWS:
-            path, run = next(item for item in known if _fits(item[1], view))
+            fitting = [item for item in known if _fits(item[1], view)]
+            if not fitting:
+                raise SystemExit(f"None of the runs has what the view {view} shows.")
+            path, run = fitting[0]
             page = run_page.write(run, path, Path(place, f"{view}.html"))
             _photograph(browser, page, view)
 

@@ -110,13 +110,13 @@ class System:
         origin: The repository.
         place: Where its clones and stored files are.
         store: The store of artifacts that jobs use in place of what a cache would restore.
-        ended: Exit codes of jobs by name.
+        ended: Exit codes of jobs by stage and name.
     """
 
     origin: Path
     place: Path
     store: Path
-    ended: dict[str, int] = field(default_factory=dict)
+    ended: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def run(self, jobs: list[Job]) -> None:
         """Run jobs, those of a stage side by side."""
@@ -126,7 +126,7 @@ class System:
 
     def clone(self, job: Job) -> Path:
         """Where a job runs, or ran."""
-        return self.place / "clones" / job.name.replace("/", "-").replace(" ", "-")
+        return self.place / "clones" / f"{job.stage}-{job.name}".replace("/", "-").replace(" ", "-")
 
     def execute(self, job: Job) -> None:
         """Run one job in a new clone."""
@@ -137,7 +137,7 @@ class System:
             for source in sorted((self.place / "stored").glob("*")):
                 if fnmatch.fnmatch(source.name, pattern):
                     shutil.copytree(source, clone / into, dirs_exist_ok=True)
-        self.ended[job.name] = self.commands(job, clone)
+        self.ended[job.stage, job.name] = self.commands(job, clone)
         for name, pattern, parent in job.gives:
             for path in clone.glob(pattern):
                 _copy(path, self.place / "stored" / name / path.relative_to(clone / parent))

@@ -49,6 +49,19 @@ def test_requirements_are_cells_and_suites_by_name(known: Catalog) -> None:
     assert legacy.text == "cgroup==legacy and go==1.21"
 
 
+def test_profile_that_was_run_is_required_once(known: Catalog) -> None:
+    """What `--profile` names is required beside the policy's own, unless the policy has it already."""
+    wanted = trees.load(known, MATRIX + "  all: {}\n")
+    cells = expand(wanted, known)
+
+    def texts(profile: str | None) -> list[str]:
+        found = gate.requirements(load(known, POLICY), wanted, cells, known, profile=profile)
+        return [item.text for item in found]
+
+    assert texts("quick") == texts(None)
+    assert texts("all") == [*texts(None), "profile all"]
+
+
 def test_unknown_profile_is_refused(known: Catalog) -> None:
     """A requirement of a profile that there is not names those that there are."""
     wanted = trees.load(known, MATRIX)

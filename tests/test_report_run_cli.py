@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 def runs(tmp_path: Path) -> Path:
     """A directory of two runs, the second one later."""
     for number in (1, 2):
-        run = large(3, 4, name=f"20261123-{number}", seed=number)
+        run = large(3, 4).model_copy(update={"id": f"20261123-{number}", "started": f"2026-11-23T0{number}:00:00Z"})
         place = tmp_path / run.id
         results.write(run, place / "result.json")
         leave_logs(run, place, lines=5)

@@ -32,7 +32,7 @@ from harness.report import bisection
 from harness.report.bisection import View
 from harness.store import Store
 
-__all__ = ["register"]
+__all__ = ["RunOption", "TestOption", "new_directory", "place_of", "register"]
 
 SECONDS = 7 * 24 * 3600.0
 """A bisection that takes longer than a week is stuck."""
@@ -132,7 +132,7 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     jobs: JobsOption = 1, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
     """Find the commit that changed what a test says."""
-    place = _place(settings.of(context), builder, form)
+    place = place_of(settings.of(context), builder, form)
     if resume:
         if any((good, bad, at, repo, cell, test, run, builder)) or len(paths or ()) > 1:
             raise UsageError(
@@ -165,11 +165,12 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
         _at(place, begun, repository)
     known = know(begun, repository, place.deadline)
     known.search(begun)  # refuses settings that make no sense
-    with journal.begin(_new_directory(place.chosen.runs), begun) as written:
+    with journal.begin(new_directory(place.chosen.runs), begun) as written:
         _go_on(place, written, known, jobs)
 
 
-def _place(chosen: Settings, builder: str | None, form: Format) -> Place:
+def place_of(chosen: Settings, builder: str | None, form: Format) -> Place:
+    """What every step needs, from what the user set; where a builder is named it builds, and not the matrix's."""
     console = Console(stderr=form is not Format.TABLE, highlight=False)
     if not console.is_terminal:
         console = Console(stderr=form is not Format.TABLE, highlight=False, width=WIDTH)
@@ -248,7 +249,7 @@ def _print(place: Place, found: Bisection, shown: View, files: Files) -> None:
 
 def _at(place: Place, begun: Begun, repository: Repository) -> None:
     """Sample one revision, print what it says; ends the program."""
-    directory = _new_directory(place.chosen.runs)
+    directory = new_directory(place.chosen.runs)
     oracle = oracle_of(place, begun, repository, lambda _: None)
     seen = oracle.take(Sample(number=1, revision=begun.new, directory=directory / "sample"), lambda _: None)
     assert seen.verdict is not None
@@ -276,7 +277,7 @@ def _directory(chosen: Settings, name: str | None) -> Path:
     return last.parent
 
 
-def _new_directory(runs: Path) -> Path:
+def new_directory(runs: Path) -> Path:
     """A new directory, named by the day and a number: `bisect-20261124-1`."""
     day = f"{PREFIX}{datetime.now(UTC):%Y%m%d}"
     number = 1

@@ -26,7 +26,7 @@ from harness.pipeline import Workplace
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["SYSTEMD", "Place", "cell_of", "oracle_of", "repository_of"]
+__all__ = ["SYSTEMD", "Place", "cell_of", "check", "oracle_of", "question", "repository_of"]
 
 SYSTEMD = "systemd"
 
@@ -100,7 +100,7 @@ def oracle_of(place: Place, begun: Begun, repository: Repository, emit: Callable
         UsageError: The test, its command or its pattern is not there or not right.
     """
     for case in (*begun.tests, *((begun.canary,) if begun.canary else ())):
-        _check(place.here, case)
+        check(place.here, case)
     suites = tuple(dict.fromkeys(case.partition("/")[0] for case in (*begun.tests, begun.canary or "") if case))
     base = plan.plan(find(place.here.expansion, begun.cell), place.here.matrix, place.here.catalog, suites)
     subject: Subject = (
@@ -110,20 +110,23 @@ def oracle_of(place: Place, begun: Begun, repository: Repository, emit: Callable
     )
     return CellOracle(
         subject=subject,
-        question=_question(begun),
+        question=question(begun.tests, begun.run, canary=begun.canary, matching=begun.matching),
         work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN),
         boot_failure=begun.boot_failure,
     )
 
 
-def _question(begun: Begun) -> Question:
-    if begun.tests:
-        return Cases(tests=begun.tests, canary=begun.canary, matching=_pattern(begun.matching))
-    if begun.canary or begun.matching:
+def question(
+    tests: tuple[str, ...], command: tuple[str, ...], *, canary: str | None = None, matching: str | None = None
+) -> Question:
+    """What is asked: cases, or a command if there are none; raises UsageError for what is not there or not right."""
+    if tests:
+        return Cases(tests=tests, canary=canary, matching=_pattern(matching))
+    if canary or matching:
         raise UsageError("--canary and --matching belong to --test; a command decides itself, with its exit status.")
-    if not begun.run or shutil.which(begun.run[0]) is None:
-        raise UsageError(f"The command `{' '.join(begun.run)}` is not there, or may not be executed.")
-    return Command(argv=begun.run, environment=dict(os.environ), cwd=Path.cwd())
+    if not command or shutil.which(command[0]) is None:
+        raise UsageError(f"The command `{' '.join(command)}` is not there, or may not be executed.")
+    return Command(argv=command, environment=dict(os.environ), cwd=Path.cwd())
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:
@@ -133,7 +136,7 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         raise UsageError(f"`{text}` is no regular expression: {error}.") from error
 
 
-def _check(here: Project, case: str) -> None:
+def check(here: Project, case: str) -> None:
     """Raise UsageError for a case that no suite has; otherwise every revision would be a skip."""
     path, _, name = case.partition("::")
     here.catalog.suite(path.partition("/")[0])

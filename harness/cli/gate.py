@@ -34,7 +34,12 @@ PolicyOption = Annotated[
     ),
 ]
 ProfileOption = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", help="The profile of the matrix whose policy holds.")
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="The profile that was run: its policy holds, and all of its cells are required.",
+    ),
 ]
 BaselineOption = Annotated[
     str | None,
@@ -69,7 +74,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     here = project.load(chosen)
     path = policy or _policy_of(here, profile, chosen)
     rules = gate.load(path, here.catalog, name=settings.shown(path))
-    decision = gate.decide(rules, _evidence(runs, rules, baseline, here, chosen), datetime.now(UTC).date())
+    decision = gate.decide(rules, _evidence(runs, rules, baseline, profile, here, chosen), datetime.now(UTC).date())
     if junit is not None:
         junit_file.write(decision, junit)
     if markdown_file is not None:
@@ -89,7 +94,9 @@ def _policy_of(here: Project, profile: str | None, chosen: Settings) -> Path:
     return path
 
 
-def _evidence(runs: list[str], rules: Policy, named: str | None, here: Project, chosen: Settings) -> Evidence:
+def _evidence(
+    runs: list[str], rules: Policy, named: str | None, profile: str | None, here: Project, chosen: Settings
+) -> Evidence:
     side, conflicts = open_all(runs, places(chosen))
     baseline, missing = _baseline(rules, named, places(chosen))
     return Evidence(
@@ -97,7 +104,7 @@ def _evidence(runs: list[str], rules: Policy, named: str | None, here: Project, 
         conflicts=conflicts,
         baseline=baseline,
         missing_baseline=missing,
-        requirements=gate.requirements(rules, here.matrix, here.expansion, here.catalog),
+        requirements=gate.requirements(rules, here.matrix, here.expansion, here.catalog, profile=profile),
         expectations=here.matrix.expectations,
     )
 

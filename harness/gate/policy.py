@@ -123,13 +123,24 @@ def load(path: Path, catalog: Catalog, *, name: str) -> Policy:
     return yamlfile.read(path, name=name).validate_as(Policy, context=catalog)
 
 
-def requirements(policy: Policy, matrix: Matrix, expansion: Expansion, catalog: Catalog) -> tuple[Requirement, ...]:
+def requirements(
+    policy: Policy, matrix: Matrix, expansion: Expansion, catalog: Catalog, *, profile: str | None = None
+) -> tuple[Requirement, ...]:
     """What a policy requires of a matrix, by name.
 
+    Args:
+        policy: The policy.
+        matrix: The matrix.
+        expansion: All cells of the matrix.
+        catalog: What the project knows.
+        profile: A profile whose cells and suites are required as well, since it is what was run.
+
     Raises:
-        UsageError: It names a profile that there is not.
+        UsageError: There is no such profile, or the policy names one that there is not.
     """
-    return tuple(_requirement(item, matrix, expansion, catalog) for item in policy.required)
+    ran = Required(profile=profile)
+    wanted = policy.required if profile is None or ran in policy.required else (*policy.required, ran)
+    return tuple(_requirement(item, matrix, expansion, catalog) for item in wanted)
 
 
 def _requirement(item: Required, matrix: Matrix, expansion: Expansion, catalog: Catalog) -> Requirement:

@@ -16,10 +16,18 @@ const valueOf = (axis, cell, node) => {
   if (node === null) return null;
   return axis === "suite" ? suiteOf(node) : node;
 };
+// Of all pairs the one that fills most of its squares: each distro has its own systemd, which makes a poor picture.
 const defaultAxes = () => {
-  const varied = data.axes.filter((axis) => valuesOf.get(axis).length > 1)
-    .sort((one, other) => valuesOf.get(other).length - valuesOf.get(one).length);
-  return { rows: varied[0] ?? data.axes[0] ?? "cell", columns: varied[1] ?? "suite" };
+  const varied = data.axes.map((_, place) => place).filter((place) => data.values[place].length > 1)
+    .sort((one, other) => data.values[other].length - data.values[one].length);
+  let best = { rows: data.axes[varied[0]] ?? data.axes[0] ?? "cell", columns: "suite", score: 0 };
+  varied.forEach((row, order) => varied.slice(order + 1).forEach((column) => {
+    const width = data.values[column].length;
+    const filled = new Set(cells.map((cell) => cell.axes[row] * width + cell.axes[column])).size;
+    const score = filled * filled / (data.values[row].length * width);
+    if (width <= MOST.columns && score > best.score) best = { rows: data.axes[row], columns: data.axes[column], score };
+  }));
+  return best;
 };
 
 // Filters of an address: the keys are axes with an "in-" before them.
@@ -91,7 +99,7 @@ const matrixView = (values) => {
     heatCell(found.get(row).get(column), [...filters, [rows, row], ...(rows === columns ? [] : [[columns, column]])])));
   const list = (axis, value) => link(value, { view: "list", ...asAddress([...filters, [axis, value]]) });
   const body = shown.rows.map((row, place) => el("tr", {}, el("th", { scope: "row" }, list(rows, row)),
-    grid[place].map((node) => td(node ?? el("span", {}, "")))));
+    grid[place].map((node) => td(node ?? el("span", {}, "\u00a0")))));
   roving(grid);
   const hidden = lines.length - shown.rows.length + heads.length - shown.columns.length;
   return [

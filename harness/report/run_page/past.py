@@ -27,6 +27,9 @@ MOST_LOOKED_AT = 60
 MOST_BYTES = 64 * 1024 * 1024
 """Size of a result.json up to which it is read."""
 
+MOST_TOGETHER = 4 * MOST_BYTES
+"""Bytes that are read of all; a run should not wait for the history of large ones."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRun:
@@ -99,9 +102,12 @@ def _others(directory: Path) -> Iterator[tuple[Path, RunResult]]:
     except OSError:
         return
     written = [(path.stat().st_mtime, path) for path in paths if size_of(path / RESULT) is not None]
+    left = MOST_TOGETHER
     for _, path in sorted(written, reverse=True)[:MOST_LOOKED_AT]:
-        if (size_of(path / RESULT) or 0) > MOST_BYTES:
+        size = size_of(path / RESULT) or 0
+        if size > min(MOST_BYTES, left):
             continue
+        left -= size
         try:
             yield path, results.read(path / RESULT)
         except InfrastructureError as error:
