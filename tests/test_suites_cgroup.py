@@ -85,9 +85,11 @@ def test_suite_passes(
     wanted = replace(CELL, cgroup=mode, runtime=runtime, **versions)
     project = matrix.load(ROOT / "matrix.yaml", known)
     work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"), workers=workers)
-    result = pipeline.evaluate(plan(wanted, project, known, ("cgroup",)), work, tmp_path / "cell")
+    planned = replace(plan(wanted, project, known, ("cgroup",)), cpus=workers)
+    result = pipeline.evaluate(planned, work, tmp_path / "cell")
 
     assert result.error is None
+    assert (tmp_path / "cell" / "groups.json").exists() == (workers > 1)
     assert failed(list(result.cases)) == {}
     assert len({case.nodeid for case in result.cases}) == len(result.cases)
     assert sum(case.outcome is Outcome.PASSED for case in result.cases) >= 35

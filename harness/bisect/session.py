@@ -15,7 +15,7 @@ from harness.bisect.verdicts import Verdicts
 from harness.errors import InfrastructureError
 from harness.model import Verdict
 
-__all__ = ["Progress", "Session", "place_of"]
+__all__ = ["SAMPLES", "Progress", "Session", "place_of"]
 
 SAMPLES = "samples"
 """Directory with the evidence of samples, below that of the bisection."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from harness import log
+from harness import log, machine
 from harness.bisect import journal
 from harness.bisect.drive import Driver, Files
 from harness.bisect.engine import Goal, Noise
@@ -20,6 +20,7 @@ from harness.bisect.oracle import Sample
 from harness.bisect.outcome import Bisection
 from harness.bisect.records import CONFIDENCE, TERMS, Begun
 from harness.bisect.repository import Repository, open_repository, reopen
+from harness.bisect.session import SAMPLES
 from harness.bisect.verdicts import Verdicts
 from harness.cli import output, project, settings
 from harness.cli.bisect_progress import watching
@@ -194,6 +195,9 @@ def _notes(repository: Repository, place: Place) -> tuple[str, ...]:
 
 def _resume(place: Place, directory: Path, jobs: int) -> None:
     with journal.resume(directory) as written:
+        # The journal is ours alone, so what still runs there is a dead harness's.
+        for left in directory.glob(f"{SAMPLES}/*/machine*"):
+            machine.clean(left)
         begun = written.state.begun
         repository = reopen(begun.repository, place.store, place.deadline)
         as_begun = Place(
