@@ -33,7 +33,7 @@ logger = log.get(__name__)
 KIND = "warm"
 """What the store calls a saved guest."""
 
-RECIPE = 4
+RECIPE = 5
 """Raised when what is saved changes in a way that the inputs do not show."""
 
 QUIET = 0.5
