@@ -130,6 +130,7 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
     files = {name: matrix.suite(name, catalog) for name in suites}
     arguments: dict[tuple[str, CgroupMode], tuple[str, ...]] = {}
     builds: dict[tuple[str, str | None, str | None, str | None], BuildRequest | None] = {}
+    kinds: dict[tuple[str, str], BuildRequest] = {}
     systemds: dict[str, BuildRequest | None] = {}
     images: dict[tuple[str, str], ImageSpec] = {}
     builder = Builder(matrix.defaults.builder)
@@ -144,7 +145,7 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
                 arguments[mode] = _arguments(cell, catalog)
             made = (cell.runtime, cell.runtime_version, cell.flavor, cell.go)
             if made not in builds:
-                builds[made] = _build(cell, matrix, catalog)
+                builds[made] = _build(cell, matrix, catalog, kinds)
             own = cell.systemd if cell.systemd_built else ""
             if own not in systemds:
                 systemds[own] = _systemd(cell, matrix, catalog)
@@ -217,24 +218,29 @@ def _systemd(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | Non
     )
 
 
-def _build(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
+def _build(
+    cell: Cell, matrix: Matrix, catalog: Catalog, kinds: dict[tuple[str, str], BuildRequest]
+) -> BuildRequest | None:
+    """The build of a cell's runtime; `kinds` remembers it by runtime and version, as many versions of Go may build it."""
     runtime = catalog.runtime(cell.runtime)
     if runtime.build is None:
         return None
     if cell.runtime_version is None or cell.go is None:
         raise UsageError(f"The cell {cell.id} needs a version of {cell.runtime} and of Go to build it.")
-    go = catalog.toolchains["go"]
-    return BuildRequest(
-        name=runtime.name,
-        version=cell.runtime_version,
-        rules=runtime.build,
-        source=source.choose(matrix.component_sources(cell.runtime, catalog), cell.runtime_version),
-        go=cell.go,
-        toolchain=ToolchainFile(
-            name=go.name, description=go.description, sources=matrix.toolchain_sources("go", catalog)
-        ),
-        builder=Builder(matrix.defaults.builder),
-    )
+    kind = (cell.runtime, cell.runtime_version)
+    if kind not in kinds:
+        go = catalog.toolchains["go"]
+        kinds[kind] = BuildRequest(
+            name=runtime.name,
+            version=cell.runtime_version,
+            rules=runtime.build,
+            source=source.choose(matrix.component_sources(cell.runtime, catalog), cell.runtime_version),
+            toolchain=ToolchainFile(
+                name=go.name, description=go.description, sources=matrix.toolchain_sources("go", catalog)
+            ),
+            builder=Builder(matrix.defaults.builder),
+        )
+    return replace(kinds[kind], go=cell.go)
 
 
 def explain(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 import trees
 from hypothesis import given
@@ -70,6 +71,7 @@ wishes = st.builds(
 )
 
 
+@hypothesis.settings(deadline=None)  # reading a command line takes long where other work goes on
 @given(wish=wishes, cases=st.lists(st.sampled_from(["a.py::b", "c.py::d[x y]", "e"]), unique=True).map(tuple))
 def test_the_line_of_a_cell_asks_for_the_same_again(
     here: Project, chosen: Settings, wish: Wanted, cases: tuple[str, ...]
@@ -89,6 +91,7 @@ def test_the_line_of_a_cell_asks_for_the_same_again(
         assert request.model_dump(exclude=same) == first.model_dump(exclude=same)
 
 
+@hypothesis.settings(deadline=None)  # reading a command line takes long where other work goes on
 @given(wish=wishes)
 def test_the_line_of_a_run_asks_for_the_same_again(here: Project, chosen: Settings, wish: Wanted) -> None:
     """A run's `command`, read by the program, is the same request."""
