@@ -185,7 +185,9 @@ def _decided(clone: Path, profile: str) -> str:
 @pytest.mark.guest
 @pytest.mark.slow
 @pytest.mark.timeout(3 * LIMIT)
-@pytest.mark.parametrize("name", ["semaphore", "travis", "github", "gitlab"])
+@pytest.mark.parametrize(
+    "name", ["semaphore", "travis", *(pytest.param(name, marks=pytest.mark.longer) for name in ("github", "gitlab"))]
+)
 def test_jobs_run_in_clean_clones_from_tests_to_gate(name: str, system: System) -> None:
     """All jobs of a change pass in order, and the gate's job has the results of both shards, merged, and lets it ship.
 
