@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import tempfile
+import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -115,7 +116,8 @@ def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVIC
     answer = _try(kernel, deadline)
     logger.info("accelerator: %s; %s", answer.name, answer.reason)
     state.mkdir(parents=True, exist_ok=True)
-    half = memory.with_name(f"{memory.name}.{os.getpid()}")
+    # Cells of one run probe at the same time, and those with other kernels have another answer.
+    half = memory.with_name(f"{memory.name}.{uuid.uuid4().hex}")
     half.write_text(json.dumps({"key": key, "answer": asdict(answer)}, indent=1) + "\n", encoding="utf-8")
     half.replace(memory)
     return answer

@@ -1,6 +1,7 @@
 """The choice of the accelerator: what KVM's device says, and what a kernel under it does."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,20 @@ def test_broken_memory(kernel: Path, tmp_path: Path, fake_qemu: FakeQemu) -> Non
     (tmp_path / "accelerator.json").write_text('{"key": ', encoding="utf-8")
 
     assert probe(kernel, tmp_path).name == "kvm"
+
+
+@needs_kvm
+def test_cells_that_probe_at_the_same_time(kernel: Path, tmp_path: Path, fake_qemu: FakeQemu) -> None:
+    """Each gets its answer, with another kernel another one, and nothing else is left than what is remembered."""
+    fake_qemu.behave(BOOTS)
+    kernels = [kernel.with_name(f"kernel-{number}") for number in range(16)]
+    for number, path in enumerate(kernels):
+        path.write_bytes(bytes([number]))
+    with ThreadPoolExecutor(max_workers=len(kernels)) as pool:
+        answers = list(pool.map(lambda path: probe(path, tmp_path / "state"), kernels))
+
+    assert {"kvm"} == {answer.name for answer in answers}
+    assert ["accelerator.json"] == [path.name for path in (tmp_path / "state").iterdir()]
 
 
 @pytest.mark.guest
