@@ -16,17 +16,24 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 FORMAT = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"
 
 
+_known: list[str] = []
+"""What `archive` has found in this process; each cell wants to know, and asking takes most of a second."""
+
+
 def archive(deadline: Deadline) -> str:
-    """The URI of the Debian archive that this computer's apt uses, with a trailing slash.
+    """The URI of the Debian archive that this computer's apt uses, with a trailing slash; it is looked for once.
 
     Raises:
         InfrastructureError: apt is not there or knows no Debian archive.
     """
+    if _known:
+        return _known[0]
     proc.require("apt-get", package="apt")
     listing = proc.run(["apt-get", "indextargets", "--format", FORMAT, "Identifier: Packages"], deadline=deadline)
     for line in listing.out.splitlines():
         origin, label, component, uri = line.split("|", 3)
         if (origin, label, component) == ("Debian", "Debian", "main"):
+            _known.append(uri)
             return uri
     raise InfrastructureError(
         "This computer's apt knows no Debian archive, so there is nowhere to take guest packages from.",

@@ -161,9 +161,10 @@ class Machine:
         quoted = shlex.quote(target)
         if source.is_dir():
             with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
-                proc.run(["tar", "-C", str(source), "-cf", archive.name, "."], deadline=deadline)
+                # An emulated processor unpacks in a fifth of the time in which it decrypts.
+                proc.run(["tar", "-C", str(source), "-I", "gzip -1", "-cf", archive.name, "."], deadline=deadline)
                 self.run(
-                    f"mkdir -p {quoted} && tar -C {quoted} --no-same-owner -xf -",
+                    f"mkdir -p {quoted} && tar -C {quoted} --no-same-owner -xzf -",
                     deadline=deadline,
                     stdin=Path(archive.name),
                 )
