@@ -223,9 +223,13 @@ def _lives(owner: str) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in ticks since boot; numbers of processes are used again, this is not."""
+    """When a process started, in ticks since boot; numbers of processes are used again, this is not.
+
+    None for one that has ended, even if nobody has asked yet how: its containers go on until they are removed.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return stat.rpartition(")")[2].split()[19]
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in {"Z", "X"} else fields[19]
