@@ -134,9 +134,10 @@ def _plain(truth: Truth) -> tuple[bool, int]:
 def large(draws: int) -> None:
     """5 % of results flipped, in a history of 75,000 commits with merges: there git needs the 16.2 tests of the paper.
 
-    The ends are not verified, as in robust-git-bisect, whose figures these are (29.66 runs, 99.54 %); confirmation
-    is included. The confidence is what each search is asked for; a search that is told the rates stops at it
-    exactly, so it has to be asked for more than the 99.5 % that are wanted.
+    The ends are not verified, as in robust-git-bisect, whose figures these are (29.66 runs, 99.54 %, told the
+    rate). It confirms nothing either; ours do, but for the last row. The confidence is what each search is asked
+    for; a search that is told the rates stops at it exactly, so it has to be asked for more than the 99.5 % that
+    are wanted.
     """
     history = merged(75_000, np.random.default_rng(SEED))
     drawn = [
@@ -150,13 +151,13 @@ def large(draws: int) -> None:
             f"5 % flips, 75,000 commits: {name}",
             f"{100 * right:.1f} % right, {mean(one.runs for one in found):.1f} tests",
         )
-    for settings in (Settings(noise=Noise.KNOWN, rates=(0.95, 0.05), confidence=0.997), Settings()):
+    rows = {
+        "told the rates": Settings(noise=Noise.KNOWN, rates=(0.95, 0.05), confidence=0.997),
+        "default": Settings(),
+        "default, not confirmed": Settings(confirmations=0),
+    }
+    for name, settings in rows.items():
         played = [play(case.truth(bad=0.95, good=0.05), replace(settings, verify_ends=False)) for case in drawn]
         text = f"{100 * share(played):.1f} % right, {boots(played):.1f} tests ({len(drawn)} draws)"
         met = share(played) >= 0.995 and boots(played) < 29.7
-        say(
-            f"5 % flips, 75,000 commits: {settings.noise.value}, confidence {settings.confidence}",
-            text,
-            "at least 99.5 %, below 29.7",
-            met=met,
-        )
+        say(f"5 % flips, 75,000 commits: {name}", text, "at least 99.5 %, below 29.7", met=met)
