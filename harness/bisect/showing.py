@@ -20,7 +20,7 @@ SHARED = ("kernel", "cgroup", "accelerator")
 METHOD = (
     "Each revision was built and laid over the same image, and a guest was booted for each sample.",
     "No verdict counts before the guest has proved that it runs that very build.",
-    "The ends, the first {new} commit and its parents were built from nothing.",
+    "The first {new} commit and its parents were built from nothing.",
 )
 
 
