@@ -31,9 +31,12 @@ def harness(runs: Path, *words: str) -> list[str]:
 
 
 @contextmanager
-def running(runs: Path, *words: str) -> Iterator[Running]:
+def running(runs: Path, *words: str, temporary: Path | None = None) -> Iterator[Running]:
     runs.mkdir(parents=True, exist_ok=True)
-    with (runs / "output").open("wb") as output, proc.start(harness(runs, *words), output=output) as process:
+    env = dict(os.environ)
+    if temporary is not None:
+        env |= {"TMPDIR": str(temporary), "XDG_RUNTIME_DIR": str(temporary)}
+    with (runs / "output").open("wb") as output, proc.start(harness(runs, *words), output=output, env=env) as process:
         yield process
 
 
@@ -60,11 +63,10 @@ def leftovers(runs: Path) -> list[str]:
 
 
 def surroundings() -> tuple[frozenset[str], ...]:
-    """Mounts, network namespaces, and the harness's temporary files of this computer."""
+    """Mounts and network namespaces of this computer."""
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
     spaces = Path("/run/netns")
-    temporary = (str(path) for path in Path(tempfile.gettempdir()).glob("harness-*"))
-    return frozenset(mounts), frozenset(map(str, spaces.iterdir()) if spaces.exists() else ()), frozenset(temporary)
+    return frozenset(mounts), frozenset(map(str, spaces.iterdir()) if spaces.exists() else ())
 
 
 def result_of(runs: Path) -> RunResult:
@@ -119,21 +121,33 @@ def run_exists(runs: Path) -> bool | None:
     return True if list(runs.glob("*/cells/*")) else None
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Where a run has its temporary files and sockets, which nobody else uses; sockets need a short path."""
+    with tempfile.TemporaryDirectory(prefix="own-", dir="/tmp") as name:
+        yield Path(name)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", [run_exists, qemu_runs, suites_begun])
 def test_interruption_leaves_nothing(
-    tmp_path: Path, bookworm: Image, moment: Callable[[Path], bool | None], number: signal.Signals
+    tmp_path: Path,
+    bookworm: Image,
+    temporary: Path,
+    moment: Callable[[Path], bool | None],
+    number: signal.Signals,
 ) -> None:
     """Ctrl-C or a termination signal at any moment: exit 130, a result that says so, nothing left behind."""
     deadline = Deadline.after(240, "interrupted run")
     before = surroundings()
-    with running(tmp_path, "run", "--cell", CELL) as process:
+    with running(tmp_path, "run", "--cell", CELL, temporary=temporary) as process:
         poll(lambda: moment(tmp_path), deadline, every=0.02)
         os.kill(process.pid, number)
         assert ExitCode.INTERRUPTED == process.wait(deadline.within(40, "end of the run"))
 
     assert result_of(tmp_path).interrupted
     assert [] == leftovers(tmp_path)
+    assert [] == list(temporary.rglob("*"))
     assert before == surroundings()
 
 
