@@ -164,9 +164,10 @@ def test_the_schema_describes_every_key() -> None:
     schema = matrix.schema()
     json.dumps(schema)
     assert list(schema["properties"]) == [
-        "version", "axes", "include", "exclude", "expectations", "profiles", "defaults", "suites", "sources", "toolchains"
+        "version", "axes", "include", "exclude", "expectations", "profiles", "defaults", "ci", "suites", "sources",
+        "toolchains",
     ]  # fmt: skip
-    for part in ("Axes", "Exclusion", "Expectation", "Profile", "Defaults", "SuiteSettings"):
+    for part in ("Axes", "Exclusion", "Expectation", "Profile", "Defaults", "Ci", "CiRun", "SuiteSettings"):
         bare = [key for key, value in schema["$defs"][part]["properties"].items() if "description" not in value]
         assert bare == [], part
     assert schema["$defs"]["Exclusion"]["properties"]["when"]["type"] == "string"
