@@ -5,13 +5,15 @@ cancellation of the whole run, so that Ctrl-C ends every wait in every thread.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent import futures
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from harness.errors import CancelledError, DeadlineError
 
-__all__ = ["Cancellation", "Deadline", "poll"]
+__all__ = ["Cancellation", "Deadline", "first_ended", "poll"]
 
 T = TypeVar("T")
 
@@ -114,3 +116,16 @@ def poll(attempt: Callable[[], T | None], deadline: Deadline, *, every: float = 
         if value is not None:
             return value
         deadline.pause(every)
+
+
+def first_ended(running: Collection[Future[T]]) -> set[Future[T]]:
+    """Wait until at least one of some futures has ended, and return those that have.
+
+    In slices, because Python handles a signal in the main thread, between two of its steps: one that arrives right
+    before a wait without end is handled after it, and Ctrl-C would end nothing (signal, "Execution of Python signal
+    handlers").
+    """
+    while True:
+        ended = futures.wait(running, timeout=SLICE, return_when=futures.FIRST_COMPLETED).done
+        if ended:
+            return ended

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from harness.bisect.records import Asked, Observed, Same
 from harness.bisect.verdicts import Verdicts
 from harness.errors import InfrastructureError
 from harness.model import Verdict
+from harness.wait import first_ended
 
 __all__ = ["SAMPLES", "Progress", "Session", "place_of"]
 
@@ -126,7 +127,7 @@ class Session:
                 if not running:
                     break
                 self._tell(tuple(running.values()))
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in first_ended(running):
                     asked = running.pop(future)
                     error = future.exception()
                     if error is None:

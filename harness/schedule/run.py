@@ -7,7 +7,7 @@ runs/<id>/result.json    written anew when a cell has ended, so that a run that 
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from harness.results import CellResult, RunResult
 from harness.schedule.board import Board, Slots, Task
 from harness.schedule.history import History
 from harness.schedule.request import REQUEST, Request
+from harness.wait import first_ended
 
 __all__ = ["RESULT", "Job", "run"]
 
@@ -179,7 +180,7 @@ class _Run:
                 if not self.interrupted:
                     for task in board.start(time.monotonic()):
                         running[pool.submit(self._calls[task.name])] = (task.name, time.monotonic())
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in first_ended(running):
                     name, began = running.pop(future)
                     board.end(name)
                     self._take(name, future, time.monotonic() - began)
