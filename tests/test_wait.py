@@ -24,6 +24,7 @@ def test_signals_are_handled_while_work_is_awaited() -> None:
         handled.set_result(None)
 
     def work() -> bool:
+        time.sleep(0.5)  # until the main thread waits
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
         ends = time.monotonic() + 20
         while not handled.done() and time.monotonic() < ends:
