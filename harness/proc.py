@@ -21,7 +21,7 @@ from harness import log
 from harness.errors import InfrastructureError
 from harness.wait import Deadline, poll
 
-__all__ = ["CommandError", "Done", "Running", "environment", "interact", "require", "run", "start"]
+__all__ = ["CommandError", "Done", "Running", "environment", "interact", "process_started", "require", "run", "start"]
 
 logger = log.get(__name__)
 
@@ -296,3 +296,14 @@ def _sink(output: Path | None) -> Iterator[IO[bytes]]:
 
 def _text(file: IO[bytes]) -> str:
     return file.read().decode(errors="replace")
+
+
+def process_started(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); None if it is not running."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command's name is in parentheses and may hold anything, parentheses too.
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in {"Z", "X"} else int(fields[19])

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness import proc
-from harness.machine.directory import Place, Record, boot_id, process_started
+from harness.machine.directory import Place, Record, boot_id
 from harness.model import Cell, CgroupMode
+from harness.proc import process_started
 from harness.results import CaseResult
 from harness.suite import cases_of, read_report
 from harness.wait import Deadline

@@ -17,9 +17,9 @@ from harness.accel import Accelerator
 from harness.errors import DeadlineError, InfrastructureError
 from harness.image import Image, ImageSpec
 from harness.machine import GuestLostError, Machine
-from harness.machine.directory import Place, Record, process_started
+from harness.machine.directory import Place, Record
 from harness.model import CgroupMode
-from harness.proc import CommandError
+from harness.proc import CommandError, process_started
 from harness.qemu import MachineSpec
 from harness.store import Store
 from harness.wait import Deadline, poll

@@ -24,6 +24,7 @@ from harness.build.environment import KIND as ENVIRONMENT
 from harness.build.environment import TREE
 from harness.build.spec import Command
 from harness.errors import InfrastructureError
+from harness.proc import process_started
 from harness.store import Artifact, Store, locked
 from harness.wait import Deadline, poll
 
@@ -214,22 +215,10 @@ def _remove(client: "DockerClient", name: str) -> None:
 
 
 def _ourselves() -> str:
-    return f"{os.getpid()}:{_started(os.getpid())}"
+    return f"{os.getpid()}:{process_started(os.getpid())}"
 
 
 def _lives(owner: str) -> bool:
+    """Whether the harness of a container runs; one that was killed does not, even before its parent has noticed."""
     pid, _, started = owner.partition(":")
-    return pid.isdigit() and _started(int(pid)) == started
-
-
-def _started(pid: int) -> str | None:
-    """When a process started, in ticks since boot; numbers of processes are used again, this is not.
-
-    None for one that has ended, even if nobody has asked yet how: its containers go on until they are removed.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in {"Z", "X"} else fields[19]
+    return pid.isdigit() and str(process_started(int(pid))) == started

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InfrastructureError
+from harness.proc import process_started
 from harness.qemu import MachineSpec
 
-__all__ = ["Place", "Record", "Saved", "process_started", "short_directory", "ssh_config"]
+__all__ = ["Place", "Record", "Saved", "short_directory", "ssh_config"]
 
 LONGEST = 40
 """Bytes of a parent directory below which a socket's path is still short enough."""
@@ -189,17 +190,6 @@ def new_record(spec: MachineSpec, sockets: Path) -> Record:
 def boot_id() -> str:
     """A number for this boot of the computer, see random(4)."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def process_started(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); None if it is not running."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The command's name is in parentheses and may hold anything, parentheses too.
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in {"Z", "X"} else int(fields[19])
 
 
 def short_directory() -> Path:

@@ -229,7 +229,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
         with ExitStack() as attempt:
             sink = attempt.enter_context(place.qemu_log.open("ab"))
             running = attempt.enter_context(proc.start(command, output=sink, pass_fds=inherited))
-            started = places.process_started(running.pid)
+            started = proc.process_started(running.pid)
             replace(record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(place)
             monitor = _monitor(running, sockets / "qmp", place.events, deadline)
             if monitor is not None:
