@@ -1,10 +1,15 @@
 """The parts of the suites' library that need no guest: what it reads, and what it asks a runtime for."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from suites.lib.cgroups import Hierarchies, parse_places
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.nspawn import Nspawn
+from suites.lib.rootfs import Rootfs
 from suites.lib.runc import Runc, bundle_config
 from suites.lib.runtime import MIB, Mount, Spec
 
@@ -79,6 +84,32 @@ def test_command_that_failed_says_where_and_why() -> None:
     """The message has the script's first line, the status, and what was said."""
     with pytest.raises(CommandFailedError, match=r"`mount x` ended with status 3 in the guest:\nsaid so"):
         Guest(Here(rc=3)).do("\nmount x\nmore\n")
+
+
+class BusyMount:
+    """Runs a script on this computer, in a mount namespace where its argument is a mount that is busy for half a second."""
+
+    rc, stdout, stderr = -1, "", ""
+
+    def run(self, _: str, script: str, directory: str) -> "BusyMount":
+        """Run it."""
+        busy = 'mkdir "$1" && mount -t tmpfs harness "$1" && { (cd "$1" && exec sleep 0.5) & } && sleep 0.1\n'
+        argv = ("unshare", "--mount", "sh", "-c", busy + script, "sh", directory)
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
+        self.rc, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
+        return self
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root may mount.")
+def test_root_file_system_that_is_busy_for_a_moment_is_removed(tmp_path: Path) -> None:
+    """A mount that a process still uses when the container is gone is tried again; nothing of it is left."""
+    host = BusyMount()
+
+    Rootfs(Guest(host), str(tmp_path), "252").remove("pod")
+
+    assert host.rc == 0, host.stderr
+    assert "busy" in host.stderr
+    assert not (tmp_path / "pod").exists()
 
 
 def test_scopes_are_named_as_each_runtime_does() -> None:

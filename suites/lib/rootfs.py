@@ -66,10 +66,21 @@ ln -sf harness.target default.target
 GONE = r"""
 for directory; do
     [ -d "$directory" ] || continue
-    [ ! -d "$directory/root/etc" ] || umount "$directory/root" || exit
-    umount "$directory" 2>/dev/null
-    rmdir "$directory" || exit
+    n=30
+    until
+        [ ! -d "$directory/root/etc" ] || umount "$directory/root"
+        umount "$directory"
+        rmdir "$directory"
+    do
+        [ $((n -= 1)) -gt 0 ] || exit
+        sleep 0.1
+    done
 done
+"""
+"""Unmounts and removes the directories.
+
+The kernel takes the copies of a mount away some time after the last process of their namespace has ended, and a
+copy that is in use makes the mount itself busy (mount_namespaces(7), propagation): so it is tried for three seconds.
 """
 
 
