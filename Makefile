@@ -7,12 +7,13 @@ UV := $(BIN)/uv
 PROFILE := quick
 ARGS :=
 
-.PHONY: help run test lint format bench docs deps lock clean
+.PHONY: help run test lint format mutants bench docs deps lock clean
 
 help:
 	@echo "make run     build, boot and test the cells of a profile (PROFILE=quick)"
 	@echo "make test    the tests of the harness itself; they boot real guests"
 	@echo "make lint    ruff, mypy --strict, import-linter, shellcheck"
+	@echo "make mutants does each case of the suites fail in a guest that is broken?"
 	@echo "make bench   figures of speed, beside those of others"
 	@echo "make docs    the documentation as HTML in docs/_build"
 	@echo "make deps    what the others need: distribution packages and a virtual environment"
@@ -29,11 +30,14 @@ lint: deps
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	shellcheck ci/in-debian ci/install-deps ci/release-gate ci/run-shard ci/with-docker ci/with-make .ci/run tests/ci_doubles/*
+	shellcheck suites/mutants.sh ci/in-debian ci/install-deps ci/release-gate ci/run-shard ci/with-docker ci/with-make .ci/run tests/ci_doubles/*
 
 format: deps
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+mutants: deps
+	ci/with-docker $(BIN)/python -m tests.mutants $(ARGS)
 
 bench: deps
 	ci/with-docker $(BIN)/python -m bench

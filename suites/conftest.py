@@ -6,12 +6,13 @@
 import os
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from suites.lib.cgroups import Hierarchies
-from suites.lib.guest import Guest, Host
+from suites.lib.guest import CommandFailedError, Guest, Host
 from suites.lib.leftovers import Leftovers
 from suites.lib.rootfs import Rootfs
 from suites.lib.runtime import Runtime
@@ -33,10 +34,23 @@ class Cell(Protocol):
         """Name of the runtime under test."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the suites."""
+    parser.addoption("--break", metavar="FILE", help="Run this shell script in the guest first: what is wrong then?")
+
+
 @pytest.fixture(scope="session")
-def guest(host: Host) -> Guest:
+def guest(host: Host, request: pytest.FixtureRequest) -> Guest:
     """The guest's shell."""
-    return Guest(host)
+    guest = Guest(host)
+    script = request.config.getoption("--break", None)
+    if script:
+        try:
+            guest.do(Path(script).read_text(encoding="utf-8"))
+        except CommandFailedError as error:
+            # Else every case would fail, and seem to have noticed what is broken.
+            pytest.exit(f"--break {script}: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+    return guest
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,54 @@
+# shellcheck shell=sh disable=SC2016
+# What the scripts of mutants.yaml may use; it is put before each of them, and runs in the guest.
+
+# wrap PROGRAM SCRIPT: the script runs in place of the program, which it finds as "$real".
+wrap() {
+    path=$(command -v "$1") && mkdir -p "/usr/local/lib/real" && mv "$path" "/usr/local/lib/real/$1" || exit
+    printf '#!/bin/sh\nreal=/usr/local/lib/real/%s\n%s\n' "$1" "$2" >"$path" && chmod 0755 "$path" || exit
+}
+
+# without PROGRAM PATTERN: arguments that match are lost.
+without() {
+    wrap "$1" 'for word; do shift; case $word in '"$2"') ;; *) set -- "$@" "$word" ;; esac; done; exec "$real" "$@"'
+}
+
+# instead PROGRAM PATTERN WORD: WORD takes the place of each argument that matches.
+instead() {
+    wrap "$1" 'for word; do shift; case $word in '"$2"') set -- "$@" "'"$3"'" ;; *) set -- "$@" "$word" ;; esac; done
+exec "$real" "$@"'
+}
+
+# with PROGRAM WORD: the program gets one more argument, the first.
+with() {
+    wrap "$1" 'exec "$real" "'"$2"'" "$@"'
+}
+
+# config SED: runc reads a config.json that was changed.
+config() {
+    wrap runc 'before=
+for word; do [ "$before" != --bundle ] || sed -i '"'$1'"' "$word/config.json"; before=$word; done
+exec "$real" "$@"'
+}
+
+# started SCRIPT: it runs right after the start of a container; "$pid" is its first process, "$scope" its scope, "$main"
+# the scope's directory in the hierarchy in which systemd keeps its units, "$inner" that of the container in it.
+started() {
+    after='
+scope=$(sed -n "s#.*:\(name=systemd\)\?:/machine.slice/\([^/]*\).*#\2#p" "/proc/$pid/cgroup" | head -n 1)
+main=/sys/fs/cgroup/systemd
+[ -d $main ] || main=/sys/fs/cgroup
+main=$main/machine.slice/$scope inner=$main
+[ ! -d "$main/payload" ] || inner=$main/payload
+{ '"$1"'
+} >/dev/null 2>&1 </dev/null
+exit 0'
+    wrap machinectl '"$real" "$@" || exit
+case $* in show*Leader*) ;; *) exit 0 ;; esac
+pid=$("$real" "$@")'"$after"
+    [ -x /usr/local/sbin/runc ] || return 0
+    wrap runc '"$real" "$@"
+code=$? before= file=
+for word; do [ "$before" != --pid-file ] || file=$word; before=$word; done
+[ -n "$file" ] && [ $code -eq 0 ] || exit $code
+pid=$(cat "$file")'"$after"
+}
