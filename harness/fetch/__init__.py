@@ -1,0 +1,11 @@
+"""Download of one file, verified before anybody can see it, and safe unpacking of archives.
+
+A broken connection is taken up where it broke (Range with If-Range), a wrong digest never gets the
+file's name, and unpacking cannot write or point outside its directory.
+"""
+
+from harness.fetch.archives import unpack
+from harness.fetch.files import FileSink, download
+from harness.fetch.streams import ATTEMPTS, CHUNK, Progress, Sink, stream
+
+__all__ = ["ATTEMPTS", "CHUNK", "FileSink", "Progress", "Sink", "download", "stream", "unpack"]

@@ -1,0 +1,247 @@
+"""Download of one file: whatever the server does, what arrives is the file from its beginning to its end, once.
+
+A broken connection is taken up where it broke (Range with If-Range); where the file has changed meanwhile, or the
+server cannot go on, it begins anew. A `Sink` takes the bytes while they come.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import requests
+import urllib3
+
+from harness import log
+from harness.errors import InfrastructureError, UsageError
+from harness.wait import Deadline
+
+__all__ = ["ATTEMPTS", "CHUNK", "Progress", "Sink", "stream"]
+
+logger = log.get(__name__)
+
+ATTEMPTS = 6
+"""How often one download is taken up again, in a row, without getting on."""
+
+ADVANCE = 1 << 20
+"""Bytes after which a download has got on, so that the attempts are counted anew."""
+
+TIMEOUT = 30.0
+"""Longest silence of a server, in seconds."""
+
+CHUNK = 1 << 16
+"""Bytes read at once; so many at most are sent twice when a connection breaks."""
+
+PROGRESS = 5.0
+"""Seconds between two lines of progress in the log."""
+
+BUSY = (429, 500, 502, 503, 504)
+"""Answers of a server that may have another one later; its wish to wait for an hour is not heard."""
+
+BROKEN = (
+    requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError, urllib3.exceptions.HTTPError,
+)  # fmt: skip
+"""What requests raises for a connection that cannot be made or breaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a download is.
+
+    Attributes:
+        received: Bytes that are here.
+        total: Bytes of the whole file, or None if the server does not say.
+        rate: Bytes in a second, since the download began.
+        left: Seconds until the end at this rate, or None where nobody can know.
+    """
+
+    received: int
+    total: int | None
+    rate: float
+    left: float | None
+
+    def __str__(self) -> str:
+        size = f"{self.received / 1e6:.1f}" + (f" of {self.total / 1e6:.1f}" if self.total is not None else "")
+        left = f", {self.left:.0f} s left" if self.left is not None else ""
+        return f"{size} MB at {self.rate / 1e6:.1f} MB/s{left}"
+
+
+class Sink(Protocol):
+    """Takes the content of one download, in order and once."""
+
+    def restart(self) -> None:
+        """Forget what came so far: the file comes again from its beginning."""
+
+    def write(self, chunk: bytes, /) -> None:
+        """Take the next bytes."""
+
+
+def stream(url: str, sink: Sink, deadline: Deadline, *, progress: Callable[[Progress], None] | None = None) -> None:
+    """Give the content of `url` to a sink while it comes; after a broken connection go on from where it broke.
+
+    Args:
+        url: An http, https or file address.
+        sink: Takes the content. It is told to restart where the file has changed, or the server cannot go on.
+        deadline: When to give up.
+        progress: Called after each chunk; None for a line in the log now and then.
+
+    Raises:
+        UsageError: The server says that there is no such file, or the address is none.
+        InfrastructureError: No connection, the server refuses, or it broke `ATTEMPTS` times without getting on.
+        DeadlineError: It took too long.
+    """
+    logger.info("download: %s", url)
+    flow = _Flow(url=url, sink=sink, deadline=deadline, tell=progress or _Told())
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        _copy(Path(unquote(parts.path)), flow)
+        return
+    with requests.Session() as session:
+        _persist(session, flow)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Flow:
+    """One download on its way to its sink.
+
+    Attributes:
+        received: Bytes that the sink has.
+        furthest: The most that it ever had.
+        validator: What the server calls the content that it has; None if nobody knows whether a rest belongs to it.
+    """
+
+    url: str
+    sink: Sink
+    deadline: Deadline
+    tell: Callable[[Progress], None]
+    received: int = 0
+    furthest: int = 0
+    validator: str | None = None
+    begin: float = field(default_factory=time.monotonic)
+    fresh: int = 0
+
+    def restart(self) -> None:
+        if self.received:
+            self.sink.restart()
+            self.received = 0
+
+    def take(self, chunks: Iterator[bytes], total: int | None) -> None:
+        for chunk in chunks:
+            self.sink.write(chunk)
+            self.received += len(chunk)
+            self.fresh += len(chunk)
+            self.deadline.check()
+            rate = self.fresh / max(time.monotonic() - self.begin, 1e-6)
+            left = (total - self.received) / rate if total is not None and rate else None
+            self.tell(Progress(received=self.received, total=total, rate=rate, left=left))
+
+    def advanced(self) -> bool:
+        """Whether the last attempt got on."""
+        ahead = self.received - self.furthest
+        self.furthest = max(self.furthest, self.received)
+        return ahead >= ADVANCE
+
+
+class _Told:
+    """Writes progress to the log, but not all of it."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() - self._last > PROGRESS:
+            self._last = time.monotonic()
+            logger.info("download: %s", progress)
+
+
+def _copy(path: Path, flow: _Flow) -> None:
+    """A file of this computer as a download."""
+    try:
+        with path.open("rb") as file:
+            flow.take(iter(lambda: file.read(CHUNK), b""), os.fstat(file.fileno()).st_size)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise UsageError(f"There is no such file: {path}.") from error
+    except PermissionError as error:
+        raise UsageError(f"The file {path} may not be read.") from error
+
+
+def _persist(session: requests.Session, flow: _Flow) -> None:
+    failures = 0
+    while True:
+        try:
+            reason = _attempt(session, flow)
+        except BROKEN as error:
+            reason = _reason(error)
+        except requests.RequestException as error:
+            raise UsageError(f"The address {flow.url} cannot be downloaded: {error}.") from error
+        if not reason:
+            return
+        failures = 1 if flow.advanced() else failures + 1
+        logger.info("download broke after %d bytes (%s): %s", flow.received, reason, flow.url)
+        if failures == ATTEMPTS:
+            break
+        flow.deadline.pause(min(2.0, 0.2 * 2 ** (failures - 1)))
+    host = urlsplit(flow.url).hostname
+    raise InfrastructureError(
+        f"The download of {flow.url} broke {ATTEMPTS} times; the last reason was: {reason}.",
+        hint=f"Is there a network, and is {host} reached directly or by the proxy in `https_proxy`?",
+    )
+
+
+def _attempt(session: requests.Session, flow: _Flow) -> str:
+    """Ask once for what is missing; the answer is empty, or why it is not all there."""
+    headers = {"Accept-Encoding": "identity"}
+    begin = flow.received if flow.validator else 0
+    if begin:
+        headers |= {"Range": f"bytes={begin}-", "If-Range": flow.validator or ""}
+    timeout = max(1.0, min(TIMEOUT, flow.deadline.remaining))
+    with session.get(flow.url, headers=headers, stream=True, timeout=timeout) as response:
+        code = response.status_code
+        if code in BUSY:
+            return f"HTTP {code} {response.reason}"
+        if begin and code == requests.codes.requested_range_not_satisfiable:
+            flow.validator = None
+            return "the server's file ends before what is here of it"
+        _check_status(flow.url, response)
+        if code == requests.codes.partial_content and not _continues(response, begin):
+            flow.validator = None
+            return "the server sent another part than was asked for"
+        if code == requests.codes.ok:
+            flow.restart()
+        flow.validator = _validator(response)
+        length = response.headers.get("Content-Length")
+        flow.take(response.iter_content(CHUNK), flow.received + int(length) if length else None)
+    return ""
+
+
+def _check_status(url: str, response: requests.Response) -> None:
+    code = response.status_code
+    if code in {requests.codes.not_found, requests.codes.gone}:
+        raise UsageError(
+            f"The server has no such file: {url} (HTTP {code}).",
+            hint="Check the version that was asked for; the server may have dropped old ones.",
+        )
+    if code not in {requests.codes.ok, requests.codes.partial_content}:
+        raise InfrastructureError(f"The server did not send {url}: HTTP {code} {response.reason}.")
+
+
+def _validator(response: requests.Response) -> str | None:
+    """What If-Range may name: a strong ETag, else the date of the last change."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
+
+
+def _continues(response: requests.Response, size: int) -> bool:
+    """Whether a part that was sent is the rest from `size` on."""
+    return size > 0 and response.headers.get("Content-Range", "").startswith(f"bytes {size}-")
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, which says more than requests' wrapping of it."""
+    inner: BaseException = error
+    while (deeper := inner.__cause__ or inner.__context__) is not None:
+        inner = deeper
+    return str(inner) or type(inner).__name__
