@@ -100,9 +100,12 @@ def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadlin
         case "debian":
             return _resolve_debian(name, rule, version, store, deadline)
         case "tarball":
+            exact = rule.exact or version
+            if not compare(exact, "==", version):
+                raise UsageError(f"There is no {name} {version}; the version in {_place(rule)} is {exact}.")
             identity = f"tarball:sha256:{rule.sha256}"
-            files = {_filled(rule.tarball, version): (version, str(rule.sha256))}
-            return Release(name=name, version=version, identity=identity, rule=rule, files=files)
+            files = {_filled(rule.tarball, exact): (exact, str(rule.sha256))}
+            return Release(name=name, version=exact, identity=identity, rule=rule, files=files)
 
 
 def install(release: Release, store: Store, deadline: Deadline) -> Toolchain:

@@ -224,7 +224,7 @@ def test_an_interrupted_environment_leaves_nothing(
 def test_a_recipe_that_does_not_exist_is_told() -> None:
     """The sentence names those that exist, and a module that is no recipe is none."""
     for name in ("no-such", "container"):
-        with pytest.raises(ConfigError, match=f"no recipe `{name}`; known are go"):
+        with pytest.raises(ConfigError, match=f"no recipe `{name}`; known are autotools, go"):
             build.recipe(name)
 
 

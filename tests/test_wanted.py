@@ -43,6 +43,9 @@ def chosen(here: Project) -> Settings:
     )  # fmt: skip
 
 
+MANY = {"select": "select", "cases": "case", "sets": "sets", "arguments": "arguments"}
+
+
 def pasted(line: str) -> tuple[Path, Wanted]:
     """The matrix and the wish that the program reads from a command line."""
     program, *words = shlex.split(line)
@@ -53,7 +56,7 @@ def pasted(line: str) -> tuple[Path, Wanted]:
     assert verb == "run"
     read = command.commands["run"].make_context("run", rest, parent=outer).params  # type: ignore[attr-defined]
     names = ("cell", "profile", "shard", "suites", "builder", "multiply", "fresh")
-    many = {"select": read["select"], "cases": read["case"], "arguments": read["arguments"]}
+    many = {name: read[option] for name, option in MANY.items()}
     return outer.params["matrix_file"], Wanted(
         **{name: read[name] for name in names}, **{name: tuple(value or ()) for name, value in many.items()}
     )
@@ -67,6 +70,7 @@ wishes = st.builds(
     builder=st.sampled_from([None, "docker", "host"]),
     multiply=st.integers(1, 3),
     fresh=st.booleans(),
+    sets=st.sampled_from([(), ("runtime.rkt.source=/a b", "systemd.source=git@example.org:x#v1")]),
     arguments=st.lists(st.sampled_from(["-k", "a b", "--", "-x", "it's", "--fresh", "{}"]), max_size=3).map(tuple),
 )
 

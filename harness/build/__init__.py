@@ -16,16 +16,28 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from harness import source, toolchain
-from harness.build import container, environment, host, worktree
+from harness.build import container, environment, handover, host, worktree
 from harness.build.container import Bind, prune_images
-from harness.build.spec import Builder, BuildError, BuildSpec, Command, Places, Recipe
+from harness.build.spec import Builder, BuildError, BuildSpec, Command, Handed, Places, Recipe
 from harness.catalog import Fixup, Options
-from harness.errors import ConfigError
+from harness.errors import ConfigError, InfrastructureError
 from harness.model import VersionRange
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
-__all__ = ["KIND", "LOG", "BuildError", "BuildSpec", "Builder", "build", "find", "inputs", "prune_images", "recipe"]
+__all__ = [
+    "KIND",
+    "LOG",
+    "BuildError",
+    "BuildSpec",
+    "Builder",
+    "Handed",
+    "build",
+    "find",
+    "inputs",
+    "prune_images",
+    "recipe",
+]
 
 KIND = "build"
 
@@ -71,7 +83,22 @@ def inputs(spec: BuildSpec) -> dict[str, Any]:
         "options": _fitting(spec, spec.rules.options),
         "fixups": _fitting(spec, spec.rules.fixups),
         "output": spec.rules.output,
+        **_further(spec),
     }
+
+
+def _further(spec: BuildSpec) -> dict[str, Any]:
+    """What only some components have; a key that says nothing would change the hashes of all the others."""
+    rules, kind = spec.rules, spec.kind
+    facts = {
+        "flavor": spec.flavor,
+        "systemd": [spec.systemd.version, spec.systemd.revision.identity] if spec.systemd else None,
+        "flavor options": _fitting(spec, kind.options),
+        "targets": list(rules.targets),
+        "variables": dict(rules.variables),
+        "outputs": [output.model_dump(mode="json") for output in (*rules.outputs, *kind.outputs)],
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _fitting(spec: BuildSpec, items: tuple[Options, ...] | tuple[Fixup, ...]) -> list[Any]:
@@ -134,17 +161,25 @@ def _made(job: "Job", store: Store, deadline: Deadline, scratch: Path | None) ->
         name = f"{job.spec.name}-{_environment_key(job)[:12]}"
         work = scratch or stack.enter_context(worktree.free(name, store, deadline))
         tree = work / job.recipe.source_place(job.spec)
-        worktree.fill(work, tree, job.spec, store, job.log, deadline)
+        _prepare(job, work, tree, store, deadline)
         try:
             _run(job, work, store, deadline)
         except BuildError as error:
             with job.log.open("a", encoding="utf-8") as file:
                 file.write(f"# once more, without what earlier builds left: {str(error).splitlines()[0]}\n")
-            worktree.clean(work, tree)
+            worktree.clean(work, tree, whole=job.recipe.IN_SOURCE)
+            if job.recipe.IN_SOURCE:
+                _prepare(job, work, tree, store, deadline)
             shutil.rmtree(job.files)
             job.files.mkdir()
             _run(job, work, store, deadline)
     return job.recipe.finish(job.spec, job.files)
+
+
+def _prepare(job: "Job", work: Path, tree: Path, store: Store, deadline: Deadline) -> None:
+    """Bring a worktree's source to the revision, and put beside it what the build is given."""
+    worktree.fill(work, tree, job.spec, store, job.log, deadline)
+    handover.hand_over(work, job.spec, store, job.log, deadline)
 
 
 def _run(job: "Job", work: Path | None, store: Store, deadline: Deadline) -> None:
@@ -188,6 +223,11 @@ class Job:
 def _in_container(job: Job, work: Path | None, store: Store, deadline: Deadline) -> int:
     spec = job.spec
     further = job.recipe.packages(spec)
+    if spec.kind.network:
+        raise InfrastructureError(
+            f"The build of {spec.title} downloads something, and containers of builds have no network.",
+            hint="Build on this computer, with `--builder host`.",
+        )
     if work is None:
         outside = source.checkout(spec.source, spec.revision, store, deadline).path
         code = Bind(outside=outside, inside=INSIDE / "work" / job.recipe.source_place(spec))

@@ -11,10 +11,11 @@ from pathlib import Path, PurePosixPath
 from harness.build.spec import BuildSpec, Command, Places
 from harness.errors import ConfigError
 
-__all__ = ["INCREMENTAL", "REVISION", "commands", "finish", "packages", "source_place"]
+__all__ = ["INCREMENTAL", "IN_SOURCE", "REVISION", "commands", "finish", "packages", "source_place"]
 
 REVISION = 1
 INCREMENTAL = False
+IN_SOURCE = False
 
 STATIC_TAGS = ("netgo", "osusergo")
 """Go's own resolver and user database instead of the C library's, which load plugins and cannot be static."""

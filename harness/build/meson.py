@@ -15,10 +15,22 @@ from harness.build.spec import BuildSpec, Command, Places
 from harness.model import VersionRange
 from harness.source import tree_digest
 
-__all__ = ["CONTENT", "INCREMENTAL", "REVISION", "STAMP", "commands", "finish", "packages", "source_place", "stamp"]
+__all__ = [
+    "CONTENT",
+    "INCREMENTAL",
+    "IN_SOURCE",
+    "REVISION",
+    "STAMP",
+    "commands",
+    "finish",
+    "packages",
+    "source_place",
+    "stamp",
+]
 
 REVISION = 1
 INCREMENTAL = True
+IN_SOURCE = False
 
 CONTENT = "content"
 """Key of a manifest: digest of the output with the revision blanked out; equal for equal code."""

@@ -6,12 +6,13 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from harness.catalog import Build, Environment, Source
+from harness.catalog import Build, Environment, Flavor, Source
 from harness.errors import InfrastructureError
+from harness.model import VersionRange
 from harness.source import Revision
 from harness.toolchain import Release
 
-__all__ = ["BuildError", "BuildSpec", "Builder", "Command", "Places", "Recipe"]
+__all__ = ["BuildError", "BuildSpec", "Builder", "Command", "Handed", "Places", "Recipe"]
 
 
 class Builder(StrEnum):
@@ -21,6 +22,26 @@ class Builder(StrEnum):
     """In a container without network, on a Debian tree of the release that the runtime's file names."""
     HOST = "host"
     """On this computer, with what is installed there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """Source code of systemd that a build is given to make a part of its output from.
+
+    Attributes:
+        version: Its version: "252", "v252".
+        source: Where it comes from.
+        revision: Which code.
+    """
+
+    version: str
+    source: Source
+    revision: Revision
+
+    @property
+    def number(self) -> str:
+        """The first number of its version: "252"."""
+        return self.version.removeprefix("v").partition(".")[0].partition("-")[0].partition("~")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +56,8 @@ class BuildSpec:
         revision: Which code; resolved from `source`.
         toolchain: With which toolchain, or None where the environment's compiler does it all.
         builder: Where.
+        flavor: In which of the component's flavors, or None where it has none.
+        systemd: The systemd that a part of the output is made from, or None.
     """
 
     name: str
@@ -44,6 +67,8 @@ class BuildSpec:
     revision: Revision
     toolchain: Release | None
     builder: Builder = Builder.DOCKER
+    flavor: str | None = None
+    systemd: Handed | None = None
 
     @property
     def environment(self) -> Environment:
@@ -51,10 +76,25 @@ class BuildSpec:
         return self.rules.environment(self.version)
 
     @property
+    def kind(self) -> Flavor:
+        """What is different in the build of its flavor; nothing for a component without flavors."""
+        return self.rules.flavors.get(self.flavor or "", Flavor())
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of the knowledge file that its version and flavor get; the last value of one counts."""
+        wanted: dict[str, str] = {}
+        for options in (*self.rules.options, *self.kind.options):
+            if VersionRange(options.versions).holds(self.version):
+                wanted |= options.set
+        return wanted
+
+    @property
     def title(self) -> str:
         """What is built with what, for people: "runc 1.1.5 with go 1.27.3"."""
+        flavor = f"/{self.flavor}" if self.flavor else ""
         tool = f" with {self.toolchain.name} {self.toolchain.version}" if self.toolchain else ""
-        return f"{self.name} {self.version}{tool}"
+        return f"{self.name} {self.version}{flavor}{tool}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +139,12 @@ class Recipe(Protocol):
     Attributes:
         REVISION: Raised when the recipe's output changes; goes in hashes.
         INCREMENTAL: Whether it builds in a worktree, where it finds what an earlier build of another revision left.
+        IN_SOURCE: Whether it writes among the source files, so that a build from nothing needs those anew.
     """
 
     REVISION: int
     INCREMENTAL: bool
+    IN_SOURCE: bool
 
     def packages(self, spec: BuildSpec) -> tuple[str, ...]:
         """Packages that the environment needs beside those of the knowledge file."""

@@ -30,11 +30,13 @@ def free(name: str, store: Store, deadline: Deadline) -> Iterator[Path]:
                 return
 
 
-def clean(directory: Path, tree: Path) -> None:
-    """Remove everything from a worktree but the source in it."""
+def clean(directory: Path, tree: Path, *, whole: bool = False) -> None:
+    """Remove everything from a worktree but the source in it; with `whole` that too, and what is known about it."""
     for path in directory.iterdir():
-        if path.is_dir() and path != tree:
+        if path.is_dir() and (whole or path != tree):
             shutil.rmtree(path)
+        elif whole and not path.is_dir():
+            path.unlink()
 
 
 def fill(directory: Path, tree: Path, spec: BuildSpec, store: Store, log: Path, deadline: Deadline) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 from pydantic import ConfigDict, Field
 
 from harness import yamlfile
-from harness.catalog.building import Build, Environment, Fixup, Options, Range, Source, Toolchain
+from harness.catalog.building import Build, Environment, Fixup, Flavor, Options, Output, Range, Source, Toolchain
 from harness.errors import ConfigError, UsageError
 from harness.model import CgroupMode, VersionRange
 from harness.yamlfile import FileModel
@@ -26,7 +26,9 @@ __all__ = [
     "Distro",
     "Environment",
     "Fixup",
+    "Flavor",
     "Options",
+    "Output",
     "Runtime",
     "Source",
     "SuiteFile",
@@ -57,12 +59,14 @@ class Runtime(KnowledgeFile):
     """harness/runtimes/NAME.yaml: a container runtime under test.
 
     Attributes:
-        command: Its executable in the guest; with `--version` it says what it is.
+        command: Its executable in the guest.
+        version: Arguments with which it says what it is.
         flavors: Variants that it is built in; the first is the default.
         build: How it is built, or None where it comes with the image (nspawn is a part of systemd).
     """
 
     command: str
+    version: tuple[str, ...] = ("--version",)
     flavors: tuple[str, ...] = ()
     build: Build | None = None
 
@@ -79,16 +83,47 @@ class Channel(FileModel):
     systemd: str
 
 
+class Numbered(FileModel):
+    """The part of a release's entry in images/NAME/releases.yaml that the matrix needs.
+
+    Attributes:
+        channel: Its release stream.
+        version: Its number.
+        systemd: Major version of the systemd in it, or None where nobody knows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    channel: str
+    version: str
+    systemd: str | None = None
+
+
+class Releases(FileModel):
+    """images/NAME/releases.yaml: releases that have numbers of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    releases: tuple[Numbered, ...]
+
+
 class Distro(KnowledgeFile):
     """images/NAME/image.yaml, the part that the matrix needs; the image's maker reads the rest.
 
     Attributes:
         channels: Release streams by name.
+        numbered: Its releases by number, where images/NAME/releases.yaml lists some.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     channels: Mapping[str, Channel]
+    numbered: Mapping[str, Numbered] = {}
+
+    def systemd(self, channel: str, release: str | None) -> str:
+        """Major version of the systemd of a release, or of what its channel has now."""
+        known = self.numbered.get(release or "")
+        return (known.systemd if known is not None else None) or self.channels[channel].systemd
 
 
 class SuiteFile(KnowledgeFile):
@@ -99,12 +134,17 @@ class SuiteFile(KnowledgeFile):
         reruns: How often a failed case is executed again before it counts.
         fresh_boot: Whether its guest must be booted, and not be restored from a saved memory.
         workers: How many processes at most run those of its cases that are independent of each other.
+        packages: Debian packages that its cases use and images do not have; guests of Debian get them, with what
+            they depend on, before any case runs. Their scripts are not run.
+        without: Paths of those packages (dpkg's path-exclude patterns) that no case uses.
     """
 
     timeout: int = 120
     reruns: int = 0
     fresh_boot: bool = False
     workers: Annotated[int, Field(ge=1)] = 1
+    packages: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class CgroupRule(FileModel):
@@ -157,7 +197,13 @@ class Catalog:
     @cached_property
     def distros(self) -> dict[str, Distro]:
         """Guest operating systems by name."""
-        return _folder(sorted(self.root.glob("images/*/image.yaml")), Distro)
+        found = _folder(sorted(self.root.glob("images/*/image.yaml")), Distro)
+        for name, distro in found.items():
+            path = self.root / "images" / name / "releases.yaml"
+            if path.exists():
+                listed = yamlfile.load(path, Releases).releases
+                found[name] = distro.model_copy(update={"numbered": {item.version: item for item in listed}})
+        return found
 
     @cached_property
     def suites(self) -> dict[str, SuiteFile]:

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.model import VersionRange
 from harness.yamlfile import FileModel
 
-__all__ = ["Build", "Environment", "Fixup", "Options", "Range", "Source", "Toolchain"]
+__all__ = ["Build", "Environment", "Fixup", "Flavor", "Options", "Output", "Range", "Source", "Toolchain"]
 
 
 def _range(text: str) -> str:
@@ -76,6 +76,7 @@ class Toolchain(FileModel):
         wheel: Name of a Python package whose wheels carry the toolchain.
         debian: Name of a Debian package, with `release`; `{version}` in it is replaced.
         tarball: URL of an archive, with `sha256`; `{version}` in it is replaced.
+        exact: The version in the archive, where `versions` covers more than one: it is then what `{version}` is.
     """
 
     versions: Range = "*"
@@ -84,6 +85,7 @@ class Toolchain(FileModel):
     release: str | None = None
     tarball: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    exact: str | None = None
 
     @property
     def kind(self) -> Literal["wheel", "debian", "tarball"]:
@@ -98,6 +100,8 @@ class Toolchain(FileModel):
             raise ValueError("a debian toolchain needs `release`, the Debian release that has the package")
         if self.tarball and not self.sha256:
             raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
+        if self.exact and not self.tarball:
+            raise ValueError("`exact` is for a tarball; the others say themselves which version they have")
         return self
 
 
@@ -156,6 +160,39 @@ class Fixup(FileModel):
         return self
 
 
+class Output(FileModel):
+    """A file that a build is for, where the recipe has to look for it.
+
+    Attributes:
+        found: Where it may be below the build directory; `*` is any text, and the first that is there counts.
+        place: Where it goes, below the guest's root.
+    """
+
+    found: Annotated[tuple[str, ...], Field(min_length=1)]
+    place: str
+
+
+class Flavor(FileModel):
+    """What is different in the build of one flavor.
+
+    Attributes:
+        packages: Packages that it needs beside those of the environment.
+        options: Further options of its configuration step; they count after the component's.
+        outputs: Files that it makes, beside the component's.
+        systemd: Whether it is made from the source of the cell's systemd, which it is then given as a git clone.
+        stale: Paths below the build directory (`*` is any text) that are about the systemd that was built there
+            before; they are removed when it is another revision's turn.
+        network: Whether its own build downloads something, so that it cannot be built where there is no network.
+    """
+
+    packages: tuple[str, ...] = ()
+    options: tuple[Options, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    systemd: bool = False
+    stale: tuple[str, ...] = ()
+    network: bool = False
+
+
 class Build(FileModel):
     """How a component is built.
 
@@ -164,9 +201,14 @@ class Build(FileModel):
         environments: Where; the first whose versions fit is taken.
         package: Go import path of the tree; where GOPATH mode expects it.
         tags: Go build tags.
-        options: How meson configures the tree; of one that is set twice the last value counts.
+        options: How meson or configure sets up the tree; of one that is set twice the last value counts.
         fixups: What old code needs.
         output: Path of the executable in the artifact, below the guest's root.
+        targets: What make is asked for; its default without it.
+        variables: Variables on make's command line; `{build}` in them is the build directory.
+        outputs: Files that make leaves in its build directory; the executable must be among them.
+        landmarks: Paths that every tree of the component has; a directory without them is something else.
+        flavors: What is different by flavor.
         sources: Where which version comes from; the first that fits is taken.
     """
 
@@ -177,6 +219,11 @@ class Build(FileModel):
     options: tuple[Options, ...] = ()
     fixups: tuple[Fixup, ...] = ()
     output: str
+    targets: tuple[str, ...] = ()
+    variables: Mapping[str, str] = Field(default_factory=dict)
+    outputs: tuple[Output, ...] = ()
+    landmarks: tuple[str, ...] = ()
+    flavors: Mapping[str, Flavor] = Field(default_factory=dict)
     sources: tuple[Source, ...]
 
     def environment(self, version: str) -> Environment:

@@ -16,7 +16,22 @@ from pathlib import Path
 import platformdirs
 import typer
 
-from harness.cli import axes, baseline, bisect, cache, ci, compare, gate, guest, matrix, plan, report, run, settings
+from harness.cli import (
+    axes,
+    baseline,
+    bisect,
+    cache,
+    ci,
+    compare,
+    gate,
+    guest,
+    image,
+    matrix,
+    plan,
+    report,
+    run,
+    settings,
+)
 from harness.cli.interrupt import interruptible
 from harness.cli.settings import DebugOption, Level, LogOption, MatrixOption, RunsOption, StoreOption
 from harness.errors import CancelledError, ExitCode, HarnessError
@@ -24,7 +39,7 @@ from harness.wait import Cancellation
 
 __all__ = ["app", "main"]
 
-VERBS = (run, plan, matrix, report, bisect, axes, compare, gate, baseline, guest, cache, ci)
+VERBS = (run, plan, matrix, report, bisect, axes, compare, gate, baseline, guest, cache, image, ci)
 """Modules of this package that have verbs, in the order of the help."""
 
 app = typer.Typer(

@@ -85,8 +85,6 @@ def repository_of(here: Project, subject: str, cell: Cell) -> str:
     """The repository that is known to have the subject's code; raises UsageError where none is."""
     name = SYSTEMD if subject == SYSTEMD else cell.runtime
     known = here.matrix.component_sources(name, here.catalog)
-    if name == SYSTEMD:
-        known = (*known, *here.catalog.systemd.build.sources)
     address = next((source.git for source in known if source.git), None)
     if address is None:
         raise UsageError(f"No git repository of {name} is known; name one with --repo.")

@@ -1,6 +1,7 @@
 """`harness plan` prints what would be done for a cell."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,9 +10,10 @@ from harness.cli import output, project, settings
 from harness.cli.options import ProfileOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.project import Project
-from harness.cli.settings import Settings
+from harness.cli.setting import SetOption
+from harness.cli.settings import KeyOption, MirrorOption, Settings
 from harness.matrix import find
-from harness.plan import Plan, explain, plans
+from harness.plan import Plan, explain, from_mirror, plans
 from harness.report.terminal import duration
 from harness.schedule import History
 from harness.store import Store
@@ -32,18 +34,35 @@ def show(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="The cell's identifier.")],
     *,
     profile: ProfileOption = None,
+    sets: SetOption = None,
+    mirror: MirrorOption = None,
+    key: KeyOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print what would be done for a cell, what of it is in the store, and how long it took last time."""
     chosen = settings.of(context)
-    here = project.load(chosen)
+    here = project.load(chosen).setting(sets or ())
     named = here.matrix.profile(profile) if profile else None
-    print_plans(plans_of(here, (cell,), here.matrix.suite_names(named, here.catalog)), chosen, form)
+    suites = here.matrix.suite_names(named, here.catalog)
+    print_plans(plans_of(here, (cell,), suites, (mirror, key)), chosen, form)
 
 
-def plans_of(here: Project, cells: Sequence[str], suites: tuple[str, ...]) -> list[Plan]:
-    """The plans of some cells by their identifiers; raises UsageError for a cell that does not exist."""
-    return plans([find(here.expansion, name) for name in cells], here.matrix, here.catalog, suites)
+def plans_of(
+    here: Project,
+    cells: Sequence[str],
+    suites: tuple[str, ...],
+    source: tuple[str | None, Path | None] = (None, None),
+) -> list[Plan]:
+    """The plans of some cells by their identifiers; raises UsageError for a cell that does not exist.
+
+    Args:
+        here: The project.
+        cells: The cells.
+        suites: Names of the suites that run.
+        source: Mirror and key for images, see `plan.from_mirror`.
+    """
+    made = plans([find(here.expansion, name) for name in cells], here.matrix, here.catalog, suites)
+    return made if source == (None, None) else [from_mirror(item, *source) for item in made]
 
 
 def print_plans(plans: Sequence[Plan], chosen: Settings, form: Format) -> None:

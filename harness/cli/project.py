@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from harness import catalog, matrix
 from harness.build import Builder
 from harness.catalog import Catalog
+from harness.cli.setting import with_settings
 from harness.cli.settings import Settings, shown
 from harness.errors import ConfigError, UsageError
 from harness.matrix import Choice, Expansion, Matrix
@@ -39,6 +40,10 @@ class Project:
             raise UsageError(f"There is no builder `{builder}`; known are {', '.join(Builder)}.")
         defaults = self.matrix.defaults.model_copy(update={"builder": builder})
         return replace(self, matrix=self.matrix.model_copy(update={"defaults": defaults}))
+
+    def setting(self, words: Sequence[str]) -> "Project":
+        """The project with what `--set` changes about its matrix; see `harness.cli.setting`."""
+        return replace(self, matrix=with_settings(self.matrix, words, self.catalog))
 
     def choose(self, *, profile: str | None, select: Sequence[str]) -> Choice:
         """The cells and suites that `--profile` and `--select` ask for; see `harness.matrix.choose`."""

@@ -15,7 +15,8 @@ from harness.cli.options import ProfileOption, SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.progress import watching
 from harness.cli.project import Project
-from harness.cli.settings import Settings
+from harness.cli.setting import SetOption
+from harness.cli.settings import KeyOption, MirrorOption, Settings
 from harness.cli.wanted import Wanted, again
 from harness.errors import UsageError
 from harness.machine import Machine
@@ -89,6 +90,9 @@ def run(  # noqa: PLR0913 - each is an option of the command
     suites: SuitesOption = None,
     case: CaseOption = None,
     builder: BuilderOption = None,
+    sets: SetOption = None,
+    mirror: MirrorOption = None,
+    key: KeyOption = None,
     jobs: JobsOption = None,
     memory: MemoryOption = None,
     resume: ResumeOption = None,
@@ -108,12 +112,14 @@ def run(  # noqa: PLR0913 - each is an option of the command
     here = project.load(chosen)
     wanted = Wanted(
         cell=cell, profile=profile, select=tuple(select or ()), shard=shard, suites=suites, cases=tuple(case or ()),
-        builder=builder, multiply=multiply, fresh=fresh, arguments=tuple(arguments or ()),
+        builder=builder, multiply=multiply, fresh=fresh, sets=tuple(sets or ()), mirror=mirror, key=key,
+        arguments=tuple(arguments or ()),
     )  # fmt: skip
     request = _request(wanted, here, chosen, resume=resume, failed=failed)
+    # Before the run has a directory: what is said about a wrong source is no result.
+    built = here.building_by(request.builder).setting(request.sets)
     if dry_run:
-        built = here.building_by(request.builder)
-        plan.print_plans(plan.plans_of(built, request.cells, request.suites), chosen, form)
+        plan.print_plans(plan.plans_of(built, request.cells, request.suites, request.source), chosen, form)
         return
     slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
     place = _directory_of(chosen, resume) if resume else schedule.new_directory(chosen.runs)
@@ -157,8 +163,8 @@ def _run(
     console = _console(form)
     store = Store(chosen.store)
     deadline = chosen.deadline(SECONDS, "run")
-    built = here.building_by(request.builder)
-    plans = plan.plans_of(built, request.cells, request.suites)
+    built = here.building_by(request.builder).setting(request.sets)
+    plans = plan.plans_of(built, request.cells, request.suites, request.source)
     jobs = [
         Job(
             plan=item,
@@ -221,7 +227,7 @@ def _known(request: Request, here: Project) -> list[Known]:
     for item in here.matrix.expectations:
         suite = item.cases.partition("/")[0]
         suites = {suite} if suite in here.catalog.suites else set(here.catalog.suites)
-        cells = frozenset(cell.id for cell in here.expansion.cells if item.cells.holds(cell))
+        cells = frozenset(cell.id for cell in here.expansion.by_id.values() if item.cells.holds(cell))
         known.append(Known(expectation=item, cells=cells, whole=everything and suites <= set(request.suites)))
     return known
 

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness import ci, schedule
 from harness.cli import settings
@@ -29,6 +30,9 @@ class Wanted:
         builder: Where runtimes are built.
         multiply: How many times each case runs.
         fresh: Whether every guest is booted.
+        sets: What is changed about the matrix, each `KEY=VALUE`.
+        mirror: What stands in place of the host of a distro's releases.
+        key: File with the public key that is trusted for them.
         arguments: Further arguments for pytest.
     """
 
@@ -41,6 +45,9 @@ class Wanted:
     builder: str | None = None
     multiply: int = 1
     fresh: bool = False
+    sets: tuple[str, ...] = ()
+    mirror: str | None = None
+    key: Path | None = None
     arguments: tuple[str, ...] = ()
 
     @property
@@ -83,6 +90,9 @@ class Wanted:
             cases=dict.fromkeys(cells, self.cases) if self.cases else {},
             multiply=self.multiply,
             fresh=self.fresh,
+            sets=self.sets,
+            mirror=self.mirror,
+            key=self.key.absolute() if self.key is not None else None,
         )
 
     def repeated(self, request: Request, run: str, chosen: Settings) -> Request:
@@ -113,6 +123,10 @@ class Wanted:
         for case in self.cases:
             yield from ("--case", case)
         yield from ("--builder", self.builder) if self.builder is not None else ()
+        for word in self.sets:
+            yield from ("--set", word)
+        for option, value in (("--mirror", self.mirror), ("--key", str(self.key) if self.key else None)):
+            yield from (option, value) if value is not None else ()
         yield from _how(self.multiply, fresh=self.fresh)
         yield from ("--", *self.arguments) if self.arguments else ()
 
@@ -134,6 +148,9 @@ def again(cell: str, request: Request, here: Project, chosen: Settings) -> str:
         builder=None if request.builder == here.matrix.defaults.builder else request.builder,
         multiply=request.multiply,
         fresh=request.fresh,
+        sets=request.sets,
+        mirror=request.mirror,
+        key=request.key,
         arguments=request.arguments,
     )
     return shlex.join([*_called(chosen), *wanted.words()])

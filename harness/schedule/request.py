@@ -27,6 +27,9 @@ class Request(BaseModel):
         cases: By cell, the node ids of the cases that run; all cases of the suites for a cell that is not in it.
         multiply: How many times each case runs.
         fresh: Whether every guest is booted, where it could start from a saved memory.
+        sets: What was changed about the matrix, each `KEY=VALUE`.
+        mirror: What stands in place of the host of a distro's releases, or None.
+        key: File with the public key that is trusted for them, or None for the distro's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +42,14 @@ class Request(BaseModel):
     cases: dict[str, tuple[str, ...]] = {}
     multiply: int = 1
     fresh: bool = False
+    sets: tuple[str, ...] = ()
+    mirror: str | None = None
+    key: Path | None = None
+
+    @property
+    def source(self) -> tuple[str | None, Path | None]:
+        """From where images come, and who vouches for them: mirror and key."""
+        return self.mirror, self.key
 
     def failed(self, result: RunResult) -> "Request":
         """A request for what failed in a run of this request: its cells, and in each of them the cases.

@@ -12,11 +12,12 @@ from harness.errors import UsageError
 from harness.model import VersionRange
 from harness.source import directory, git, mirroring, package, tarball
 from harness.source.directory import digest as tree_digest
+from harness.source.directory import require
 from harness.source.revision import Revision
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
-__all__ = ["Revision", "change", "checkout", "choose", "resolve", "tree_digest", "update"]
+__all__ = ["Revision", "change", "checkout", "choose", "clone", "require", "resolve", "tree_digest", "update"]
 
 Resolve = Callable[[Source, str, Store, Deadline], Revision]
 Fill = Callable[[Source, Revision, Path, Store, Deadline], None]
@@ -101,3 +102,17 @@ def update(source: Source, revision: Revision, tree: Path, index: Path, store: S
 def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str | None:
     """What a commit of a git source changed, as a patch; None for sources of other kinds, which have no commits."""
     return git.change(source, commit, store, deadline) if source.kind == "git" else None
+
+
+def clone(
+    source: Source, revision: Revision, tree: Path, tags: Iterable[str], store: Store, deadline: Deadline
+) -> None:
+    """A git repository with just this revision, checked out and under these tags, for a build that wants one.
+
+    Raises:
+        UsageError: The source is no git repository.
+        InfrastructureError: It cannot be had.
+    """
+    if revision.kind != "git":
+        raise UsageError(f"{revision.text} is no commit of a git repository, and the build wants a clone of one.")
+    git.clone(source, revision, tree, tags, store, deadline)

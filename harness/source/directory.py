@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.catalog import Source
@@ -13,7 +13,7 @@ from harness.source.revision import Revision
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["digest", "fill", "resolve"]
+__all__ = ["digest", "fill", "require", "resolve"]
 
 EXCLUDED = ".git"
 """A repository's own data, or a worktree's file that points there; no part of the code."""
@@ -67,6 +67,28 @@ def digest(root: Path) -> str:
     except OSError as error:
         raise UsageError(f"The source {error.filename or root} cannot be read: {error.strerror}.") from error
     return total.hexdigest()
+
+
+def require(source: Source, name: str, landmarks: Iterable[str]) -> None:
+    """Check that a directory is a tree of the component that it is said to be; sources of other kinds are not looked at.
+
+    Args:
+        source: Where the component comes from.
+        name: The component: "rkt".
+        landmarks: Paths that each of its trees has.
+
+    Raises:
+        UsageError: It is not there, or lacks some of the paths; the message names them.
+    """
+    if source.kind != "directory":
+        return
+    path, wanted = _path(source), tuple(landmarks)
+    missing = [landmark for landmark in wanted if not (path / landmark).exists()]
+    if missing:
+        raise UsageError(
+            f"The directory {path} is no tree of {name}: it has no {', no '.join(missing)}.",
+            hint=f"Name the top directory of a checkout of {name}, which has {', '.join(wanted)}.",
+        )
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from harness.source.revision import Revision, filled
 from harness.store import Store, locked
 from harness.wait import Deadline
 
-__all__ = ["ask", "change", "environment", "fetch", "fill", "git", "has", "mirrored", "resolve", "update"]
+__all__ = ["ask", "change", "clone", "environment", "fetch", "fill", "git", "has", "mirrored", "resolve", "update"]
 
 COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 
@@ -78,6 +78,36 @@ def update(source: Source, revision: Revision, files: Path, index: Path, store: 
         # Plumbing instead of `checkout`: no hooks, no HEAD, and an index that nobody else sees.
         argv = [f"--work-tree={files}", "read-tree", "--reset", "-u", revision.stamp]
         git(mirror, argv, deadline, env={"GIT_INDEX_FILE": str(index)})
+
+
+def clone(
+    source: Source, revision: Revision, tree: Path, tags: Iterable[str], store: Store, deadline: Deadline
+) -> None:
+    """Make a repository of its own with the commit checked out, and no history: for a build that wants one.
+
+    Args:
+        source: Where the revision comes from.
+        revision: Which commit.
+        tree: Where; it does not exist.
+        tags: Names that the commit gets there.
+        store: Where the mirror is.
+        deadline: For all of it.
+
+    Raises:
+        InfrastructureError: The repository cannot be reached, or does not have the commit.
+    """
+    url = _address(source)
+    with mirrored(url, store, deadline) as mirror:
+        if not has(mirror, revision.stamp, deadline):
+            fetch(mirror, url, revision.stamp, deadline)
+        proc.run(["git", "init", "--quiet", "--template=", str(tree)], deadline=deadline, env=environment())
+        origin, place = f"file://{mirror.absolute()}", tree / ".git"
+        # Protocol 2 gives a commit that no ref names, too.
+        fetching = ["-c", "protocol.version=2", "fetch", "--quiet", "--no-tags", "--depth=1", origin, revision.stamp]
+        git(place, fetching, deadline)
+        git(place, [f"--work-tree={tree}", "checkout", "--quiet", "--force", "--detach", revision.stamp], deadline)
+        for tag in tags:
+            git(place, ["tag", "--force", tag, revision.stamp], deadline)
 
 
 def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str:
