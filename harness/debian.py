@@ -4,12 +4,13 @@ Its lists, cache and configuration are in one directory that the caller gives an
 works for an ordinary user. Proxies and credentials of the computer's own apt stay in force.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import apt, proc
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
 __all__ = ["Apt", "checksums", "open_apt", "records", "unpack"]
@@ -66,6 +67,38 @@ class Apt:
             raise UsageError(f"Debian {self.release} has no package {' and no package '.join(missing)}.")
         return tuple(found[name] for name in names)
 
+    def missing(self, names: Sequence[str], installed: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
+        """What a system lacks to have packages: these and what they depend on, each with its version.
+
+        Args:
+            names: The packages.
+            installed: The system's packages with their versions.
+            deadline: For apt, a second.
+
+        Raises:
+            UsageError: The release does not have one of them.
+            InfrastructureError: They would replace a package that the system has.
+        """
+        self.packages(names, deadline)
+        architecture = proc.run(["dpkg", "--print-architecture"], deadline=deadline).out.strip()
+        # What the installed packages depend on is no question here: they are there, and stay.
+        status = "".join(
+            f"Package: {name}\nStatus: install ok installed\nArchitecture: {architecture}\nVersion: {version}\n\n"
+            for name, version in installed.items()
+        )
+        (self.home / "status").write_text(status, encoding="utf-8")
+        argv = ["apt-get", "install", "--simulate", "--no-upgrade", "--no-install-recommends", *names]
+        found = INSTALL.findall(self._run(argv, deadline, hint=MOVED_ON).out)
+        # A version that is there apt may want anew, as its record here is shorter than the archive's.
+        replaced = sorted(name for name, old, new in found if old not in {"", new})
+        if replaced:
+            raise InfrastructureError(
+                f"To have {', '.join(names)}, a guest of Debian {self.release} would need newer packages than its "
+                f"image has: {', '.join(replaced)}.",
+                hint="The archive has moved on since the image was made: `harness cache prune` drops it.",
+            )
+        return {name: new for name, old, new in found if not old}
+
     def download_source(self, name: str, version: str, into: Path, deadline: Deadline) -> None:
         """Download the files of a source package; apt checks them against the signed index."""
         proc.require("dpkg-source", package="dpkg-dev")
@@ -87,6 +120,9 @@ class Apt:
         expect = (0, 100) if tool == "apt-cache" else (0,)
         return proc.run(configured, deadline=deadline, cwd=cwd, apart=True, expect=expect, hint=hint)
 
+
+INSTALL = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) ", re.MULTILINE)
+"""A line of `apt-get --simulate`: `Inst NAME [VERSION THAT IS THERE] (VERSION ARCHIVE [ARCHITECTURE])`."""
 
 MOVED_ON = "If the archive has a newer version by now, ask anew: remove the directory `lookup` in the store."
 

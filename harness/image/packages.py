@@ -1,0 +1,111 @@
+"""Packages that suites want in a guest beside those of its image: files that are copied into it once it runs.
+
+So the image and the memories that were saved of its guests stay the same for all suites.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from harness import apt, debian, lookup, proc
+from harness.image import Image, ImageSpec
+from harness.image import debian as maker
+from harness.store import Artifact, Store
+from harness.wait import Deadline
+
+__all__ = ["KIND", "make"]
+
+KIND = "packages"
+
+RECIPE = 1
+"""Raised when the tree is made differently."""
+
+AT = "@"
+"""Between the name of a package and the release that it is taken from, where that is not the guest's."""
+
+MERGED = ("bin", "lib", "lib64", "sbin")
+"""Directories that are links into /usr (file-hierarchy(7)): unpacked as directories they would replace the links."""
+
+
+def make(
+    spec: ImageSpec, disk: Image, names: tuple[str, ...], without: tuple[str, ...], store: Store, deadline: Deadline
+) -> Artifact | None:
+    """The files of packages and of what they depend on, as a tree that stands for the guest's root.
+
+    Args:
+        spec: The guest's image as it was asked for.
+        disk: The image itself, which says what is there.
+        names: The packages; NAME@RELEASE is that release's, alone: what it depends on is not brought.
+        without: Paths that are left out, dpkg's path-exclude patterns.
+        store: Where it is kept.
+        deadline: For the archive, some seconds.
+
+    Returns:
+        None where there is nothing to bring: no package is wanted, or the guest is no Debian.
+
+    Raises:
+        UsageError: The release does not have one of them.
+        InfrastructureError: The archive cannot be reached, or has moved on too far since the image was made.
+    """
+    if not names or spec.distro != "debian":
+        return None
+    release = maker.release(spec)
+    installed = dict(line.split(" ", 1) for line in disk.packages.read_text("utf-8").splitlines())
+    question = {"archive": apt.archive(deadline), "release": release, "image": disk.key, "packages": sorted(names)}
+    own = tuple(name for name in names if AT not in name)
+
+    def ask() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
+            private = debian.open_apt(release, Path(scratch), deadline)
+            return private.missing(own, installed, deadline) | _of_others(set(names) - set(own), deadline)
+
+    wanted: Mapping[str, str] = lookup.remembered(store, "debian-packages", question, ask)
+
+    def fill(files: Path) -> dict[str, str]:
+        _fill(files, release, wanted, without, deadline)
+        return {"title": f"{' '.join(sorted(names))} of Debian {release}"}
+
+    inputs = {"recipe": RECIPE, "release": release, "packages": wanted, "without": sorted(without)}
+    return store.obtain(KIND, inputs, fill, deadline)
+
+
+def _of_others(names: Iterable[str], deadline: Deadline) -> dict[str, str]:
+    """Versions of packages of other releases."""
+    found = {}
+    for spelled in names:
+        name, _, release = spelled.partition(AT)
+        with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
+            found[spelled] = debian.open_apt(release, Path(scratch), deadline).packages([name], deadline)[0]["Version"]
+    return found
+
+
+def _fill(files: Path, release: str, wanted: Mapping[str, str], without: tuple[str, ...], deadline: Deadline) -> None:
+    with tempfile.TemporaryDirectory(dir=files.parent) as name:
+        home, folder, tree = Path(name, "apt"), Path(name, "packages"), Path(name, "tree")
+        for directory in (home, folder, tree):
+            directory.mkdir()
+        for source in sorted({name.partition(AT)[2] or release for name in wanted}):
+            of_it = {
+                name.partition(AT)[0]: version
+                for name, version in wanted.items()
+                if (name.partition(AT)[2] or release) == source
+            }
+            (home / source).mkdir()
+            for package in debian.open_apt(source, home / source, deadline).download(of_it, folder, deadline):
+                debian.unpack(package, tree, deadline)
+        for merged in filter(Path.is_dir, [tree / name for name in MERGED]):
+            (tree / "usr" / merged.name).mkdir(parents=True, exist_ok=True)
+            proc.run(["cp", "-a", "--link", f"{merged}/.", str(tree / "usr" / merged.name)], deadline=deadline)
+            shutil.rmtree(merged)
+        for path in [path for path in tree.rglob("*") if not path.is_dir() or path.is_symlink()]:
+            if any(fnmatchcase(f"/{path.relative_to(tree)}", pattern) for pattern in without):
+                path.unlink()
+        # Empty directories mean nothing here, and the one that is kept has the modes that the guest's have.
+        for path in sorted((path for path in tree.rglob("*") if path.is_dir()), reverse=True):
+            if not path.is_symlink() and not any(path.iterdir()):
+                path.rmdir()
+        files.rmdir()
+        tree.rename(files)

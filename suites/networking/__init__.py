@@ -1,0 +1,1 @@
+"""Suite networking: containers' networks as rkt makes them, by CNI plugins, judged by packets and sockets."""

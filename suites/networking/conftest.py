@@ -1,0 +1,50 @@
+"""Fixtures of the suite networking: the guest's plugins, the host beyond the guest, and containers in networks."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from suites.lib import cni as plugins
+from suites.lib.cni import PLUGINS, Cni
+from suites.lib.guest import Guest
+from suites.lib.runtime import Runtime
+from suites.networking.leftovers import NetworkLeftovers
+from suites.networking.nets import BRIDGE
+from suites.networking.pods import Pods
+from suites.networking.wire import Wire
+
+JOINED = "networks that its caller makes"
+"""What a runtime may lack (`Engine.lacks`): joining a network namespace that is there."""
+
+
+@pytest.fixture(scope="session")
+def cni(guest: Guest, runtime: Runtime) -> Cni:
+    """The guest's CNI plugins; where there are none, the suite is skipped."""
+    if guest.sh('[ -x "$1" ]', f"{PLUGINS}/ptp").code != 0:
+        pytest.skip("needs CNI plugins; this guest has none, as its distro takes no packages of Debian")
+    return plugins.connect(guest, runtime.prefix)
+
+
+@pytest.fixture(scope="session")
+def wire(guest: Guest, cni: Cni) -> Iterator[Wire]:
+    """The host beyond the guest."""
+    wire = Wire(guest, cni.prefix)
+    wire.bridges.append(BRIDGE)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture(scope="session")
+def leftovers(guest: Guest, runtime: Runtime, cni: Cni, wire: Wire) -> NetworkLeftovers:
+    """What the guest had before the first container."""
+    runtime.rootfs.tiny()
+    return NetworkLeftovers(guest, runtime, cni, wire)
+
+
+@pytest.fixture(scope="session")
+def pods(runtime: Runtime, cni: Cni, wire: Wire) -> Pods:
+    """Starts containers in networks."""
+    reason = runtime.engine.lacks.get(JOINED)
+    if reason is not None:
+        pytest.skip(f"needs {JOINED}: {reason}")
+    return Pods(runtime, cni, wire)

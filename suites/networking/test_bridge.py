@@ -1,0 +1,86 @@
+"""Containers that share a network: on a bridge, and each on its own veth pair."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from suites.lib.cni import Namespace
+from suites.lib.guest import Guest
+from suites.networking.nets import BRIDGE, BRIDGED, ptp, with_ports
+from suites.networking.pods import Pod, Pods
+from suites.networking.wire import BEYOND, GUEST, Answer, Wire, ask
+
+PORT = 10070
+
+
+@pytest.fixture(scope="module")
+def pod(pods: Pods) -> Iterator[Pod]:
+    """A container on the bridge, with a forwarded port."""
+    ports = ({"hostPort": PORT, "containerPort": 80, "protocol": "tcp"},)
+    with pods.running(with_ports(BRIDGED), ports=ports) as pod:
+        yield pod
+
+
+@pytest.fixture(scope="module")
+def neighbour(pods: Pods) -> Iterator[Namespace]:
+    """Another namespace on the bridge; what is in it does not matter."""
+    with pods.namespace() as namespace:
+        namespace.add(BRIDGED)
+        yield namespace
+
+
+def test_bridge_joins_containers(pod: Pod, neighbour: Namespace) -> None:
+    """Containers on a bridge reach each other with their own addresses, and no router is between them."""
+    address = neighbour.reports[0].addresses[0].ip
+
+    assert ask(lambda words: neighbour.run(*words), (pod.address,)) == [Answer(peer=address, server=pod.name)]
+    assert ttl(pod, address) == 64
+
+
+def test_bridge_has_a_port_for_each_container(pod: Pod, neighbour: Namespace, guest: Guest) -> None:
+    """The guest's ends of the veth pairs are ports of the bridge."""
+    both = (pod.namespace, neighbour)
+    veths = {name for namespace in both for name in namespace.reports[0].outside if name != BRIDGE}
+    ports = guest.do('ls "$1"', f"/sys/class/net/{BRIDGE}/brif").split()
+
+    assert len(veths) == 2
+    assert set(ports) == veths
+
+
+def test_bridge_is_the_way_to_the_guest(pod: Pod, wire: Wire) -> None:
+    """The guest has an address on the bridge, by which it and the containers ask each other."""
+    assert pod.ask(pod.gateway) == [Answer(peer=pod.address, server="guest")]
+    assert wire.from_guest(pod.address) == [Answer(peer=pod.gateway, server=pod.name)]
+
+
+def test_bridge_is_the_way_out(pod: Pod) -> None:
+    """Hosts beyond the guest are reached with the guest's address."""
+    assert pod.ask(BEYOND) == [Answer(peer=GUEST, server="beyond")]
+
+
+def test_bridge_forwards_ports(pod: Pod, neighbour: Namespace, wire: Wire) -> None:
+    """A forwarded port is open to hosts beyond, to the guest's loopback, and to others on the same bridge."""
+    (inside,) = ask(lambda words: neighbour.run(*words), (f"{pod.gateway}:{PORT}",))
+
+    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Answer(peer=BEYOND, server=pod.name)]
+    assert wire.from_guest(f"127.0.0.1:{PORT}") == [Answer(peer=pod.gateway, server=pod.name)]
+    assert inside.server == pod.name
+
+
+def test_ptp_is_routed_by_the_guest(pods: Pods, guest: Guest) -> None:
+    """Two containers, each on its own veth pair, reach each other, and the guest is the router between them."""
+    network = ptp("pairs", "10.99.2.0/24", routes=("0.0.0.0/0",))
+    # The plugin turns routing on for masquerading only, and here is none.
+    guest.do("echo 1 >/proc/sys/net/ipv4/ip_forward")
+    with pods.running(network) as pod, pods.namespace() as other:
+        other.add(network)
+        address = other.reports[0].addresses[0].ip
+
+        assert ask(lambda words: other.run(*words), (pod.address,)) == [Answer(peer=address, server=pod.name)]
+        assert ttl(pod, address) == 63
+
+
+def ttl(pod: Pod, address: str) -> int:
+    """The time to live of a packet that came back from an address: 64, less one for each router on the way."""
+    said = pod.container.output("ping", "-c", "1", "-W", "5", address)
+    return int(said.partition("ttl=")[2].split()[0])

@@ -1,0 +1,68 @@
+"""Names and other addresses: DNS servers that a network brings, and IPv6."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from suites.lib.guest import Guest
+from suites.lib.runtime import Mount
+from suites.networking.nets import ptp
+from suites.networking.pods import Pod, Pods
+from suites.networking.wire import BEYOND, BEYOND6, GUEST6, NAME, Answer, Wire
+
+DNS = {"nameservers": [BEYOND], "search": [NAME.partition(".")[2]]}
+
+NAMED = ptp("named", "10.99.6.0/24", masquerade=True, routes=("0.0.0.0/0",), dns=DNS)
+
+
+def test_name_is_asked_of_the_server_of_the_network(pods: Pods, wire: Wire, guest: Guest) -> None:
+    """The DNS servers of a network are in what it reports; a container that has them in resolv.conf gets an answer."""
+    with pods.namespace() as namespace:
+        report = namespace.add(NAMED)
+        lines = [f"nameserver {server}" for server in report.nameservers] + [f"search {' '.join(report.search)}"]
+        path = f"{wire.directory}/resolv.conf"
+        guest.do('printf "%s\\n" "$2" >"$1"', path, "\n".join(lines))
+        with pods.joined(namespace, mounts=(Mount(source=path, target="/etc/resolv.conf", read_only=True),)) as pod:
+            said = pod.output("sh", "-c", 'cat /etc/resolv.conf && nslookup "$0"', NAME)
+
+    assert said.splitlines()[:2] == [f"nameserver {BEYOND}", "search harness.test"]
+    assert BEYOND in said.partition(NAME)[2]
+
+
+def test_servers_of_a_file_are_handed_through(pods: Pods, wire: Wire, guest: Guest) -> None:
+    """Where a network names a resolv.conf of the guest, its servers and domains are in what the network reports."""
+    path = f"{wire.directory}/other.conf"
+    guest.do('printf "nameserver 198.51.100.53\\nsearch a.test b.test\\n" >"$1"', path)
+    network = ptp("from-file", "10.99.7.0/24")
+    (plugin,) = network.plugins
+    plugin = {**plugin, "ipam": {**plugin["ipam"], "resolvConf": path}}
+    with pods.namespace() as namespace:
+        report = namespace.add(type(network)(name=network.name, plugins=(plugin,)))
+
+    assert report.nameservers == ("198.51.100.53",)
+    assert report.search == ("a.test", "b.test")
+
+
+@pytest.fixture(scope="module")
+def six(pods: Pods, guest: Guest) -> Iterator[Pod]:
+    """A container with an address of each kind."""
+    if guest.sh("[ -e /proc/net/if_inet6 ]").code != 0:
+        pytest.skip("needs IPv6; this guest's kernel has none")
+    routes = ("0.0.0.0/0", "::/0")
+    with pods.running(ptp("six", "10.99.8.0/24", "fd00:99::/64", masquerade=True, routes=routes)) as pod:
+        yield pod
+
+
+def test_container_reaches_the_guest_by_ipv6(six: Pod) -> None:
+    """A network of both kinds gives an address of each, and packets of each have it."""
+    addresses = six.namespace.reports[0].addresses
+
+    assert [address.address.version for address in addresses] == [4, 6]
+    assert six.ask(addresses[0].gateway, f"[{addresses[1].gateway}]") == [
+        Answer(peer=address.ip, server="guest") for address in addresses
+    ]
+
+
+def test_packets_of_ipv6_leave_with_the_guest_address(six: Pod) -> None:
+    """Masquerading is for both kinds: a host beyond sees the guest's address."""
+    assert six.ask(f"[{BEYOND6}]") == [Answer(peer=GUEST6, server="beyond")]

@@ -1,0 +1,188 @@
+"""The suite networking in real guests, and the caller of CNI plugins that it uses."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import catalog, matrix, pipeline
+from harness.image import Image
+from harness.model import Cell, CgroupMode, Outcome
+from harness.pipeline import Workplace
+from harness.plan import plan
+from harness.store import Store
+from harness.wait import Deadline
+from suites.lib import cni
+from suites.lib.cni import Cni
+from suites.lib.cnispec import Network, PluginError, Report, VersionError, answer
+from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.networking.wire import Answer, parse
+
+ROOT = Path(__file__).parents[1]
+CELL = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.UNIFIED, runtime="nspawn")
+
+NETWORK = Network(
+    name="blue",
+    plugins=(
+        {"type": "ptp", "ipam": {"type": "host-local"}},
+        {"type": "portmap", "capabilities": {"portMappings": True}},
+    ),
+)
+PORTS = {"portMappings": [{"hostPort": 80}], "bandwidth": {}}
+
+ADDED: Mapping[str, Any] = {
+    "cniVersion": "1.0.0",
+    "interfaces": [
+        {"name": "veth1", "mac": "02:00:00:00:00:01"},
+        {"name": "eth0", "mac": "02:00:00:00:00:02", "sandbox": "/run/netns/x"},
+    ],
+    "ips": [
+        {"interface": 1, "address": "10.0.0.2/24", "gateway": "10.0.0.1"},
+        {"version": "6", "address": "fd00::2/64"},
+    ],
+    "routes": [{"dst": "0.0.0.0/0"}],
+    "dns": {"nameservers": ["10.0.0.53"], "search": ["test"]},
+}
+
+
+class Plugins:
+    """A guest whose plugins answer with what they are given, one answer for each command, and remember the commands."""
+
+    def __init__(self, *answers: tuple[int, str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, ...]] = []
+        self.rc, self.stdout, self.stderr = 0, "", ""
+
+    def run(self, _: str, *args: str) -> "Plugins":
+        """Answer."""
+        self.asked.append(args)
+        self.rc, self.stdout = self.answers.pop(0) if self.answers else (0, "")
+        return self
+
+
+def refused(code: int, message: str) -> tuple[int, str]:
+    return 1, json.dumps({"cniVersion": "1.0.0", "code": code, "msg": message, "details": "at 10.0.0.2"})
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize(("mode", "runtime"), [(CgroupMode.UNIFIED, "nspawn"), (CgroupMode.LEGACY, "runc")])
+def test_suite_passes(
+    mode: CgroupMode, runtime: str, store: Store, docker: None, bookworm: Image, tmp_path: Path
+) -> None:
+    """Every case passes in a guest that got its plugins from Debian's packages, or says what it lacks."""
+    known = catalog.load(ROOT)
+    versions = {"runtime_version": "1.1.5", "go": "1.27"} if runtime == "runc" else {}
+    wanted = replace(CELL, cgroup=mode, runtime=runtime, **versions)
+    work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"))
+    planned = plan(wanted, matrix.load(ROOT / "matrix.yaml", known), known, ("networking",))
+    result = pipeline.evaluate(planned, work, tmp_path / "cell")
+    bad = {case.nodeid: case.message for case in result.cases if case.outcome not in {Outcome.PASSED, Outcome.SKIPPED}}
+
+    assert result.error is None
+    assert bad == {}
+    assert sum(case.outcome is Outcome.PASSED for case in result.cases) >= 40
+    assert all(case.message.startswith("needs ") for case in result.cases if case.outcome is Outcome.SKIPPED)
+
+
+def test_configuration_is_derived_for_each_plugin() -> None:
+    """A plugin gets the list's name and version, the result before it, and of the container's wishes those it knows."""
+    first = json.loads(NETWORK.configuration(0, "1.0.0", None, PORTS))
+    second = json.loads(NETWORK.configuration(1, "1.0.0", ADDED, PORTS))
+
+    assert first == {"type": "ptp", "ipam": {"type": "host-local"}, "cniVersion": "1.0.0", "name": "blue"}
+    assert second == {
+        "type": "portmap", "cniVersion": "1.0.0", "name": "blue", "prevResult": ADDED,
+        "runtimeConfig": {"portMappings": [{"hostPort": 80}]},
+    }  # fmt: skip
+
+
+def test_report_tells_inside_from_outside() -> None:
+    """Interfaces with a sandbox are the container's; an address without an interface is of none that is known."""
+    report = Report.parse(ADDED)
+
+    assert (report.inside, report.outside) == ({"eth0": "02:00:00:00:00:02"}, {"veth1": "02:00:00:00:00:01"})
+    assert [(each.interface, each.address, each.gateway) for each in report.addresses] == [
+        ("eth0", ip_interface("10.0.0.2/24"), "10.0.0.1"),
+        ("", ip_interface("fd00::2/64"), ""),
+    ]
+    assert (report.routes, report.nameservers, report.search) == (("0.0.0.0/0",), ("10.0.0.53",), ("test",))
+    assert Report.parse({"cniVersion": "1.0.0"}).addresses == ()
+
+
+def test_error_of_a_plugin_has_its_words() -> None:
+    """The message names the plugin, what it was asked, and what it said; what is no answer of CNI is told as it is."""
+    code, text = refused(11, "try later")
+    with pytest.raises(PluginError, match=r"ptp failed to ADD \(code 11\): try later \(at 10.0.0.2\)"):
+        answer("ptp", "ADD", Result(code=code, out=text + text, err=""))
+    for output in ("", "panic: no", "{}"):
+        with pytest.raises(CommandFailedError, match="ptp ADD"):
+            answer("ptp", "ADD", Result(code=2, out=output, err="it died"))
+    assert answer("ptp", "DEL", Result(code=0, out="", err="")) == {}
+
+
+def test_plugins_are_called_in_order_and_left_in_reverse() -> None:
+    """Each plugin of a list is added with the result before it; all are deleted, the last one first, in one command."""
+    host = Plugins((0, json.dumps(ADDED)), (0, json.dumps(ADDED)))
+    with Cni(Guest(host), "1.0.0", "harness").namespace() as namespace:
+        namespace.add(NETWORK, arguments={"IP": "10.0.0.2", "X": "y"}, capabilities=PORTS)
+    first, second, last = host.asked
+
+    assert first[1:3] == ("harness-net0001", "/usr/lib/cni/ptp")
+    assert {"CNI_COMMAND=ADD", "CNI_IFNAME=eth0", "CNI_ARGS=IP=10.0.0.2;X=y"} < set(first)
+    assert {"CNI_CONTAINERID=harness-net0001", "CNI_NETNS=/run/netns/harness-net0001"} < set(first)
+    assert json.loads(second[3])["prevResult"] == ADDED
+    assert [word for word in last if word.startswith("/usr/lib/cni/")] == ["/usr/lib/cni/portmap", "/usr/lib/cni/ptp"]
+    assert last[1:3] == ("harness-net0001", "yes")
+    assert "CNI_COMMAND=DEL" in last[5]
+
+
+def test_network_that_fails_is_left_again() -> None:
+    """When a plugin of a list refuses, the whole list is deleted, and the container is not in the network."""
+    host = Plugins((0, json.dumps(ADDED)), refused(7, "no such port"))
+    with Cni(Guest(host), "1.0.0", "harness").namespace() as namespace:
+        with pytest.raises(PluginError, match="no such port"):
+            namespace.add(NETWORK)
+
+        assert namespace.reports == []
+        assert [word for word in host.asked[-1] if word.startswith("/usr/lib/cni/")] == [
+            "/usr/lib/cni/portmap",
+            "/usr/lib/cni/ptp",
+        ]
+
+
+def test_interface_of_another_network_is_not_taken_away() -> None:
+    """When a plugin refuses a name that another network's interface has, nothing is deleted by that name."""
+    host = Plugins(*[(0, json.dumps(ADDED))] * 2, refused(999, "eth0 exists"))
+    with Cni(Guest(host), "1.0.0", "harness").namespace() as namespace:
+        namespace.add(NETWORK)
+        with pytest.raises(PluginError, match="eth0 exists"):
+            namespace.add(NETWORK)
+
+        assert len(host.asked) == 3
+
+
+def test_newest_version_that_both_speak() -> None:
+    """Plugins of any age that speak one of our versions are used; others are named."""
+    old, new, ancient = (
+        {"supportedVersions": versions} for versions in (["0.4.0"], ["0.4.0", "1.0.0", "1.1.0"], ["0.2.0"])
+    )
+
+    assert cni.connect(Guest(Plugins((0, json.dumps(old)))), "x").version == "0.4.0"
+    assert cni.connect(Guest(Plugins((0, json.dumps(new)))), "x").version == "1.0.0"
+    with pytest.raises(VersionError, match=r"speak CNI 0\.2\.0"):
+        cni.connect(Guest(Plugins((0, json.dumps(ancient)))), "x")
+
+
+def test_answers_of_servers() -> None:
+    """What a server said, or why there was none; an address of IPv4 is itself by whatever socket it came."""
+    text = "::ffff:192.0.2.1 guest\nTerminated\nwget: no answer within 1 s\n[fd00::2] pod\n"
+
+    assert parse(text) == [
+        Answer(peer="192.0.2.1", server="guest"),
+        Answer(error="no answer within 1 s"),
+        Answer(peer="fd00::2", server="pod"),
+    ]
