@@ -1,7 +1,7 @@
 """The guest's shell: the only thing of the guest that adapters and suites use.
 
-A guest has a POSIX shell, busybox, systemd and iproute2, and no Python. A command over ssh costs more
-than what it does, so everything that can be asked in one command is.
+A guest has a POSIX shell with the programs of coreutils, util-linux, grep and sed, a busybox, systemd and iproute2, and no
+Python. A command over ssh costs more than what it does, so everything that can be asked in one command is.
 """
 
 import shlex

@@ -29,6 +29,9 @@ while read -r _ _ _ _ point _; do echo "mount $point"; done </proc/1/mountinfo
 COMES_AND_GOES = ("/run/credentials", "/run/user", "/run/systemd/transient/session-", "/run/harness-")
 """Beginnings of what the guest's own services and logins make and remove, and the suites' own directories."""
 
+NETNS = "mount /run/netns"
+"""What the first named network namespace makes, and no one takes away (ip-netns(8))."""
+
 GUEST = ("system.slice", "user.slice", "init.scope", "machine.slice")
 """cgroups of the guest itself."""
 
@@ -40,6 +43,9 @@ class Leftovers:
 
     Containers that run do not count, nor do those of other workers, which are told by their names.
     """
+
+    script = SNAPSHOT
+    """What looks; a suite that makes other things in the guest has a script that looks for them, too."""
 
     def __init__(self, guest: Guest, runtime: Runtime) -> None:
         self.guest = guest
@@ -64,9 +70,10 @@ class Leftovers:
     def _snapshot(self) -> set[str]:
         live = self.runtime.live
         known = [str(container.pid) for container in live.values()]
-        text = self.guest.do(SNAPSHOT, *self.runtime.engine.traces, *known)
+        text = self.guest.do(self.script, *self.runtime.engine.traces, *known)
         # Unit names escape dashes, and mountinfo escapes the backslash of that again.
-        lines = text.replace(r"\134x2d", "-").replace(r"\x2d", "-").splitlines()
+        text = self.runtime.engine.named(text.replace(r"\134x2d", "-").replace(r"\x2d", "-"))
+        lines = [line for line in text.splitlines() if line != NETNS]
         counted = [line for line in lines if self._counts(line) and not any(name in line for name in live)]
         # A process is itself wherever it is.
         return {" ".join(line.split()[:2]) if line.startswith("netns ") else line for line in counted}

@@ -5,10 +5,12 @@ processes, so that neither hangs on the ssh session that started it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from suites.lib import apps
 from suites.lib.guest import CommandFailedError, Guest, Result
-from suites.lib.runtime import PATH, Container, Spec
+from suites.lib.runtime import PATH, Container, Mount, Spec
 
 __all__ = ["Nspawn", "connect"]
 
@@ -16,10 +18,10 @@ OWN_SCOPE = 259
 """Version of systemd since which nspawn allocates the scope of its container."""
 
 START = r"""
-unit=$1; shift
+unit=$1 seconds=$2; shift 2
 systemd-run --quiet --collect --unit="$unit" --property=Type=notify --property=NotifyAccess=all \
-    --property=KillMode=mixed --property=TimeoutStopSec=20 \
-    --property="ExecStopPost=/bin/sh -c 'echo \$\$SERVICE_RESULT >/run/$unit.result'" -- "$@" >&2 || {
+    --property=KillMode=mixed --property=TimeoutStopSec="$seconds" \
+    --property="ExecStopPost=/bin/sh -c 'echo \$\$SERVICE_RESULT \$\$EXIT_STATUS >/run/$unit.result'" -- "$@" >&2 || {
     journalctl --unit="$unit" --output=cat --lines=20 --no-pager >&2; exit 1; }
 machinectl show --property=Leader --value "$unit"
 """
@@ -59,6 +61,28 @@ ENTER = (
     'nsenter --target "$pid" --mount --uts --ipc --net --pid --cgroup --setuid "$uid" --setgid "$uid" -- env -i "$@"'
 )
 
+ENDED = """
+n=600
+until read -r _ status <"/run/$1.result"; do [ $((n -= 1)) -gt 0 ] || exit; sleep 0.1; done 2>/dev/null
+echo "$status"
+"""
+
+CAPABILITIES = (
+    "AUDIT_CONTROL", "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_OWNER",
+    "KILL", "LEASE", "LINUX_IMMUTABLE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW",
+    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_NICE", "SYS_PTRACE",
+    "SYS_RESOURCE", "SYS_TTY_CONFIG",
+)  # fmt: skip
+"""What every container gets (systemd-nspawn(1), --capability=), with the one that comes with --private-network."""
+
+LACKS = {
+    "numeric supplementary groups": "systemd-nspawn takes them from the image's group file, by the user's name",
+    "notification by any process": "systemd-nspawn listens to process 1 of the container only",
+    "private propagation": "systemd-nspawn mounts everything as a slave of the guest",
+    "read-only kernel files": "systemd-nspawn can bind read-only what is in the image or the guest, not in /proc",
+    "masked kernel files": "systemd-nspawn has no masked path below /proc",
+}
+
 
 class Nspawn:
     """systemd-nspawn's command line, with machinectl's and systemctl's."""
@@ -66,9 +90,10 @@ class Nspawn:
     name = "nspawn"
     traces = ("/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export")
 
-    def __init__(self, guest: Guest, version: int) -> None:
+    def __init__(self, guest: Guest, version: int, *, seccomp: bool = True) -> None:
         self.guest = guest
         self.version = version
+        self.seccomp = seccomp
 
     def scope(self, name: str) -> str:
         """The scope unit that has a container's processes.
@@ -81,11 +106,28 @@ class Nspawn:
         escaped = re.sub(r"[^A-Za-z0-9:_.]", lambda found: f"\\x{ord(found[0]):02x}", name)
         return f"machine-{escaped}.scope"
 
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What nspawn's command line has no word for."""
+        # A newer systemd loads the library when it needs it, and goes on without.
+        missing = {} if self.seccomp else {"system call filter": "the guest has no libseccomp for its systemd"}
+        return LACKS | missing
+
+    def command(self, spec: Spec) -> tuple[str, ...]:
+        """The command line, for a service manager to read.
+
+        The container's output is nspawn's own in the journal, as it passes through nspawn's terminal.
+        """
+        return tuple(word.replace("$", "$$") for word in self._argv(spec, "--console=read-only"))
+
     def start(self, spec: Spec) -> int:
         """Start a container; nspawn tells its service manager when it runs, for a systemd when it has booted."""
         # The service manager replaces variables in the command lines of its services (systemd.service(5)).
         argv = [word.replace("$", "$$") for word in self._argv(spec)]
-        return int(self.guest.do(START, spec.name, *argv))
+        if spec.apps:
+            script, words = apps.script(tuple(spec.apps))
+            self.guest.do(script, spec.rootfs, *words)
+        return int(self.guest.do(START, spec.name, str(spec.stop_seconds), *argv))
 
     def run(self, spec: Spec) -> Result:
         """Run a container to its end, its output on pipes."""
@@ -110,11 +152,28 @@ class Nspawn:
         result = self.guest.sh(STOP, spec.name, self.scope(spec.name))
         if result.code != 0:
             raise CommandFailedError("systemctl stop", result)
-        return result.out.strip() == "success"
+        return result.out.split()[:1] == ["success"]
+
+    def below(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
+        """The scope itself has the limits."""
+        return ""
+
+    def named(self, text: str) -> str:
+        """The text: containers are called by their names."""
+        return text
 
     def names(self) -> frozenset[str]:
         """The containers that machined knows."""
         return frozenset(line.split()[0] for line in self.guest.do("machinectl list --no-legend").splitlines())
+
+    def ended(self, container: Container) -> int:
+        """What the service's manager saw; the number of a status, not the name of a signal."""
+        return int(self.guest.do(ENDED, container.name))
+
+    def statuses(self, container: Container) -> Mapping[str, int]:
+        """The files in which the pod keeps them."""
+        files = [f"{container.spec.rootfs}{apps.STATUS}/{app.name}" for app in container.spec.apps]
+        return {path.rpartition("/")[2]: int(text) for path, text in self.guest.read(*files).items() if text.strip()}
 
     def _argv(self, spec: Spec, *more: str) -> tuple[str, ...]:
         limits = {
@@ -124,18 +183,65 @@ class Nspawn:
         }
         return (
             "systemd-nspawn", "--quiet", f"--machine={spec.name}", f"--directory={spec.rootfs}",
-            "--register=yes", "--private-network", "--link-journal=no", *more,
-            *(("--boot", "--notify-ready=yes") if spec.boots else ("--as-pid2",)),
+            "--register=yes", *_network(spec), "--link-journal=no", *more,
+            *(("--boot", "--notify-ready=yes") if spec.boots else () if spec.first else ("--as-pid2",)),
             *(("--read-only",) if spec.read_only else ()),
             *((f"--user={spec.user}",) if spec.user else ()),
             *(f"--setenv={name}={value}" for name, value in spec.environment.items()),
-            *(f"--bind{'-ro' if mount.read_only else ''}={mount.source}:{mount.target}" for mount in spec.mounts),
+            *_binds(spec),
             *(f"--property={name}={value}" for name, value in limits.items() if value is not None),
+            *_rights(spec),
             "--", *(spec.argv[1:] if spec.boots else spec.argv),
         )  # fmt: skip
 
 
+def _network(spec: Spec) -> list[str]:
+    """The options for a container's network; without one it shares the guest's."""
+    if spec.network is None:
+        return ["--private-network"]
+    # Without a network of its own making nspawn would lay the guest's resolv.conf over that of the container.
+    return [] if spec.network == "host" else [f"--network-namespace-path={spec.network}", "--resolv-conf=off"]
+
+
+def _binds(spec: Spec) -> list[str]:
+    """The mounts of a container, and of each app at its place in the pod."""
+    mounts = list(spec.mounts)
+    for app in spec.apps:
+        mounts.append(Mount(source=app.rootfs, target=apps.root(app), read_only=True))
+        mounts += [replace(mount, target=apps.root(app) + mount.target) for mount in app.mounts]
+    return [
+        f"--bind{'-ro' if mount.read_only else ''}={mount.source}:{mount.target}:"
+        + ("rbind" if mount.recursive else "norbind")
+        for mount in mounts
+    ]
+
+
+def _rights(spec: Spec) -> list[str]:
+    """The options for what a container may do and sees."""
+    given = {
+        "--hostname": spec.hostname,
+        "--uuid": spec.machine_id,
+        "--private-users": "" if spec.private_users is None else f"{spec.private_users}:65536",
+        "--no-new-privileges": "" if spec.no_new_privileges is None else "yes" if spec.no_new_privileges else "no",
+        "--oom-score-adjust": "" if spec.oom_score_adj is None else str(spec.oom_score_adj),
+        "--rlimit": "" if spec.open_files is None else f"NOFILE={spec.open_files}",
+        "--chdir": "" if spec.working_directory == "/" else spec.working_directory,
+        "--kill-signal": f"SIG{spec.stop_signal}" if spec.stop_signal else "",
+    }
+    words = [f"{option}={value}" for option, value in given.items() if value]
+    if spec.capabilities is not None:
+        usual = {f"CAP_{name}" for name in CAPABILITIES}
+        words += [f"--capability={name}" for name in sorted({*spec.capabilities} - usual)]
+        words += [f"--drop-capability={name}" for name in sorted(usual - {*spec.capabilities})]
+    words += [f"--system-call-filter=~{name}" for name in spec.syscalls_refused]
+    words += [f"--inaccessible={path}" for path in spec.masked]
+    words += [f"--bind-ro=+{path}:{path}" for path in spec.read_only_paths]
+    for device in (*spec.devices, *(device for app in spec.apps for device in app.devices)):
+        words += [f"--bind={device}", f"--property=DeviceAllow={device} rw"]
+    return words
+
+
 def connect(guest: Guest) -> Nspawn:
     """The engine, in this guest."""
-    said = guest.do("systemd-nspawn --version")
-    return Nspawn(guest, int(re.findall(r"\d+", said)[0]))
+    said = guest.do("systemd-nspawn --version; ls /usr/lib/*/libseccomp.so.* /usr/lib/libseccomp.so.* 2>/dev/null; :")
+    return Nspawn(guest, int(re.findall(r"\d+", said)[0]), seccomp="libseccomp" in said)

@@ -21,16 +21,24 @@ READY = "/run/harness-ready"
 TINY = r"""
 mkdir -p "$1" && mount -t tmpfs -o mode=0755,size=64m harness "$1" && cd "$1" || exit
 mkdir -p bin dev etc mnt proc root run sys tmp usr/bin usr/lib/systemd var
+chmod 1777 tmp
 cp "$(command -v busybox)" bin/busybox && chroot . /bin/busybox --install -s /bin
-printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n' >etc/passwd
-printf 'root:x:0:\nuser:x:1000:\n' >etc/group
+# A set-user-id program that says what it is: su without a password for root.
+rm bin/su && cp bin/busybox bin/su && chmod 4755 bin/su && mkdir mnt/a mnt/b mnt/c srv srv/masked
+echo secret >srv/masked/file; echo secret >srv/secret; ln -s /mnt srv/link; mkdir srv/kernel
+printf 'root::0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n' >etc/passwd
+printf 'root:x:0:\nuser:x:1000:\nmore:x:2001:user\nothers:x:2002:root,user\n' >etc/group
 printf 'ID=harness\nNAME=harness\n' >etc/os-release
 : >etc/localtime; : >etc/resolv.conf; : >etc/machine-id
 # nspawn asks the tree for its users in this way (getent passwd, getent initgroups), and busybox has no getent.
 cat >usr/bin/getent <<'END'
 #!/bin/sh
-[ "$1" = passwd ] || { echo "$2"; exit; }
-exec grep -E "^($2:|[^:]*:[^:]*:$2:)" /etc/passwd
+[ "$1" = initgroups ] || exec grep -E "^($2:|[^:]*:[^:]*:$2:)" /etc/passwd
+groups=$2
+while IFS=: read -r _ _ gid members; do
+    case ",$members," in *",$2,"*) groups="$groups $gid" ;; esac
+done </etc/group
+echo "$groups"
 END
 chmod 0755 usr/bin/getent
 # nspawn gives a container the guest's cgroup mode only if the tree looks as if its systemd knew that mode.
@@ -43,9 +51,16 @@ mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" harness "$2/
 """
 
 SYSTEM = r"""
+[ $? -eq 0 ] || exit
+# A layer over / does not reach what is mounted below it: /usr and /etc are mounts of their own in guests of Flatcar.
+for part in usr etc; do
+    mountpoint -q "/$part" || continue
+    mkdir "$2/upper-$part" "$2/work-$part"
+    mount -t overlay -o "lowerdir=/$part,upperdir=$2/upper-$part,workdir=$2/work-$part" harness "$2/root/$part" || exit
+done
 cd "$2/root" || exit
 ready=$3
-set -- ssh.service systemd-networkd.service systemd-networkd.socket systemd-resolved.service \
+set -- ssh.service harness-ssh.service harness-console.service systemd-networkd.service systemd-networkd.socket systemd-resolved.service \
     systemd-timesyncd.service systemd-udevd.service systemd-logind.service dbus.service dbus.socket \
     dev-hugepages.mount systemd-update-utmp.service systemd-sysctl.service systemd-remount-fs.service \
     systemd-journal-catalog-update.service ldconfig.service systemd-hwdb-update.service systemd-sysusers.service
@@ -68,6 +83,7 @@ for directory; do
     [ -d "$directory" ] || continue
     n=30
     until
+        for part in usr etc; do [ ! -d "$directory/upper-$part" ] || umount "$directory/root/$part"; done
         [ ! -d "$directory/root/etc" ] || umount "$directory/root"
         umount "$directory"
         rmdir "$directory"
@@ -108,7 +124,7 @@ class Rootfs:
 
     def system(self, name: str) -> str:
         """A writable layer over the guest's own system, which boots into `TARGET` with few services."""
-        self.guest.do(OVERLAY + "[ $? -eq 0 ] || exit\n" + SYSTEM, "/", f"{self.directory}/{name}", READY)
+        self.guest.do(OVERLAY + SYSTEM, "/", f"{self.directory}/{name}", READY)
         return f"{self.directory}/{name}/root"
 
     def remove(self, name: str) -> None:

@@ -1,7 +1,8 @@
 """runc with its systemd cgroup driver: `machine.slice:runc:NAME` makes the scope `runc-NAME.scope`."""
 
+import errno
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from suites.lib.guest import CommandFailedError, Guest, Result
@@ -74,6 +75,14 @@ SYSTEMD_CAPABILITIES = (
 READ_ONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 MASKED_PATHS = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware")
 
+LACKS = {
+    "named user": "config.json has user numbers only",
+    "groups of the image": "config.json has group numbers only",
+    "machined": "runc registers no machine",
+    "several apps": "a bundle of runc has one process; pods are made by what calls it",
+    "exit status later": "runc does not keep the exit status of a detached container",
+}
+
 SPECIAL = "nosuid", "noexec", "nodev"
 """Mount options of kernel file systems."""
 
@@ -91,13 +100,23 @@ class Runc:
         """The scope unit that has a container's processes; runc does not escape the name."""
         return f"runc-{name}.scope"
 
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What runc leaves to what calls it, or a bundle has no word for."""
+        return LACKS
+
+    def command(self, spec: Spec) -> tuple[str, ...]:
+        """Write the bundle; the command is `runc run`."""
+        self.guest.do(BUNDLE, _bundle(spec), self._config(spec))
+        return ("runc", "--systemd-cgroup", "run", "--bundle", _bundle(spec), spec.name)
+
     def start(self, spec: Spec) -> int:
         """Start a container that outlives the command."""
-        return int(self.guest.do(START, _bundle(spec), json.dumps(bundle_config(spec)), spec.name))
+        return int(self.guest.do(START, _bundle(spec), self._config(spec), spec.name))
 
     def run(self, spec: Spec) -> Result:
         """Run a container to its end, its output on pipes."""
-        return self.guest.sh(RUN, _bundle(spec), json.dumps(bundle_config(spec)), spec.name, self.scope(spec.name))
+        return self.guest.sh(RUN, _bundle(spec), self._config(spec), spec.name, self.scope(spec.name))
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
         """Run a command with `runc exec`."""
@@ -107,52 +126,103 @@ class Runc:
     def stop(self, spec: Spec) -> bool:
         """Ask a systemd to shut down, and kill everything else; then make runc forget it."""
         # SIGRTMIN+3 is systemd's "halt" (systemd(1), section Signals); with glibc it is number 37.
-        how = ("37", "200") if spec.boots else ("KILL", "50")
+        signal = spec.stop_signal or ("37" if spec.boots else "KILL")
+        how = (signal, str(spec.stop_seconds * 10))
         result = self.guest.sh(STOP, spec.name, self.scope(spec.name), _bundle(spec), *how)
         if result.code != 0:
             raise CommandFailedError("runc kill and delete", result)
         return result.out.split()[-1:] == ["yes"]
 
+    def below(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
+        """The scope itself has the limits."""
+        return ""
+
+    def named(self, text: str) -> str:
+        """The text: containers are called by their names."""
+        return text
+
     def names(self) -> frozenset[str]:
         """The containers that runc knows."""
         return frozenset(self.guest.do("runc list --quiet").split())
 
+    def ended(self, container: Container) -> int:
+        """See `LACKS`."""
+        raise NotImplementedError(LACKS["exit status later"])
 
-def bundle_config(spec: Spec) -> dict[str, Any]:
-    """The bundle's config.json (OCI runtime specification 1.0.2, config.md and config-linux.md)."""
-    capabilities = sorted(CAPABILITIES + (SYSTEMD_CAPABILITIES if spec.boots else ()))
+    def statuses(self, container: Container) -> Mapping[str, int]:
+        """See `LACKS`."""
+        raise NotImplementedError(LACKS["several apps"])
+
+    def _config(self, spec: Spec) -> str:
+        shown = self.guest.do("stat -c '%n %t %T %F' \"$@\"", *spec.devices) if spec.devices else ""
+        nodes = {}
+        for line in shown.splitlines():
+            path, major, minor, kind = line.split()[:4]
+            nodes[path] = {"type": kind[0], "major": int(major, 16), "minor": int(minor, 16)}
+        return json.dumps(bundle_config(spec, nodes))
+
+
+def bundle_config(spec: Spec, nodes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """The bundle's config.json (OCI runtime specification 1.0.2, config.md and config-linux.md).
+
+    Devices of the guest that `spec` asks for are in `nodes`: type, major and minor by path.
+    """
+    nodes, limit = nodes or {}, spec.open_files
+    usual = sorted(CAPABILITIES + (SYSTEMD_CAPABILITIES if spec.boots else ()))
+    capabilities = usual if spec.capabilities is None else sorted(spec.capabilities)
     environment = {"PATH": PATH, **({"container": "runc"} if spec.boots else {}), **spec.environment}
     linux: dict[str, Any] = {
         "cgroupsPath": f"machine.slice:runc:{spec.name}",
-        "resources": _resources(spec),
-        "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")],
-        "maskedPaths": list(MASKED_PATHS),
+        "resources": _resources(spec, nodes),
+        "namespaces": _namespaces(spec),
+        "maskedPaths": [*MASKED_PATHS, *spec.masked],
+        "devices": [{"path": path, "fileMode": 0o666, **node} for path, node in nodes.items()],
     }
     if not spec.boots:
-        linux["readonlyPaths"] = list(READ_ONLY_PATHS)
+        linux["readonlyPaths"] = [*READ_ONLY_PATHS, *spec.read_only_paths]
+    if spec.syscalls_refused:
+        refused = {"names": list(spec.syscalls_refused), "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}
+        linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}
+    if spec.private_users is not None:
+        linux["namespaces"].append({"type": "user"})
+        mapping = {"containerID": 0, "hostID": spec.private_users, "size": 65536}
+        linux |= {"uidMappings": [mapping], "gidMappings": [mapping]}
     return {
         "ociVersion": "1.0.2",
         "process": {
             "args": list(spec.argv),
-            "cwd": "/",
+            "cwd": spec.working_directory,
             "env": [f"{name}={value}" for name, value in environment.items()],
-            "user": {"uid": spec.user, "gid": spec.user},
+            "user": {
+                "uid": spec.user,
+                "gid": spec.user,
+                **({"additionalGids": list(spec.groups)} if spec.groups else {}),
+            },
             # A user's process gets none, as execve(2) would have it.
             "capabilities": {
                 kind: capabilities if kind == "bounding" or not spec.user else []
                 for kind in ("bounding", "effective", "permitted")
             },
-            "noNewPrivileges": not spec.boots,
+            "noNewPrivileges": not spec.boots if spec.no_new_privileges is None else spec.no_new_privileges,
+            **({} if spec.oom_score_adj is None else {"oomScoreAdj": spec.oom_score_adj}),
+            "rlimits": [] if limit is None else [{"type": "RLIMIT_NOFILE", "soft": limit, "hard": limit}],
         },
         "root": {"path": spec.rootfs, "readonly": spec.read_only},
-        "hostname": spec.name,
+        "hostname": spec.hostname or spec.name,
         "mounts": _mounts(spec),
         "linux": linux,
     }
 
 
-def _resources(spec: Spec) -> dict[str, Any]:
-    resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}
+def _namespaces(spec: Spec) -> list[dict[str, str]]:
+    joined = {"network": spec.network} if spec.network is not None else {}
+    kinds = [kind for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup") if joined.get(kind) != "host"]
+    return [{"type": kind, **({"path": joined[kind]} if kind in joined else {})} for kind in kinds]
+
+
+def _resources(spec: Spec, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    allowed = [{"allow": True, "access": "rw", **node} for node in nodes.values()]
+    resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}, *allowed]}
     if spec.memory is not None:
         resources["memory"] = {"limit": spec.memory}
     if spec.pids is not None:
@@ -177,7 +247,10 @@ def _mounts(spec: Spec) -> list[dict[str, Any]]:
     ]
     binds = [
         {"destination": mount.target, "type": "none", "source": mount.source,
-         "options": ["rbind", "ro" if mount.read_only else "rw"]}
+         "options": [
+             "rbind" if mount.recursive else "bind", "ro" if mount.read_only else "rw",
+             *([f"r{mount.propagation}"] if mount.propagation else ()),
+         ]}
         for mount in spec.mounts
     ]  # fmt: skip
     return [

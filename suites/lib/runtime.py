@@ -9,13 +9,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
-from typing import Protocol, TypedDict, Unpack
+from typing import Protocol, Unpack
 
 from suites.lib.cgroups import Hierarchies, parse_places
 from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.rights import App, Mount, Rights, RightsOptions
 from suites.lib.rootfs import READY, TARGET, Rootfs
 
-__all__ = ["MIB", "PATH", "Container", "Engine", "Mount", "Options", "Runtime", "Spec"]
+__all__ = ["MIB", "PATH", "App", "Container", "Engine", "Mount", "Options", "Runtime", "Spec"]
 
 MIB = 1024 * 1024
 
@@ -31,36 +32,31 @@ BOOT_SECONDS = 60
 """A container's own systemd reaches its target in 3 s under TCG; a loaded computer takes its time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
-    """A directory or file of the guest that a container sees.
-
-    Attributes:
-        source: Path in the guest.
-        target: Path in the container.
-        read_only: Whether the container may not write to it.
-    """
-
-    source: str
-    target: str
-    read_only: bool = False
-
-
-class Options(TypedDict, total=False):
-    """What a case may ask for; see `Spec` for the meanings."""
+class Options(RightsOptions, total=False):
+    """What a case may ask for; see `Spec` for the meanings. Without a `rootfs` it is a small one."""
 
     memory: int
     pids: int
     cpu: float
-    user: int
+    user: int | str
     environment: Mapping[str, str]
     mounts: Sequence[Mount]
     read_only: bool
+    hostname: str
+    machine_id: str
+    private_users: int | None
+    first: bool
+    stop_signal: str
+    stop_seconds: int
+    apps: Sequence[App]
+    system: bool
+    rootfs: str
+    network: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
-    """A container to be made.
+class Spec(Rights):
+    """A container to be made; with what its first process may do.
 
     Attributes:
         name: Its name, unique in the guest.
@@ -70,10 +66,21 @@ class Spec:
         memory: Limit in bytes.
         pids: Limit of processes and threads.
         cpu: Limit in CPUs: 0.5 is half of one.
-        user: User id of the first process, also its group id.
+        user: User of the first process: its id, which is also the group's, or its name in the image.
         environment: Variables of the first process.
         mounts: Directories and files of the guest that it sees.
         read_only: Whether its root file system cannot be written.
+        hostname: Its host name; its name without it.
+        machine_id: 32 hexadecimal digits by which the service manager knows it; the runtime takes some without it.
+        private_users: First id of the guest's 65536 that are users and groups 0 to 65535 in it; None for the same.
+        first: Whether its first process has to be process 1, which gets the sockets and the signals; a runtime may
+            put an init of its own before it otherwise.
+        stop_signal: Name of the signal, as "TERM", that asks its first process to end; it is killed without it.
+        stop_seconds: How long it has to end when it is asked, before it is killed.
+        apps: The apps that its systemd runs, each a service of its own; for a container that boots.
+        system: Whether its root file system is the guest's own system with a writable layer.
+        network: Path of the network namespace that it joins, "host" for the guest's own; None for a new one
+            that has nothing but its loopback interface.
     """
 
     name: str
@@ -83,10 +90,19 @@ class Spec:
     memory: int | None = None
     pids: int | None = None
     cpu: float | None = None
-    user: int = 0
+    user: int | str = 0
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
     read_only: bool = True
+    hostname: str = ""
+    machine_id: str = ""
+    private_users: int | None = None
+    first: bool = False
+    stop_signal: str = ""
+    stop_seconds: int = 20
+    apps: Sequence[App] = ()
+    system: bool = False
+    network: str | None = None
 
 
 class Engine(Protocol):
@@ -100,8 +116,15 @@ class Engine(Protocol):
     def traces(self) -> tuple[str, ...]:
         """Directories of the guest in which the runtime has an entry for each of its containers."""
 
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What the runtime cannot do, each with the reason: "named user" -> "config.json has numbers only"."""
+
     def scope(self, name: str) -> str:
         """The scope unit that has a container's processes."""
+
+    def command(self, spec: Spec) -> tuple[str, ...]:
+        """Prepare a container, and return the command line by which a service runs it in the foreground."""
 
     def start(self, spec: Spec) -> int:
         """Start a container, and return the first process's id as the guest sees it."""
@@ -118,6 +141,18 @@ class Engine(Protocol):
     def names(self) -> frozenset[str]:
         """The containers that the runtime knows."""
 
+    def ended(self, container: "Container") -> int:
+        """Wait until a container ends by itself, and return its exit status."""
+
+    def statuses(self, container: "Container") -> Mapping[str, int]:
+        """Exit statuses of the apps of a pod that have ended, by their names."""
+
+    def below(self, name: str) -> str:
+        """Path below its scope of the cgroup that has a container's limits, which is the scope itself with most."""
+
+    def named(self, text: str) -> str:
+        """Text about the guest, with a container's name where the runtime has another one for it."""
+
 
 @dataclass(kw_only=True)
 class Container:
@@ -130,6 +165,7 @@ class Container:
         guest: Where it runs.
         engine: What runs it.
         hierarchies: The guest's cgroup tree.
+        below: Path below its scope of the cgroup that has its limits.
         orderly: Whether it ended in an orderly way; None before it was stopped.
     """
 
@@ -139,6 +175,7 @@ class Container:
     guest: Guest
     engine: Engine
     hierarchies: Hierarchies
+    below: str = ""
     orderly: bool | None = None
 
     @property
@@ -161,12 +198,12 @@ class Container:
         return self.places[self.hierarchies.hierarchy(controller)]
 
     def directory(self, controller: str) -> str:
-        """Directory of its scope in the hierarchy that governs a controller, where limits are."""
+        """Directory of its scope in the hierarchy that governs a controller."""
         return self.hierarchies.directory(controller, f"/machine.slice/{self.scope}")
 
     def knobs(self, *files: str) -> dict[str, str]:
-        """Values of control files of its scope, by name; absent ones are empty. The part before the dot says where."""
-        paths = {file: f"{self.directory(file.partition('.')[0])}/{file}" for file in files}
+        """Values of the control files of its limits, by name; absent ones are empty. The part before the dot says where."""
+        paths = {file: f"{self.directory(file.partition('.')[0])}{self.below}/{file}" for file in files}
         texts = self.guest.read(*paths.values())
         return {file: texts[path].strip() for file, path in paths.items()}
 
@@ -226,8 +263,8 @@ class Runtime:
         name = self._name()
         try:
             argv = ("/sbin/init", *(LEGACY if self.hierarchies.mode == "legacy" else ()))
-            defaults = Options(read_only=False)
-            spec = Spec(name=name, rootfs=self.rootfs.system(name), argv=argv, boots=True, **(defaults | options))
+            made = Options(read_only=False) | options | Options(rootfs=self.rootfs.system(name))
+            spec = Spec(name=name, argv=argv, boots=True, **made)
             with self._started(spec) as container:
                 ready = self.guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root{READY}", seconds=BOOT_SECONDS)
                 if not ready:
@@ -235,6 +272,17 @@ class Runtime:
                 yield container
         finally:
             self.rootfs.remove(name)
+
+    @contextmanager
+    def prepared(self, *argv: str, **options: Unpack[Options]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """A name and the command line of a container that a service of this name shall run in the foreground."""
+        with self._spec(argv, options) as spec:
+            self.dirty = True
+            try:
+                yield spec.name, self.engine.command(spec)
+            finally:
+                self.dirty = True
+                self.engine.stop(spec)
 
     def run(self, *argv: str, **options: Unpack[Options]) -> Result:
         """Run a container to its end, and return what it said."""
@@ -262,11 +310,12 @@ class Runtime:
     def _spec(self, argv: tuple[str, ...], options: Options) -> Iterator[Spec]:
         name = self._name()
         with ExitStack() as stack:
-            root = self.rootfs.tiny()
-            if not options.get("read_only", True):
+            root = "/" if options.get("system") else options.get("rootfs") or self.rootfs.tiny()
+            if not options.get("read_only", True) or options.get("system"):
                 stack.callback(self.rootfs.remove, name)
                 root = self.rootfs.overlay(name, root)
-            yield Spec(name=name, argv=argv, rootfs=root, **options)
+            options["rootfs"] = root
+            yield Spec(name=name, argv=argv, **options)
 
     @contextmanager
     def _started(self, spec: Spec) -> Iterator[Container]:
@@ -278,7 +327,7 @@ class Runtime:
             raise
         container = Container(
             spec=spec, pid=pid, scope=self.engine.scope(spec.name),
-            guest=self.guest, engine=self.engine, hierarchies=self.hierarchies,
+            guest=self.guest, engine=self.engine, hierarchies=self.hierarchies, below=self.engine.below(spec.name),
         )  # fmt: skip
         self.live[spec.name] = container
         try:

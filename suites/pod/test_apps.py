@@ -1,0 +1,275 @@
+"""A pod of several apps under one systemd, as rkt's pods are: each app is a service with its own root, user and rights.
+
+rkt always gave its apps a root directory, so a systemd that cannot have a root directory and a user together
+(systemd#12498, in version 241) broke every app that was not root.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from suites.lib.guest import Guest
+from suites.lib.runtime import App, Container, Mount, Runtime
+from suites.pod.conftest import CAPABILITIES, need
+from suites.pod.test_rights import MASK
+
+# One pod serves the cases, in order; two more end by themselves.
+pytestmark = pytest.mark.independent("apps")
+
+PROBE = r"""
+try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi; }
+write() { echo "$1" >"$2"; }
+umask 0
+exec >"/mnt/a/$NAME.new" 2>/dev/null
+echo "cwd $(pwd)"
+echo "greeting $GREETING"
+echo "files $(ulimit -Sn)"
+read -r value </proc/self/oom_score_adj; echo "oom $value"
+while read -r key value; do case $key in Cap* | NoNew* | Uid* | Gid* | Groups*) echo "$key $value" ;; esac; done </proc/self/status
+echo "su $(/bin/su -c 'id -u')"
+try mkdir mkdir "/mnt/a/$NAME.made"
+try sysrq write h /proc/sysrq-trigger
+try sys write change /sys/devices/virtual/mem/null/uevent
+echo "masked $(head -c 5 /proc/timer_list)"
+try disk head -c 1 $DISK
+try mknod mknod "/mnt/a/$NAME.node" b 7 9
+echo "log of $NAME" >&3
+mv "/mnt/a/$NAME.new" "/mnt/a/$NAME"
+trap 'echo "$NAME" >>/mnt/a/order; exit 0' TERM
+[ "$NAME" != stubborn ] || trap 'echo "$NAME asked" >>/mnt/a/order' TERM
+while :; do sleep 300 & wait; done
+"""
+"""What each app finds and tries; it tells when it is asked to end."""
+
+NAMES = ("user", "filtered", "bound", "confined", "open", "stubborn")
+"""Apps that sleep when they have looked; `stubborn` does not end when it is asked."""
+
+
+@pytest.fixture(scope="module")
+def place(runtime: Runtime, guest: Guest) -> Iterator[str]:
+    """The directory of the guest that all apps see."""
+    need(runtime, "several apps")
+    path = f"/run/{runtime.prefix}-apps"
+    guest.do('mkdir -m 0777 "$1"', path)
+    yield path
+    guest.do('rm -rf "$1"', path)
+
+
+def _app(runtime: Runtime, name: str, place: str, disk: str) -> App:
+    """An app that probes; what it is allowed hangs on its name."""
+    argv = ("/bin/sh", "-c", f"exec 3>&1; {PROBE}")
+    environment = {"NAME": name, "GREETING": r"two  words\tand", "DISK": disk}
+    mounts = (Mount(source=place, target="/mnt/a"),)
+
+    def app(**rights: object) -> App:
+        return App(
+            name=name, argv=argv, rootfs=runtime.rootfs.tiny(), environment=environment, mounts=mounts,
+            **rights,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    match name:
+        case "user":
+            return app(user=1000, group=1000, groups=(2001, 3003), working_directory="/srv", no_new_privileges=False)
+        case "filtered":
+            return app(user=1000, group=1000, syscalls_refused=("mkdir", "mkdirat"), after=("user",))
+        case "bound":
+            return app(user=1000, group=1000, no_new_privileges=True, after=("filtered",))
+        case "confined":
+            return app(
+                capabilities=CAPABILITIES, masked=("/proc/timer_list",), oom_score_adj=321, open_files=77,
+                read_only_paths=("/proc/sysrq-trigger", "/sys"), after=("bound",),
+            )  # fmt: skip
+        case "open":
+            return app(devices=(disk,), after=("confined",))
+        case _:
+            return app(stop_seconds=1, after=("open",))
+
+
+@pytest.fixture(scope="module")
+def pod(runtime: Runtime, guest: Guest, place: str, disk: str) -> Iterator[Container]:
+    """A pod of apps that sleep, and of one that has ended."""
+    done = App(name="done", argv=("/bin/true",), rootfs=runtime.rootfs.tiny())
+    with runtime.booted(apps=[done, *(_app(runtime, name, place, disk) for name in NAMES)], stop_seconds=60) as pod:
+        condition = " && ".join(f'[ -e "$1/{name}" ]' for name in NAMES)
+        if not guest.wait(f"{{ {condition}; }}", place, seconds=30):
+            log = pod.exec("sh", "-c", "systemctl --no-pager --failed; journalctl --no-pager --lines=40").out
+            pytest.fail(f"not every app of the pod came up:\n{log}", pytrace=False)
+        yield pod
+
+
+@pytest.fixture(scope="module")
+def probes(pod: Container, guest: Guest, place: str) -> Mapping[str, Mapping[str, str]]:
+    """What each app found."""
+    assert pod.pid
+    texts = guest.read(*(f"{place}/{name}" for name in NAMES))
+    return {
+        path.rpartition("/")[2]: {
+            key.rstrip(":"): value.strip() for key, _, value in (line.partition(" ") for line in text.splitlines())
+        }
+        for path, text in texts.items()
+    }
+
+
+Probes = Mapping[str, Mapping[str, str]]
+
+
+def test_every_app_is_running(pod: Container) -> None:
+    """Each app is a service of the pod, and none of them failed."""
+    units = [f"{name}.service" for name in NAMES]
+
+    assert pod.exec("systemctl", "is-active", *units).out.split() == ["active"] * len(units)
+
+
+def test_app_that_has_ended_ends_nothing_else(pod: Container) -> None:
+    """An app that ended well has its status, and the pod goes on."""
+    assert dict(pod.engine.statuses(pod)) == {"done": 0}
+
+
+def test_app_has_its_user_and_groups(probes: Probes) -> None:
+    """A user, a group and supplementary groups by number; in a root directory of its own (systemd#12498)."""
+    app = probes["user"]
+
+    assert (app["Uid"].split(), app["Gid"].split()) == (["1000"] * 4, ["1000"] * 4)
+    assert app["Groups"].split() == ["2001", "3003"]
+    assert app["CapEff"] == "0" * 16
+
+
+def test_app_has_its_working_directory(probes: Probes) -> None:
+    """An app starts in the directory of its root that was asked for."""
+    assert (probes["user"]["cwd"], probes["bound"]["cwd"]) == ("/srv", "/")
+
+
+def test_app_has_its_environment(probes: Probes) -> None:
+    """Variables come by a file, as rkt passes them: spaces and backslashes stay (systemd 241 changed that)."""
+    assert {app["greeting"] for app in probes.values()} == {r"two  words\tand"}
+
+
+def test_app_without_no_new_privileges_can_raise(probes: Probes) -> None:
+    """A user's app becomes root by a set-user-id program where that was left open."""
+    assert (probes["user"]["NoNewPrivs"], probes["user"]["su"]) == ("0", "0")
+
+
+def test_app_with_no_new_privileges_cannot_raise(probes: Probes) -> None:
+    """With no-new-privileges the same program raises nobody."""
+    assert (probes["bound"]["NoNewPrivs"], probes["bound"]["su"]) == ("1", "")
+
+
+@pytest.mark.asks("system call filter")
+def test_filter_refuses_what_it_should(probes: Probes) -> None:
+    """A refused system call fails for the one app, and works for its neighbours."""
+    assert (probes["filtered"]["mkdir"], probes["bound"]["mkdir"]) == ("no", "yes")
+
+
+@pytest.mark.asks("system call filter")
+def test_filter_of_a_user_brings_no_new_privileges(probes: Probes) -> None:
+    """systemd turns no-new-privileges on for a user's filter (systemd#6763); rkt's users were surprised by that."""  # noqa: D403
+    assert (probes["filtered"]["NoNewPrivs"], probes["filtered"]["su"]) == ("1", "")
+
+
+def test_app_has_its_capabilities(probes: Probes) -> None:
+    """The bounding set of one app is smaller than its neighbours', in the same pod."""
+    assert (probes["confined"]["CapBnd"], probes["confined"]["CapEff"]) == (MASK, MASK)
+    assert int(probes["open"]["CapBnd"], 16) & ~int(MASK, 16)
+
+
+def test_masked_path_is_closed(probes: Probes) -> None:
+    """Even root of one app reads nothing of a masked file of /proc, which the others read."""
+    assert (probes["confined"]["masked"], probes["open"]["masked"]) == ("", "Timer")
+
+
+def test_read_only_paths_are(probes: Probes) -> None:
+    """Root of an app does not write to read-only files of /proc and /sys."""
+    assert (probes["confined"]["sysrq"], probes["confined"]["sys"]) == ("no", "no")
+
+
+def test_app_has_its_limits(probes: Probes) -> None:
+    """The weight for lack of memory and the limit of open files are the app's own."""
+    assert (probes["confined"]["oom"], probes["confined"]["files"]) == ("321", "77")
+    assert probes["open"]["oom"] != "321"
+
+
+def test_app_has_its_device(probes: Probes) -> None:
+    """An app uses the device that it was given."""
+    # That the others do not is beyond an inner systemd, which may not attach the program for that to its cgroups.
+    assert probes["open"]["disk"] == "yes"
+
+
+def test_app_makes_no_device(probes: Probes) -> None:
+    """Root of an app makes no node of a device that it was not given (rkt's mknod test)."""
+    assert (probes["open"]["Uid"].split()[0], probes["open"]["mknod"]) == ("0", "no")
+
+
+def test_app_can_be_entered(pod: Container) -> None:
+    """A command in the pod sees the app's process, and what its root is: the app's, and not the pod's."""
+    script = (
+        "root=/proc/$(systemctl show --property=MainPID --value user.service)/root\n"
+        '[ "$root/srv/secret" -ef /opt/stage2/user/rootfs/srv/secret ] && [ ! -e /srv/secret ]'
+    )
+
+    assert pod.exec("sh", "-c", script).code == 0
+
+
+def test_journal_of_the_pod_is_read_in_the_guest(pod: Container, guest: Guest) -> None:
+    """`journalctl -M` shows what an app wrote, under the app's name."""
+    pod.output("journalctl", "--sync")
+    command = 'journalctl --no-pager --machine="$1" --identifier=user --output=cat'
+
+    assert "log of user" in guest.do(command, pod.name).splitlines()
+
+
+def test_service_is_ready_when_the_pod_is(pod: Container, guest: Guest) -> None:
+    """The guest's service is started when the pod's systemd has reached its target, and not before."""
+    show = "systemctl show --property={} --value {}"
+    inside = pod.output("sh", "-c", show.format("ExecMainExitTimestampMonotonic", "harness-ready.service"))
+    outside = guest.do(show.format("ActiveEnterTimestampMonotonic", '"$1.service"'), pod.name)
+
+    assert 0 < int(inside) <= int(outside)
+
+
+def test_apps_stop_in_the_reverse_order(pod: Container, guest: Guest, place: str) -> None:
+    """Stopping a pod asks each app, the one that was started last first, and kills one that does not end."""
+    # The last case of this pod.
+    orderly = pod.stop()
+    order = guest.read(f"{place}/order")[f"{place}/order"].splitlines()
+
+    assert orderly
+    assert order == ["stubborn asked", *reversed(NAMES[:-1])]
+
+
+def _waiting(runtime: Runtime, name: str, code: int) -> App:
+    """An app that ends with a status when it gets a signal."""
+    script = f"trap 'exit {code}' USR1; sleep 300 & wait"
+    return App(name=name, argv=("/bin/sh", "-c", script), rootfs=runtime.rootfs.tiny())
+
+
+def _end(pod: Container, name: str) -> None:
+    """Signal an app of a pod in which two wait: both sleep then, besides the service that every pod has."""
+    script = 'until [ "$(pgrep -xc sleep)" -ge 3 ]; do sleep 0.2; done; systemctl kill --signal=USR1 "$1.service"'
+    pod.output("sh", "-c", script, "sh", name)
+
+
+def test_first_failure_is_the_pods_status(runtime: Runtime) -> None:
+    """An app that fails ends the pod: the others are stopped, and its status is the pod's."""
+    need(runtime, "several apps")
+    well = App(name="well", argv=("/bin/true",), rootfs=runtime.rootfs.tiny())
+    with runtime.booted(apps=(_waiting(runtime, "good", 0), _waiting(runtime, "bad", 7), well)) as pod:
+        _end(pod, "bad")
+        code = pod.engine.ended(pod)
+        statuses = dict(pod.engine.statuses(pod))
+
+    assert code == 7
+    assert statuses == {"bad": 7, "good": 143, "well": 0}
+
+
+def test_pod_ends_with_its_last_app(runtime: Runtime) -> None:
+    """A pod whose apps have all ended well ends well, when the last one does."""
+    need(runtime, "several apps")
+    with runtime.booted(apps=(_waiting(runtime, "one", 0), _waiting(runtime, "two", 0))) as pod:
+        _end(pod, "one")
+        alive = pod.exec("systemctl", "is-active", "two.service").out.strip()
+        pod.output("systemctl", "kill", "--signal=USR1", "two.service")
+        code = pod.engine.ended(pod)
+        statuses = dict(pod.engine.statuses(pod))
+
+    assert alive == "active"
+    assert (code, statuses) == (0, {"one": 0, "two": 0})

@@ -1,0 +1,151 @@
+"""What a container may do: capabilities, system calls, privileges, devices, paths, and limits of its process."""
+
+import pytest
+
+from suites.lib.guest import Guest
+from suites.lib.runtime import Container, Runtime
+from suites.pod.conftest import CAPABILITIES
+
+NUMBERS = {
+    "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETPCAP": 8, "CAP_SETUID": 7,
+}  # fmt: skip
+"""From linux/capability.h."""
+
+MASK = f"{sum(1 << NUMBERS[name] for name in CAPABILITIES):016x}"
+
+
+@pytest.fixture(scope="module")
+def outside(confined: Container, guest: Guest) -> dict[str, str]:
+    """The first process of `confined` as the guest's kernel shows it to the guest."""
+    names = ("status", "limits", "oom_score_adj")
+    texts = guest.read(*(f"/proc/{confined.pid}/{name}" for name in names))
+    status, limits, oom = (texts[f"/proc/{confined.pid}/{name}"] for name in names)
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    files = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+    return {key: value.strip() for key, value in fields.items()} | {"files": files, "oom": oom.strip()}
+
+
+def test_bounding_set_is_what_was_asked_for(probe: dict[str, str], outside: dict[str, str]) -> None:
+    """No process of the container can ever have another capability than those that were asked for."""
+    assert (probe["CapBnd"].strip(), outside["CapBnd"]) == (MASK, MASK)
+
+
+def test_effective_set_is_what_was_asked_for(probe: dict[str, str], outside: dict[str, str]) -> None:
+    """Root in the container has the capabilities that were asked for, and no others."""
+    assert (probe["CapEff"].strip(), outside["CapEff"]) == (MASK, MASK)
+
+
+def test_capability_that_was_kept_works(probe: dict[str, str]) -> None:
+    """With CAP_FOWNER root changes the mode of another user's file."""
+    assert probe["fowner"] == "yes"
+
+
+def test_capability_that_was_taken_is_refused(probe: dict[str, str]) -> None:
+    """Without CAP_CHOWN root gives no file away, be it its own."""
+    assert probe["chown"] == "no"
+
+
+def test_mknod_is_refused_without_its_capability(probe: dict[str, str]) -> None:
+    """Without CAP_MKNOD not even the null device can be made."""
+    assert probe["mknod"] == "no"
+
+
+def test_device_that_was_given_works(probe: dict[str, str]) -> None:
+    """A device of the guest that was asked for is there, and the device controller lets it be read."""
+    assert probe["disk"] == "yes"
+
+
+@pytest.mark.independent
+def test_device_that_was_not_given_is_refused(runtime: Runtime, disk: str, guest: Guest) -> None:
+    """The same device cannot be had by making its node, with all capabilities that containers usually have."""
+    numbers = guest.do('stat -c "0x%t 0x%T" "$1"', disk).split()
+    major, minor = (str(int(number, 16)) for number in numbers)
+    # nspawn refuses the node already, runc its use.
+    script = (
+        f"mknod /dev/harness b {major} {minor} && head -c 1 /dev/harness >/dev/null; echo disk=$?;"
+        "head -c 1 /dev/zero | hexdump"
+    )
+    result = runtime.run("sh", "-c", script)
+
+    assert "disk=1" in result.out
+    assert "not permitted" in result.err
+    assert "0000001" in result.out
+
+
+def test_masked_paths_show_nothing(probe: dict[str, str]) -> None:
+    """A masked file has no content, and a masked directory no files."""
+    assert (probe["secret"], probe["masked"]) == ("", "/srv/masked/*")
+
+
+def test_path_that_was_made_read_only_is(probe: dict[str, str]) -> None:
+    """A path that was asked to be read-only cannot be written, in a root file system that can."""
+    assert (probe["path"], probe["root"]) == ("no", "yes")
+
+
+def test_settings_of_the_kernel_are_read_only(probe: dict[str, str], guest: Guest) -> None:
+    """Neither /proc/sys nor /sys takes what root in the container writes."""
+    path = "/proc/sys/kernel/hostname"
+
+    assert (probe["proc_sys"], probe["sys"]) == ("no", "no")
+    assert guest.read(path)[path].strip() != "harness"
+
+
+@pytest.mark.asks("read-only kernel files")
+def test_sysrq_is_read_only(probe: dict[str, str]) -> None:
+    """Root in the container does not reboot the guest by /proc/sysrq-trigger."""
+    assert probe["sysrq"] == "no"
+
+
+@pytest.mark.asks("masked kernel files")
+def test_memory_of_the_kernel_is_masked(probe: dict[str, str]) -> None:
+    """The null device is in the place of /proc/kcore."""
+    assert probe.get("kcore") == "null"
+
+
+def test_oom_score_is_what_was_asked_for(probe: dict[str, str], outside: dict[str, str]) -> None:
+    """The kernel weighs the process as asked when memory is short."""
+    assert (probe["oom"], outside["oom"]) == ("321", "321")
+
+
+def test_limit_of_open_files_is_what_was_asked_for(probe: dict[str, str], outside: dict[str, str]) -> None:
+    """A resource limit of the process is soft and hard what was asked for."""
+    assert probe["files"] == "77 77"
+    assert outside["files"].split()[3:5] == ["77", "77"]
+
+
+def test_limit_of_open_files_is_in_force(probe: dict[str, str]) -> None:
+    """A program that opens more files than its limit at the same time fails, and one with fewer does not."""
+    assert (probe["few"], probe["many"]) == ("yes", "no")
+
+
+@pytest.mark.independent
+@pytest.mark.asks("system call filter")
+@pytest.mark.parametrize("user", [0, 1000])
+def test_refused_system_call_fails(runtime: Runtime, user: int) -> None:
+    """A refused call fails with EPERM, for root and for a user; others work, and the process lives."""
+    script = "mkdir /tmp/made; echo status=$?; : >/tmp/file && ls /tmp"
+    # Which of the two mkdir(2) is, the C library decides.
+    result = runtime.run("sh", "-c", script, user=user, syscalls_refused=("mkdir", "mkdirat"))
+
+    assert result.out.split() == ["status=1", "file"]
+    assert "Operation not permitted" in result.err
+
+
+@pytest.mark.independent
+def test_set_user_id_raises(runtime: Runtime) -> None:
+    """Without no-new-privileges a user becomes root by a set-user-id program, also under a filter of system calls."""
+    result = runtime.run(
+        "sh", "-c", "/bin/su -c 'id -u'", user=1000, no_new_privileges=False, syscalls_refused=("swapon",)
+    )
+
+    assert result.out.split() == ["0"], result.err
+
+
+@pytest.mark.independent
+def test_set_user_id_does_not_raise_with_no_new_privileges(runtime: Runtime) -> None:
+    """With no-new-privileges the same program runs without root's rights, and the kernel says that it is on."""
+    script = "/bin/su -c 'id -u'; grep NoNewPrivs /proc/self/status"
+    result = runtime.run("sh", "-c", script, user=1000, no_new_privileges=True)
+
+    assert result.out.split() == ["NoNewPrivs:", "1"]
+    assert "must be suid" in result.err

@@ -1,0 +1,37 @@
+"""The suite pod in real guests: it passes on nspawn and on runc, and says what a runtime lacks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import catalog, matrix, pipeline
+from harness.image import Image
+from harness.model import Cell, CgroupMode, Outcome
+from harness.pipeline import Workplace
+from harness.plan import plan
+from harness.store import Store
+from harness.wait import Deadline
+
+pytestmark = pytest.mark.guest
+
+ROOT = Path(__file__).parents[1]
+NSPAWN = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.UNIFIED, runtime="nspawn")
+RUNC = replace(NSPAWN, cgroup=CgroupMode.LEGACY, runtime="runc", runtime_version="1.1.5", go="1.27")
+
+
+@pytest.mark.parametrize(("cell", "least"), [(NSPAWN, 80), (RUNC, 50)])
+def test_suite_passes(cell: Cell, least: int, store: Store, docker: None, bookworm: Image, tmp_path: Path) -> None:
+    """Every case passes, or says which feature the runtime lacks."""
+    known = catalog.load(ROOT)
+    project = matrix.load(ROOT / "matrix.yaml", known)
+    work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"))
+    result = pipeline.evaluate(plan(cell, project, known, ("pod",)), work, tmp_path / "cell")
+    outcomes = [case.outcome for case in result.cases]
+
+    assert result.error is None
+    assert {
+        case.nodeid: case.message for case in result.cases if case.outcome not in {Outcome.PASSED, Outcome.SKIPPED}
+    } == {}
+    assert outcomes.count(Outcome.PASSED) >= least
+    assert all(case.message.startswith("needs ") for case in result.cases if case.outcome is Outcome.SKIPPED)
