@@ -1,0 +1,175 @@
+"""What an executor gives the app of an image (ace.md and OS-SPEC.md of the specification), as its validator checks it."""
+
+import pytest
+
+from suites.appc.conftest import Executor
+from suites.lib.appc import DEFAULT_CAPABILITIES
+from suites.lib.guest import Guest, Result
+from suites.lib.runtime import PATH, Runtime
+
+NUMBERS = {
+    "CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_FSETID": 4, "CAP_KILL": 5, "CAP_SETGID": 6,
+    "CAP_SETUID": 7, "CAP_SETPCAP": 8, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13, "CAP_SYS_CHROOT": 18,
+    "CAP_MKNOD": 27, "CAP_AUDIT_WRITE": 29, "CAP_SETFCAP": 31,
+}  # fmt: skip
+"""Numbers of capabilities (capability.h of Linux)."""
+
+Said = dict[str, list[str]]
+
+
+def _capabilities(word: str) -> set[str]:
+    bits = int(word, 16)
+    return {name for name, number in NUMBERS.items() if bits >> number & 1}
+
+
+def test_exit_status_is_the_apps(probed: Result) -> None:
+    """What the app ends with is what the runtime ends with."""
+    assert probed.code == 7
+
+
+def test_variables_that_every_app_has(said: Said) -> None:
+    """PATH is the specification's, AC_APP_NAME names the app, and `container` says that it is in one."""
+    assert said["PATH"] == [PATH]
+    assert said["AC_APP_NAME"] == ["main"]
+
+
+@pytest.mark.needs(runtime=("nspawn", "rkt"))
+def test_app_knows_that_it_is_in_a_container(said: Said) -> None:
+    """The variable `container` names what runs it; an OCI runtime sets none."""
+    assert said["container"][0]
+
+
+def test_variables_of_the_image_are_not_touched(said: Said) -> None:
+    """A variable's value is not evaluated in any way."""
+    assert said["GREETING"] == [r"two  words\tand $HOME"]
+
+
+def test_working_directory_is_the_images(said: Said) -> None:
+    """The app starts in its working directory."""
+    assert said["cwd"] == ["/srv"]
+
+
+def test_supplementary_groups_are_the_images(runtime: Runtime, said: Said) -> None:
+    """The app has the supplementary groups of its image."""
+    reason = runtime.engine.lacks.get("numeric supplementary groups")
+    if reason is not None:
+        pytest.skip(f"needs numeric supplementary groups: {reason}")
+    assert set(said["groups"][0].split()) >= {"0", "4001", "4002"}
+
+
+@pytest.mark.parametrize(
+    ("point", "kind"), [("/proc", "proc"), ("/sys", "sysfs"), ("/dev/pts", "devpts"), ("/dev/shm", "tmpfs")]
+)
+def test_file_systems_that_linux_apps_expect(said: Said, point: str, kind: str) -> None:
+    """The file systems of OS-SPEC.md are mounted where it says."""
+    # nspawn shows /sys as a tmpfs with the parts that are harmless.
+    assert f"{point} {kind}" in said["mount"] or (point == "/sys" and "/sys tmpfs" in said["mount"])
+
+
+@pytest.mark.parametrize("device", ["null", "zero", "full", "random", "urandom", "tty", "ptmx"])
+def test_devices_that_linux_apps_expect(said: Said, device: str) -> None:
+    """The devices of OS-SPEC.md are there; a console only where the app has a terminal."""
+    assert device in said["device"]
+
+
+def test_mount_points_have_their_volumes(said: Said, guest: Guest, executor: Executor) -> None:
+    """A volume is at its mount point, with its files; read-only where the image says so, and writable otherwise."""
+    there = guest.do('cd "$1" && ls incoming outgoing', executor.images.directory).split()
+
+    assert "here" in said["data"]
+    assert there == ["incoming:", "file", "outgoing:", "new"]
+
+
+def test_removed_capabilities_are_not_in_the_bounding_set(said: Said) -> None:
+    """Of the default capabilities those are left that the image does not remove; removing others has no effect."""
+    assert _capabilities(said["CapBnd"][0]) == set(DEFAULT_CAPABILITIES) - {"CAP_MKNOD"}
+
+
+def test_removed_system_calls_fail_as_the_image_says(said: Said) -> None:
+    """A system call of the remove set fails with its error number; the app goes on."""
+    assert said["chmod"] == ["no"]
+
+
+def test_oom_score_is_the_images(said: Said) -> None:
+    """The isolator oom-score-adj is in force."""
+    assert said["oom"] == ["123"]
+
+
+def test_each_execution_starts_from_a_clean_copy(said: Said, executor: Executor) -> None:
+    """What an app wrote into its root file system is not there the next time."""
+    volumes = {name: f"{executor.images.directory}/{name}" for name in ("incoming", "outgoing")}
+    again = executor.again("main", volumes)
+
+    assert again.code == 7
+    assert "left" not in again.out.split()
+    assert "left" not in said
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "ids"),
+    [("1000", "1000", "1000 1000"), ("user", "user", "1000 1000"), ("/srv/theirs", "/srv/theirs", "1000 1000")],
+    ids=["numbers", "names", "the owner of a file"],
+)
+@pytest.mark.usefixtures("probed")
+def test_user_and_group_are_found_in_the_image(
+    guest: Guest, executor: Executor, user: str, group: str, ids: str
+) -> None:
+    """User and group are numbers, names of the image's own files, or those of a file in it."""
+    root = f"{executor.images.directory}/apps.layout/rootfs"
+    guest.do(': >"$1/srv/theirs" && chown 1000:1000 "$1/srv/theirs"', root)
+    ended = executor.run("user", {"exec": ["/bin/sh", "-c", "id -u; id -g"], "user": user, "group": group})
+
+    assert " ".join(ended.out.split()) == ids
+
+
+@pytest.mark.parametrize("flag", ["0", "1"])
+def test_new_privileges_are_the_images_choice(executor: Executor, flag: str) -> None:
+    """With no-new-privileges execve(2) raises nothing; without it the flag is not set."""
+    isolators = [{"name": "os/linux/no-new-privileges", "value": flag == "1"}]
+    script = "while read -r key value; do [ $key != NoNewPrivs: ] || echo $value; done </proc/self/status"
+    ended = executor.run("privileges", {"exec": ["/bin/sh", "-c", script], "isolators": isolators})
+
+    assert ended.out.split() == [flag]
+
+
+def test_retained_capabilities_are_all_that_there_is(executor: Executor) -> None:
+    """A retain set is the bounding set, and nothing else is in it."""
+    isolators = [{"name": "os/linux/capabilities-retain-set", "value": {"set": ["CAP_KILL", "CAP_SETUID"]}}]
+    script = "while read -r key value; do [ $key != CapBnd: ] || echo $value; done </proc/self/status"
+    ended = executor.run("retained", {"exec": ["/bin/sh", "-c", script], "isolators": isolators})
+
+    assert _capabilities(ended.out.strip()) == {"CAP_KILL", "CAP_SETUID"}
+
+
+@pytest.mark.parametrize(("limit", "end"), [("128Mi", "alive"), ("24Mi", "killed")])
+def test_memory_isolator_is_in_force(runtime: Runtime, executor: Executor, limit: str, end: str) -> None:
+    """An app that wants 48 MiB lives below a limit of 128 Mi, and is killed at one of 24."""
+    if not _limits_memory(runtime):
+        pytest.skip("needs the memory controller; the guest's kernel does not offer it to cgroup v1")
+    script = "dd if=/dev/zero of=/dev/null bs=48M count=1 2>/dev/null; echo status=$?"
+    isolators = [{"name": "resource/memory", "value": {"limit": limit}}]
+    ended = executor.run("memory", {"exec": ["/bin/sh", "-c", script], "isolators": isolators})
+
+    assert ("status=0" in ended.out) == (end == "alive")
+
+
+def _limits_memory(runtime: Runtime) -> bool:
+    return runtime.hierarchies.mode == "unified" or "memory" in runtime.hierarchies.points
+
+
+@pytest.mark.needs(runtime="rkt")
+def test_metadata_service_knows_the_app(executor: Executor) -> None:
+    """AC_METADATA_URL leads to a service that has the pod's UUID and the image's manifest."""
+    script = 'wget -q -O - "$AC_METADATA_URL/acMetadata/v1/pod/uuid"'
+    ended = executor.run("metadata", {"exec": ["/bin/sh", "-c", script]})
+
+    assert len(ended.out.strip()) == 36
+
+
+@pytest.mark.needs(runtime="rkt")
+def test_event_handlers_run_before_the_app(executor: Executor) -> None:
+    """What an image wants to be run before its app has ended when that starts."""
+    handler = {"name": "pre-start", "exec": ["/bin/cp", "/etc/passwd", "/srv/before"]}
+    ended = executor.run("handlers", {"exec": ["/bin/cat", "/srv/before"], "eventHandlers": [handler]})
+
+    assert ended.out.startswith("root:")
