@@ -7,7 +7,7 @@ import pytest
 
 from suites.lib.cgroups import Hierarchies
 from suites.lib.guest import Guest
-from suites.lib.runtime import MIB, Container, Runtime
+from suites.lib.runtime import MIB, Container, Options, Runtime
 
 PROBE = r"""
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi; }
@@ -43,6 +43,13 @@ class Limits:
     memory: int = 64 * MIB
     pids: int = 32
     cpu: float = 0.5
+
+    def options(self, runtime: Runtime) -> Options:
+        """The limits that a runtime has a word for; the cases of the others say what they need."""
+        options = Options(memory=self.memory, cpu=self.cpu)
+        if "pids limit" not in runtime.engine.lacks:
+            options["pids"] = self.pids
+        return options
 
 
 @pytest.fixture(scope="session")
@@ -94,10 +101,9 @@ def limits() -> Limits:
 @pytest.fixture(scope="session")
 def container(runtime: Runtime, limits: Limits) -> Iterator[Container]:
     """A container with all three limits, which has tried out what it may do, and sleeps."""
-    with runtime.running(
-        "sh", "-c", PROBE,
-        memory=limits.memory, pids=limits.pids, cpu=limits.cpu, environment={"GREETING": "hello  there"},
-    ) as container:  # fmt: skip
+    options = limits.options(runtime)
+    options["environment"] = {"GREETING": "hello  there"}
+    with runtime.running("sh", "-c", PROBE, **options) as container:
         assert container.guest.wait('[ -e "$1" ]', _probed(container)), "the container's first process did not work"
         yield container
 

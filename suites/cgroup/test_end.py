@@ -2,8 +2,9 @@
 
 import pytest
 
+from suites.cgroup.conftest import Limits
 from suites.lib.guest import Guest
-from suites.lib.runtime import MIB, Container, Runtime
+from suites.lib.runtime import Container, Runtime
 
 pytestmark = pytest.mark.independent
 
@@ -26,7 +27,7 @@ for after the case.
 
 def test_nothing_is_left_after_stop(runtime: Runtime, guest: Guest) -> None:
     """Stopping removes the scope's unit, its cgroup in every hierarchy, and the runtime's own entry."""
-    with runtime.running("sh", "-c", "sleep 60 & sleep 61", memory=64 * MIB, pids=32, cpu=1.0) as container:
+    with runtime.running("sh", "-c", "sleep 60 & sleep 61", **Limits(cpu=1.0).options(runtime)) as container:
         assert container.name in runtime.list()
         assert guest.sh(GONE, container.scope).code != 0
 
@@ -61,4 +62,4 @@ def test_nothing_is_left_when_nspawn_is_killed(runtime: Runtime, guest: Guest) -
 
 def _ends(container: Container, guest: Guest) -> bool:
     """Whether a container's scope goes away by itself within seconds."""
-    return guest.wait(ENDED, container.scope, seconds=8)
+    return guest.wait(ENDED, container.scope, seconds=20)

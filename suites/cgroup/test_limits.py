@@ -29,6 +29,7 @@ def test_memory_limit_is_written(container: Container, limits: Limits) -> None:
     assert container.knobs("memory.max") == {"memory.max": str(limits.memory)}
 
 
+@pytest.mark.needs(runtime=("nspawn", "runc"))
 def test_pids_limit_is_written(container: Container, limits: Limits) -> None:
     """The limit of processes is in pids.max of the scope, on v1 and v2."""
     assert container.knobs("pids.max") == {"pids.max": str(limits.pids)}
@@ -63,11 +64,13 @@ def test_memory_hog_is_killed(runtime: Runtime, guest: Guest) -> None:
     assert ours[-1].startswith("/machine.slice/")
 
 
+@pytest.mark.needs(runtime=("nspawn", "runc"))
 def test_memory_below_the_limit_is_given(container: Container) -> None:
     """The same process lives where the limit is above what it wants."""
     assert container.output("sh", "-c", EAT % 24).strip() == "status=0"
 
 
+@pytest.mark.needs(runtime=("nspawn", "runc"))
 def test_fork_fails_at_the_pids_limit(container: Container, limits: Limits) -> None:
     """Beyond the limit fork fails with EAGAIN, and there are never more processes than the limit."""
     # The shell itself ends where fork fails; its children are waited for, so that the next case has room.
@@ -78,6 +81,7 @@ def test_fork_fails_at_the_pids_limit(container: Container, limits: Limits) -> N
     assert current <= limits.pids
 
 
+@pytest.mark.needs(runtime=("nspawn", "runc"))
 def test_busy_loop_is_throttled(container: Container, hierarchies: Hierarchies, limits: Limits) -> None:
     """A process that wants a whole CPU is held back, and gets no more than its share of the time that passed."""
     before = _cpu(container, hierarchies)
@@ -98,3 +102,16 @@ def _cpu(container: Container, hierarchies: Hierarchies) -> dict[str, float]:
     usage = int(stat["usage_usec"]) / 1e6 if v2 else int(knobs["cpuacct.usage"]) / 1e9
     uptime = container.guest.read("/proc/uptime")["/proc/uptime"].split()[0]
     return {"throttled": int(stat["nr_throttled"]), "usage": usage, "uptime": float(uptime)}
+
+
+@pytest.mark.independent
+@pytest.mark.needs(runtime="rkt")
+def test_busy_app_is_throttled(runtime: Runtime, guest: Guest, hierarchies: Hierarchies) -> None:
+    """An app that wants a whole CPU gets no more than its share; a command of `rkt enter` would not be in its cgroup."""
+    with runtime.running("sh", "-c", "while :; do :; done", cpu=0.25) as container:
+        before = _cpu(container, hierarchies)
+        guest.do("sleep 1.5")
+        after = _cpu(container, hierarchies)
+
+    assert after["throttled"] > before["throttled"]
+    assert after["usage"] - before["usage"] <= 0.25 * (after["uptime"] - before["uptime"] + 0.1) * 1.1

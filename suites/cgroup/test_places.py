@@ -2,8 +2,9 @@
 
 import pytest
 
-from suites.lib.cgroups import UNIFIED, parse_places
+from suites.lib.cgroups import UNIFIED, Hierarchies, parse_places
 from suites.lib.guest import Guest
+from suites.lib.rkt import Rkt
 from suites.lib.runtime import Container
 
 V1 = ("legacy", "hybrid")
@@ -27,6 +28,28 @@ def test_processes_live_in_payload(container: Container, main: str) -> None:
 def test_processes_live_in_the_scope_of_nspawn(container: Container, main: str) -> None:
     """Before systemd 239 a registered container's processes are in its scope itself."""
     assert container.cgroup(main) == f"/machine.slice/{container.scope}"
+
+
+@pytest.mark.needs(runtime="rkt")
+def test_apps_of_rkt_live_where_its_adapter_says(container: Container, hierarchies: Hierarchies, main: str) -> None:
+    """An app is a service of its pod's systemd: below payload since systemd 239, where the version is the stage1's."""
+    place = Rkt(container.guest, (1, 30, 0)).place(container.name)
+
+    assert container.cgroup(main) == place.app(container.name, hierarchies.mode)[0]
+
+
+@pytest.mark.needs(runtime="rkt", cgroup=V1)
+def test_v1_controllers_know_rkts_apps(container: Container, main: str, offered: frozenset[str]) -> None:
+    """On v1 an app is at the same path in the controllers of its limits; in rkt with systemd 239 it was in none."""
+    names = {"cpu", "devices"} | ({"memory"} & offered)
+
+    assert {container.cgroup(name) for name in names} == {container.cgroup(main)}
+
+
+@pytest.mark.needs(runtime="rkt")
+def test_scope_of_rkt_has_its_systemd_and_the_app(container: Container) -> None:
+    """Beside the app there is the stage1's systemd with its journal, and nothing else."""
+    assert set(container.processes().values()) == {"systemd", "systemd-journal", "sh", "sleep"}
 
 
 @pytest.mark.needs(runtime="nspawn", systemd=">=242", cgroup="hybrid")
@@ -67,6 +90,7 @@ def test_runc_joins_every_v1_controller(container: Container, offered: frozenset
     assert {container.cgroup(name) for name in names} == {f"/machine.slice/{container.scope}"}
 
 
+@pytest.mark.needs(runtime=("nspawn", "runc"))
 def test_scope_has_the_processes_and_no_others(container: Container) -> None:
     """What runs in the container is below its scope."""
     processes = container.processes()
@@ -76,6 +100,7 @@ def test_scope_has_the_processes_and_no_others(container: Container) -> None:
     assert names == {"sh", "sleep"}
 
 
+@pytest.mark.needs(runtime=("nspawn", "runc"))
 def test_container_is_the_root_of_its_own_view(container: Container, main: str) -> None:
     """A cgroup namespace hides where in the guest's tree the container is."""
     seen = parse_places(container.output("cat", "/proc/1/cgroup"))
@@ -83,6 +108,7 @@ def test_container_is_the_root_of_its_own_view(container: Container, main: str) 
     assert seen[main] == "/"
 
 
+@pytest.mark.needs(runtime=("nspawn", "runc"))
 def test_executed_command_is_where_the_container_is(container: Container) -> None:
     """A command that is executed in a container counts against the container's limits."""
     here, first = container.output("sh", "-c", "cat /proc/self/cgroup; echo; cat /proc/1/cgroup").split("\n\n")

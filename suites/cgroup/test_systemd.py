@@ -10,7 +10,8 @@ from suites.lib.rootfs import SERVICE, TARGET
 from suites.lib.runtime import MIB, Container, Runtime
 
 # One container serves all cases, so they stay together.
-pytestmark = pytest.mark.independent("booted")
+# rkt's pods have a systemd too, but it is rkt's own: where its services are is in test_places.py.
+pytestmark = [pytest.mark.independent("booted"), pytest.mark.needs(runtime=("nspawn", "runc"))]
 
 
 @pytest.fixture(scope="module")

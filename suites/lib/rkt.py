@@ -1,0 +1,234 @@
+"""rkt: pods whose apps are units of a systemd of their own, each an image with a file system of its own.
+
+A container of the suites is a pod of one app. As rkt has no daemon, a pod that shall outlive its command is a
+transient service; rkt is no main process there, so that machined gives the pod a scope as it does for a pod from a
+terminal. Beside what the protocol asks for, the engine has rkt's commands, each as a function.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from suites.lib import rkt_images, rkt_specs
+from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.rkt_command import Pod, run_words
+from suites.lib.rkt_images import Image, Isolators
+from suites.lib.rkt_pods import Place, Status, parse_list, parse_status, parse_status_text
+from suites.lib.rkt_scripts import ENDED, FILES, FIRST, RUN, START, STOP
+from suites.lib.rkt_versions import Version, has, parse_version, require, spelled
+from suites.lib.runtime import Container, Spec
+
+__all__ = ["DATA", "Rkt", "connect"]
+
+DATA = "/var/lib/rkt"
+
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+LINE = re.compile(r"^\[ *\d+\.\d+\] \S+\[\d+\]: ", re.MULTILINE)
+"""What journald puts before each line that it forwards to a pod's console: time, app, process."""
+
+
+class Rkt:
+    """rkt's command line."""
+
+    name = "rkt"
+    traces = (
+        *(f"{DATA}/pods/{place}" for place in ("embryo", "prepare", "prepared", "run", "exited-garbage", "garbage")),
+        "/run/netns", "/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export",
+    )  # fmt: skip
+
+    def __init__(self, guest: Guest, version: Version) -> None:
+        self.guest = guest
+        self.version = version
+        self.images: dict[tuple[str, Isolators], str] = {}
+        """Ids of the images that were made of trees, by what they were made of."""
+        self.uuids: dict[str, str] = {}
+        """UUIDs of the pods that were started, by the container's name."""
+        self.pods: dict[str, tuple[Place, str]] = {}
+        """Where pods are, and their apps below their scopes, by the container's name."""
+
+    # What rkt's commands are, as functions.
+
+    def rkt(self, *words: str) -> str:
+        """Run a command of rkt, and return its standard output."""
+        return self.guest.do('rkt "$@" </dev/null', *words)
+
+    def trust(self, key: str, prefix: str = "") -> str:
+        """Trust a public key for images whose names begin so, or for all; what rkt says of it."""
+        which = f"--prefix={prefix}" if prefix else "--root"
+        return self.rkt("trust", which, "--skip-fingerprint-review", key)
+
+    def fetch(self, path: str, *, signed: bool = False) -> str:
+        """Put an image file into rkt's store; its id."""
+        return self.rkt(*_insecure(signed=signed), "fetch", path).split()[-1]
+
+    def prepare(self, pod: Pod) -> str:
+        """Prepare a pod, and return its UUID."""
+        return self.rkt(*_insecure(), "prepare", "--quiet", *run_words(self.version, pod)).split()[-1]
+
+    def run_command(self, pod: Pod) -> tuple[str, ...]:
+        """The command line that prepares and runs a pod in the foreground."""
+        return ("rkt", *_insecure(), "run", *run_words(self.version, pod))
+
+    def run_prepared_command(self, uuid: str, *, net: str = "", hostname: str = "") -> tuple[str, ...]:
+        """The command line that runs a prepared pod in the foreground."""
+        words = [f"--net={net}"] if net else []
+        words += [f"{spelled(self.version, 'hostname')}={hostname}"] if hostname else []
+        return ("rkt", "run-prepared", *words, uuid)
+
+    def enter(self, uuid: str, *argv: str, app: str = "") -> Result:
+        """Run a command in an app's file system and the pod's namespaces."""
+        words = (*((f"--app={app}",) if app else ()), uuid, *argv)
+        return self.guest.sh('rkt enter "$@" </dev/null', *words)
+
+    def status(self, uuid: str, *, wait: float | None = None, ready: float | None = None) -> Status:
+        """A pod's status; wait so many seconds until it has ended, or until it is ready."""
+        words = [] if wait is None else [f"--wait={wait:g}s"]
+        words += [] if ready is None else [f"{spelled(self.version, 'wait until ready')}={ready:g}s"]
+        text = self.rkt("status", *words, uuid)
+        if not has(self.version, "json"):
+            return parse_status_text(uuid, text)
+        told = parse_status(self.rkt("status", "--format=json", uuid))
+        # Not every release has the apps' exit statuses and the process in the JSON form; the text has them.
+        old = parse_status_text(uuid, text)
+        return Status(
+            uuid=told.uuid, state=told.state, apps=told.apps, networks=told.networks, started=told.started,
+            codes={**old.codes, **told.codes}, pid=told.pid if told.pid is not None else old.pid,
+        )  # fmt: skip
+
+    def list(self) -> tuple[Status, ...]:
+        """All pods that rkt knows."""
+        return parse_list(self.rkt("list", spelled(self.version, "json")))
+
+    def stop_pod(self, uuid: str, *, force: bool = False) -> str:
+        """Ask a pod to end, or kill it; what rkt says."""
+        return self.rkt(spelled(self.version, "stop"), *(("--force",) if force else ()), uuid)
+
+    def rm(self, *uuids: str) -> str:
+        """Remove pods that have ended; what rkt says."""
+        return self.rkt("rm", *uuids)
+
+    def gc(self, *, grace: str = "0s", mark_only: bool = False) -> str:
+        """Collect the garbage that is older than `grace`, or only mark what has ended; what rkt says."""
+        mark = (spelled(self.version, "mark only"),) if mark_only else ()
+        return self.rkt("gc", f"--grace-period={grace}", *mark)
+
+    def cat_manifest(self, uuid: str) -> dict[str, Any]:
+        """A pod's manifest."""
+        content: dict[str, Any] = json.loads(self.rkt("cat-manifest", uuid))
+        return content
+
+    def place(self, name: str) -> Place:
+        """Where the pod is that wrote its UUID to /run/NAME.uuid; it is read while the pod runs."""
+        self.uuids[name], *texts = self.guest.do(FILES, name, DATA).splitlines()
+        return Place.parse(*texts)
+
+    # What the protocol asks for.
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What rkt has no option for."""
+        return rkt_specs.LACKS
+
+    def scope(self, name: str) -> str:
+        """The scope unit of a pod that was started; rkt itself has noted it."""
+        return self.pods[name][0].scope
+
+    def below(self, name: str) -> str:
+        """Where below the scope an app is, which has the limits."""
+        return self.pods[name][1]
+
+    def command(self, spec: Spec) -> tuple[str, ...]:
+        """The command line of a pod; in a service of its own it is in the service, and not in a scope."""
+        return self.run_command(self._pod(spec))
+
+    def start(self, spec: Spec) -> int:
+        """Start a pod, and return the first process of its first app."""
+        argv = [word.replace("$", "$$") for word in self.command(spec)]
+        self.guest.do(START, spec.name, spec.name, str(spec.stop_seconds), *argv)
+        place = self.place(spec.name)
+        mode, root = self._tree
+        app = spec.apps[0].name if spec.apps else spec.name
+        found = self.guest.sh(FIRST, *(f"{root}{path}" for path in place.app(app, mode)))
+        if found.code != 0:
+            raise CommandFailedError(f"look for the processes of {app} in {place}", found)
+        seen, _, pid = found.out.strip().rpartition(" ")
+        self.pods[spec.name] = (place, seen.removeprefix(f"{root}{place.subcgroup}"))
+        return int(pid)
+
+    def run(self, spec: Spec) -> Result:
+        """Run a pod to its end; standard error has what rkt itself says, standard output what the app does."""
+        result = self.guest.sh(RUN, spec.name, *self.command(spec))
+        return Result(code=result.code, out=LINE.sub("", result.out.replace("\r\n", "\n")), err=result.err)
+
+    def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
+        """Run a command with `rkt enter`, which knows no users."""
+        if user:
+            raise NotImplementedError("`rkt enter` runs commands as root only")
+        spec = container.spec
+        return self.enter(self.uuids[spec.name], *argv, app=spec.apps[0].name if spec.apps else spec.name)
+
+    def stop(self, spec: Spec) -> bool:
+        """Ask the pod to end, kill it if it does not, and remove it."""
+        require(self.version, "stop by file")
+        result = self.guest.sh(STOP, spec.name, str(spec.stop_seconds))
+        if result.code != 0:
+            raise CommandFailedError("rkt stop and rm", result)
+        return result.out.split()[:2] in (["yes"], ["yes", "success"])
+
+    def names(self) -> frozenset[str]:
+        """The pods that rkt knows: the container's name where it is one of ours, or else the UUID."""
+        ours = {uuid: name for name, uuid in self.uuids.items()}
+        return frozenset(ours.get(pod.uuid, pod.uuid) for pod in self.list())
+
+    def ended(self, container: Container) -> int:
+        """What the service's manager saw."""
+        return int(self.guest.do(ENDED, container.name))
+
+    def statuses(self, container: Container) -> Mapping[str, int]:
+        """What `rkt status` says."""
+        return self.status(self.uuids[container.name]).codes
+
+    def named(self, text: str) -> str:
+        """Text of the guest with the container's name in the place of each UUID."""
+        if set(UUID.findall(text)) - set(self.uuids.values()):
+            # Of other workers, who keep theirs in files as well, and of pods that were run to their end.
+            lines = self.guest.sh('grep -sH "" /run/*.uuid').out.splitlines()
+            self.uuids |= {path.rpartition("/")[2].removesuffix(".uuid"): uuid for path, _, uuid in
+                           (line.partition(":") for line in lines)}  # fmt: skip
+        ours = {uuid: name for name, uuid in self.uuids.items()}
+        return UUID.sub(lambda found: ours.get(found[0], found[0]), text)
+
+    def _pod(self, spec: Spec) -> Pod:
+        def image(tree: str, isolators: Isolators) -> str:
+            # A tree that is one container's own is taken as it is now; what containers share is fetched once.
+            if (tree, isolators) not in self.images or not spec.read_only:
+                path = f"/run/{spec.name}.aci"
+                made = Image(name="harness.example/image", argv=("/bin/sh",), isolators=isolators)
+                rkt_images.build(self.guest, tree, made, path)
+                self.images[tree, isolators] = self.fetch(path)
+                self.guest.do('rm "$1"', path)
+            return self.images[tree, isolators]
+
+        return rkt_specs.pod(spec, self.version, image)
+
+    @cached_property
+    def _tree(self) -> tuple[str, str]:
+        """The guest's cgroup mode, and where its systemd's hierarchy is mounted."""
+        script = "cd /sys/fs/cgroup && for name in cgroup.controllers unified; do [ ! -e $name ] || echo $name; done"
+        found = self.guest.do(script).split()
+        if "cgroup.controllers" in found:
+            return "unified", "/sys/fs/cgroup"
+        return "hybrid" if found else "legacy", "/sys/fs/cgroup/systemd"
+
+
+def _insecure(*, signed: bool = False) -> tuple[str, ...]:
+    """Images of the suites have no signature."""
+    return () if signed else ("--insecure-options=image",)
+
+
+def connect(guest: Guest) -> Rkt:
+    """The engine, in this guest."""
+    return Rkt(guest, parse_version(guest.do("rkt version")))

@@ -1,0 +1,144 @@
+"""What rkt says of its pods, and where their cgroups are.
+
+A pod's systemd is the one of its stage1, and so is the nspawn that moves its processes; only the flavor `host` has
+the guest's. Where facts leave two readings, the places are given in the order in which they are likely.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Network", "Place", "Status", "parse_list", "parse_status", "parse_status_text"]
+
+PAYLOAD = 239
+"""Version of systemd since which nspawn puts a container's processes one level below its cgroup (systemd#8898)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network of a pod: its name, the interface in the pod, and its address."""
+
+    name: str
+    interface: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A pod as `rkt list` and `rkt status` tell.
+
+    Attributes:
+        uuid: Its UUID.
+        state: In rkt's words: prepared, running, exited, "exited garbage", and others.
+        apps: Names of its apps.
+        codes: Exit statuses of the apps that have ended.
+        networks: Its networks.
+        pid: Its first process as the guest sees it, where that is told.
+        started: When it was started, in nanoseconds since 1970, where that is told.
+    """
+
+    uuid: str
+    state: str
+    apps: tuple[str, ...] = ()
+    codes: Mapping[str, int]
+    networks: tuple[Network, ...] = ()
+    pid: int | None = None
+    started: int | None = None
+
+
+def parse_list(text: str) -> tuple[Status, ...]:
+    """Read `rkt list --format=json`; an rkt without pods says null."""
+    return tuple(_status(pod) for pod in json.loads(text) or ())
+
+
+def parse_status(text: str) -> Status:
+    """Read `rkt status --format=json` of one pod."""
+    return _status(json.loads(text))
+
+
+def _status(pod: Mapping[str, Any]) -> Status:
+    # `exit_code` is a member of lib.App; whether lib.Pod has `apps` and `pid` hangs on the release.
+    apps = pod.get("apps") or ()
+    return Status(
+        uuid=pod["name"],
+        state=pod["state"],
+        apps=tuple(pod.get("app_names") or ()) or tuple(app["name"] for app in apps),
+        codes={app["name"]: app["exit_code"] for app in apps if app.get("exit_code") is not None},
+        networks=tuple(
+            Network(name=net["netName"], interface=net["ifName"], address=net["ip"])
+            for net in pod.get("networks") or ()
+        ),
+        pid=pod.get("pid"),
+        started=pod.get("started_at"),
+    )
+
+
+def parse_status_text(uuid: str, text: str) -> Status:
+    """Read `rkt status` as every release has it: lines NAME=VALUE, an app's as app-NAME=STATUS."""
+    lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    codes = {name.removeprefix("app-"): int(value) for name, value in lines.items() if name.startswith("app-")}
+    pid = lines.get("pid", "")
+    # A pod that has no process has the id -1 in old releases.
+    return Status(
+        uuid=uuid, state=lines.get("state", ""), apps=tuple(codes), codes=codes, pid=int(pid) if pid.isdigit() else None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a pod is in the cgroup tree, and what made it so.
+
+    Attributes:
+        subcgroup: What rkt itself has noted, from the root of the hierarchy.
+        flavor: Flavor of its stage1: coreos, host, src, kvm, fly.
+        systemd: Version of its stage1's systemd; 0 where that is no number.
+    """
+
+    subcgroup: str
+    flavor: str
+    systemd: int
+
+    @classmethod
+    def parse(cls, subcgroup: str, flavor: str, systemd: str) -> "Place":
+        """Read the contents of the files `subcgroup`, `flavor` (a link) and `systemd-version` ("v252")."""
+        digits = systemd.strip().removeprefix("v")
+        path = subcgroup.strip()
+        return cls(
+            subcgroup="/" + path.strip("/") if path else "",
+            flavor=flavor.strip(),
+            systemd=int(digits) if digits.isdigit() else 0,
+        )
+
+    @property
+    def service(self) -> bool:
+        """Whether rkt is the main process of a service, in which the pod is then, too."""
+        return self.subcgroup.endswith(".service")
+
+    @property
+    def scope(self) -> str:
+        """The unit of the guest that has the pod's processes."""
+        return self.subcgroup.rpartition("/")[2]
+
+    def roots(self, mode: str) -> tuple[str, ...]:
+        """What the pod's systemd takes for the root, in the hierarchy of systemd; the likely one first.
+
+        Args:
+            mode: The guest's cgroup mode: legacy, hybrid or unified.
+        """
+        below, same = f"{self.subcgroup}/payload", self.subcgroup
+        if self.systemd >= PAYLOAD:
+            return (below,)
+        if self.systemd == 0:
+            # A version that is a name: rkt takes it for the oldest, though it most often is the newest.
+            return (below, same)
+        # In unified mode nspawn must not be in the cgroup that it gives away, as it is as a part of a service.
+        return (below,) if self.service and mode == "unified" else (same,)
+
+    def app(self, name: str, mode: str) -> tuple[str, ...]:
+        """The cgroups in which an app's processes may be, the likely one first.
+
+        The same ones in v1's controllers: the pod's systemd uses its path in its own hierarchy for all of them.
+        That is inferred, and seen with systemd 252.
+        """
+        return tuple(f"{root}/system.slice/{name}.service" for root in self.roots(mode))

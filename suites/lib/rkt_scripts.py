@@ -1,0 +1,85 @@
+"""What rkt's adapter runs in the guest: scripts that put several commands into one, as each one over ssh costs time."""
+
+__all__ = ["ENDED", "FILES", "FIRST", "RUN", "START", "STOP"]
+
+START = r"""
+unit=$1 app=$2 seconds=$3; shift 3
+systemd-run --quiet --collect --unit="$unit" --property=Type=notify --property=NotifyAccess=all \
+    --property=KillMode=mixed --property=TimeoutStopSec="$seconds" \
+    --property="ExecStopPost=/bin/sh -c 'echo \$\$SERVICE_RESULT \$\$EXIT_STATUS >/run/$unit.result'" \
+    -- /bin/sh -c '"$$@"; exit $$?' sh "$@" >&2 || {
+    journalctl --unit="$unit" --output=cat --lines=20 --no-pager >&2; exit 1; }
+"""
+"""Starts a pod, and waits until its systemd says that its apps are started, or (before 231) that it is there itself."""
+
+FILES = r"""
+read -r uuid <"/run/$1.uuid" || [ -n "$uuid" ] || exit
+cd "$2/pods/run/$uuid" || exit
+# Where the stage1 is mounted in the pod's own mount namespace only, it is the root of the pod's processes.
+read -r pid 2>/dev/null <ppid && read -r child _ </proc/$pid/task/$pid/children && root=/proc/$child/root
+[ -e stage1/rootfs/systemd-version ] && root=stage1/rootfs
+read -r version 2>/dev/null <"$root/systemd-version"
+read -r subcgroup <subcgroup || :
+printf '%s\n' "$uuid" "$subcgroup" "$(readlink "$root/flavor")" "$version"
+"""
+
+FIRST = r"""
+for place; do
+    [ -e "$place/cgroup.procs" ] && read -r any <"$place/cgroup.procs" || continue
+    all=" $(tr '\n' ' ' <"$place/cgroup.procs")"
+    for pid in $all; do
+        parent=$(sed -n 's/^PPid:\t//p' "/proc/$pid/status")
+        case $all in *" $parent "*) ;; *) echo "$place $pid"; exit ;; esac
+    done
+done
+exit 1
+"""
+"""The process of an app whose parent is none of the app's: its first one; and the cgroup among several where it is."""
+
+FORGET = r"""
+# Of a pod that could not be prepared no one else knows the UUID.
+[ -e "/run/$unit.uuid" ] || rkt gc --grace-period=0s >/dev/null
+[ ! -e "/run/$unit.uuid" ] || {
+    read -r uuid <"/run/$unit.uuid" || :
+    n=50
+    while [ -e "/run/systemd/machines/rkt-$uuid" ]; do [ $((n -= 1)) -gt 0 ] || break; sleep 0.1; done
+    # A pod's lock is free some time after its last process has ended.
+    n=50
+    until said=$(rkt rm --uuid-file="/run/$unit.uuid" 2>&1); do
+        [ $((n -= 1)) -gt 0 ] || { echo "$said" >&2; exit 1; }
+        sleep 0.1
+    done
+    rm -f "/run/$unit.uuid"
+}
+"""
+
+RUN = 'unit=$1; shift\n"$@" </dev/null\ncode=$?\n' + FORGET + "exit $code\n"
+
+STOP = (
+    r"""
+unit=$1 seconds=$2
+orderly=yes
+if [ -e "/run/systemd/transient/$unit.service" ]; then
+    rkt stop --uuid-file="/run/$unit.uuid" >&2 || orderly=no
+    n=$((seconds * 10))
+    while [ -e "/run/systemd/transient/$unit.service" ] && [ $((n -= 1)) -gt 0 ]; do sleep 0.1; done
+    [ ! -e "/run/systemd/transient/$unit.service" ] || {
+        orderly=no
+        rkt stop --force --uuid-file="/run/$unit.uuid" >&2
+        systemctl stop "$unit.service" >&2
+    }
+fi
+"""
+    + FORGET
+    + r"""
+result=
+[ ! -e "/run/$unit.result" ] || { read -r result <"/run/$unit.result"; rm -f "/run/$unit.result"; }
+echo "$orderly $result"
+"""
+)
+
+ENDED = """
+n=300
+until read -r _ status <"/run/$1.result"; do [ $((n -= 1)) -gt 0 ] || exit; sleep 0.1; done 2>/dev/null
+echo "$status"
+"""

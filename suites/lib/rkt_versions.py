@@ -1,0 +1,113 @@
+"""Which rkt has which option: data, from rkt's changelog and documentation.
+
+Releases are three numbers. What has been there since before 1.0 is not listed.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["FEATURES", "Feature", "NotYetError", "Version", "has", "parse_version", "require", "spelled"]
+
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """Something that not every rkt has.
+
+    Attributes:
+        spellings: What it is called, by the release since which it is called so, the oldest first.
+        source: Where that is from.
+    """
+
+    spellings: tuple[tuple[Version, str], ...]
+    source: str
+
+    @property
+    def since(self) -> Version:
+        """The first release that has it."""
+        return self.spellings[0][0]
+
+
+def _since(release: Version, word: str, source: str) -> Feature:
+    return Feature(spellings=((release, word),), source=source)
+
+
+APP_LEVEL = "CHANGELOG 1.19.0: many additional app-level options (rkt#3318); which ones it does not say, so inferred"
+
+FEATURES: Mapping[str, Feature] = {
+    "hostname": _since((1, 2, 0), "--hostname", "CHANGELOG 1.2.0, rkt#2251"),
+    "exit status of apps": _since((1, 3, 0), "", "CHANGELOG 1.3.0, rkt#2308"),
+    "user": _since((1, 4, 0), "--user", "CHANGELOG 1.4.0, rkt#2419"),
+    "group": _since((1, 4, 0), "--group", "CHANGELOG 1.4.0, rkt#2419"),
+    "mark only": _since((1, 4, 0), "--mark-only", "CHANGELOG 1.4.0, rkt#2400"),
+    "no new privileges": _since((1, 7, 0), "os/linux/no-new-privileges", "CHANGELOG 1.7.0, rkt#2677"),
+    "environment file": _since((1, 9, 0), "--set-env-file", "CHANGELOG 1.9.0, rkt#2816"),
+    "retained capabilities": Feature(
+        spellings=(((1, 9, 0), "--cap-retain"), ((1, 12, 0), "--caps-retain")),
+        source="CHANGELOG 1.9.0, rkt#2771; renamed in 1.12.0, rkt#2994",
+    ),
+    "removed capabilities": Feature(
+        spellings=(((1, 9, 0), "--cap-remove"), ((1, 12, 0), "--caps-remove")),
+        source="CHANGELOG 1.9.0, rkt#2771; renamed in 1.12.0, rkt#2994",
+    ),
+    "stop": _since((1, 10, 0), "stop", "CHANGELOG 1.10.0, rkt#2438"),
+    "stop by file": _since((1, 11, 0), "--uuid-file", "CHANGELOG 1.11.0, rkt#2902"),
+    "export": _since((1, 11, 0), "export", "CHANGELOG 1.11.0, rkt#2889"),
+    "seccomp in images": _since((1, 12, 0), "os/linux/seccomp-retain-set", "CHANGELOG 1.12.0, rkt#2753"),
+    "subcgroup file": _since((1, 14, 0), "subcgroup", "CHANGELOG 1.14.0, rkt#3072; it may be older"),
+    "dns of the host": _since((1, 15, 0), "--dns=host", "CHANGELOG 1.15.0, rkt#3161"),
+    "hosts": _since((1, 15, 0), "--hosts-entry", "CHANGELOG 1.15.0, rkt#3161"),
+    "recursive volumes": _since((1, 15, 0), "recursive", "CHANGELOG 1.15.0, rkt#2880"),
+    "readiness of apps": _since((1, 15, 0), "appc.io/executor/supports-systemd-notify", "CHANGELOG 1.15.0, rkt#2826"),
+    "own failures end with 254": _since((1, 18, 0), "254", "CHANGELOG 1.18.0, rkt#3261"),
+    "app environment": _since((1, 19, 0), "--environment", APP_LEVEL),
+    "app name": _since((1, 19, 0), "--name", APP_LEVEL),
+    "cpu shares": _since((1, 19, 0), "--cpu-shares", APP_LEVEL),
+    "oom score": _since((1, 19, 0), "--oom-score-adjust", APP_LEVEL),
+    "read-only root": _since((1, 19, 0), "--readonly-rootfs", APP_LEVEL),
+    "seccomp": _since((1, 19, 0), "--seccomp", APP_LEVEL),
+    "supplementary groups": _since((1, 19, 0), "--supplementary-gids", APP_LEVEL),
+    "working directory": _since((1, 19, 0), "--working-dir", APP_LEVEL),
+    "json": _since((1, 20, 0), "--format=json", "CHANGELOG 1.20.0, rkt#3403, improves it; it may be older"),
+    "manifest by file": _since((1, 22, 0), "--uuid-file", "CHANGELOG 1.22.0, rkt#3498"),
+    "wait until ready": _since((1, 22, 0), "--wait-ready", "CHANGELOG 1.22.0, rkt#3462"),
+    "pull policy": _since((1, 24, 0), "--pull-policy", "CHANGELOG 1.24.0, rkt#3554"),
+    "privileged event handlers": _since((1, 30, 0), "", "rkt#3844"),
+}
+
+
+class NotYetError(LookupError):
+    """This rkt is older than what is asked of it."""
+
+
+def parse_version(said: str) -> Version:
+    """The release in the output of `rkt version`: "rkt Version: 1.30.0+git".
+
+    Raises:
+        ValueError: It names none.
+    """
+    found = re.search(r"^rkt Version: v?(\d+)\.(\d+)\.(\d+)", said, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"`rkt version` names no release: {said.strip()!r}")
+    major, minor, patch = found.groups()
+    return int(major), int(minor), int(patch)
+
+
+def has(version: Version, feature: str) -> bool:
+    """Whether a release has a feature of `FEATURES`."""
+    return version >= FEATURES[feature].since
+
+
+def require(version: Version, feature: str) -> None:
+    """Raise NotYetError, with the release that brought it, where a release does not have a feature."""
+    if not has(version, feature):
+        it, now = FEATURES[feature], ".".join(map(str, version))
+        raise NotYetError(f"rkt {now} has no {feature}; it came with {'.'.join(map(str, it.since))} ({it.source}).")
+
+
+def spelled(version: Version, feature: str) -> str:
+    """What a release calls a feature; raises NotYetError where it has none."""
+    require(version, feature)
+    return [word for since, word in FEATURES[feature].spellings if version >= since][-1]
