@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import build, image, source, toolchain
-from harness.build import Builder, BuildSpec
+from harness.build import Builder, BuildSpec, Handed
 from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
 from harness.errors import UsageError
 from harness.image import ImageSpec
@@ -17,7 +17,7 @@ from harness.model import Cell, CgroupMode, Phase, State
 from harness.store import Store, key_of
 from harness.wait import Deadline
 
-__all__ = ["BuildRequest", "Plan", "Step", "explain", "plan", "plans", "with_systemd"]
+__all__ = ["BuildRequest", "Plan", "Step", "explain", "from_mirror", "plan", "plans", "with_systemd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class BuildRequest:
         go: Go version: "1.27" is the newest 1.27.x; None for what is not written in Go.
         toolchain: Where Go comes from, or None likewise.
         builder: Where it is built.
+        flavor: In which flavor, or None where it has none.
+        systemd: Version and source of the systemd that a part of it is made from, or None.
     """
 
     name: str
@@ -41,11 +43,15 @@ class BuildRequest:
     go: str | None = None
     toolchain: ToolchainFile | None = None
     builder: Builder
+    flavor: str | None = None
+    systemd: tuple[str, Source] | None = None
 
     @property
     def title(self) -> str:
         """What is built with what, for people, before that is resolved: "runc 1.1.5 with Go 1.27"."""
-        return f"{self.name} {self.version}" + (f" with Go {self.go}" if self.go else "")
+        flavor = f"/{self.flavor}" if self.flavor else ""
+        stage1 = f" of systemd {self.systemd[0]}" if self.systemd else ""
+        return f"{self.name} {self.version}{flavor}{stage1}" + (f" with Go {self.go}" if self.go else "")
 
     def resolve(self, store: Store, deadline: Deadline) -> BuildSpec:
         """The build with an exact revision and an exact toolchain.
@@ -54,9 +60,14 @@ class BuildRequest:
             UsageError: There is no such version.
             InfrastructureError: The source or the index cannot be reached.
         """
-        go = None
+        source.require(self.source, self.name, self.rules.landmarks)
+        go, systemd = None, None
         if self.go is not None and self.toolchain is not None:
             go = toolchain.resolve("go", self.toolchain, self.go, store, deadline)
+        if self.systemd is not None:
+            version, origin = self.systemd
+            revision = source.resolve(origin, version, store, deadline)
+            systemd = Handed(version=version, source=origin, revision=revision)
         return BuildSpec(
             name=self.name,
             version=self.version,
@@ -65,6 +76,8 @@ class BuildRequest:
             revision=source.resolve(self.source, self.version, store, deadline),
             toolchain=go,
             builder=self.builder,
+            flavor=self.flavor,
+            systemd=systemd,
         )
 
 
@@ -80,7 +93,7 @@ class Plan:
         arguments: Kernel command line that asks for the cell's cgroup mode.
         memory: Memory of the guest in MiB.
         cpus: Processors of the guest.
-        command: The runtime's executable in the guest, which is asked for its version.
+        command: The runtime's command line in the guest that says what it is.
         suites: Suites that run, by name, with what they declare.
         root: Directory with the suites.
         builder: Where what is built is built.
@@ -93,7 +106,7 @@ class Plan:
     arguments: tuple[str, ...]
     memory: int
     cpus: int
-    command: str
+    command: tuple[str, ...]
     suites: Mapping[str, SuiteFile]
     root: Path
     builder: Builder
@@ -129,10 +142,10 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
     """
     files = {name: matrix.suite(name, catalog) for name in suites}
     arguments: dict[tuple[str, CgroupMode], tuple[str, ...]] = {}
-    builds: dict[tuple[str, str | None, str | None, str | None], BuildRequest | None] = {}
-    kinds: dict[tuple[str, str], BuildRequest] = {}
+    builds: dict[tuple[str | None, ...], BuildRequest | None] = {}
+    kinds: dict[tuple[str | None, ...], BuildRequest] = {}
     systemds: dict[str, BuildRequest | None] = {}
-    images: dict[tuple[str, str], ImageSpec] = {}
+    images: dict[tuple[str, str, str | None], ImageSpec] = {}
     builder = Builder(matrix.defaults.builder)
     root = catalog.root
     tree = root / "suites"
@@ -143,15 +156,16 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
             mode = (cell.systemd, cell.cgroup)
             if mode not in arguments:
                 arguments[mode] = _arguments(cell, catalog)
-            made = (cell.runtime, cell.runtime_version, cell.flavor, cell.go)
+            made = (*_kind(cell, catalog), cell.go)
             if made not in builds:
                 builds[made] = _build(cell, matrix, catalog, kinds)
             own = cell.systemd if cell.systemd_built else ""
             if own not in systemds:
                 systemds[own] = _systemd(cell, matrix, catalog)
-            disk = (cell.distro, cell.channel)
+            disk = (cell.distro, cell.channel, cell.release)
             if disk not in images:
-                images[disk] = ImageSpec(distro=cell.distro, channel=cell.channel, files=root / "images" / cell.distro)
+                files_of = root / "images" / cell.distro
+                images[disk] = ImageSpec(distro=cell.distro, channel=cell.channel, release=cell.release, files=files_of)
             result.append(
                 Plan(
                     cell=cell,
@@ -161,7 +175,7 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
                     arguments=arguments[mode],
                     memory=defaults.memory,
                     cpus=defaults.cpus,
-                    command=catalog.runtimes[cell.runtime].command,
+                    command=(catalog.runtimes[cell.runtime].command, *catalog.runtimes[cell.runtime].version),
                     suites=files,
                     root=tree,
                     builder=builder,
@@ -175,6 +189,17 @@ def _arguments(cell: Cell, catalog: Catalog) -> tuple[str, ...]:
     if rule.arguments is None:
         raise UsageError(f"The cell {cell.id} cannot be: {rule.reason}")
     return rule.arguments
+
+
+def from_mirror(plan: Plan, mirror: str | None, key: Path | None) -> Plan:
+    """The same plan with its image from another host, or vouched for by another key, where its distro has such hosts.
+
+    Args:
+        plan: What is done otherwise.
+        mirror: What stands in place of the distro's own host.
+        key: File with the public key that is trusted in place of the distro's own.
+    """
+    return replace(plan, image=replace(plan.image, mirror=mirror, key=key))
 
 
 def with_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, commit: str) -> Plan:
@@ -198,7 +223,10 @@ def with_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, 
         source=source.model_copy(update={"ref": commit}),
         builder=plan.builder,
     )
-    return replace(plan, cell=cell, systemd=request, arguments=_arguments(cell, catalog))
+    runtime = plan.build
+    if runtime is not None and runtime.systemd is not None:
+        runtime = replace(runtime, systemd=(version, request.source))
+    return replace(plan, cell=cell, build=runtime, systemd=request, arguments=_arguments(cell, catalog))
 
 
 def _systemd(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
@@ -218,16 +246,33 @@ def _systemd(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | Non
     )
 
 
+def _kind(cell: Cell, catalog: Catalog) -> tuple[str | None, ...]:
+    """What the build of a cell's runtime depends on, beside Go: the systemd only where it is made from that."""
+    return (cell.runtime, cell.runtime_version, cell.flavor, cell.systemd if _wants_systemd(cell, catalog) else None)
+
+
+def _wants_systemd(cell: Cell, catalog: Catalog) -> bool:
+    rules = catalog.runtime(cell.runtime).build
+    flavor = rules.flavors.get(cell.flavor or "") if rules is not None else None
+    return flavor is not None and flavor.systemd
+
+
+def _handed(cell: Cell, matrix: Matrix, catalog: Catalog) -> tuple[str, Source]:
+    """Version and source of the systemd that a cell's runtime is made from: the cell's own, or of the image's the tag."""
+    version = cell.systemd if cell.systemd_built else f"v{cell.systemd.removeprefix('v').partition('.')[0]}"
+    return version, source.choose(matrix.component_sources(catalog.systemd.name, catalog), version)
+
+
 def _build(
-    cell: Cell, matrix: Matrix, catalog: Catalog, kinds: dict[tuple[str, str], BuildRequest]
+    cell: Cell, matrix: Matrix, catalog: Catalog, kinds: dict[tuple[str | None, ...], BuildRequest]
 ) -> BuildRequest | None:
-    """The build of a cell's runtime; `kinds` remembers it by runtime and version, as many versions of Go may build it."""
+    """The build of a cell's runtime; `kinds` remembers it, as many versions of Go may build it."""
     runtime = catalog.runtime(cell.runtime)
     if runtime.build is None:
         return None
     if cell.runtime_version is None or cell.go is None:
         raise UsageError(f"The cell {cell.id} needs a version of {cell.runtime} and of Go to build it.")
-    kind = (cell.runtime, cell.runtime_version)
+    kind = _kind(cell, catalog)
     if kind not in kinds:
         go = catalog.toolchains["go"]
         kinds[kind] = BuildRequest(
@@ -239,6 +284,8 @@ def _build(
                 name=go.name, description=go.description, sources=matrix.toolchain_sources("go", catalog)
             ),
             builder=Builder(matrix.defaults.builder),
+            flavor=cell.flavor if cell.flavor in runtime.build.flavors else None,
+            systemd=_handed(cell, matrix, catalog) if _wants_systemd(cell, catalog) else None,
         )
     return replace(kinds[kind], go=cell.go)
 
@@ -256,12 +303,13 @@ def explain(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:
                 key=key_of(build.KIND, build.inputs(spec)),
             )
         )
-    wanted = image.inputs(plan.image)
+    disk = image.pinned(plan.image, store, deadline)
+    wanted = image.inputs(disk)
     steps += [
         Step(
             phase=Phase.IMAGE,
             state=State.CACHED if store.find(image.KIND, wanted) else State.WAITING,
-            text=f"{plan.image.distro}/{plan.image.channel}",
+            text=disk.title,
             key=key_of(image.KIND, wanted),
         ),
         Step(

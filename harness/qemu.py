@@ -17,7 +17,7 @@ from harness.accel import QEMU, Accelerator
 from harness.errors import InfrastructureError
 from harness.wait import SLICE, Deadline
 
-__all__ = ["ADDRESS", "DOORS", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "Monitor", "argv", "overlay_argv"]
+__all__ = ["ADDRESS", "DOORS", "ROOT", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "Monitor", "argv", "overlay_argv"]
 
 logger = log.get(__name__)
 
@@ -37,6 +37,12 @@ SSH_DOOR = 22
 WAKE_DOOR = 23
 """TCP port of the socket `wake`."""
 
+ROOT = ("root=/dev/vda", "rw")
+"""Words of the kernel's command line about a disk that is a root file system."""
+
+FW_CFG = "opt/org.flatcar-linux/config"
+"""Name under which QEMU hands Flatcar's Ignition its document."""
+
 EMULATED = ("tsc=reliable", "mitigations=off")
 """Kernel arguments under TCG: there the time stamp counters are one, though the kernel cannot know, and
 reading another clock leaves the emulated processor; and there is no speculation to mitigate."""
@@ -53,26 +59,31 @@ class MachineSpec:
         name: The guest as messages name it: the cell's id.
         disk: Immutable base disk, qcow2; the machine writes to an overlay on it.
         kernel: Linux kernel that QEMU loads itself.
-        initrd: Its initrd.
+        initrd: Its initrd; None where the kernel has one in it.
+        root: What the kernel's command line says about the disk.
         arguments: Kernel command line, beside what the machine itself needs.
         accelerator: What runs it, see `accel.probe`.
         cores: Number of virtual processors.
         memory: Main memory in MiB.
         disks: Further read-only disks, raw: /dev/vdb, /dev/vdc ...
+        ignition: Document for the guest's Ignition, with `image.SSH_KEY` where the machine's key belongs; empty if
+            there is no Ignition.
     """
 
     name: str
     disk: Path
     kernel: Path
-    initrd: Path
+    initrd: Path | None
+    root: tuple[str, ...] = ROOT
     arguments: tuple[str, ...] = ()
     accelerator: Accelerator
     cores: int = 2
     memory: int = 1024
     disks: tuple[Path, ...] = ()
+    ignition: str = ""
 
 
-def argv(
+def argv(  # noqa: PLR0913 - all that a machine consists of
     spec: MachineSpec,
     *,
     overlay: Path,
@@ -80,6 +91,7 @@ def argv(
     sockets: Path,
     console: Path,
     ssh_key: str,
+    ignition: Path | None = None,
     incoming: int | None = None,
 ) -> list[str]:
     """The command that runs a machine.
@@ -97,11 +109,12 @@ def argv(
             short, see `machine.directory`.
         console: File to which the serial console is logged.
         ssh_key: Public half of its ed25519 key, the base64 part.
+        ignition: File with the machine's Ignition document, where it has one.
         incoming: Descriptor of a saved memory to start from, instead of booting.
     """
     logged = f"logfile={_escaped(console)},logappend=on"
     command_line = [
-        "console=ttyS0", "root=/dev/vda", "rw", "net.ifnames=0",
+        "console=ttyS0", *spec.root, "net.ifnames=0",
         f"harness.ssh_key={ssh_key}", f"harness.network={ADDRESS}/24,{GATEWAY}",
         *(EMULATED if spec.accelerator.name == "tcg" else ()),
         *spec.arguments,
@@ -115,7 +128,8 @@ def argv(
         "-smp", str(spec.cores),
         "-m", str(spec.memory),
         "-kernel", str(spec.kernel),
-        "-initrd", str(spec.initrd),
+        *(() if spec.initrd is None else ("-initrd", str(spec.initrd))),
+        *(() if ignition is None else ("-fw_cfg", f"name={FW_CFG},file={_escaped(ignition)}")),
         "-append", " ".join(command_line),
         "-action", "reboot=reset,shutdown=poweroff,panic=pause",
         "-chardev", f"socket,id=qmp,path={_escaped(sockets / 'qmp')},server=on,wait=off",

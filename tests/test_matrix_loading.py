@@ -155,7 +155,8 @@ toolchains:
     assert [source.directory for source in runc[:2]] == [known.root / "../runc", Path("/src/runc")]
     assert known.runtimes["runc"].build is not None
     assert runc[2:] == known.runtimes["runc"].build.sources
-    assert [source.kind for source in wanted.component_sources("systemd", known)] == ["git"]
+    systemd = wanted.component_sources("systemd", known)
+    assert (systemd[0].git, systemd[1:]) == ("https://example.org/systemd", known.systemd.build.sources)
     assert [source.kind for source in wanted.toolchain_sources("go", known)] == ["tarball", "wheel"]
 
 

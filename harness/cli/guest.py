@@ -20,7 +20,7 @@ from rich.console import Console
 from harness import machine, proc
 from harness.cli import output, plan, project, settings
 from harness.cli.progress import watching
-from harness.cli.settings import Settings
+from harness.cli.settings import KeyOption, MirrorOption, Settings
 from harness.errors import InfrastructureError, UsageError
 from harness.machine import Machine
 from harness.pipeline import Workplace, ready
@@ -46,11 +46,18 @@ def register(app: typer.Typer) -> None:
     app.command("console")(console)
 
 
-def boot(context: typer.Context, cell: CellArgument, *, fresh: FreshOption = False) -> None:
+def boot(
+    context: typer.Context,
+    cell: CellArgument,
+    *,
+    fresh: FreshOption = False,
+    mirror: MirrorOption = None,
+    key: KeyOption = None,
+) -> None:
     """Boot a cell's guest with its runtime installed, and keep it until Ctrl-C."""
     chosen = settings.of(context)
     deadline = chosen.deadline(SECONDS, f"guest of {cell}")
-    with _guest(chosen, cell, deadline, fresh=fresh) as guest:
+    with _guest(chosen, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
         output.say(
             f"The guest runs until Ctrl-C.\n"
             f"log in:   ssh -F {settings.shown(guest.ssh_config)} guest\n"
@@ -64,11 +71,18 @@ def boot(context: typer.Context, cell: CellArgument, *, fresh: FreshOption = Fal
         poll(attempt, deadline, every=0.5)
 
 
-def shell(context: typer.Context, cell: CellArgument, *, fresh: FreshOption = False) -> None:
+def shell(
+    context: typer.Context,
+    cell: CellArgument,
+    *,
+    fresh: FreshOption = False,
+    mirror: MirrorOption = None,
+    key: KeyOption = None,
+) -> None:
     """Boot a cell's guest with its runtime installed, and log in; the guest ends with the shell."""
     chosen = settings.of(context)
     deadline = chosen.deadline(SECONDS, f"shell in {cell}")
-    with _guest(chosen, cell, deadline, fresh=fresh) as guest:
+    with _guest(chosen, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
         terminal = ["-t"] if sys.stdin.isatty() else []
         code = proc.interact(["ssh", "-F", str(guest.ssh_config), *terminal, "guest"], deadline=deadline)
         guest.check()
@@ -98,10 +112,12 @@ def console(
 
 
 @contextmanager
-def _guest(chosen: Settings, cell: str, deadline: Deadline, *, fresh: bool) -> Iterator[Machine]:
+def _guest(
+    chosen: Settings, cell: str, deadline: Deadline, *, fresh: bool, source: tuple[str | None, Path | None]
+) -> Iterator[Machine]:
     """The cell's guest; its directory is removed after a good end, and is evidence after another one."""
     here = project.load(chosen)
-    (wanted,) = plan.plans_of(here, (cell,), here.matrix.suite_names(None, here.catalog))
+    (wanted,) = plan.plans_of(here, (cell,), here.matrix.suite_names(None, here.catalog), source)
     above = chosen.runs / "guests"
     above.mkdir(parents=True, exist_ok=True)
     # Another guest of the same cell may run.

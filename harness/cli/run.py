@@ -138,7 +138,7 @@ def _request(wanted: Wanted, here: Project, chosen: Settings, *, resume: str | N
     if failed is not None:
         failures = request.failed(results.read(directory / schedule.RESULT))
         return wanted.repeated(failures, failed, chosen)
-    if wanted != Wanted():
+    if not wanted.nothing:
         raise UsageError("--resume goes on with a run as it was begun; begin a new one for --multiply or --fresh.")
     return request
 

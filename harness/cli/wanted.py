@@ -53,7 +53,12 @@ class Wanted:
     @property
     def repeats(self) -> bool:
         """Whether nothing is asked for that would change what an earlier run did, but how often and on what guests."""
-        return replace(self, multiply=1, fresh=False) == Wanted()
+        return replace(self, multiply=1, fresh=False).nothing
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing is asked for; mirror and key may be in the environment, and an earlier run has its own."""
+        return replace(self, mirror=None, key=None) == Wanted()
 
     def request(self, here: Project, chosen: Settings) -> Request:
         """The run that it is.

@@ -20,10 +20,10 @@ from harness import apt, catalog, image, proc, yamlfile
 from harness.catalog import Distro
 from harness.errors import InfrastructureError, UsageError
 from harness.image import ImageSpec, initrd
-from harness.store import key_of
+from harness.store import Store, key_of
 from harness.wait import Deadline
 
-__all__ = ["build", "inputs"]
+__all__ = ["build", "inputs", "release"]
 
 TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
 """Tools that are needed, each with Debian's package that has it."""
@@ -90,7 +90,7 @@ def inputs(spec: ImageSpec) -> Mapping[str, Any]:
     }
 
 
-def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Mapping[str, Any]:
+def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, log: Path) -> Mapping[str, Any]:  # noqa: ARG001 - as all makers
     """Fill a directory with a Debian image; see `image.Maker`.
 
     Raises:
@@ -111,6 +111,11 @@ def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Ma
     facts = {"systemd": versions["systemd"], "kernel_version": _kernel_version(versions)}
     (directory / image.FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return facts
+
+
+def release(spec: ImageSpec) -> str:
+    """Code name of the Debian release that an image is; raises UsageError if there is no such channel."""
+    return _channel(spec, _read(spec)).release
 
 
 def _read(spec: ImageSpec) -> DebianFile:

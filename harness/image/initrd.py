@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import InfrastructureError
 
-__all__ = ["INIT", "cpio", "make", "module_order"]
+__all__ = ["INIT", "cpio", "load_modules", "make", "module_order"]
 
 INIT = Path(__file__).with_name("init.sh")
 """What runs as PID 1 of the initrd."""
@@ -91,6 +91,11 @@ def make(*, busybox: bytes, modules: Path, wanted: Iterable[str]) -> bytes:
     Raises:
         InfrastructureError: The archive is not that of exactly one kernel.
     """
+    return cpio(_entries(busybox, load_modules(modules, wanted)), devices={"dev/console": (5, 1)})
+
+
+def load_modules(modules: Path, wanted: Iterable[str]) -> dict[str, bytes]:
+    """Modules and what they need, uncompressed, by file name, in the order in which they are loaded; see `make`."""
     with tarfile.open(modules) as archive:
         files = {str(PurePosixPath(member.name)): member for member in archive.getmembers() if member.isfile()}
         kernels = {path.split("/")[0] for path in files if path.endswith("/modules.dep")}
@@ -106,8 +111,7 @@ def make(*, busybox: bytes, modules: Path, wanted: Iterable[str]) -> bytes:
             return file.read()
 
         order = module_order(wanted, content("modules.dep").decode())
-        loaded = {_module_name(path) + ".ko": _decompressed(path, content(path)) for path in order}
-    return cpio(_entries(busybox, loaded), devices={"dev/console": (5, 1)})
+        return {_module_name(path) + ".ko": _decompressed(path, content(path)) for path in order}
 
 
 def _entries(busybox: bytes, modules: Mapping[str, bytes]) -> Iterator[Entry]:

@@ -69,6 +69,11 @@ class Place:
         return self.directory / "events.jsonl"
 
     @property
+    def ignition(self) -> Path:
+        """What the guest's Ignition reads, where it has one."""
+        return self.directory / "config.ign"
+
+    @property
     def overlay(self) -> Path:
         """The writable disk."""
         return self.directory / "overlay.qcow2"

@@ -16,6 +16,7 @@ echo "systemctl=$(systemctl --version | head -n 1)"
 echo "kernel=$(uname -r)"
 echo "root=$(stat -f -c %T /sys/fs/cgroup)"
 echo "unified=$(stat -f -c %T /sys/fs/cgroup/unified 2>/dev/null)"
+(. /etc/os-release && echo "release=$VERSION_ID")
 sed 's/^/init=/' /proc/1/cgroup
 """
 
@@ -29,12 +30,14 @@ class Facts:
         systemctl: First line of `systemctl --version`.
         kernel: Release of its kernel.
         cgroup: cgroup mode in which it is.
+        release: Which release of its distro it is, by os-release(5); empty where that has no number.
     """
 
     systemd: str
     systemctl: str
     kernel: str
     cgroup: CgroupMode
+    release: str = ""
 
     @property
     def systemd_major(self) -> str:
@@ -59,6 +62,7 @@ def facts(machine: Machine, *, deadline: Deadline) -> Facts:
             systemctl=answers["systemctl"][0],
             kernel=answers["kernel"][0],
             cgroup=mode,
+            release=answers.get("release", [""])[0],
         )
     except (KeyError, ValueError) as error:
         raise InfrastructureError(
@@ -85,7 +89,13 @@ def cgroup_mode(root: str, unified: str, init: list[str]) -> CgroupMode:
 
 
 def prove(
-    machine: Machine, *, systemd: str, cgroup: CgroupMode, deadline: Deadline, revision: str | None = None
+    machine: Machine,
+    *,
+    systemd: str,
+    cgroup: CgroupMode,
+    deadline: Deadline,
+    revision: str | None = None,
+    release: str = "",
 ) -> Facts:
     """Make sure that a guest is what was asked for, before anything is said about what runs in it.
 
@@ -95,6 +105,7 @@ def prove(
         cgroup: Mode that was asked for.
         deadline: For the question.
         revision: Revision from which its PID 1 and its systemctl must have been built, as their version string has it.
+        release: Release of its distro that it must be, as its os-release has it; empty for any.
 
     Raises:
         InfrastructureError: It is something else; the message has both.
@@ -106,6 +117,8 @@ def prove(
     if revision is not None:
         built = {"PID 1": found.systemd, "systemctl": found.systemctl}
         wrong += [f"asked for revision {revision}, {it} is {was}" for it, was in built.items() if revision not in was]
+    if release not in {"", found.release}:
+        wrong.append(f"asked for the release {release}, booted {found.release or 'one without a number'}")
     if found.cgroup != cgroup:
         wrong.append(f"asked for {cgroup}, booted {found.cgroup}")
     if wrong:

@@ -12,13 +12,13 @@ from typing import IO
 from harness import log, proc
 from harness.accel import Accelerator
 from harness.errors import DeadlineError, HarnessError, InfrastructureError
-from harness.image import Image, overlay
+from harness.image import SSH_KEY, Image, overlay
 from harness.machine import directory as places
 from harness.machine.directory import Place, Record, Saved
 from harness.machine.guest import Machine
 from harness.machine.remains import clean, forget, remove_secrets
 from harness.proc import Running
-from harness.qemu import MachineSpec, Monitor, argv, overlay_argv
+from harness.qemu import ROOT, MachineSpec, Monitor, argv, overlay_argv
 from harness.wait import Deadline, poll
 
 __all__ = ["NotStartedError", "boot", "booted", "free_port", "specify", "started"]
@@ -31,8 +31,11 @@ ATTEMPTS = 5
 CLASH = "Could not set up host forwarding rule"
 """What QEMU says when the port is taken."""
 
-NETWORK_UP = b"harness initrd: the network is up"
-"""What the initrd prints, see harness/image/init.sh."""
+NETWORK_UP = b": the network is up"
+"""What the initrd prints, or a unit of the guest: harness/image/init.sh, images/flatcar/tree/etc/harness/prepare.sh."""
+
+LATE_OVERLAY = "init=/etc/harness/init.sh"
+"""Makes the initramfs of an image that has its own start images/flatcar/tree/etc/harness/init.sh in place of systemd."""
 
 Opening = Callable[[Place, Path, Deadline], AbstractContextManager[None]]
 
@@ -66,16 +69,19 @@ def specify(
     overlays: tuple[Path, ...] = (),
 ) -> MachineSpec:
     """The machine that boots an image with archives laid over it; the other arguments are attributes of `MachineSpec`."""
+    late = (LATE_OVERLAY,) if overlays and image.ignition else ()
     return MachineSpec(
         name=name,
         disk=image.disk,
         kernel=image.kernel,
         initrd=image.initrd,
-        arguments=(*arguments, *overlay.arguments(overlays)),
+        root=image.arguments or ROOT,
+        arguments=(*arguments, *overlay.arguments(overlays), *late),
         accelerator=accelerator,
         cores=cores,
         memory=memory,
         disks=overlays,
+        ignition=image.ignition,
     )
 
 
@@ -168,6 +174,7 @@ def started(
         with opening(place, sockets, deadline):
             _make_key(place, deadline)
             _make_disk(spec, saved, place, deadline)
+            _make_document(spec, place)
         memory = stack.enter_context(saved.memory.open("rb")) if saved else None
         key = saved.key if saved else place.key
         monitor = _start(stack, spec, place, record, deadline, ports, memory, key)
@@ -184,6 +191,12 @@ def _make_disk(spec: MachineSpec, saved: Saved | None, place: Place, deadline: D
     shutil.copyfile(saved.console, place.console)
     # A boot writes a megabyte; to copy it takes less than to start a program that makes an overlay on it.
     shutil.copyfile(saved.overlay, place.overlay)
+
+
+def _make_document(spec: MachineSpec, place: Place) -> None:
+    if spec.ignition:
+        public = place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+        place.ignition.write_text(spec.ignition.replace(SSH_KEY, public), encoding="utf-8")
 
 
 def _make_key(place: Place, deadline: Deadline) -> None:
@@ -219,6 +232,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
         port = ports()
         command = argv(
             spec, overlay=place.overlay, port=port, sockets=sockets, console=place.console, ssh_key=public,
+            ignition=place.ignition if spec.ignition else None,
             incoming=inherited[0] if inherited else None,
         )  # fmt: skip
         config = places.ssh_config(port=port, key=key, sockets=sockets)

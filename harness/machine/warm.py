@@ -111,8 +111,9 @@ def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
     """
     nowhere = Path("-")
     shape = qemu.argv(replace(spec, name="-"), overlay=nowhere, port=0, sockets=nowhere, console=nowhere, ssh_key="")
+    needed = [path for path in (spec.disk, spec.kernel, spec.initrd, *spec.disks) if path is not None]
     try:
-        files = {str(path): _stamp(path) for path in (spec.disk, spec.kernel, spec.initrd, *spec.disks)}
+        files = {str(path): _stamp(path) for path in needed}
     except OSError as error:
         raise InfrastructureError(f"The image of {spec.name} is not whole: {error}.") from error
     return {
@@ -120,6 +121,7 @@ def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
         "qemu": accel.qemu_version(deadline),
         "argv": shape,
         "files": files,
+        **({"ignition": spec.ignition} if spec.ignition else {}),
         # A connection begins before the guest is saved.
         "ssh": _stamp(proc.require("ssh", package="openssh-client")),
         "residents": [file_digest(path) for path in waking.RESIDENTS],

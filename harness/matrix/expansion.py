@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 
@@ -25,15 +25,18 @@ class Expansion:
     Attributes:
         cells: Those that can run, in the order of the axes, then the included ones.
         excluded: Those that are left out, each with the reason, in the same order.
+        own: By profile, the cells that only this profile has.
     """
 
     cells: tuple[Cell, ...]
     excluded: tuple[tuple[Cell, str], ...]
+    own: Mapping[str, "Expansion"] = field(default_factory=dict)
 
     @cached_property
     def by_id(self) -> Mapping[str, Cell]:
-        """The cells that can run, by their identifiers."""
-        return {cell.id: cell for cell in self.cells}
+        """The cells that can run, by their identifiers; those of profiles too."""
+        cells = [cell for expansion in self.own.values() for cell in expansion.cells]
+        return {cell.id: cell for cell in (*self.cells, *cells)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,12 @@ def expand(matrix: Matrix, catalog: Catalog) -> Expansion:
                 cells.append(cell)
             else:
                 excluded.append((cell, reason))
-    return Expansion(cells=tuple(cells), excluded=tuple(excluded))
+    own = {
+        name: expand(matrix.with_axes_of(profile), catalog)
+        for name, profile in matrix.profiles.items()
+        if profile.axes is not None
+    }
+    return Expansion(cells=tuple(cells), excluded=tuple(excluded), own=own)
 
 
 def choose(
@@ -96,7 +104,8 @@ def choose(
     named = matrix.profile(profile) if profile is not None else None
     wanted = [named.select] if named is not None and named.select is not None else []
     wanted += [selection(text, catalog) for text in select]
-    cells, excluded = expansion.cells, expansion.excluded
+    among = expansion.own.get(profile or "", expansion)
+    cells, excluded = among.cells, among.excluded
     for item in wanted:
         holds = item.holds
         cells = tuple([cell for cell in cells if holds(cell)])
@@ -117,7 +126,7 @@ def find(expansion: Expansion, identifier: str) -> Cell:
     found = expansion.by_id.get(identifier)
     if found is not None:
         return found
-    for cell, reason in expansion.excluded:
+    for cell, reason in (*expansion.excluded, *(pair for own in expansion.own.values() for pair in own.excluded)):
         if cell.id == identifier:
             raise UsageError(f"The cell `{identifier}` is excluded: {reason}")
     near = get_close_matches(identifier, expansion.by_id, n=3)
@@ -202,7 +211,7 @@ def _systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
     if systemd != names.DISTRO_IMAGE:
         return systemd
     assert distro.channel is not None  # names.axis_distro
-    return catalog.distros[distro.distro].channels[distro.channel].systemd
+    return catalog.distros[distro.distro].systemd(distro.channel, distro.release)
 
 
 def _impossible(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | None:

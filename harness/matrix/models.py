@@ -35,6 +35,7 @@ __all__ = [
     "Expectation",
     "Inclusion",
     "Matrix",
+    "OwnAxes",
     "Profile",
     "SuiteSettings",
     "Suites",
@@ -110,9 +111,21 @@ class Expectation(_Part):
         return today > self.expires
 
 
+class OwnAxes(_Part):
+    """Values of some dimensions in place of those of `axes`; the keys are the same."""
+
+    distro: Annotated[tuple[DistroText, ...], Field(min_length=1)] | None = None
+    systemd: Annotated[tuple[SystemdText, ...], Field(min_length=1)] | None = None
+    go: Annotated[tuple[GoText, ...], Field(min_length=1)] | None = None
+    cgroup: Annotated[tuple[CgroupMode, ...], Field(min_length=1)] | None = None
+    runtime: Annotated[tuple[RuntimeText, ...], Field(min_length=1)] | None = None
+
+
 class Profile(_Part):
     """A named choice of cells and suites: `harness run --profile NAME`."""
 
+    axes: OwnAxes | None = None
+    """Cells of its own: the product of these and the other axes, in place of the matrix's cells, which do not have them."""
     select: Select | None = None
     """An expression: the cells for which it holds; all cells without it."""
     suites: Suites | None = None
@@ -185,6 +198,11 @@ class Matrix(_Part):
     toolchains: Mapping[ToolchainText, tuple[Toolchain, ...]] = Field(default_factory=dict)
     """Where toolchains come from, by name; tried before what the harness knows."""
 
+    def with_axes_of(self, profile: Profile) -> "Matrix":
+        """The matrix whose cells are a profile's own."""
+        own = profile.axes.model_dump(exclude_none=True) if profile.axes is not None else {}
+        return self.model_copy(update={"axes": self.axes.model_copy(update=own), "include": (), "profiles": {}})
+
     def profile(self, name: str) -> Profile:
         """A profile by name; raises UsageError with the names that exist."""
         if name not in self.profiles:
@@ -204,8 +222,8 @@ class Matrix(_Part):
     def component_sources(self, component: str, catalog: Catalog) -> tuple[Source, ...]:
         """Where a runtime or `systemd` comes from, in the order in which the first that fits a version is taken."""
         runtime = catalog.runtimes.get(component)
-        known = runtime.build.sources if runtime is not None and runtime.build is not None else ()
-        return (*self.sources.get(component, ()), *known)
+        rules = catalog.systemd.build if component == catalog.systemd.name else runtime.build if runtime else None
+        return (*self.sources.get(component, ()), *(rules.sources if rules is not None else ()))
 
     def toolchain_sources(self, name: str, catalog: Catalog) -> tuple[Toolchain, ...]:
         """Where a toolchain comes from, in the order in which the first that fits a version is taken."""

@@ -78,6 +78,9 @@ def known_distro(text: str, catalog: Catalog) -> DistroName:
     if distro not in catalog.distros:
         raise TextError(unknown("distro", distro, catalog.distros))
     channels = catalog.distros[distro].channels
+    numbered = catalog.distros[distro].numbered.get(channel or "")
+    if numbered is not None and match["release"] is None:
+        return DistroName(distro=distro, channel=numbered.channel, release=numbered.version)
     if channel is not None and channel not in channels:
         raise TextError(unknown(f"channel of {distro}", channel, channels), match.start("channel"))
     return DistroName(distro=distro, channel=channel, release=match["release"])

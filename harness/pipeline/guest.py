@@ -9,10 +9,10 @@ from pathlib import Path
 from harness import accel, build, image, log, machine
 from harness.accel import Accelerator
 from harness.build import meson
-from harness.errors import DeadlineError
-from harness.image import Image, overlay
+from harness.errors import DeadlineError, UsageError
+from harness.image import Image, overlay, packages
 from harness.machine import GuestLostError, Machine
-from harness.model import Phase
+from harness.model import CgroupMode, Phase
 from harness.pipeline.state import Evaluation
 from harness.pipeline.workplace import BUDGETS, Workplace
 from harness.plan import BuildRequest, Plan
@@ -47,12 +47,12 @@ def guest_of(it: Evaluation) -> Iterator[Machine]:
     """As `ready`, for an evaluation that has begun; what the guest proved is in its facts."""
     systemd = _build(it, it.plan.systemd)
     runtime = _build(it, it.plan.build)
-    disk = _image(it)
+    disk, packages = _image(it)
     accelerator = accel.probe(disk.kernel, it.work.store.root, it.work.deadline.within(60.0, "probe of KVM"))
     it.factor = accelerator.factor
     it.facts.update(accelerator=accelerator.name, accelerator_reason=accelerator.reason)
     with _boot(it, disk, accelerator, systemd) as guest:
-        _prepare(it, guest, systemd, runtime)
+        _prepare(it, guest, disk, systemd, (runtime, *packages))
         yield guest
 
 
@@ -76,13 +76,21 @@ def _build(it: Evaluation, request: BuildRequest | None) -> Artifact | None:
     return artifact
 
 
-def _image(it: Evaluation) -> Image:
-    spec = it.plan.image
-    with it.phase(Phase.IMAGE, f"{spec.distro}/{spec.channel}") as progress:
+def _image(it: Evaluation) -> tuple[Image, tuple[Artifact | None, ...]]:
+    """The image, and the packages that each suite wants beside it."""
+    with it.phase(Phase.IMAGE, it.plan.image.title) as progress:
+        spec = image.pinned(it.plan.image, it.work.store, progress.deadline)
         progress.cached = image.find(spec, it.work.store) is not None
         made = image.make(spec, it.work.store, progress.deadline, it.directory / "image.log")
-        progress.text = f"{spec.distro}/{spec.channel}: systemd {made.systemd}, kernel {made.kernel_version}"
-    return made
+        mode = it.plan.cell.cgroup
+        if made.no_cgroup_v1 and mode is not CgroupMode.UNIFIED:
+            raise UsageError(f"The cell {it.plan.cell.id} cannot be in {mode} mode. {made.no_cgroup_v1}")
+        progress.text = f"{spec.title}: systemd {made.systemd}, kernel {made.kernel_version}"
+        found = tuple(
+            packages.make(spec, made, file.packages, file.without, it.work.store, progress.deadline)
+            for file in it.plan.suites.values()
+        )
+    return made, found
 
 
 @contextmanager
@@ -131,17 +139,28 @@ def _started(it: Evaluation, spec: MachineSpec, place: Path, deadline: Deadline)
         yield guest
 
 
-def _prepare(it: Evaluation, guest: Machine, systemd: Artifact | None, runtime: Artifact | None) -> None:
-    """Put the runtime into the guest, and let the guest prove what it is before any case runs."""
+def _prepare(
+    it: Evaluation, guest: Machine, disk: Image, systemd: Artifact | None, trees: tuple[Artifact | None, ...]
+) -> None:
+    """Put the runtime and the suites' packages into the guest, and let the guest prove what it is before any case runs."""
     cell = it.plan.cell
     deadline = it.work.deadline.within(BUDGETS[Phase.BOOT] * it.factor, f"preparation of {cell.id}")
     revision = None
     if systemd is not None:
         revision = systemd.said[meson.STAMP]
         it.facts.update(systemd_revision=revision, systemd_artifact=systemd.said[meson.CONTENT])
-    found = machine.prove(guest, systemd=cell.systemd, cgroup=cell.cgroup, deadline=deadline, revision=revision)
+    found = machine.prove(
+        guest, systemd=cell.systemd, cgroup=cell.cgroup, deadline=deadline, revision=revision, release=disk.release
+    )
     it.facts.update(systemd=found.systemd, kernel=found.kernel, cgroup=found.cgroup.value)
-    if runtime is not None:
-        guest.copy_in(runtime.path, "/", deadline=deadline)
-    said = guest.run([it.plan.command, "--version"], deadline=deadline).out.splitlines()
+    if disk.release:
+        it.facts["release"] = disk.release
+    if disk.busybox is not None:
+        machine.install_busybox(guest, disk.busybox, deadline=deadline)
+    for tree in filter(None, trees):
+        if disk.ignition:
+            machine.install(guest, tree.path, deadline=deadline)
+        else:
+            guest.copy_in(tree.path, "/", deadline=deadline)
+    said = guest.run([*it.plan.command], deadline=deadline).out.splitlines()
     it.facts["runtime"] = said[0] if said else ""

@@ -44,9 +44,10 @@ def needs(plan: Plan) -> tuple[Need, ...]:
     spec = plan.image
 
     def obtain_image(work: Workplace, deadline: Deadline, log: Path) -> bool:
-        if image.find(spec, work.store) is not None:
+        exact = image.pinned(spec, work.store, deadline)
+        if image.find(exact, work.store) is not None:
             return False
-        image.make(spec, work.store, deadline, log)
+        image.make(exact, work.store, deadline, log)
         return True
 
     found = [Need(name=image_name(plan), phase=Phase.IMAGE, obtain=obtain_image)]
@@ -63,7 +64,7 @@ def _build_need(request: BuildRequest) -> Need:
 
 def image_name(plan: Plan) -> str:
     """Name of the need for a plan's image."""
-    return f"image {plan.image.distro}/{plan.image.channel}"
+    return f"image {plan.image.title}"
 
 
 def build_name(request: BuildRequest) -> str:

@@ -1,0 +1,264 @@
+"""Ignition documents from typed models: what a guest of Flatcar becomes at its first boot.
+
+A document is written once and rendered in the format that a release reads: 3.3.0 (coreos.github.io/ignition,
+configuration-v3_3), or 2.3.0 for releases before 3185, whose Ignition knows no other. What these models accept,
+`ignition-validate` accepts too, without a warning; they refuse a little more, where Ignition would do nothing of what
+was meant: a unit that is enabled but has no [Install], a user without a name.
+"""
+
+import base64
+import json
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from harness.errors import UsageError
+from harness.flatcar.ignition_values import (
+    DropInName,
+    LineText,
+    Mode,
+    NameText,
+    PathText,
+    UnitName,
+    UnitText,
+    unique,
+)
+from harness.flatcar.versions import Version
+
+__all__ = ["Directory", "Document", "DropIn", "File", "KernelArguments", "Link", "Spec", "Unit", "User", "spec_for"]
+
+FIRST_V3 = 3185
+"""First major of a release whose Ignition reads documents of version 3."""
+
+
+class Spec(StrEnum):
+    """Formats of documents."""
+
+    V2 = "2.3.0"
+    V3 = "3.3.0"
+
+
+def spec_for(version: str) -> Spec:
+    """The format that a release reads; raises UsageError for what is no version."""
+    return Spec.V3 if Version.parse(version).major >= FIRST_V3 else Spec.V2
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class User(_Part):
+    """A user: one that the system has, or a new one.
+
+    Attributes:
+        name: Its name.
+        ssh_keys: Public keys that may log in, each a line of authorized_keys.
+        groups: Groups that it is a member of besides.
+    """
+
+    name: NameText
+    ssh_keys: tuple[LineText, ...] = ()
+    groups: tuple[NameText, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_twins(self) -> Self:
+        unique(self.ssh_keys, "key")
+        unique(self.groups, "group")
+        return self
+
+
+class _Node(_Part):
+    path: PathText
+    user: NameText | None = None
+    group: NameText | None = None
+
+    def rendered(self, spec: Spec) -> dict[str, Any]:
+        owner = {name: {"name": value} for name, value in (("user", self.user), ("group", self.group)) if value}
+        return {"path": self.path, **owner, **({"filesystem": "root"} if spec is Spec.V2 else {})}
+
+
+class File(_Node):
+    """A file of the root file system; what is there is replaced.
+
+    Attributes:
+        path: Where.
+        content: What is in it.
+        mode: Its permissions.
+        user: Its owner; root if None.
+        group: Its group; root if None.
+    """
+
+    content: bytes
+    mode: Mode = 0o644
+
+    def rendered(self, spec: Spec) -> dict[str, Any]:
+        """The file as the format has it."""
+        data = base64.b64encode(self.content).decode("ascii")
+        source = {"source": f"data:;base64,{data}"}
+        return super().rendered(spec) | {"overwrite": True, "mode": self.mode, "contents": source}
+
+
+class Directory(_Node):
+    """A directory of the root file system.
+
+    Attributes:
+        path: Where.
+        mode: Its permissions.
+        user: Its owner; root if None.
+        group: Its group; root if None.
+    """
+
+    mode: Mode = 0o755
+
+    def rendered(self, spec: Spec) -> dict[str, Any]:
+        """The directory as the format has it."""
+        return super().rendered(spec) | {"mode": self.mode}
+
+
+class Link(_Node):
+    """A symbolic link in the root file system; what is there is replaced.
+
+    Attributes:
+        path: Where.
+        target: Where it points.
+        user: Its owner; root if None.
+        group: Its group; root if None.
+    """
+
+    target: LineText
+
+    def rendered(self, spec: Spec) -> dict[str, Any]:
+        """The link as the format has it."""
+        return super().rendered(spec) | {"overwrite": True, "target": self.target}
+
+
+class DropIn(_Part):
+    """A part of a unit that another file has.
+
+    Attributes:
+        name: Its file: "10-harness.conf".
+        contents: Its text.
+    """
+
+    name: DropInName
+    contents: UnitText
+
+
+class Unit(_Part):
+    """A unit of systemd.
+
+    Attributes:
+        name: Its name.
+        contents: Its text; None for one that the system has.
+        enabled: Whether it is enabled or disabled at the first boot; None to leave that to the system.
+        mask: Whether nothing may start it.
+        drop_ins: Parts in further files.
+    """
+
+    name: UnitName
+    contents: UnitText | None = None
+    enabled: bool | None = None
+    mask: bool = False
+    drop_ins: tuple[DropIn, ...] = ()
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        unique((item.name for item in self.drop_ins), "drop-in")
+        if self.mask and (self.contents is not None or self.enabled):
+            raise ValueError(f"the unit {self.name} is masked, so it has no text and is not enabled")
+        if self.enabled and self.contents is not None and "[Install]" not in self.contents.splitlines():
+            raise ValueError(f"the unit {self.name} is enabled, but has no [Install] that would say where")
+        return self
+
+    def rendered(self) -> dict[str, Any]:
+        """The unit, which both formats have alike."""
+        unit: dict[str, Any] = {"name": self.name}
+        if self.contents is not None:
+            unit["contents"] = self.contents
+        if self.enabled is not None:
+            unit["enabled"] = self.enabled
+        if self.mask:
+            unit["mask"] = True
+        if self.drop_ins:
+            unit["dropins"] = [item.model_dump() for item in self.drop_ins]
+        return unit
+
+
+class KernelArguments(_Part):
+    """Words of the kernel's command line, which Ignition writes down for the boot loader; it reboots if they change.
+
+    Attributes:
+        present: Words that have to be there.
+        absent: Words that must not be there.
+    """
+
+    present: tuple[LineText, ...] = ()
+    absent: tuple[LineText, ...] = ()
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        unique((*self.present, *self.absent), "kernel argument")
+        return self
+
+
+class Document(_Part):
+    """What a guest becomes.
+
+    Attributes:
+        users: Users.
+        directories: Directories, made before the files.
+        files: Files.
+        links: Symbolic links; none may be on the way to something else of the document.
+        units: Units of systemd.
+        kernel: Words of the kernel's command line.
+    """
+
+    users: tuple[User, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    files: tuple[File, ...] = ()
+    links: tuple[Link, ...] = ()
+    units: tuple[Unit, ...] = ()
+    kernel: KernelArguments = KernelArguments()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        unique((item.name for item in self.users), "user")
+        unique((item.name for item in self.units), "unit")
+        paths = [item.path for item in (*self.directories, *self.files, *self.links)]
+        unique(paths, "path")
+        for kind, ways in (("link", self.links), ("file", self.files)):
+            for way in ways:
+                below = [path for path in paths if path.startswith(f"{way.path}/")]
+                if below:
+                    raise ValueError(f"the path {below[0]} goes through the {kind} {way.path}")
+        return self
+
+    def render(self, spec: Spec) -> str:
+        """The document as JSON.
+
+        Raises:
+            UsageError: It has kernel arguments, and the format does not know them.
+        """
+        kernel = {"shouldExist": list(self.kernel.present), "shouldNotExist": list(self.kernel.absent)}
+        if spec is Spec.V2 and any(kernel.values()):
+            raise UsageError(
+                f"Ignition documents of version {spec} have no kernel arguments; releases since 3185 have."
+            )
+        users = [
+            {"name": user.name, "sshAuthorizedKeys": list(user.ssh_keys), "groups": list(user.groups)}
+            for user in self.users
+        ]
+        parts: dict[str, dict[str, list[Any]]] = {
+            "passwd": {"users": users},
+            "storage": {
+                "directories": [item.rendered(spec) for item in self.directories],
+                "files": [item.rendered(spec) for item in self.files],
+                "links": [item.rendered(spec) for item in self.links],
+            },
+            "systemd": {"units": [item.rendered() for item in self.units]},
+            "kernelArguments": kernel,
+        }
+        filled = {name: {key: value for key, value in part.items() if value} for name, part in parts.items()}
+        document = {"ignition": {"version": str(spec)}, **{name: part for name, part in filled.items() if part}}
+        return json.dumps(document, indent=1) + "\n"
