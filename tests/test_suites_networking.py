@@ -1,29 +1,17 @@
-"""The suite networking in real guests, and the caller of CNI plugins that it uses."""
+"""The caller of CNI plugins that the suite networking uses; tests/test_suites.py runs the suite."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from ipaddress import ip_interface
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import catalog, matrix, pipeline
-from harness.image import Image
-from harness.model import Cell, CgroupMode, Outcome
-from harness.pipeline import Workplace
-from harness.plan import plan
-from harness.store import Store
-from harness.wait import Deadline
 from suites.lib import cni
 from suites.lib.cni import Cni
 from suites.lib.cnispec import Network, PluginError, Report, VersionError, answer
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.networking.wire import Answer, parse
-
-ROOT = Path(__file__).parents[1]
-CELL = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.UNIFIED, runtime="nspawn")
 
 NETWORK = Network(
     name="blue",
@@ -66,26 +54,6 @@ class Plugins:
 
 def refused(code: int, message: str) -> tuple[int, str]:
     return 1, json.dumps({"cniVersion": "1.0.0", "code": code, "msg": message, "details": "at 10.0.0.2"})
-
-
-@pytest.mark.guest
-@pytest.mark.parametrize(("mode", "runtime"), [(CgroupMode.UNIFIED, "nspawn"), (CgroupMode.LEGACY, "runc")])
-def test_suite_passes(
-    mode: CgroupMode, runtime: str, store: Store, docker: None, bookworm: Image, tmp_path: Path
-) -> None:
-    """Every case passes in a guest that got its plugins from Debian's packages, or says what it lacks."""
-    known = catalog.load(ROOT)
-    versions = {"runtime_version": "1.1.5", "go": "1.27"} if runtime == "runc" else {}
-    wanted = replace(CELL, cgroup=mode, runtime=runtime, **versions)
-    work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"))
-    planned = plan(wanted, matrix.load(ROOT / "matrix.yaml", known), known, ("networking",))
-    result = pipeline.evaluate(planned, work, tmp_path / "cell")
-    bad = {case.nodeid: case.message for case in result.cases if case.outcome not in {Outcome.PASSED, Outcome.SKIPPED}}
-
-    assert result.error is None
-    assert bad == {}
-    assert sum(case.outcome is Outcome.PASSED for case in result.cases) >= 40
-    assert all(case.message.startswith("needs ") for case in result.cases if case.outcome is Outcome.SKIPPED)
 
 
 def test_configuration_is_derived_for_each_plugin() -> None:

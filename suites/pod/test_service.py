@@ -10,6 +10,9 @@ from suites.lib.runtime import Mount, Runtime
 
 pytestmark = pytest.mark.independent
 
+# A process 1 that does not care for SIGTERM does not get it (pid_namespaces(7)), so a service that is one is killed
+# after TimeoutStopSec=.
+
 TALK = r"""
 port=$1 n=100
 # The client waits for an answer before it closes its side.
@@ -68,7 +71,7 @@ def test_service_is_ready_when_the_container_says_so(runtime: Runtime, shared: s
     """A service of Type=notify is starting until a process in the container says READY=1, and active then."""
     start = (
         'unit=$1; shift; systemd-run --quiet --collect --no-block --unit="$unit" --property=Type=notify'
-        ' --property=NotifyAccess=all -- "$@"'
+        ' --property=NotifyAccess=all --property=TimeoutStopSec=2 -- "$@"'
     )
     state = 'systemctl show --property=ActiveState --value "$1.service"'
     payload = ": >/mnt/a/started; until [ -e /mnt/a/go ]; do sleep 0.1; done; systemd-notify --ready; sleep 300"
@@ -88,7 +91,7 @@ def test_socket_is_passed_in(runtime: Runtime, shared: str, guest: Guest) -> Non
     port = str(20000 + sum(runtime.prefix.encode()))
     start = (
         'unit=$1 port=$2; shift 2; systemd-run --quiet --collect --unit="$unit"'
-        ' --socket-property=ListenStream=127.0.0.1:"$port" -- "$@"'
+        ' --socket-property=ListenStream=127.0.0.1:"$port" --property=TimeoutStopSec=2 -- "$@"'
     )
     answer = "read line; echo answer to $line; ls /sys/class/net"
     # It accepts one connection after the other on the sockets that it was given (systemd-socket-activate(1)).

@@ -11,7 +11,7 @@ cp "$root/usr/bin/busybox" "$work/busybox" 2>/dev/null || cp "$root/bin/busybox"
 chroot "$root" dpkg-query -W -f '${source:Package} ${source:Version} ${Package}\n' >"$work/packages"
 cp "$root"/boot/vmlinuz-* "$work/vmlinuz"
 cp "$root"/boot/config-* "$work/config"
-chroot "$root" useradd --create-home --uid 500 --shell /bin/bash core
+chroot "$root" useradd --create-home --uid 500 --password '*' --shell /bin/bash core
 
 # A Flatcar guest has no Python, no Perl, no busybox and no package manager.
 rm -rf "$root"/usr/bin/python* "$root"/usr/bin/perl* "$root"/usr/share/perl* "$root"/usr/lib/*/perl* "$root"/usr/bin/busybox
