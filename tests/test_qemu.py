@@ -36,7 +36,7 @@ qemu-system-x86_64 -nodefaults -no-user-config -display none
 -kernel /store/vmlinuz
 -initrd /store/initrd
 -append console=ttyS0 root=/dev/vda rw net.ifnames=0 harness.ssh_key=AAAA harness.network=10.0.2.15/24,10.0.2.2 \
-tsc=reliable mitigations=off systemd.unified_cgroup_hierarchy=0
+tsc=reliable mitigations=off norandmaps systemd.unified_cgroup_hierarchy=0
 -action reboot=reset,shutdown=poweroff,panic=pause
 -chardev socket,id=qmp,path=/s/qmp,server=on,wait=off
 -mon chardev=qmp,mode=control
