@@ -33,6 +33,6 @@ def test_suite_passes(cell: Cell, suite: str, store: Store, docker: None, bookwo
 
     assert result.error is None
     assert {case.nodeid: case.message for case in result.cases if case.outcome not in good} == {}
-    assert outcomes.count(Outcome.PASSED) >= 50
-    assert outcomes.count(Outcome.PASSED) > 2 * outcomes.count(Outcome.SKIPPED)
+    assert outcomes.count(Outcome.PASSED) >= 40
+    assert outcomes.count(Outcome.PASSED) > outcomes.count(Outcome.SKIPPED)
     assert all(case.message.startswith("needs ") for case in result.cases if case.outcome is Outcome.SKIPPED)
