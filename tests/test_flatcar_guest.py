@@ -114,7 +114,10 @@ def guests(host: Host, project: Path, store: Store, tmp_path: Path) -> Guests:
     return Guests(host, project, store, tmp_path)
 
 
-@pytest.mark.parametrize("shape", [STABLE, LTS], ids=lambda shape: shape.channel)
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param(STABLE, id=STABLE.channel), pytest.param(LTS, id=LTS.channel, marks=pytest.mark.longer)],
+)
 def test_suites_pass_in_every_mode(shape: Shape, host: Host, project: Path, tmp_path: Path) -> None:
     """`harness run --profile flatcar` takes a release from the mirror and passes the suite in every cgroup mode.
 
