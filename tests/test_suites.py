@@ -21,17 +21,19 @@ RUNC = replace(NSPAWN, cgroup=CgroupMode.LEGACY, runtime="runc", runtime_version
 
 
 @pytest.mark.parametrize(
-    ("cell", "suite"),
+    ("cell", "suite", "least"),
     [
-        pytest.param(NSPAWN, "networking", id="nspawn-networking"),
-        pytest.param(NSPAWN, "pod", id="nspawn-pod"),
-        pytest.param(RUNC, "appc", id="runc-appc"),
-        pytest.param(RUNC, "pod", id="runc-pod"),
-        pytest.param(NSPAWN, "appc", id="nspawn-appc", marks=pytest.mark.longer),
-        pytest.param(RUNC, "networking", id="runc-networking", marks=pytest.mark.longer),
+        pytest.param(NSPAWN, "networking", 46, id="nspawn-networking"),
+        pytest.param(NSPAWN, "pod", 80, id="nspawn-pod"),
+        pytest.param(RUNC, "appc", 60, id="runc-appc"),
+        pytest.param(RUNC, "pod", 55, id="runc-pod"),
+        pytest.param(NSPAWN, "appc", 60, id="nspawn-appc", marks=pytest.mark.longer),
+        pytest.param(RUNC, "networking", 46, id="runc-networking", marks=pytest.mark.longer),
     ],
 )
-def test_suite_passes(cell: Cell, suite: str, store: Store, docker: None, bookworm: Image, tmp_path: Path) -> None:
+def test_suite_passes(
+    cell: Cell, suite: str, least: int, store: Store, docker: None, bookworm: Image, tmp_path: Path
+) -> None:
     """Most cases run; each of them passes, and the others say what they need."""
     known = catalog.load(ROOT)
     project = matrix.load(ROOT / "matrix.yaml", known)
@@ -42,6 +44,5 @@ def test_suite_passes(cell: Cell, suite: str, store: Store, docker: None, bookwo
 
     assert result.error is None
     assert {case.nodeid: case.message for case in result.cases if case.outcome not in good} == {}
-    assert outcomes.count(Outcome.PASSED) >= 40
-    assert outcomes.count(Outcome.PASSED) > outcomes.count(Outcome.SKIPPED)
+    assert outcomes.count(Outcome.PASSED) >= least
     assert all(case.message.startswith("needs ") for case in result.cases if case.outcome is Outcome.SKIPPED)

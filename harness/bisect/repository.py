@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import proc
 from harness.bisect.engine import History
 from harness.errors import InfrastructureError, UsageError
-from harness.source.git import ask, environment, fetch, git, has, mirrored
+from harness.source.git import ask, environment, git, has, having, mirrored
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -96,10 +96,8 @@ class Repository:
         if re.fullmatch("[0-9a-f]{40}", revision) and has(self.mirror, revision, deadline):
             return revision
         name = self._parse(revision, deadline) if self.local else self._remote(revision, deadline)
-        with mirrored(self.address, self.store, deadline) as mirror:
-            if not has(mirror, name, deadline):
-                fetch(mirror, self.address, name, deadline)
-        return name
+        with having(self.address, name, self.store, deadline):
+            return name
 
     def _parse(self, revision: str, deadline: Deadline) -> str:
         done = _ask_local(self.address, ["--verify", "--end-of-options", f"{revision}^{{commit}}"], deadline)

@@ -14,7 +14,20 @@ from harness.source.revision import Revision, filled
 from harness.store import Store, locked
 from harness.wait import Deadline
 
-__all__ = ["ask", "change", "clone", "environment", "fetch", "fill", "git", "has", "mirrored", "resolve", "update"]
+__all__ = [
+    "ask",
+    "change",
+    "clone",
+    "environment",
+    "fetch",
+    "fill",
+    "git",
+    "has",
+    "having",
+    "mirrored",
+    "resolve",
+    "update",
+]
 
 COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 
@@ -71,10 +84,7 @@ def update(source: Source, revision: Revision, files: Path, index: Path, store: 
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
-    url = _address(source)
-    with mirrored(url, store, deadline) as mirror:
-        if not has(mirror, revision.stamp, deadline):
-            fetch(mirror, url, revision.stamp, deadline)
+    with having(_address(source), revision.stamp, store, deadline) as mirror:
         # Plumbing instead of `checkout`: no hooks, no HEAD, and an index that nobody else sees.
         argv = [f"--work-tree={files}", "read-tree", "--reset", "-u", revision.stamp]
         git(mirror, argv, deadline, env={"GIT_INDEX_FILE": str(index)})
@@ -96,10 +106,7 @@ def clone(
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
-    url = _address(source)
-    with mirrored(url, store, deadline) as mirror:
-        if not has(mirror, revision.stamp, deadline):
-            fetch(mirror, url, revision.stamp, deadline)
+    with having(_address(source), revision.stamp, store, deadline) as mirror:
         proc.run(["git", "init", "--quiet", "--template=", str(tree)], deadline=deadline, env=environment())
         origin, place = f"file://{mirror.absolute()}", tree / ".git"
         # Protocol 2 gives a commit that no ref names, too.
@@ -116,10 +123,7 @@ def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
-    url = _address(source)
-    with mirrored(url, store, deadline) as mirror:
-        if not has(mirror, commit, deadline):
-            fetch(mirror, url, commit, deadline)
+    with having(_address(source), commit, store, deadline) as mirror:
         return git(mirror, ["show", "--format=", "--binary", "--no-color", "--first-parent", commit], deadline).out
 
 
@@ -151,6 +155,19 @@ def fetch(mirror: Path, url: str, commit: str, deadline: Deadline) -> None:
         git(mirror, [*base, *EVERYTHING], deadline)
     if not has(mirror, commit, deadline):
         raise InfrastructureError(f"The repository {url} does not have the commit {commit}.")
+
+
+@contextmanager
+def having(url: str, commit: str, store: Store, deadline: Deadline) -> Iterator[Path]:
+    """Our mirror of a repository, with a commit in it; nobody else changes it meanwhile.
+
+    Raises:
+        InfrastructureError: The repository cannot be reached, or does not have the commit.
+    """
+    with mirrored(url, store, deadline) as mirror:
+        if not has(mirror, commit, deadline):
+            fetch(mirror, url, commit, deadline)
+        yield mirror
 
 
 def has(mirror: Path, commit: str, deadline: Deadline) -> bool:

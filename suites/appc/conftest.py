@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from suites.lib.appc import CannotExecuteError, Images, execution, image_manifest
+from suites.lib.appc import Images, execution, image_manifest
 from suites.lib.guest import Guest, Result
+from suites.lib.rights import LacksError
 from suites.lib.runtime import Runtime
 
 PROBE = r"""
@@ -61,7 +62,7 @@ class Executor:
         root = f"{self.images.unpack(path)}/rootfs"
         try:
             argv, options = execution(self.guest, root, self.images.manifest(path), volumes or {})
-        except CannotExecuteError as error:
+        except LacksError as error:
             pytest.skip(f"needs {error}, which {self.runtime.name} knows nothing of")
         return self.runtime.run(*argv, **options)
 

@@ -3,23 +3,16 @@
 import pytest
 
 from suites.appc.conftest import Executor
-from suites.lib.appc import DEFAULT_CAPABILITIES
 from suites.lib.guest import Guest, Result
+from suites.lib.rights import CAPABILITY_NUMBERS, DEFAULT_CAPABILITIES
 from suites.lib.runtime import PATH, Runtime
-
-NUMBERS = {
-    "CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_FSETID": 4, "CAP_KILL": 5, "CAP_SETGID": 6,
-    "CAP_SETUID": 7, "CAP_SETPCAP": 8, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13, "CAP_SYS_CHROOT": 18,
-    "CAP_MKNOD": 27, "CAP_AUDIT_WRITE": 29, "CAP_SETFCAP": 31,
-}  # fmt: skip
-"""Numbers of capabilities (capability.h of Linux)."""
 
 Said = dict[str, list[str]]
 
 
 def _capabilities(word: str) -> set[str]:
     bits = int(word, 16)
-    return {name for name, number in NUMBERS.items() if bits >> number & 1}
+    return {name for name, number in CAPABILITY_NUMBERS.items() if bits >> number & 1}
 
 
 def test_exit_status_is_the_apps(probed: Result) -> None:

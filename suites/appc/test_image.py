@@ -162,7 +162,10 @@ def test_layout_has_a_manifest_and_a_rootfs(guest: Guest, images: Images, what: 
 
 
 def test_image_is_the_same_without_compression(guest: Guest, images: Images) -> None:
-    """An image is the archive inside of the compression: unpacked, it is valid and has the same manifest."""
+    """An image is the archive inside of the compression: unpacked, it is valid and has the same manifest.
+
+    Two builds of a layout are two images: actool notes the time of the build in an archive.
+    """
     assert images.build("packed", image_manifest("example.com/packed", APP)).code == 0
     plain = f"{images.path('packed')}.plain.aci"
     script = 'gzip -dc "$1" >"$2" && actool validate "$2" && cmp -s "$1" "$2"; echo $?'

@@ -33,7 +33,8 @@ def test_processes_live_in_the_scope_of_nspawn(container: Container, main: str) 
 @pytest.mark.needs(runtime="rkt")
 def test_apps_of_rkt_live_where_its_adapter_says(container: Container, hierarchies: Hierarchies, main: str) -> None:
     """An app is a service of its pod's systemd: below payload since systemd 239, where the version is the stage1's."""
-    place = Rkt(container.guest, (1, 30, 0)).place(container.name)
+    assert isinstance(container.engine, Rkt)
+    place = container.engine.place(container.name)
 
     assert container.cgroup(main) == place.app(container.name, hierarchies.mode)[0]
 

@@ -11,26 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from suites.lib.guest import Guest, Result
+from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError
 from suites.lib.runtime import PATH, Mount, Options
 
-__all__ = [
-    "DEFAULT_CAPABILITIES",
-    "VERSION",
-    "CannotExecuteError",
-    "Images",
-    "execution",
-    "image_manifest",
-    "quantity_of",
-]
+__all__ = ["VERSION", "Images", "execution", "image_manifest", "quantity_of"]
 
 VERSION = "0.8.11"
 """The specification's version that manifests name; it is the last one."""
-
-DEFAULT_CAPABILITIES = (
-    "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
-    "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
-)  # fmt: skip
-"""What an app has without a capability isolator (ace.md, os/linux/capabilities-remove-set)."""
 
 UNITS = {"": 1, **{letter: 1000**n for n, letter in enumerate("KMGTPE", 1)}}
 UNITS |= {f"{letter}i": 1024**n for n, letter in enumerate("KMGTPE", 1)}
@@ -43,10 +30,6 @@ actool build --overwrite $5 "$1" "$3"
 UNPACK = r"""
 mkdir -p "$2" && { gzip -dc "$1" 2>/dev/null || cat "$1"; } | tar -xf - -C "$2"
 """
-
-
-class CannotExecuteError(Exception):
-    """An image asks for what only a real executor can do; the text says what."""
 
 
 def image_manifest(name: str, app: Mapping[str, Any] | None = None, **more: object) -> dict[str, Any]:
@@ -111,7 +94,7 @@ def execution(
         volumes: Directory of the guest for each of its mount points, by name.
 
     Raises:
-        CannotExecuteError: It asks for what has to be done by the runtime itself.
+        LacksError: It asks for what has to be done by the runtime itself.
         KeyError: A mount point has no volume.
     """
     app = manifest["app"]
@@ -120,10 +103,10 @@ def execution(
         "dependencies": manifest.get("dependencies"),
     }.items():
         if wanted:
-            raise CannotExecuteError(feature)
+            raise LacksError(feature)
     identity = _identity(guest, root, app)
     if identity.user != identity.group:
-        raise CannotExecuteError("a group that is not its user's")
+        raise LacksError("a group that is not its user's")
     variables = {pair["name"]: pair["value"] for pair in app.get("environment", ())}
     options = Options(
         rootfs=root,
@@ -175,7 +158,7 @@ def _isolated(name: str, value: Any) -> Options:
         case "os/linux/seccomp-remove-set" if value.get("errno") == "EPERM":
             options["syscalls_refused"] = tuple(value["set"])
         case _:
-            raise CannotExecuteError(f"the isolator {name}")
+            raise LacksError(f"the isolator {name}")
     return options
 
 

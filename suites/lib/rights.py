@@ -6,7 +6,21 @@ Each runtime has its own for them: options of nspawn, an OCI bundle, isolators o
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-__all__ = ["App", "Mount", "Rights", "RightsOptions"]
+__all__ = ["CAPABILITY_NUMBERS", "DEFAULT_CAPABILITIES", "App", "LacksError", "Mount", "Rights", "RightsOptions"]
+
+CAPABILITY_NUMBERS = {
+    "CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_FSETID": 4, "CAP_KILL": 5, "CAP_SETGID": 6,
+    "CAP_SETUID": 7, "CAP_SETPCAP": 8, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13, "CAP_SYS_CHROOT": 18,
+    "CAP_MKNOD": 27, "CAP_AUDIT_WRITE": 29, "CAP_SETFCAP": 31,
+}  # fmt: skip
+"""Bits of the sets in /proc/PID/status (linux/capability.h)."""
+
+DEFAULT_CAPABILITIES = tuple(sorted(CAPABILITY_NUMBERS))
+"""What containers usually have, and an app of appc without an isolator for it (ace.md, capabilities-remove-set)."""
+
+
+class LacksError(Exception):
+    """A runtime has no word for what was asked of it; the text says what. See `Engine.lacks`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from suites.lib import rkt_images, rkt_specs
 from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.rights import LacksError
 from suites.lib.rkt_command import Pod, run_words
 from suites.lib.rkt_images import Image, Isolators
 from suites.lib.rkt_pods import Place, Status, parse_list, parse_status, parse_status_text
@@ -166,7 +167,7 @@ class Rkt:
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
         """Run a command with `rkt enter`, which knows no users."""
         if user:
-            raise NotImplementedError("`rkt enter` runs commands as root only")
+            raise LacksError("`rkt enter` runs commands as root only")
         spec = container.spec
         return self.enter(self.uuids[spec.name], *argv, app=spec.apps[0].name if spec.apps else spec.name)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from suites.lib.rights import App as SpecApp
-from suites.lib.rights import Mount, Rights
+from suites.lib.rights import LacksError, Mount, Rights
 from suites.lib.rkt_command import App, Pod, Seccomp, Volume
 from suites.lib.rkt_images import Isolators
 from suites.lib.rkt_versions import Version, require
@@ -32,7 +32,7 @@ def pod(spec: Spec, version: Version, image: Image) -> Pod:
     """The pod that a container is: one app of the container's name, or its apps.
 
     Raises:
-        NotImplementedError: rkt has no word for something that was asked for.
+        LacksError: rkt has no word for something that was asked for.
         NotYetError: This release has none.
     """
     wrong = {
@@ -42,7 +42,7 @@ def pod(spec: Spec, version: Version, image: Image) -> Pod:
     }  # fmt: skip
     asked = [name for name, value in wrong.items() if value]
     if asked:
-        raise NotImplementedError(f"rkt has no option for {', '.join(asked)}, which {spec.name} asks for")
+        raise LacksError(f"rkt has no option for {', '.join(asked)}, which {spec.name} asks for")
     volumes: list[Volume] = []
     apps = tuple(_app(app, volumes, version, image) for app in spec.apps) or (_single(spec, volumes, version, image),)
     return Pod(

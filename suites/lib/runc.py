@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError
 from suites.lib.runtime import PATH, Container, Spec
 
 __all__ = ["Runc", "bundle_config", "connect"]
@@ -59,12 +60,6 @@ fi
     + FORGET
     + "echo $orderly\n"
 )
-
-CAPABILITIES = (
-    "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
-    "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
-)  # fmt: skip
-"""What containers usually have."""
 
 SYSTEMD_CAPABILITIES = (
     "CAP_AUDIT_CONTROL", "CAP_DAC_READ_SEARCH", "CAP_LEASE", "CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_SYS_BOOT",
@@ -146,12 +141,12 @@ class Runc:
         return frozenset(self.guest.do("runc list --quiet").split())
 
     def ended(self, container: Container) -> int:
-        """See `LACKS`."""
-        raise NotImplementedError(LACKS["exit status later"])
+        """Raise LacksError: see `LACKS`."""
+        raise LacksError(f"{container.name}: {LACKS['exit status later']}")
 
     def statuses(self, container: Container) -> Mapping[str, int]:
-        """See `LACKS`."""
-        raise NotImplementedError(LACKS["several apps"])
+        """Raise LacksError: see `LACKS`."""
+        raise LacksError(f"{container.name}: {LACKS['several apps']}")
 
     def _config(self, spec: Spec) -> str:
         shown = self.guest.do("stat -c '%n %t %T %F' \"$@\"", *spec.devices) if spec.devices else ""
@@ -168,7 +163,7 @@ def bundle_config(spec: Spec, nodes: Mapping[str, Mapping[str, Any]] | None = No
     Devices of the guest that `spec` asks for are in `nodes`: type, major and minor by path.
     """
     nodes, limit = nodes or {}, spec.open_files
-    usual = sorted(CAPABILITIES + (SYSTEMD_CAPABILITIES if spec.boots else ()))
+    usual = sorted(DEFAULT_CAPABILITIES + (SYSTEMD_CAPABILITIES if spec.boots else ()))
     capabilities = usual if spec.capabilities is None else sorted(spec.capabilities)
     environment = {"PATH": PATH, **({"container": "runc"} if spec.boots else {}), **spec.environment}
     linux: dict[str, Any] = {

@@ -3,15 +3,11 @@
 import pytest
 
 from suites.lib.guest import Guest
+from suites.lib.rights import CAPABILITY_NUMBERS
 from suites.lib.runtime import Container, Runtime
 from suites.pod.conftest import CAPABILITIES
 
-NUMBERS = {
-    "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETPCAP": 8, "CAP_SETUID": 7,
-}  # fmt: skip
-"""From linux/capability.h."""
-
-MASK = f"{sum(1 << NUMBERS[name] for name in CAPABILITIES):016x}"
+MASK = f"{sum(1 << CAPABILITY_NUMBERS[name] for name in CAPABILITIES):016x}"
 
 
 @pytest.fixture(scope="module")
