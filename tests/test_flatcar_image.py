@@ -136,3 +136,17 @@ def test_profile_has_cells_of_its_own() -> None:
     gone = known.systemd.cgroup_rule(known.distro("flatcar").systemd("beta", "4694.1.0"), CgroupMode.LEGACY)
     assert gone.arguments is None
     assert "258" in gone.reason
+
+
+def test_channels_have_the_systemd_of_their_newest_release() -> None:
+    """What image.yaml says of a channel, for the matrix, is what the newest of its releases in releases.yaml has."""
+    distro = catalog.load(ROOT).distros["flatcar"]
+    newest: dict[str, tuple[tuple[int, ...], str | None]] = {}
+    for number, release in distro.numbered.items():
+        version = tuple(int(part) for part in number.split("."))
+        newest[release.channel] = max(newest.get(release.channel, ((), None)), (version, release.systemd))
+
+    assert {name: known for name, (_, known) in newest.items()} == {
+        name: channel.systemd for name, channel in distro.channels.items() if name in newest
+    }
+    assert len(newest) == 5

@@ -47,12 +47,12 @@ def guest_of(it: Evaluation) -> Iterator[Machine]:
     """As `ready`, for an evaluation that has begun; what the guest proved is in its facts."""
     systemd = _build(it, it.plan.systemd)
     runtime = _build(it, it.plan.build)
-    disk, packages = _image(it)
+    disk, brought = _image(it)
     accelerator = accel.probe(disk.kernel, it.work.store.root, it.work.deadline.within(60.0, "probe of KVM"))
     it.factor = accelerator.factor
     it.facts.update(accelerator=accelerator.name, accelerator_reason=accelerator.reason)
     with _boot(it, disk, accelerator, systemd) as guest:
-        _prepare(it, guest, disk, systemd, (runtime, *packages))
+        _prepare(it, guest, disk, systemd, (runtime, *brought))
         yield guest
 
 
