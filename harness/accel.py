@@ -38,7 +38,7 @@ FIRST_LINE = b"Linux version"
 
 KVM_CPU = "host"
 
-TCG_CPU = "Nehalem,+rdrand"
+TCG_CPU = "Nehalem,vendor=AuthenticAMD,family=16,model=4,+rdrand,+svm,+npt"
 """Emulated processor. `max` costs a fifth more in a boot of Debian 12 (10.4 s of QEMU's processor time
 instead of 12.5 s): with its XSAVE the dynamic linker saves 2.5 KiB around each first call of a function,
 and with its five levels of page tables each miss of the emulated TLB is longer. RDRAND fills the
@@ -108,7 +108,7 @@ def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVIC
     obstacle = _obstacle(device)
     if obstacle:
         return tcg(obstacle)
-    key = {"boot": boot, "qemu": version, "kernel": file_digest(kernel), "cpu": KVM_CPU}
+    key = {"boot": boot, "qemu": version, "kernel": file_digest(kernel), "cpu": KVM_CPU, "emulated": TCG_CPU}
     memory = state / "accelerator.json"
     known = _remembered(memory, key)
     if known:

@@ -37,7 +37,8 @@ cp "$root/usr/bin/busybox" "$work/busybox" 2>/dev/null || cp "$root/bin/busybox"
 (cd "$root/lib/modules" && find . -name '*.ko*' -o -name 'modules.dep' -o -name 'modules.builtin') >"$work/modules.list"
 tar -C "$root/lib/modules" -cf "$work/modules.tar" -T "$work/modules.list"
 
-rm -rf "$root"/boot/* "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/log/*.log "$root"/var/log/apt
+# The kernel stays: the suite kvm boots it in a machine of its own.
+rm -rf "$root"/boot/[!v]* "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/log/*.log "$root"/var/log/apt
 rm -rf "$root"/usr/lib/udev/hwdb.bin "$root"/etc/udev/hwdb.bin
 # Newer than /usr: otherwise systemd's ConditionNeedsUpdate= units run at every boot.
 touch "$root/etc/.updated" "$root/var/.updated"

@@ -1,0 +1,112 @@
+"""The third level: a pod in a machine of its own, which the runtime's container holds and limits.
+
+The machine boots the guest's kernel once for all cases. The last case ends it.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from suites.kvm.layers import Layer
+from suites.kvm.machine import GUEST, LIMIT, MEMORY, POD, Machine, Wires
+from suites.lib.guest import Guest
+from suites.lib.runtime import MIB, Runtime
+
+STATUS = 7
+
+WHO = f"timeout 20 busybox wget -q -O - http://{GUEST}/cgi-bin/who"
+
+
+@pytest.fixture(scope="module")
+def booted(runtime: Runtime, flat: str, wires: Wires) -> Iterator[Machine]:  # noqa: ARG001 - there is a monitor
+    """The machine, as far as it got."""
+    with Machine.running(runtime, wires) as machine:
+        yield machine
+
+
+@pytest.fixture
+def machine(booted: Machine) -> Machine:
+    """The machine, with the pod's app in it."""
+    _require(booted, Layer.APP)
+    return booted
+
+
+def test_kernel_boots(booted: Machine, guest: Guest) -> None:
+    """The guest's own kernel boots in the machine, and says its version."""
+    _require(booted, Layer.KERNEL)
+    assert f"harness: kernel {guest.do('uname -r').strip()}" in booted.console
+
+
+def test_root_is_the_disk(machine: Machine) -> None:
+    """The pod's root file system is a disk of the machine, and no directory of the guest."""
+    assert "/dev/vda / ext4 " in machine.do("cat /proc/mounts")
+    assert "ID=harness" in machine.do("cat /etc/os-release")
+
+
+def test_kernel_runs_under_kvm(machine: Machine) -> None:
+    """The machine's kernel sees a hypervisor, and its name is KVM's."""
+    assert "KVM" in machine.do("dmesg | grep -i hypervisor")
+
+
+def test_memory_is_what_was_given(machine: Machine) -> None:
+    """The machine has the memory that it was given, less what its kernel takes first."""
+    total = int(machine.do("grep MemTotal /proc/meminfo").split()[1]) * 1024
+
+    assert 0.5 * MEMORY * MIB < total <= MEMORY * MIB
+
+
+def test_guest_reaches_the_pod(machine: Machine) -> None:
+    """What the guest asks comes to the app in the machine, from the guest's address."""
+    name, peer = machine.do('hostname; echo "$REMOTE_ADDR"').split()
+
+    assert name == "pod"
+    # A server that listens for both families sees a mapped address.
+    assert peer.strip("[]").removeprefix("::ffff:") == GUEST
+
+
+def test_pod_reaches_the_guest(machine: Machine) -> None:
+    """The guest's server is asked by the pod's address."""
+    assert machine.do(WHO).split() == [POD, "guest"]
+
+
+def test_pod_reaches_nothing_else(machine: Machine, guest: Guest) -> None:
+    """The machine has one interface beside loopback, and no way to the guest's other addresses."""
+    others = [line.split()[3].partition("/")[0] for line in guest.do("ip -4 -o address show").splitlines()]
+    beyond = [address for address in others if address != GUEST and not address.startswith("127.")]
+    names = machine.do("sed -n 's/^ *\\([^ ]*\\):.*/\\1/p' /proc/net/dev").split()
+
+    assert sorted(names) == ["eth0", "lo"]
+    assert beyond
+    assert "unreachable" in machine.do(f"busybox ping -c 1 -W 2 {beyond[0]} || :")
+
+
+def test_monitor_stays_in_the_scope(machine: Machine) -> None:
+    """The threads of the monitor, which are the machine's processors, are in the container's cgroup."""
+    container = machine.container
+    directory = container.directory("memory") + container.below
+    threads = container.guest.do('ls "/proc/$1/task"', str(container.pid)).split()
+    listed = container.guest.do(
+        'find "$1" \\( -name tasks -o -name cgroup.threads \\) -exec cat {} +', directory
+    ).split()
+
+    assert len(threads) > 1
+    assert set(threads) <= set(listed)
+
+
+def test_limit_is_above_the_memory_in_use(machine: Machine) -> None:
+    """What the machine uses is counted in the container's memory, within its limit."""
+    knobs = machine.container.knobs("memory.current", "memory.usage_in_bytes")
+    used = int(knobs["memory.current"] or knobs["memory.usage_in_bytes"])
+
+    assert 24 * MIB < used <= LIMIT
+
+
+def test_exit_status_is_on_the_disk(machine: Machine) -> None:
+    """A pod that ends by itself leaves its status on its disk; its monitor ends, and with it the container."""
+    assert machine.end(STATUS) == str(STATUS)
+    assert machine.container.stop()
+
+
+def _require(machine: Machine, layer: Layer) -> None:
+    broken = machine.broken(layer)
+    assert broken is None, str(broken)
