@@ -42,7 +42,8 @@ TCG_CPU = "Nehalem,vendor=AuthenticAMD,family=16,model=4,+rdrand,+svm,+npt"
 """Emulated processor. `max` costs a fifth more in a boot of Debian 12 (10.4 s of QEMU's processor time
 instead of 12.5 s): with its XSAVE the dynamic linker saves 2.5 KiB around each first call of a function,
 and with its five levels of page tables each miss of the emulated TLB is longer. RDRAND fills the
-guest's random pool at once."""
+guest's random pool at once. TCG has AMD's virtualization (SVM), and the kernel's module for it wants
+AMD's name and a family that had it: so a guest can run guests of its own."""
 
 TCG_FACTOR = 10.0
 """How many times longer things may take under emulation; 5 to 20 is what is seen."""

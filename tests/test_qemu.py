@@ -30,7 +30,7 @@ qemu-system-x86_64 -nodefaults -no-user-config -display none
 -name debian-bookworm+legacy
 -machine q35
 -accel tcg,thread=multi
--cpu Nehalem,+rdrand
+-cpu Nehalem,vendor=AuthenticAMD,family=16,model=4,+rdrand,+svm,+npt
 -smp 2
 -m 1024
 -kernel /store/vmlinuz
