@@ -29,7 +29,7 @@ def trial(guest: Guest, platform: Platform) -> Trial:
     return Trial.run(guest, "sum")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def flat(guest: Guest, runtime: Runtime, platform: Platform) -> Iterator[str]:
     """Where the guest without a kernel is, for which there are a monitor and a device."""
     _require(platform)
@@ -41,19 +41,13 @@ def flat(guest: Guest, runtime: Runtime, platform: Platform) -> Iterator[str]:
     guest.do('rm -r "$1"', directory)
 
 
-@pytest.fixture(scope="session")
-def wires(guest: Guest, runtime: Runtime) -> Iterator[Wires]:
-    """The machine's network."""
-    wires = Wires(guest, runtime.prefix)
+@pytest.fixture(scope="package")
+def wires(guest: Guest, runtime: Runtime, leftovers: Leftovers) -> Iterator[Wires]:
+    """The machine's network, until other suites begin."""
+    with leftovers.expecting():
+        wires = Wires(guest, runtime.prefix)
     yield wires
     wires.close()
-
-
-@pytest.fixture(scope="session")
-def leftovers(guest: Guest, runtime: Runtime, wires: Wires) -> Leftovers:  # noqa: ARG001 - it stays for all cases
-    """What the guest had before the first container."""
-    runtime.rootfs.tiny()
-    return Leftovers(guest, runtime)
 
 
 def _require(platform: Platform) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from suites.kvm.layers import Layer
+from suites.kvm.layers import Broken, Layer
 from suites.kvm.machine import GUEST, LIMIT, MEMORY, POD, Machine, Wires
 from suites.lib.guest import Guest
 from suites.lib.runtime import MIB, Runtime
@@ -103,7 +103,9 @@ def test_limit_is_above_the_memory_in_use(machine: Machine) -> None:
 
 def test_exit_status_is_on_the_disk(machine: Machine) -> None:
     """A pod that ends by itself leaves its status on its disk; its monitor ends, and with it the container."""
-    assert machine.end(STATUS) == str(STATUS)
+    ended = machine.end(STATUS)
+
+    assert ended.out.strip() == str(STATUS), str(Broken(layer=Layer.APP, evidence=str(ended)))
     assert machine.container.stop()
 
 

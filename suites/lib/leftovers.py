@@ -1,5 +1,8 @@
 """What containers left in the guest: cgroups, mounts, units, entries of the runtime, network namespaces."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from suites.lib.guest import Guest
 from suites.lib.runtime import Runtime
 
@@ -51,6 +54,13 @@ class Leftovers:
         self.guest = guest
         self.runtime = runtime
         self._known = self._snapshot()
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """Nothing that is made meanwhile is a leftover: a suite's own networks and servers, which it removes itself."""
+        before = self._snapshot()
+        yield
+        self._known |= self._snapshot() - before
 
     def found(self) -> list[str]:
         """What is new and stays; it is told once only. Kernel and systemd are given two seconds or so to tidy up."""

@@ -26,22 +26,24 @@ def cni(guest: Guest, runtime: Runtime) -> Cni:
 
 
 @pytest.fixture(scope="session")
-def wire(guest: Guest, cni: Cni) -> Iterator[Wire]:
-    """The host beyond the guest."""
-    wire = Wire(guest, cni.prefix)
+def leftovers(guest: Guest, runtime: Runtime, cni: Cni) -> NetworkLeftovers:
+    """What the guest had before the first container."""
+    runtime.rootfs.tiny()
+    return NetworkLeftovers(guest, runtime, cni)
+
+
+@pytest.fixture(scope="package")
+def wire(guest: Guest, cni: Cni, leftovers: NetworkLeftovers) -> Iterator[Wire]:
+    """The host beyond the guest, until other suites begin."""
+    with leftovers.expecting():
+        wire = Wire(guest, cni.prefix)
     wire.bridges.append(BRIDGE)
+    leftovers.bridges = wire.bridges
     yield wire
     wire.close()
 
 
-@pytest.fixture(scope="session")
-def leftovers(guest: Guest, runtime: Runtime, cni: Cni, wire: Wire) -> NetworkLeftovers:
-    """What the guest had before the first container."""
-    runtime.rootfs.tiny()
-    return NetworkLeftovers(guest, runtime, cni, wire)
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pods(runtime: Runtime, cni: Cni, wire: Wire) -> Pods:
     """Starts containers in networks."""
     reason = runtime.engine.lacks.get(JOINED)

@@ -6,7 +6,6 @@ from suites.lib.cni import LEASES, Cni
 from suites.lib.guest import Guest
 from suites.lib.leftovers import SNAPSHOT, Leftovers
 from suites.lib.runtime import Runtime
-from suites.networking.wire import Wire
 
 __all__ = ["NetworkLeftovers"]
 
@@ -31,9 +30,10 @@ class NetworkLeftovers(Leftovers):
 
     script = SNAPSHOT + NETWORKS
 
-    def __init__(self, guest: Guest, runtime: Runtime, cni: Cni, wire: Wire) -> None:
+    def __init__(self, guest: Guest, runtime: Runtime, cni: Cni) -> None:
         self.cni = cni
-        self.wire = wire
+        self.bridges: list[str] = []
+        """Bridges that stay when their last container is gone; the suite removes them in the end."""
         super().__init__(guest, runtime)
 
     def _snapshot(self) -> set[str]:
@@ -41,7 +41,7 @@ class NetworkLeftovers(Leftovers):
         live = self.cni.live
         chains = {found[2] for line in lines if (found := OWNED.search(line)) and found[1] in live}
         names = {name for namespace in live.values() for report in namespace.reports for name in report.outside}
-        links = {f"path /sys/class/net/{name}" for name in (*names, *self.wire.bridges)}
+        links = {f"path /sys/class/net/{name}" for name in (*names, *self.bridges)}
         return {
             line
             for line in lines - links
