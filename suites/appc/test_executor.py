@@ -134,20 +134,15 @@ def test_retained_capabilities_are_all_that_there_is(executor: Executor) -> None
     assert _capabilities(ended.out.strip()) == {"CAP_KILL", "CAP_SETUID"}
 
 
+@pytest.mark.usefixtures("memory")
 @pytest.mark.parametrize(("limit", "end"), [("128Mi", "alive"), ("24Mi", "killed")])
-def test_memory_isolator_is_in_force(runtime: Runtime, executor: Executor, limit: str, end: str) -> None:
+def test_memory_isolator_is_in_force(executor: Executor, limit: str, end: str) -> None:
     """An app that wants 48 MiB lives below a limit of 128 Mi, and is killed at one of 24."""
-    if not _limits_memory(runtime):
-        pytest.skip("needs the memory controller; the guest's kernel does not offer it to cgroup v1")
     script = "dd if=/dev/zero of=/dev/null bs=48M count=1 2>/dev/null; echo status=$?"
     isolators = [{"name": "resource/memory", "value": {"limit": limit}}]
     ended = executor.run("memory", {"exec": ["/bin/sh", "-c", script], "isolators": isolators})
 
     assert ("status=0" in ended.out) == (end == "alive")
-
-
-def _limits_memory(runtime: Runtime) -> bool:
-    return runtime.hierarchies.mode == "unified" or "memory" in runtime.hierarchies.points
 
 
 @pytest.mark.needs(runtime="rkt")

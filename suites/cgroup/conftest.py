@@ -59,40 +59,6 @@ def main(hierarchies: Hierarchies) -> str:
 
 
 @pytest.fixture(scope="session")
-def offered(guest: Guest, hierarchies: Hierarchies) -> frozenset[str]:
-    """Controllers that the guest's kernel offers in the mode in which the guest is, mounted or not.
-
-    A kernel may lack the memory and cpuset controllers of v1 (CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1, since
-    Linux 6.11 and 6.12); Debian trixie's does. /proc/cgroups does not tell.
-    """
-    if hierarchies.mode == "unified":
-        return hierarchies.controllers
-    # A controller that exists but belongs to the v2 tree is busy, and not unknown. Which of the two it is, mount
-    # says itself since util-linux 2.39, and the kernel's log before that.
-    script = r"""
-    directory=$(mktemp -d)
-    for name; do
-        if said=$(mount -t cgroup -o "$name" none "$directory" 2>&1); then
-            umount "$directory"
-            echo "$name"
-        else
-            { echo "$said"; dmesg; } | grep -q "Unknown subsys name '$name'" || echo "$name"
-        fi
-    done
-    rmdir "$directory"
-    """
-    unsure = sorted({"cpuset", "memory"} - set(hierarchies.points))
-    return frozenset(set(hierarchies.points) | set(guest.do(script, *unsure).split() if unsure else ()))
-
-
-@pytest.fixture
-def memory(offered: frozenset[str]) -> None:
-    """Skip a case where no controller can limit memory."""
-    if "memory" not in offered:
-        pytest.skip("needs the memory controller; the guest's kernel does not offer it to cgroup v1")
-
-
-@pytest.fixture(scope="session")
 def limits() -> Limits:
     """The limits of `container`."""
     return Limits()

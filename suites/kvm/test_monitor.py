@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from suites.kvm.layers import DEVICE, SAYS, Layer, run_flat
 from suites.lib.guest import Guest, Result
 from suites.lib.runtime import MIB, Mount, Runtime
@@ -34,6 +36,7 @@ def test_container_with_the_device_runs_a_guest(runtime: Runtime, flat: str) -> 
     _said(runtime.run(*run_flat(INSIDE), system=True, devices=(DEVICE,), mounts=mounts))
 
 
+@pytest.mark.usefixtures("memory")
 def test_memory_of_the_guest_counts(runtime: Runtime, flat: str) -> None:
     """The memory of a guest is its container's: where the limit is below it, the monitor is killed before it says a word."""
     mounts = (Mount(source=flat, target=INSIDE),)

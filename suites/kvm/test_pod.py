@@ -83,7 +83,8 @@ def test_pod_reaches_nothing_else(machine: Machine, guest: Guest) -> None:
 def test_monitor_stays_in_the_scope(machine: Machine) -> None:
     """The threads of the monitor, which are the machine's processors, are in the container's cgroup."""
     container = machine.container
-    directory = container.directory("memory") + container.below
+    hierarchy = "name=systemd" if "name=systemd" in container.hierarchies.points else "unified"
+    directory = container.directory(hierarchy)
     threads = container.guest.do('ls "/proc/$1/task"', str(container.pid)).split()
     listed = container.guest.do(
         'find "$1" \\( -name tasks -o -name cgroup.threads \\) -exec cat {} +', directory
@@ -93,6 +94,7 @@ def test_monitor_stays_in_the_scope(machine: Machine) -> None:
     assert set(threads) <= set(listed)
 
 
+@pytest.mark.usefixtures("memory")
 def test_limit_is_above_the_memory_in_use(machine: Machine) -> None:
     """What the machine uses is counted in the container's memory, within its limit."""
     knobs = machine.container.knobs("memory.current", "memory.usage_in_bytes")
