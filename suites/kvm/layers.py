@@ -13,7 +13,7 @@ from pathlib import Path
 from suites.lib.guest import Guest, Result
 
 __all__ = [
-    "COMMAND", "DEVICE", "MICROVM", "MONITOR", "PROGRAM", "SAYS", "SUM", "Broken", "Layer", "Platform", "Trial", "run_flat",
+    "BOUNDED", "COMMAND", "DEVICE", "MICROVM", "MONITOR", "PROGRAM", "SAYS", "SUM", "Broken", "Layer", "Platform", "Trial", "run_flat",
     "write_flat",
 ]  # fmt: skip
 
@@ -33,6 +33,9 @@ MICROVM = "microvm,pit=off,pic=off,rtc=off"
 
 COMMAND = (MONITOR, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-accel", "kvm", "-cpu", "host")
 """What each use of it begins with."""
+
+BOUNDED = ("sh", "-c", '"$@"; exit $?', "sh", "timeout", "-s", "KILL", "60")
+"""A command that is killed after a minute. Newer timeout(1) fails where it is process 1, as it may be in a container."""
 
 SAYS = "harness"
 """What the flat guest says on its serial port."""
@@ -197,7 +200,7 @@ def run_flat(directory: str, memory: int = 16) -> tuple[str, ...]:
         memory: MiB of the guest, which QEMU takes from the kernel before it begins.
     """
     return (
-        "timeout", "-s", "KILL", "60", *COMMAND, "-machine", f"{MICROVM},memory-backend=memory", "-object",
+        *BOUNDED, *COMMAND, "-machine", f"{MICROVM},memory-backend=memory", "-object",
         f"memory-backend-ram,id=memory,size={memory}M,prealloc=on", "-m", str(memory), "-serial", "stdio",
         "-bios", f"{directory}/flat",
     )  # fmt: skip

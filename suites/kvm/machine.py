@@ -13,7 +13,7 @@ from suites.kvm.layers import COMMAND, DEVICE, MICROVM, Broken, Layer
 from suites.lib.guest import Guest, Result
 from suites.lib.runtime import MIB, Container, Mount, Runtime
 
-__all__ = ["GUEST", "MEMORY", "POD", "Machine", "Wires"]
+__all__ = ["DISK", "GUEST", "MEMORY", "POD", "Machine", "Wires"]
 
 GUEST, POD = "198.51.100.1", "198.51.100.2"
 """Addresses of the guest and of the pod on the network that they share (RFC 5737)."""
@@ -23,6 +23,9 @@ MEMORY = 96
 
 LIMIT = 320 * MIB
 """Bytes that the container may use, which has the monitor and the machine's memory."""
+
+DISK = "virtio-blk-device"
+"""The machine's disk. The small QEMU of Debian bullseye does not have it."""
 
 TUN = "/dev/net/tun"
 INSIDE = "/mnt"
@@ -121,6 +124,11 @@ REACHED = {
 }
 """What the console says when a layer works."""
 
+SAID = """
+[ ! -e "/proc/$2" ] || echo runs
+tail -n 5 "$1/monitor"
+"""
+
 WAIT = r"""
 n=$3
 until grep -qs "$4" "$1/console" || [ ! -e "/proc/$2" ]; do [ $((n -= 1)) -gt 0 ] || break; sleep 1; done
@@ -192,10 +200,13 @@ class Machine:
         """The first layer up to this one that did not work, with the end of the console."""
         for one in REACHED.values():
             if one not in self.reached:
-                alive = self.container.guest.sh('[ -e "/proc/$1" ]', str(self.container.pid)).code == 0
+                said = self.container.guest.do(SAID, self.directory, str(self.container.pid))
+                runs = said.startswith("runs\n")
+                own = said.removeprefix("runs\n").strip()
                 last = "\n".join(self.console.splitlines()[-12:]) or "(nothing)"
-                state = "runs" if alive else "has ended"
-                return Broken(layer=one, evidence=f"the monitor {state}; the console's last lines:\n{last}")
+                state = f"{'runs' if runs else 'has ended'}{', and says: ' if own else ''}{own}"
+                layer = one if runs or self.console else Layer.MONITOR
+                return Broken(layer=layer, evidence=f"the monitor {state}; the console's last lines:\n{last}")
             if one is layer:
                 return None
         return None
@@ -218,10 +229,10 @@ class Machine:
 def _command() -> tuple[str, ...]:
     arguments = "console=ttyS0 quiet panic=-1 reboot=t nokaslr mitigations=off norandmaps tsc=reliable"
     return (
-        *COMMAND, "-machine", MICROVM, "-smp", "1", "-m", str(MEMORY),
+        "sh", "-c", f'exec "$@" 2>{INSIDE}/monitor', "sh", *COMMAND, "-machine", MICROVM, "-smp", "1", "-m", str(MEMORY),
         "-kernel", f"{INSIDE}/kernel", "-initrd", f"{INSIDE}/initrd.img", "-append", arguments,
         "-drive", f"if=none,id=root,format=raw,cache=unsafe,file={INSIDE}/disk",
-        "-device", "virtio-blk-device,drive=root",
+        "-device", f"{DISK},drive=root",
         "-netdev", "tap,id=net,ifname=tap,script=no,downscript=no",
         "-device", "virtio-net-device,netdev=net,mac=52:54:00:00:64:02",
         "-serial", f"file:{INSIDE}/console",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from suites.kvm.layers import DEVICE, PROGRAM, SUM, Layer, Platform, Trial
+from suites.kvm.layers import BOUNDED, DEVICE, PROGRAM, SUM, Layer, Platform, Trial
 from suites.lib.guest import Guest
 from suites.lib.runtime import Runtime
 
@@ -49,7 +49,7 @@ def test_virtual_processor_can_be_interrupted(guest: Guest) -> None:
 def contained(runtime: Runtime, trial: Trial) -> tuple[Trial, str]:
     """What the smallest monitor sees in containers with and without the device."""
     assert trial.broken is None, str(trial.broken)
-    argv = ("timeout", "-s", "KILL", "60", "perl", "-e", PROGRAM, "sum")
+    argv = (*BOUNDED, "perl", "-e", PROGRAM, "sum")
     with_it = Trial.parse(runtime.run(*argv, system=True, devices=(DEVICE,)))
     make = ("sh", "-c", "mknod /tmp/kvm c 10 232 && perl -e 'sysopen my $file, q(/tmp/kvm), 2 or die $!'")
     without = runtime.run(*make, system=True)
