@@ -30,6 +30,13 @@ for word; do [ "$before" != --bundle ] || sed -i '"'$1'"' "$word/config.json"; b
 exec "$real" "$@"'
 }
 
+# monitor CASES: QEMU gets other arguments; CASES are the branches of a `case` over each of them, "$word".
+monitor() {
+    # Moved from its place it would look for its firmware elsewhere; a container can write to /mnt only.
+    wrap qemu-system-x86_64-microvm 'for word; do shift; case $word in '"$1"' esac; set -- "$@" "$word"; done
+TMPDIR=/mnt exec "$real" -L /usr/share/qemu "$@"'
+}
+
 # started SCRIPT: it runs right after the start of a container; "$pid" is its first process, "$scope" its scope, "$main"
 # the scope's directory in the hierarchy in which systemd keeps its units, "$inner" that of the container in it.
 started() {

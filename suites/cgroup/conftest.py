@@ -54,8 +54,8 @@ class Limits:
 
 @pytest.fixture(scope="session")
 def main(hierarchies: Hierarchies) -> str:
-    """The hierarchy in which systemd keeps its units: name=systemd on v1, else the v2 tree."""
-    return "name=systemd" if "name=systemd" in hierarchies.points else "unified"
+    """The hierarchy in which systemd keeps its units."""
+    return hierarchies.main
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ my %ioctl = (
     GET_REGS => 0x8090AE81, SET_REGS => 0x4090AE82, GET_SREGS => 0x8138AE83, SET_SREGS => 0x4138AE84,
 );
 my ($READ, $MMAP, $IOCTL) = (0, 9, 16);                        # system calls of x86-64
-my ($CODE, $SUM, $PORT) = (0x1000, 0x2000, 0xE9);              # addresses in the virtual machine, and a port
+my ($CODE, $SUM) = (0x1000, 0x2000);                           # addresses in the virtual machine
 my $SIZE = 0x4000;
 my %program = (
     # mov cx, 100; xor ax, ax; again: add ax, cx; loop again; mov [0x2000], ax; mov dx, 0xe9; out dx, ax; hlt

@@ -6,14 +6,14 @@ it: those above it tell nothing then.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from suites.lib.guest import Guest, Result
 
 __all__ = [
-    "BOUNDED", "COMMAND", "DEVICE", "MICROVM", "MONITOR", "PROGRAM", "SAYS", "SUM", "Broken", "Layer", "Platform", "Trial", "run_flat",
+    "COMMAND", "DEVICE", "MICROVM", "MONITOR", "SAYS", "SUM", "Broken", "Layer", "Platform", "Trial", "run_flat",
     "write_flat",
 ]  # fmt: skip
 
@@ -61,7 +61,7 @@ flag=$(grep -m 1 -owE 'svm|vmx' /proc/cpuinfo | head -n 1)
 case $flag in svm) module=kvm_amd ;; vmx) module=kvm_intel ;; esac
 echo "flag $flag"
 sed -n 's/^model name[^:]*: /model /p;T;q' /proc/cpuinfo
-said=$([ -z "$module" ] || modprobe "$module" 2>&1) || echo "modprobe $said"
+[ -z "$module" ] || modprobe "$module" 2>&1 | sed 's/^/modprobe /'
 [ -z "$module" ] || [ ! -e "/sys/module/$module" ] || echo "module $module"
 echo "device $(ls -l /dev/kvm 2>&1)"
 echo "number $((0x$(stat -c %t /dev/kvm 2>/dev/null || echo 0))):$((0x$(stat -c %T /dev/kvm 2>/dev/null || echo 0)))"
@@ -117,17 +117,22 @@ class Trial:
     @classmethod
     def parse(cls, result: Result) -> "Trial":
         """Read the lines of device.pl."""
-        pairs = [line.split(" ", 1) for line in result.out.splitlines() if " " in line]
+        pairs = [(name, value) for name, _, value in (line.partition(" ") for line in result.out.splitlines())]
+        steps = dict(pairs)
         exits = tuple(value for name, value in pairs if name == "exit")
         last = result.out.strip().rpartition("\n")[2]
-        complete = "stored" in dict(pairs)
-        failed = "" if complete else f"{last or 'nothing was said'} {result.err.strip()}".strip()
-        return cls(steps=dict(pairs), exits=exits, failed=failed)
+        failed = "" if "stored" in steps else f"{last or 'nothing was said'} {result.err.strip()}".strip()
+        return cls(steps=steps, exits=exits, failed=failed)
+
+    @staticmethod
+    def command(program: str) -> tuple[str, ...]:
+        """The smallest monitor with the program "sum" or "loop"."""
+        return (*BOUNDED, "perl", "-e", PROGRAM, program)
 
     @classmethod
     def run(cls, guest: Guest, program: str) -> "Trial":
-        """What it sees in the guest with the program "sum" or "loop"."""
-        return cls.parse(guest.sh('timeout -s KILL 60 perl -e "$1" "$2"', PROGRAM, program))
+        """What it sees in the guest."""
+        return cls.parse(guest.sh('"$@"', *cls.command(program)))
 
     @property
     def broken(self) -> Broken | None:
@@ -159,7 +164,7 @@ class Platform:
     device: str = ""
     number: str = ""
     misc: str = ""
-    said: tuple[str, ...] = field(default=())
+    said: tuple[str, ...] = ()
 
     @classmethod
     def look(cls, guest: Guest) -> "Platform":

@@ -13,7 +13,7 @@ from suites.kvm.layers import COMMAND, DEVICE, MICROVM, Broken, Layer
 from suites.lib.guest import Guest, Result
 from suites.lib.runtime import MIB, Container, Mount, Runtime
 
-__all__ = ["DISK", "GUEST", "MEMORY", "POD", "Machine", "Wires"]
+__all__ = ["DISK", "GUEST", "INSIDE", "LIMIT", "MEMORY", "POD", "Machine", "Wires"]
 
 GUEST, POD = "198.51.100.1", "198.51.100.2"
 """Addresses of the guest and of the pod on the network that they share (RFC 5737)."""
@@ -126,13 +126,13 @@ REACHED = {
 
 SAID = """
 [ ! -e "/proc/$2" ] || echo runs
-tail -n 5 "$1/monitor"
+tail -n 5 "$1/monitor" 2>/dev/null || :
 """
 
 WAIT = r"""
 n=$3
 until grep -qs "$4" "$1/console" || [ ! -e "/proc/$2" ]; do [ $((n -= 1)) -gt 0 ] || break; sleep 1; done
-cat "$1/console"
+cat "$1/console" 2>/dev/null || :
 """
 
 RUN = rf"""
@@ -170,6 +170,7 @@ class Machine:
         container: The container that is the monitor.
         directory: Where the guest has the machine's files.
         console: What the machine has said.
+        reached: The layers that work, as the console says.
     """
 
     container: Container
@@ -205,19 +206,15 @@ class Machine:
                 own = said.removeprefix("runs\n").strip()
                 last = "\n".join(self.console.splitlines()[-12:]) or "(nothing)"
                 state = f"{'runs' if runs else 'has ended'}{', and says: ' if own else ''}{own}"
-                layer = one if runs or self.console else Layer.MONITOR
-                return Broken(layer=layer, evidence=f"the monitor {state}; the console's last lines:\n{last}")
+                first = one if runs or self.console else Layer.MONITOR
+                return Broken(layer=first, evidence=f"the monitor {state}; the console's last lines:\n{last}")
             if one is layer:
                 return None
         return None
 
-    def run(self, script: str) -> Result:
-        """Run a shell script in the machine; what it says, on both channels, comes by the network."""
-        return self.container.guest.sh(RUN, script)
-
     def do(self, script: str) -> str:
-        """Run a script in the machine that has to give an answer, and return it."""
-        result = self.run(script)
+        """Run a shell script in the machine; what it says, on both channels, comes by the network, and has to."""
+        result = self.container.guest.sh(RUN, script)
         assert result.code == 0, str(Broken(layer=Layer.APP, evidence=f"the machine does not answer: {result}"))
         return result.out
 

@@ -5,10 +5,9 @@ import re
 import pytest
 
 from suites.kvm.layers import DEVICE, SAYS, Layer, run_flat
+from suites.kvm.machine import INSIDE
 from suites.lib.guest import Guest, Result
 from suites.lib.runtime import MIB, Mount, Runtime
-
-INSIDE = "/mnt"
 
 HIDDEN = f"""
 unshare --mount sh -c 'mount --bind /dev/null {DEVICE} && exec "$@"' sh "$@"

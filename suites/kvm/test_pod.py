@@ -85,8 +85,7 @@ def test_pod_reaches_nothing_else(machine: Machine, guest: Guest) -> None:
 def test_monitor_stays_in_the_scope(machine: Machine) -> None:
     """The threads of the monitor, which are the machine's processors, are in the container's cgroup."""
     container = machine.container
-    hierarchy = "name=systemd" if "name=systemd" in container.hierarchies.points else "unified"
-    directory = container.directory(hierarchy)
+    directory = container.directory(container.hierarchies.main)
     threads = container.guest.do('ls "/proc/$1/task"', str(container.pid)).split()
     listed = container.guest.do(
         'find "$1" \\( -name tasks -o -name cgroup.threads \\) -exec cat {} +', directory

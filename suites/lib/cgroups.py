@@ -61,6 +61,11 @@ class Hierarchies:
                 return "hybrid"
         return "mixed"
 
+    @property
+    def main(self) -> str:
+        """The hierarchy in which systemd keeps its units: name=systemd on v1, else the v2 tree."""
+        return "name=systemd" if "name=systemd" in self.points else UNIFIED
+
     def hierarchy(self, controller: str) -> str:
         """The hierarchy that governs a controller: itself on v1, "unified" where the v2 tree has it.
 

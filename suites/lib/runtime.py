@@ -220,7 +220,7 @@ class Container:
 
     def processes(self) -> dict[int, str]:
         """The processes anywhere below its scope: id in the guest, and command name."""
-        directory = self.directory("name=systemd" if "name=systemd" in self.hierarchies.points else "unified")
+        directory = self.directory(self.hierarchies.main)
         script = (
             'find "$1" -name cgroup.procs -exec cat {} + | while read -r pid; do '
             'read -r name <"/proc/$pid/comm" && echo "$pid $name"; done; :'
