@@ -45,7 +45,8 @@ def test_interruption(tmp_path: Path, own: Store) -> None:
 
     assert found.answer == whole.answer
     pairs = [(item.revision, item.verdict) for item in journal.read(tmp_path / "again").observed]
-    assert pairs == [(item.revision, item.verdict) for item in state.observed]
+    # Both ends are sampled at once, and so are those that confirm: which is over first is nobody's choice.
+    assert sorted(pairs) == sorted((item.revision, item.verdict) for item in state.observed)
     assert found.answer.culprit == repo.names[8]
 
 

@@ -207,6 +207,26 @@ def test_what_is_in_flight_is_not_asked_for_again():
     assert alone.next() == (lost,)
 
 
+def test_a_spare_slot_is_for_what_is_tested_in_any_case():
+    """Both ends go at once, and a culprit with its parent; while the search can still turn, it gets one slot only."""
+    history = linear(16)
+    search = Search(history)
+    ends = search.next(1, spare=1)
+    assert {request.revision for request in ends} == {history.bad, history.good}
+    assert search.next(0, spare=1) == ()
+    search.record(history.bad, BAD)
+    search.record(history.good, GOOD)
+    alone = []
+    while len(chosen := search.next(1, spare=1)) == 1:
+        assert search.next(0, spare=1) == ()
+        alone.append(chosen[0].revision)
+        bad = history.index(chosen[0].revision) >= 5
+        search.record(chosen[0].revision, Observation(verdict=(BAD if bad else GOOD).verdict))
+    assert len(alone) == len(set(alone)) >= 3
+    assert all(request.purpose is Purpose.CONFIRM and request.fresh for request in chosen)
+    assert {request.revision for request in chosen} == {history.commits[4], history.commits[5]}
+
+
 def test_a_prior_is_no_filter():
     """A strong prior saves tests when it is right, and only costs some when it is wrong."""
     history = linear(1000)

@@ -104,7 +104,8 @@ class CellOracle:
         plan = self.subject.plan(sample.revision, work.deadline)
         artifact = None
         if not sample.fresh:
-            artifact = self._build(plan, work, directory)
+            with work.builds:
+                artifact = self._build(plan, work, directory)
             found = known(artifact)
             if found is not None:
                 return replace(found, artifact=artifact)

@@ -21,6 +21,9 @@ __all__ = ["SAMPLES", "Progress", "Session", "place_of"]
 SAMPLES = "samples"
 """Directory with the evidence of samples, below that of the bisection."""
 
+SPARE = 1
+"""Samples that are taken beside the others if they are wanted in any case: while one boots, the next is built."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -118,10 +121,11 @@ class Session:
         """
         running: dict[Future[Seen], Asked] = {}
         failure: BaseException | None = None
-        with ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="sample") as pool:
+        with ThreadPoolExecutor(max_workers=self.jobs + SPARE, thread_name_prefix="sample") as pool:
             while True:
                 if failure is None:
-                    for request in self.search.next(self.jobs - len(running), self.estimates.costs()):
+                    free = self.jobs - len(running)
+                    for request in self.search.next(max(0, free), self.estimates.costs(), spare=SPARE + min(0, free)):
                         asked = self._ask(request)
                         running[pool.submit(self._take, asked)] = asked
                 if not running:

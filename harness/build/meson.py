@@ -70,6 +70,8 @@ def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
         "CCACHE_DIR": str(places.cache / "ccache"),
         "CCACHE_BASEDIR": str(places.work),
         "CCACHE_MAXSIZE": "5G",
+        # Without running the preprocessor first, which costs a seventh of a cold build (ccache(1), "The depend mode").
+        "CCACHE_DEPEND": "1",
         # A file that git has just written is newer than the compiler's start.
         "CCACHE_SLOPPINESS": "include_file_mtime,include_file_ctime",
         "DESTDIR": str(places.output),

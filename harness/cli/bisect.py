@@ -220,7 +220,7 @@ def _go_on(place: Place, written: Journal, known: Known, jobs: int) -> None:
             driver = Driver(
                 journal=written,
                 known=known,
-                oracle=oracle_of(place, begun, known.repository, screen.event),
+                oracle=oracle_of(place, begun, known.repository, screen.event, jobs),
                 verdicts=Verdicts(place.store),
                 jobs=jobs,
                 watch=screen.progress,

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Semaphore
 
 from rich.console import Console
 
@@ -91,8 +92,10 @@ def repository_of(here: Project, subject: str, cell: Cell) -> str:
     return address
 
 
-def oracle_of(place: Place, begun: Begun, repository: Repository, emit: Callable[[Event], None]) -> CellOracle:
-    """What takes the samples.
+def oracle_of(
+    place: Place, begun: Begun, repository: Repository, emit: Callable[[Event], None], jobs: int = 1
+) -> CellOracle:
+    """What takes the samples, and builds for so many of them at a time.
 
     Raises:
         UsageError: The test, its command or its pattern is not there or not right.
@@ -109,7 +112,7 @@ def oracle_of(place: Place, begun: Begun, repository: Repository, emit: Callable
     return CellOracle(
         subject=subject,
         question=question(begun.tests, begun.run, canary=begun.canary, matching=begun.matching),
-        work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN),
+        work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN, builds=Semaphore(jobs)),
         boot_failure=begun.boot_failure,
     )
 

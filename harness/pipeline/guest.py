@@ -60,15 +60,16 @@ def _build(it: Evaluation, request: BuildRequest | None) -> Artifact | None:
     if request is None:
         return None
     log = it.directory / f"build-{request.name}.log"
-    with it.phase(Phase.BUILD, request.title) as progress:
-        spec = request.resolve(it.work.store, progress.deadline)
-        progress.text = spec.title
-        with ExitStack() as stack:
-            scratch = None
-            if it.work.scratch_builds:
-                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="build-", dir=it.directory)))
+    with ExitStack() as stack:
+        scratch = None
+        if it.work.scratch_builds:
+            stack.enter_context(it.work.builds)
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="build-", dir=it.directory)))
+        with it.phase(Phase.BUILD, request.title) as progress:
+            spec = request.resolve(it.work.store, progress.deadline)
+            progress.text = spec.title
             artifact = build.build(spec, it.work.store, progress.deadline, log, scratch=scratch)
-        progress.cached = artifact.cached
+            progress.cached = artifact.cached
     # Most often the build was done before, as a task of its own or in another run; its log belongs to this cell too.
     kept = artifact.path.with_name(build.LOG)
     if kept.exists():

@@ -71,7 +71,7 @@ class Search:
         self._answer: Answer | None = None
         self._testable: Floats | None = None
 
-    def next(self, count: int = 1, costs: Costs | None = None) -> tuple[Request, ...]:
+    def next(self, count: int = 1, costs: Costs | None = None, *, spare: int = 0) -> tuple[Request, ...]:
         """Up to `count` further revisions to test, chosen jointly with those in flight; none when there is an answer.
 
         Fewer than `count`, or none while results are awaited, if more would tell nothing.
@@ -79,11 +79,13 @@ class Search:
         Args:
             count: How many slots are free.
             costs: What samples cost now; the same for all if None.
+            spare: How many more slots there are for what is tested whatever the samples in flight show (the ends), or most
+                probably (what confirms the leader).
         """
         if self.answer() is not None:
             return ()
         fixed = [*self._ends(), *self._confirmations()]
-        chosen = [request for request in fixed if not self._in_flight(request)][:count]
+        chosen = [request for request in fixed if not self._in_flight(request)][: count + spare]
         self._pending += chosen
         # Confirmations come alone: what else to test depends on how they end.
         confirming = any(request.purpose is Purpose.CONFIRM for request in fixed)
@@ -93,7 +95,9 @@ class Search:
                 break
             chosen.append(request)
             self._pending.append(request)
-        return tuple(chosen)
+        likely = self._likely()[: count + spare - len(chosen)]
+        self._pending += likely
+        return (*chosen, *likely)
 
     def record(self, revision: str, observation: Observation) -> None:
         """Take in what was seen at a revision, asked for or not.
@@ -208,6 +212,16 @@ class Search:
         if self.belief.weights[leader] < min(self.settings.confidence, CONFIRMING):
             return ()
         return tuple(Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.unconfirmed(leader))
+
+    def _likely(self) -> list[Request]:
+        """What will confirm the leader, when it and its parents were seen already and are not in flight."""
+        leader = int(self.belief.weights.argmax())
+        wanted = (self.history.commits[leader], *self.history.parent_names(leader))
+        flying = {request.revision for request in self._pending}
+        if self.belief.weights[leader] < LEADING or not all(self.samples(name) for name in wanted):
+            return []
+        names = [name for name in self.unconfirmed(leader) if name not in flying]
+        return [Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in names]
 
     def _in_flight(self, request: Request) -> bool:
         return any(other.revision == request.revision and other.purpose is request.purpose for other in self._pending)
