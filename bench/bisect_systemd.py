@@ -32,7 +32,7 @@ from harness import accel, apt, build, catalog, image, proc
 from harness.accel import Accelerator
 from harness.bisect import journal
 from harness.bisect.records import Observed
-from harness.build import BuildSpec, environment
+from harness.build import BuildSpec, container, environment
 from harness.build.spec import Places
 from harness.catalog import Source
 from harness.image import ImageSpec
@@ -95,6 +95,9 @@ def prepare(work: Path, made: History, store: Store, deadline: Deadline) -> Acce
     accelerator = accel.probe(disk.kernel, store.root, deadline)
     rules = catalog.load(ROOT).systemd.build
     tools = environment.obtain(rules.environment(history.VERSION), (), store, deadline)
+    container.run(
+        (), tools, (), work / "import.log", deadline
+    )  # no commands: Docker has the environment, as the script has
     chroot = work / "chroot"
     chroot.mkdir()
     proc.run(["tar", "-C", str(chroot), "-xf", str(tools.path / environment.TREE)], deadline=deadline)

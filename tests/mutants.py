@@ -1,6 +1,6 @@
 """Deliberately broken guests: does each case of the suites fail when what it asserts is not so?
 
-    python -m tests.mutants [--suites cgroup,pod] [--mutant NAME] [--cell ID] [--most 95]
+    python -m tests.mutants [--suites cgroup,pod] [--mutant NAME] [--cell ID] [--most 95] [--jobs 2]
 
 A suite's mutants.yaml says what is broken: a shell script that runs in the guest before the suite does, and the
 cases that must fail then. Each suite runs once unbroken in each cell, and a mutant in the first cell in which its
@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -109,6 +110,7 @@ def attempt(bed: Bed, suite: str, mutant: Mutant, clean: Mapping[Cell, Sequence[
     """The cases that a mutant makes fail, in the first cell of each of its runtimes that has them; prints the rest."""
     caught: set[str] = set()
     tried: set[str] = set()
+    lines: list[str] = []
     for runtime in mutant.runtimes:
         for cell, nodeids in clean.items():
             cases = [nodeid for nodeid in nodeids if fnmatchcase(within(nodeid), mutant.case)]
@@ -119,23 +121,21 @@ def attempt(bed: Bed, suite: str, mutant: Mutant, clean: Mapping[Cell, Sequence[
             fell = {case.nodeid: case.message for case in result.cases if case.outcome is Outcome.FAILED}
             caught |= fell.keys()
             word = "caught" if fell.keys() >= set(cases) else "partly" if fell else "SURVIVED"
-            print(f"{word:9} {suite}/{mutant.name} in {cell.id}" + (f": {result.error}" if result.error else ""))
-            for nodeid in cases:
-                print(f"          {nodeid}: {fell.get(nodeid, 'PASSED')[:160]}")
-            sys.stdout.flush()
+            lines.append(f"{word:9} {suite}/{mutant.name} in {cell.id}" + (f": {result.error}" if result.error else ""))
+            lines += (f"          {nodeid}: {fell.get(nodeid, 'PASSED')[:160]}" for nodeid in cases)
     if not tried:
-        print(f"UNTRIED   {suite}/{mutant.name}: no cell passes a case that is called {mutant.case}.")
+        lines.append(f"UNTRIED   {suite}/{mutant.name}: no cell passes a case that is called {mutant.case}.")
+    print("\n".join(lines), flush=True)
     return caught
 
 
-def examine(bed: Bed, suite: str, cells: Sequence[Cell], only: str | None) -> tuple[set[str], set[str]]:
-    """All cases of a suite that pass somewhere, and those of them that some mutant makes fail."""
+def examine(bed: Bed, suite: str, cells: Sequence[Cell], only: str | None, jobs: int) -> tuple[set[str], set[str]]:
+    """All cases of a suite that pass somewhere, and those of them that some mutant makes fail; with so many guests at a time."""
     mutants = yamlfile.load(ROOT / "suites" / suite / FILE, Mutants).root
-    clean = {cell: passed(bed.run(cell, suite)) for cell in cells}
-    caught: set[str] = set()
-    for mutant in mutants:
-        if only is None or fnmatchcase(mutant.name, only):
-            caught |= attempt(bed, suite, mutant, clean)
+    wanted = [mutant for mutant in mutants if only is None or fnmatchcase(mutant.name, only)]
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        clean = dict(zip(cells, pool.map(lambda cell: passed(bed.run(cell, suite)), cells), strict=True))
+        caught = set[str]().union(*pool.map(lambda mutant: attempt(bed, suite, mutant, clean), wanted))
     return {nodeid for nodeids in clean.values() for nodeid in nodeids}, caught
 
 
@@ -146,6 +146,7 @@ def main() -> int:
     parser.add_argument("--mutant", help="only those whose name matches the pattern")
     parser.add_argument("--cell", action="append", help="cells to try them in, instead of the usual ones")
     parser.add_argument("--most", type=float, default=95.0, help="per cent of the cases that have to be proven")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="guests at a time")
     options = parser.parse_args()
     known = catalog.load(ROOT)
     project = matrix.load(ROOT / "matrix.yaml", known)
@@ -160,7 +161,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         bed = Bed(known=known, project=project, store=store, scratch=Path(name))
         for suite in suites:
-            cases, caught = examine(bed, suite, cells, options.mutant)
+            cases, caught = examine(bed, suite, cells, options.mutant, options.jobs)
             every |= cases
             proven |= caught & cases
     for nodeid in sorted(every - proven):
