@@ -219,12 +219,14 @@ def test_a_spare_slot_is_for_what_is_tested_in_any_case():
     alone = []
     while len(chosen := search.next(1, spare=1)) == 1:
         assert search.next(0, spare=1) == ()
+        assert search.leader() is None
         alone.append(chosen[0].revision)
         bad = history.index(chosen[0].revision) >= 5
         search.record(chosen[0].revision, Observation(verdict=(BAD if bad else GOOD).verdict))
     assert len(alone) == len(set(alone)) >= 3
     assert all(request.purpose is Purpose.CONFIRM and request.fresh for request in chosen)
     assert {request.revision for request in chosen} == {history.commits[4], history.commits[5]}
+    assert search.leader() == history.commits[5]
 
 
 def test_a_prior_is_no_filter():

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import results
-from harness.bisect import proof
 from harness.bisect.estimates import Estimates
 from harness.bisect.journal import Journal, State
 from harness.bisect.known import Known
@@ -86,7 +85,6 @@ class Driver:
         if state.ended is None:
             session = self._session()
             answer = session.run()
-            proof.revert(session, self.known.repository, answer, self.deadline)
             self.journal.write(Ended(answer=answer, seconds=round(before + time.monotonic() - begin, 3)))
         assert state.ended is not None
         directory, ended = self.journal.directory, state.ended
@@ -95,11 +93,12 @@ class Driver:
         return found, show(directory, state, self.known, found, self.deadline)
 
     def _session(self) -> Session:
-        commits = self.known.all.commits
+        commits, repository, new = self.known.all.commits, self.known.repository, self.journal.state.begun.new
         return Session(
             journal=self.journal,
             search=self.known.search(self.journal.state.begun),
             oracle=self.oracle,
+            revert=lambda culprit: repository.revert(culprit, new, self.deadline),
             estimates=Estimates(self.known.searched, lambda name: len(commits[name].files), self.oracle.stored()),
             verdicts=self.verdicts,
             jobs=self.jobs,

@@ -1,4 +1,4 @@
-"""After a culprit is found: it is taken back on top of the newer end, and the evidence of both sides is put together."""
+"""After a culprit is found: the evidence of both sides is put together."""
 
 import json
 from collections.abc import Mapping
@@ -8,16 +8,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.bisect import question
-from harness.bisect.engine import Answer, Purpose
+from harness.bisect.engine import Answer
 from harness.bisect.journal import State
-from harness.bisect.records import Asked, Begun, Observed, Reverted
-from harness.bisect.repository import Range, Repository
-from harness.bisect.session import Session
+from harness.bisect.records import Begun, Observed
+from harness.bisect.repository import Range
 from harness.bisect.witness import WITNESS
 from harness.results import CaseResult, CellResult
-from harness.wait import Deadline
 
-__all__ = ["Evidence", "evidence", "revert", "sides"]
+__all__ = ["Evidence", "evidence", "sides"]
 
 EXCERPT = 80
 """Lines of a log that are shown."""
@@ -40,39 +38,6 @@ class Evidence:
     properties: Mapping[str, str] = field(default_factory=dict)
     cgroups: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
-
-
-def revert(session: Session, repository: Repository, answer: Answer, deadline: Deadline) -> None:
-    """Take the culprit back on top of the newer end, and sample that; write down what came out, once.
-
-    Raises:
-        CancelledError: It was interrupted.
-        AbortError: The user's command ended it.
-        InfrastructureError: git failed, or the journal cannot be written.
-    """
-    state = session.journal.state
-    culprit = answer.culprit
-    if culprit is None or (state.reverted and state.reverted.culprit == culprit):
-        return
-    commit = repository.revert(culprit, state.begun.new, deadline)
-    if commit is None:
-        message = "It does not come off cleanly on top of the newer end."
-        session.journal.write(Reverted(culprit=culprit, message=message))
-        return
-    asked = Asked(number=state.asked + 1, revision=commit, purpose=Purpose.CONFIRM, fresh=True)
-    session.journal.write(asked)
-    seen = session.oracle.take(session.sample(asked.number, commit, fresh=True), lambda _: None)
-    session.journal.write(
-        Reverted(
-            culprit=culprit,
-            commit=commit,
-            verdict=seen.verdict,
-            reason=seen.reason,
-            seconds=dict(seen.seconds),
-            evidence=str(seen.directory.relative_to(session.journal.directory)) if seen.directory else "",
-            message=seen.message,
-        )
-    )
 
 
 def sides(state: State, known: Range, answer: Answer) -> tuple[Observed | None, Observed | None]:

@@ -10,7 +10,7 @@ from harness.bisect.engine import Answer, Purpose, Request, Search, Stage
 from harness.bisect.estimates import Estimates
 from harness.bisect.journal import Journal
 from harness.bisect.oracle import Oracle, Sample, Seen
-from harness.bisect.records import Asked, Observed, Same
+from harness.bisect.records import Asked, Observed, Reverted, Same
 from harness.bisect.verdicts import Verdicts
 from harness.errors import InfrastructureError
 from harness.model import Verdict
@@ -52,6 +52,14 @@ class Progress:
     told: tuple[Observed | Same, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """A sample that is being taken, and what is done with what it shows."""
+
+    asked: Asked
+    done: Callable[[Seen], None]
+
+
 class _Book:
     """Which revisions have which built files; used by several threads."""
 
@@ -87,6 +95,7 @@ class Session:
         journal: Where everything is written down; what it has is taken as done.
         search: A new search over the same history.
         oracle: Takes the samples.
+        revert: Makes the commit in which a culprit is taken back on top of the newer end; None if it does not come off.
         estimates: What they cost.
         verdicts: Those of earlier bisections, or None to have no use of them.
         jobs: How many samples are taken side by side.
@@ -96,6 +105,7 @@ class Session:
     journal: Journal
     search: Search
     oracle: Oracle
+    revert: Callable[[str], str | None]
     estimates: Estimates
     verdicts: Verdicts | None = None
     jobs: int = 1
@@ -103,6 +113,7 @@ class Session:
 
     _book: _Book = field(init=False, default_factory=_Book)
     _shown: int = field(init=False, default=0)
+    _reverting: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.journal.state.replay(self.search)
@@ -112,30 +123,27 @@ class Session:
         self._shown = len(self.journal.state.told)
 
     def run(self) -> Answer:
-        """Go on until there is an answer.
+        """Go on until there is an answer, and the culprit was taken back on top of the newer end.
 
         Raises:
             CancelledError: It was interrupted; the journal has all that was finished.
             AbortError: The user's command ended it.
-            InfrastructureError: The journal cannot be written.
+            InfrastructureError: The journal cannot be written, or git failed.
         """
-        running: dict[Future[Seen], Asked] = {}
+        running: dict[Future[Seen], _Task] = {}
         failure: BaseException | None = None
         with ThreadPoolExecutor(max_workers=self.jobs + SPARE, thread_name_prefix="sample") as pool:
             while True:
                 if failure is None:
-                    free = self.jobs - len(running)
-                    for request in self.search.next(max(0, free), self.estimates.costs(), spare=SPARE + min(0, free)):
-                        asked = self._ask(request)
-                        running[pool.submit(self._take, asked)] = asked
+                    running |= {pool.submit(self._take, task.asked): task for task in self._next(len(running))}
                 if not running:
                     break
-                self._tell(tuple(running.values()))
+                self._tell(tuple(task.asked for task in running.values()))
                 for future in first_ended(running):
-                    asked = running.pop(future)
+                    task = running.pop(future)
                     error = future.exception()
                     if error is None:
-                        self._record(asked, future.result())
+                        task.done(future.result())
                     failure = failure or error
         self._tell(())
         if failure is not None:
@@ -145,19 +153,57 @@ class Session:
             raise InfrastructureError("The search has no answer, and nothing left to ask.")
         return answer
 
+    def _next(self, running: int) -> list[_Task]:
+        """What to take beside so many that are in flight."""
+        free = self.jobs - running
+        requests = self.search.next(max(0, free), self.estimates.costs(), spare=SPARE + min(0, free))
+        tasks = [self._asked(request) for request in requests]
+        if running + len(tasks) < self.jobs + SPARE and (task := self._revert()):
+            tasks.append(task)
+        return tasks
+
+    def _asked(self, request: Request) -> _Task:
+        asked = self._ask(request.revision, request.purpose, fresh=request.fresh)
+        return _Task(asked=asked, done=lambda seen: self._record(asked, seen))
+
+    def _revert(self) -> _Task | None:
+        """The sample without the culprit, as soon as nothing else is left to ask, and unless it was taken."""
+        culprit, state = self.search.leader(), self.journal.state
+        if culprit is None or culprit == (self._reverting or (state.reverted and state.reverted.culprit)):
+            return None
+        self._reverting = culprit
+        commit = self.revert(culprit)
+        if commit is None:
+            message = "It does not come off cleanly on top of the newer end."
+            self.journal.write(Reverted(culprit=culprit, message=message))
+            return None
+        asked = self._ask(commit, Purpose.CONFIRM, fresh=True)
+        return _Task(asked=asked, done=lambda seen: self._reverted(culprit, commit, seen))
+
+    def _reverted(self, culprit: str, commit: str, seen: Seen) -> None:
+        self.journal.write(
+            Reverted(
+                culprit=culprit,
+                commit=commit,
+                verdict=seen.verdict,
+                reason=seen.reason,
+                seconds=dict(seen.seconds),
+                evidence=self._evidence(seen),
+                message=seen.message,
+            )
+        )
+
     def sample(self, number: int, revision: str, *, fresh: bool) -> Sample:
         """The sample with a number."""
         return Sample(number=number, revision=revision, directory=place_of(self.journal.directory, number), fresh=fresh)
 
-    def _ask(self, request: Request) -> Asked:
-        asked = Asked(
-            number=self.journal.state.asked + 1,
-            revision=request.revision,
-            purpose=request.purpose,
-            fresh=request.fresh,
-        )
+    def _ask(self, revision: str, purpose: Purpose, *, fresh: bool) -> Asked:
+        asked = Asked(number=self.journal.state.asked + 1, revision=revision, purpose=purpose, fresh=fresh)
         self.journal.write(asked)
         return asked
+
+    def _evidence(self, seen: Seen) -> str:
+        return str(seen.directory.relative_to(self.journal.directory)) if seen.directory else ""
 
     def _take(self, asked: Asked) -> Seen:
         """In a thread of its own."""
@@ -196,7 +242,7 @@ class Session:
             cached=seen.cached,
             artifact=seen.artifact,
             seconds=dict(seen.seconds),
-            evidence=str(seen.directory.relative_to(self.journal.directory)) if seen.directory else "",
+            evidence=self._evidence(seen),
             message=seen.message,
         )
         first = self._book.first(seen.artifact) if seen.artifact else None

@@ -142,6 +142,13 @@ class Search:
             self._answer = verdicts.decide(self)
         return self._answer
 
+    def leader(self) -> str | None:
+        """The culprit of the answer, or of the one to expect when all that confirms it is done or in flight."""
+        if (answer := self.answer()) is not None:
+            return answer.culprit
+        leader = self._found()
+        return None if leader is None or self._likely() else self.history.commits[leader]
+
     @property
     def stage(self) -> Stage:
         """How far the search is."""
@@ -214,14 +221,18 @@ class Search:
         return tuple(Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.unconfirmed(leader))
 
     def _likely(self) -> list[Request]:
-        """What will confirm the leader, when it and its parents were seen already and are not in flight."""
+        """What will most probably confirm the leader, and is not in flight."""
+        leader = self._found()
+        flying = {request.revision for request in self._pending}
+        names = () if leader is None else self.unconfirmed(leader)
+        return [Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in names if name not in flying]
+
+    def _found(self) -> int | None:
+        """The leader, when it and its parents were seen already: what is left is to confirm it."""
         leader = int(self.belief.weights.argmax())
         wanted = (self.history.commits[leader], *self.history.parent_names(leader))
-        flying = {request.revision for request in self._pending}
-        if self.belief.weights[leader] < LEADING or not all(self.samples(name) for name in wanted):
-            return []
-        names = [name for name in self.unconfirmed(leader) if name not in flying]
-        return [Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in names]
+        seen = all(self.samples(name) for name in wanted)
+        return leader if seen and self.belief.weights[leader] >= LEADING else None
 
     def _in_flight(self, request: Request) -> bool:
         return any(other.revision == request.revision and other.purpose is request.purpose for other in self._pending)
