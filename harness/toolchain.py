@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ from harness.model import VersionRange, compare
 from harness.store import Artifact, Store, file_digest
 from harness.wait import Deadline
 
-__all__ = ["Release", "Toolchain", "install", "obtain", "resolve"]
+__all__ = ["Release", "Toolchain", "install", "obtain", "resolve", "versions"]
 
 logger = log.get(__name__)
 
@@ -108,6 +109,24 @@ def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadlin
             return Release(name=name, version=exact, identity=identity, rule=rule, files=files)
 
 
+def versions(rules: ToolchainFile, store: Store, deadline: Deadline) -> list[str]:
+    """The versions that there are, in no order; of Debian's only as much as the rule says ("1.19").
+
+    Raises:
+        InfrastructureError: The index cannot be reached, and nothing is remembered.
+    """
+    found: set[str] = set()
+    for rule in rules.sources:
+        if rule.kind == "wheel":
+            question = {"package": rule.wheel, "platform": sys.platform, "machine": os.uname().machine}
+            ask = partial(_list_index, str(rule.wheel), deadline)
+            offered = lookup.remembered(store, "wheels", question, ask)["versions"]
+            found |= {one for one in offered if VERSION.match(one) and VersionRange(rule.versions).holds(one)}
+        else:
+            found.add(rule.exact or rule.versions.removeprefix("=="))
+    return sorted(found)
+
+
 def install(release: Release, store: Store, deadline: Deadline) -> Toolchain:
     """The tree of a release, in the store.
 
@@ -139,22 +158,36 @@ def _resolve_wheel(name: str, rule: Rule, version: str, store: Store, deadline: 
 
 def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dict[str, str]:
     """What pip would install for `version`; nothing but metadata is downloaded."""
-    argv = [
-        *_pip(), "install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:", "--quiet",
-        "--report=-", f"{package}=={version}.*",
-    ]  # fmt: skip
-    done = proc.run(argv, deadline=deadline, apart=True, expect=None)
+    done = _dry_run(f"{package}=={version}.*", deadline)
     if done.code != 0:
-        existing = re.search(r"from versions: ([^)]*)\)", done.err)
-        # An index that cannot be reached offers nothing either.
-        if existing is None or existing[1] in {"", "none"}:
-            raise proc.CommandError(done, hint="Is there a network, and does pip reach its package index?")
-        raise UsageError(f"There is no {name} {version}; the versions that exist are {existing[1]}.")
+        raise UsageError(f"There is no {name} {version}; the versions that exist are {', '.join(_offered(done))}.")
     (item,) = json.loads(done.out)["install"]
     return {
         "version": item["metadata"]["version"],
         "sha256": item["download_info"]["archive_info"]["hashes"]["sha256"],
     }
+
+
+def _list_index(package: str, deadline: Deadline) -> dict[str, list[str]]:
+    """All versions of a package that fit this computer: pip names them where none is what was asked for."""
+    return {"versions": _offered(_dry_run(f"{package}==0", deadline))}
+
+
+def _dry_run(requirement: str, deadline: Deadline) -> proc.Done:
+    argv = [
+        *_pip(), "install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:", "--quiet",
+        "--report=-", requirement,
+    ]  # fmt: skip
+    return proc.run(argv, deadline=deadline, apart=True, expect=None)
+
+
+def _offered(done: proc.Done) -> list[str]:
+    """The versions that pip names as it ends in vain."""
+    existing = re.search(r"from versions: ([^)]*)\)", done.err)
+    # An index that cannot be reached offers nothing either.
+    if existing is None or existing[1] in {"", "none"}:
+        raise proc.CommandError(done, hint="Is there a network, and does pip reach its package index?")
+    return existing[1].split(", ")
 
 
 def _fill_wheel(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:

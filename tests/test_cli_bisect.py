@@ -77,6 +77,14 @@ def test_runtime_that_is_not_built(tmp_path: Path, repo: Repo, capsys: pytest.Ca
     assert "The runtime nspawn is not built" in capsys.readouterr().err
 
 
+def test_go_has_no_repository(tmp_path: Path, repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    """The releases of Go are known, and no repository of the user's has them."""
+    words = ["--repo", str(repo.path), "--good", "1.21", "--bad", "1.27", "--test", TEST, "--cell", CELL]
+
+    assert harness(tmp_path, *words, verb="bisect-go") == ExitCode.USAGE
+    assert "bisect-go takes no --repo" in capsys.readouterr().err
+
+
 def test_missing_repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A path that is not there is named."""
     words = ["--good", "a", "--bad", "b", "--test", TEST, "--repo", str(tmp_path / "gone")]

@@ -10,8 +10,10 @@ from harness.model import Verdict
 
 __all__ = [
     "CONFIDENCE",
+    "GO",
     "READER",
     "TERMS",
+    "VERBS",
     "AnyRecord",
     "Asked",
     "Begun",
@@ -23,6 +25,12 @@ __all__ = [
 ]
 
 CONFIDENCE = Settings().confidence
+
+GO = "go"
+"""What a bisection of Go's releases is about."""
+
+VERBS = {"systemd": "bisect-systemd", GO: "bisect-go"}
+"""The command by what a bisection is about, where that is no runtime."""
 
 TERMS = {Goal.BREAK: ("good", "bad"), Goal.FIX: ("broken", "fixed")}
 """Words for the older and the newer side where the user has none."""
@@ -40,7 +48,7 @@ class Begun(Record):
     Attributes:
         started: Time of the start, ISO 8601 in UTC.
         harness: Version of the harness.
-        subject: What changes from revision to revision: "systemd", or the name of a runtime.
+        subject: What changes from revision to revision: "systemd", the name of a runtime, or "go" for what builds it.
         repository: Where its history comes from.
         old: Full name of the older end.
         new: Full name of the newer end.
@@ -105,8 +113,10 @@ class Begun(Record):
     def words(self, *more: str) -> list[str]:
         """The command line that asks the same, with further words in place of those about the search."""
         decides = ["--run", shlex.join(self.run)] if self.run else [w for test in self.tests for w in ("--test", test)]
-        words = ["harness", "bisect-systemd" if self.subject == "systemd" else "bisect-runtime"]
-        words += ["--repo", self.repository, "--cell", self.cell, "--builder", self.builder, *decides]
+        words = ["harness", VERBS.get(self.subject, "bisect-runtime")]
+        # The releases of Go are no repository of the user's.
+        words += ["--repo", self.repository] if self.subject != GO else []
+        words += ["--cell", self.cell, "--builder", self.builder, *decides]
         words += [w for name in ("canary", "matching") if (value := getattr(self, name)) for w in (f"--{name}", value)]
         words += ["--boot-failure", "bad"] if self.boot_failure is Verdict.BAD else []
         return [*words, *(more or self._search())]

@@ -168,11 +168,15 @@ class Repository:
             InfrastructureError: The commit does not say it in any way that systemd has ever had.
         """
         for path, pattern in VERSIONS.items():
-            done = self._git(["cat-file", "blob", f"{commit}:{path}"], deadline, expect=None)
-            found = re.search(pattern, done.out, re.MULTILINE) if done.code == 0 else None
+            found = re.search(pattern, self.content(commit, path, deadline), re.MULTILINE)
             if found:
                 return found[1]
         raise InfrastructureError(f"The commit {commit} does not say which version of systemd it is.")
+
+    def content(self, commit: str, path: str, deadline: Deadline) -> str:
+        """The text of a file at a commit; nothing if it is not there."""
+        done = self._git(["cat-file", "blob", f"{commit}:{path}"], deadline, expect=None)
+        return done.out if done.code == 0 else ""
 
     def message(self, commit: str, deadline: Deadline) -> str:
         """The whole message of a commit."""

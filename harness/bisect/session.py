@@ -21,8 +21,8 @@ __all__ = ["SAMPLES", "Progress", "Session", "place_of"]
 SAMPLES = "samples"
 """Directory with the evidence of samples, below that of the bisection."""
 
-SPARE = 1
-"""Samples that are taken beside the others if they are wanted in any case: while one boots, the next is built."""
+SPARE = 2
+"""Samples that are taken beside the others if they are wanted in any case: while one is built, others boot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class Session:
 
     _book: _Book = field(init=False, default_factory=_Book)
     _shown: int = field(init=False, default=0)
-    _reverting: str | None = field(init=False, default=None)
+    _reverting: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.journal.state.replay(self.search)
@@ -155,32 +155,32 @@ class Session:
 
     def _next(self, running: int) -> list[_Task]:
         """What to take beside so many that are in flight."""
-        free = self.jobs - running
-        requests = self.search.next(max(0, free), self.estimates.costs(), spare=SPARE + min(0, free))
-        tasks = [self._asked(request) for request in requests]
-        if running + len(tasks) < self.jobs + SPARE and (task := self._revert()):
-            tasks.append(task)
-        return tasks
+        tasks = [task] if running < self.jobs + SPARE and (task := self._revert()) else []
+        # The revert has one of the spare places, and keeps nothing from being chosen.
+        free = self.jobs - running - len(tasks) + self._reverting
+        requests = self.search.next(max(0, free), self.estimates.costs(), spare=SPARE - self._reverting + min(0, free))
+        return [*tasks, *map(self._asked, requests)]
 
     def _asked(self, request: Request) -> _Task:
         asked = self._ask(request.revision, request.purpose, fresh=request.fresh)
         return _Task(asked=asked, done=lambda seen: self._record(asked, seen))
 
     def _revert(self) -> _Task | None:
-        """The sample without the culprit, as soon as nothing else is left to ask, and unless it was taken."""
-        culprit, state = self.search.leader(), self.journal.state
-        if culprit is None or culprit == (self._reverting or (state.reverted and state.reverted.culprit)):
+        """The sample without the culprit, as soon as all that confirms it is in flight, and unless one is or was taken."""
+        culprit, done = self.search.leader(), self.journal.state.reverted
+        if culprit is None or self._reverting or (done and done.culprit == culprit):
             return None
-        self._reverting = culprit
         commit = self.revert(culprit)
         if commit is None:
             message = "It does not come off cleanly on top of the newer end."
             self.journal.write(Reverted(culprit=culprit, message=message))
             return None
+        self._reverting = True
         asked = self._ask(commit, Purpose.CONFIRM, fresh=True)
         return _Task(asked=asked, done=lambda seen: self._reverted(culprit, commit, seen))
 
     def _reverted(self, culprit: str, commit: str, seen: Seen) -> None:
+        self._reverting = False
         self.journal.write(
             Reverted(
                 culprit=culprit,

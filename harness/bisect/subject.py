@@ -1,15 +1,16 @@
-"""What changes from revision to revision: systemd, or the runtime with systemd held fixed."""
+"""What changes from revision to revision: systemd, the runtime with systemd held fixed, or the Go that builds it."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from harness.bisect import releases
 from harness.bisect.repository import Repository
 from harness.catalog import Catalog, Source
 from harness.errors import UsageError
 from harness.plan import BuildRequest, Plan, with_systemd
 from harness.wait import Deadline
 
-__all__ = ["Runtime", "Subject", "Systemd"]
+__all__ = ["Go", "Runtime", "Subject", "Systemd"]
 
 SHORT = 12
 """Digits of a commit that stand for it in a cell's identifier."""
@@ -114,6 +115,51 @@ class Runtime:
             cell=replace(self.base.cell, runtime_version=commit[:SHORT]),
             build=replace(self.base.build, source=source, version=commit),
         )
+
+    def request(self, plan: Plan) -> BuildRequest:
+        """As `Subject` says."""
+        assert plan.build is not None
+        return plan.build
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go:
+    """The Go that builds the cell's container runtime; all else is the plan's.
+
+    Attributes:
+        repository: The releases of Go, see `harness.bisect.releases`.
+        base: The plan whose Go is replaced.
+
+    Raises:
+        UsageError: The runtime of the plan is not built with Go.
+    """
+
+    repository: Repository
+    base: Plan
+
+    def __post_init__(self) -> None:
+        if self.base.build is None or self.base.build.go is None:
+            raise UsageError(
+                f"The runtime {self.base.cell.runtime} is not built with Go here.",
+                hint="Name a cell with a Go version with --cell; `harness matrix list` shows them.",
+            )
+
+    @property
+    def name(self) -> str:
+        """The name of what is built."""
+        return self.base.cell.runtime
+
+    @property
+    def fixed(self) -> BuildRequest | None:
+        """The systemd, where it is built."""
+        return self.base.systemd
+
+    def plan(self, commit: str, deadline: Deadline) -> Plan:
+        """As `Subject` says."""
+        assert self.base.build is not None
+        version = self.repository.content(commit, releases.FILE, deadline).strip()
+        cell, build = replace(self.base.cell, go=version), replace(self.base.build, go=version)
+        return replace(self.base, cell=cell, build=build)
 
     def request(self, plan: Plan) -> BuildRequest:
         """As `Subject` says."""

@@ -18,13 +18,13 @@ from harness.bisect.journal import Journal
 from harness.bisect.known import Known, know
 from harness.bisect.oracle import Sample
 from harness.bisect.outcome import Bisection
-from harness.bisect.records import CONFIDENCE, TERMS, Begun
-from harness.bisect.repository import Repository, open_repository, reopen
+from harness.bisect.records import CONFIDENCE, TERMS, VERBS, Begun
+from harness.bisect.repository import Repository, reopen
 from harness.bisect.session import SAMPLES
 from harness.bisect.verdicts import Verdicts
 from harness.cli import output, project, settings
 from harness.cli.bisect_progress import watching
-from harness.cli.bisect_setup import SYSTEMD, Place, cell_of, oracle_of, repository_of
+from harness.cli.bisect_setup import Place, cell_of, oracle_of, repository_of
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import Settings
 from harness.errors import ExitCode, HarnessError, UsageError
@@ -117,6 +117,9 @@ TermNewOption = Annotated[str | None, typer.Option("--term-new", metavar="WORD",
 def register(app: typer.Typer) -> None:
     """Add the verbs to the application."""
     app.command("bisect-systemd", help="Find the commit of systemd that changed what a test says.")(bisect)
+    app.command("bisect-go", help="Find the release of Go with which the container runtime did, if that builds it.")(
+        bisect
+    )
     app.command("bisect-runtime", help="Find the commit of the container runtime that did, with systemd held fixed.")(
         bisect
     )
@@ -140,18 +143,18 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
                 "--resume goes on with a bisection as it was begun; it takes a directory and nothing else."
             )
         _resume(place, _directory(place.chosen, paths[0] if paths else None), jobs)
-    subject = SYSTEMD if context.info_name == "bisect-systemd" else "runtime"
+    subject = {verb: subject for subject, verb in VERBS.items()}.get(context.info_name or "", "runtime")
     if bool(test) == bool(run):
         raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
     if (good is None) != (bad is None) or (at is None) == (good is None):
         raise UsageError("Name both ends with --good and --bad, or one revision with --at.")
     wanted, why = cell_of(place.here, cell, subject)
     goal = Goal.FIX if find_fix else Goal.BREAK
-    repository = open_repository(repo or repository_of(place.here, subject, wanted), place.store, place.deadline)
+    repository = repository_of(place, subject, wanted, repo)
     old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
     begun = Begun(
         started=datetime.now(UTC).isoformat(timespec="seconds"), harness=version(DISTRIBUTION),
-        subject=SYSTEMD if subject == SYSTEMD else wanted.runtime, repository=repository.address,
+        subject=subject if subject in VERBS else wanted.runtime, repository=repository.address,
         old=repository.resolve(old, place.deadline), new=repository.resolve(new, place.deadline),
         old_name=old, new_name=new, cell=wanted.id, builder=place.here.matrix.defaults.builder,
         tests=tuple(test or ()), run=tuple(shlex.split(run or "")), canary=canary, matching=matching,

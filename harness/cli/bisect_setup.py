@@ -10,12 +10,13 @@ from threading import Semaphore
 
 from rich.console import Console
 
-from harness import plan
+from harness import plan, toolchain
+from harness.bisect import releases
 from harness.bisect.cell import CellOracle
 from harness.bisect.question import Cases, Command, Question
-from harness.bisect.records import Begun
-from harness.bisect.repository import Repository
-from harness.bisect.subject import Runtime, Subject, Systemd
+from harness.bisect.records import GO, Begun
+from harness.bisect.repository import Repository, open_repository
+from harness.bisect.subject import Go, Runtime, Subject, Systemd
 from harness.bisect.witness import PLUGIN
 from harness.cli.output import Format
 from harness.cli.project import Project
@@ -82,8 +83,22 @@ def cell_of(here: Project, text: str | None, subject: str) -> tuple[Cell, str]:
     return quick, f"the first of the profile {QUICK}; --cell names another"
 
 
-def repository_of(here: Project, subject: str, cell: Cell) -> str:
-    """The repository that is known to have the subject's code; raises UsageError where none is."""
+def repository_of(place: Place, subject: str, cell: Cell, address: str | None) -> Repository:
+    """The repository with the revisions: at the address that the user named, or that is known to have the subject's code.
+
+    Raises:
+        UsageError: None is known, or there is none at the address.
+    """
+    here = place.here
+    if subject == GO:
+        if address is not None:
+            raise UsageError("The releases of Go are known; bisect-go takes no --repo.")
+        versions = toolchain.versions(here.catalog.toolchains[GO], place.store, place.deadline)
+        return releases.repository(GO, versions, place.store, place.deadline)
+    return open_repository(address or _known(here, subject, cell), place.store, place.deadline)
+
+
+def _known(here: Project, subject: str, cell: Cell) -> str:
     name = SYSTEMD if subject == SYSTEMD else cell.runtime
     known = here.matrix.component_sources(name, here.catalog)
     address = next((source.git for source in known if source.git), None)
@@ -104,16 +119,20 @@ def oracle_of(
         check(place.here, case)
     suites = tuple(dict.fromkeys(case.partition("/")[0] for case in (*begun.tests, begun.canary or "") if case))
     base = plan.plan(find(place.here.expansion, begun.cell), place.here.matrix, place.here.catalog, suites)
-    subject: Subject = (
-        Systemd(repository=repository, base=base, catalog=place.here.catalog)
-        if begun.subject == SYSTEMD
-        else Runtime(repository=repository, base=base)
-    )
+    subject: Subject
+    match begun.subject:
+        case "systemd":
+            subject = Systemd(repository=repository, base=base, catalog=place.here.catalog)
+        case "go":
+            subject = Go(repository=repository, base=base)
+        case _:
+            subject = Runtime(repository=repository, base=base)
     return CellOracle(
         subject=subject,
         question=question(begun.tests, begun.run, canary=begun.canary, matching=begun.matching),
-        work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN, builds=Semaphore(jobs)),
+        work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN),
         boot_failure=begun.boot_failure,
+        builds=Semaphore(jobs),
     )
 
 

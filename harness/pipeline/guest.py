@@ -63,7 +63,6 @@ def _build(it: Evaluation, request: BuildRequest | None) -> Artifact | None:
     with ExitStack() as stack:
         scratch = None
         if it.work.scratch_builds:
-            stack.enter_context(it.work.builds)
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="build-", dir=it.directory)))
         with it.phase(Phase.BUILD, request.title) as progress:
             spec = request.resolve(it.work.store, progress.deadline)

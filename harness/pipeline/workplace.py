@@ -1,7 +1,6 @@
 """What the evaluation of every cell of a run shares, and how long its phases may take."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from harness.errors import HarnessError
@@ -41,7 +40,6 @@ class Workplace:
         workers: How many processes at most run the cases of one cell.
         fresh: Boot the guest, where it could start from a saved memory.
         scratch_builds: Build from nothing, whatever the store or earlier builds left; images and compilers' caches stay.
-        builds: Entered for the time of a build from nothing; can keep builds from slowing each other down.
         broken: What other tasks of the run could not make, by the phase that needs it: it is not tried again.
         keep: Called with the machine while it still runs, if the cell did not pass; may wait for a person.
     """
@@ -57,6 +55,5 @@ class Workplace:
     workers: int = 1
     fresh: bool = False
     scratch_builds: bool = False
-    builds: AbstractContextManager[object] = field(default_factory=nullcontext)
     broken: Mapping[Phase, HarnessError] = field(default_factory=dict)
     keep: Callable[[Machine], None] | None = None

@@ -12,7 +12,7 @@ import numpy as np
 from harness.bisect.engine.belief import Belief
 from harness.bisect.engine.history import Floats, History, Mask
 
-__all__ = ["Costs", "Priced", "best", "entropy", "information"]
+__all__ = ["Costs", "Priced", "best", "entropy", "information", "outcomes"]
 
 OUTCOMES = 32
 """Joint outcomes of the samples in flight that are averaged over, the likeliest first."""
@@ -71,7 +71,7 @@ def information(belief: Belief, pending: tuple[int, ...] = ()) -> Floats:
         pending: Commits with a sample in flight; their outcomes are averaged over, so that what they will
             tell anyway does not count. Exact for fixed rates while there are at most `OUTCOMES` joint outcomes.
     """
-    chances, weights, none = _outcomes(belief, pending)
+    chances, weights, none = outcomes(belief, pending)
     bad, good, flat = belief.fails_bad, belief.fails_good, belief.fails_flat
     noise_bad, noise_good, noise_flat = entropy(bad), entropy(good), float(entropy(np.array(flat)))
     fails_outside = good @ weights + none * flat
@@ -97,7 +97,7 @@ def best(belief: Belief, priced: Priced, pending: tuple[int, ...] = ()) -> int |
     return preferred if line[preferred] >= priced.mainline * value[first] else first
 
 
-def _outcomes(belief: Belief, pending: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
+def outcomes(belief: Belief, pending: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
     """Probabilities of the joint outcomes of samples in flight, and the posterior after each (columns), and of none."""
     chances = np.ones(1)
     weights = belief.weights[:, None]

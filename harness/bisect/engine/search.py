@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.bisect.engine import verdicts
 from harness.bisect.engine.belief import Belief
-from harness.bisect.engine.choose import Costs, Priced, best, entropy, information
+from harness.bisect.engine.choose import Costs, Priced, best, entropy, information, outcomes
 from harness.bisect.engine.history import OUTSIDE, Floats, History, Mask
 from harness.bisect.engine.rates import Rates
 from harness.bisect.engine.terms import Answer, Goal, Noise, Observation, Purpose, Request, Settings, Stage
@@ -80,7 +80,7 @@ class Search:
             count: How many slots are free.
             costs: What samples cost now; the same for all if None.
             spare: How many more slots there are for what is tested whatever the samples in flight show (the ends), or most
-                probably (what confirms the leader).
+                probably (what confirms the leader, and more of it where that will not suffice).
         """
         if self.answer() is not None:
             return ()
@@ -89,15 +89,16 @@ class Search:
         self._pending += chosen
         # Confirmations come alone: what else to test depends on how they end.
         confirming = any(request.purpose is Purpose.CONFIRM for request in fixed)
-        while len(chosen) < count and not confirming:
-            request = self._choose(costs)
-            if request is None:
-                break
+        while len(chosen) < count and not confirming and (request := self._choose(costs)):
             chosen.append(request)
             self._pending.append(request)
         likely = self._likely()[: count + spare - len(chosen)]
+        chosen += likely
         self._pending += likely
-        return (*chosen, *likely)
+        while len(chosen) < count + spare and self._short() and (request := self._choose(costs)):
+            chosen.append(request)
+            self._pending.append(request)
+        return tuple(chosen)
 
     def record(self, revision: str, observation: Observation) -> None:
         """Take in what was seen at a revision, asked for or not.
@@ -233,6 +234,15 @@ class Search:
         wanted = (self.history.commits[leader], *self.history.parent_names(leader))
         seen = all(self.samples(name) for name in wanted)
         return leader if seen and self.belief.weights[leader] >= LEADING else None
+
+    def _short(self) -> bool:
+        """Whether the leader is found, and what is in flight will most probably not make it sure."""
+        leader = self._found()
+        if leader is None:
+            return False
+        pending = tuple(self.history.index(request.revision) for request in self._pending)
+        chances, weights, _ = outcomes(self.belief, pending)
+        return float(chances @ (weights[leader] >= self.settings.confidence)) < LEADING
 
     def _in_flight(self, request: Request) -> bool:
         return any(other.revision == request.revision and other.purpose is request.purpose for other in self._pending)

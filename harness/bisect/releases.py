@@ -1,0 +1,68 @@
+"""The releases of a toolchain as a git repository, one commit each: so versions are bisected as commits are."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from harness import proc
+from harness.bisect.repository import Repository, open_repository
+from harness.source.git import environment
+from harness.store import Store, locked
+from harness.wait import Deadline
+
+__all__ = ["FILE", "repository"]
+
+FILE = "version"
+"""The one file of each commit; it has the release's version in it."""
+
+WHO = "harness <harness@localhost> 946684800 +0000"
+"""Author and time of every commit, so that the same releases have the same names everywhere."""
+
+
+def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadline) -> Repository:
+    """The repository of these releases, the oldest first; "1.21.3" and "1.21" are tags in it, the latter of the newest.
+
+    Args:
+        name: Of the toolchain: "go".
+        versions: Exact versions, numbers with dots between them.
+        store: Where it is kept.
+        deadline: For making it.
+
+    Raises:
+        InfrastructureError: git failed.
+    """
+    ordered = sorted(versions, key=lambda version: [int(part) for part in version.split(".")])
+    place = store.shared("releases", name, deadline) / "releases.git"
+    with locked(place.with_suffix(".lock"), deadline):
+        if not place.exists():
+            half = place.with_name(f"{uuid.uuid4().hex}.part")
+            proc.run(["git", "init", "--quiet", "--bare", str(half)], deadline=deadline, env=environment())
+            half.rename(place)
+        stream = "".join(_stream(name, ordered)).encode()
+        argv = ["git", "-C", str(place), "fast-import", "--quiet", "--force", "--done"]
+        proc.run(argv, deadline=deadline, env=environment(), stdin=stream)
+    return open_repository(str(place), store, deadline)
+
+
+def _stream(name: str, versions: Sequence[str]) -> Iterator[str]:
+    """What git fast-import reads."""
+    for number, version in enumerate(versions):
+        yield f"commit refs/heads/main\nmark :{number + 1}\ncommitter {WHO}\n"
+        yield _data(f"{name} {version}\n")
+        if number:
+            yield f"from :{number}\n"
+        yield f"M 100644 inline {FILE}\n" + _data(f"{version}\n") + "\n"
+    for number, version in enumerate(versions):
+        for tag in _prefixes(version):
+            # A longer version comes later in the order, so the last that is written is the newest that the tag covers.
+            yield f"reset refs/tags/{tag}\nfrom :{number + 1}\n\n"
+    yield "done\n"
+
+
+def _prefixes(version: str) -> list[str]:
+    """The tags of "1.21.3": that, and "1.21"; a major version alone names nothing that anybody means."""
+    parts = version.split(".")
+    return [".".join(parts[:length]) for length in range(min(2, len(parts)), len(parts) + 1)]
+
+
+def _data(text: str) -> str:
+    return f"data {len(text.encode())}\n{text}"

@@ -1,0 +1,88 @@
+"""The releases of Go as commits, and the Go of a cell replaced by one of them."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import catalog, matrix, toolchain
+from harness.bisect import releases
+from harness.bisect.subject import Go
+from harness.errors import UsageError
+from harness.model import compare
+from harness.plan import Plan, plan
+from harness.store import Store
+from harness.wait import Deadline
+
+ROOT = Path(__file__).parent.parent
+VERSIONS = ("1.9.7", "1.21.10", "1.21.2", "1.22.0", "1.10")
+
+
+def planned(cell: str) -> Plan:
+    """The plan of a cell of the project's own matrix."""
+    known = catalog.load(ROOT)
+    project = matrix.load(ROOT / "matrix.yaml", known)
+    (found,) = (one for one in matrix.expand(project, known).cells if one.id == cell)
+    return plan(found, project, known, ("cgroup",))
+
+
+def test_releases_are_commits_in_their_order(tmp_path: Path, deadline: Deadline) -> None:
+    """Each release is the only parent of the next one, by numbers and not by letters, and has its version in it."""
+    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+    found = repository.range(repository.resolve("1.9.7", deadline), repository.resolve("1.22.0", deadline), deadline)
+    names = [repository.resolve(version, deadline) for version in ("1.9.7", "1.10", "1.21.2", "1.21.10", "1.22.0")]
+
+    assert [found.commits[name].subject for name in names] == [
+        "go 1.9.7", "go 1.10", "go 1.21.2", "go 1.21.10", "go 1.22.0",
+    ]  # fmt: skip
+    assert [found.commits[name].parents for name in names[1:]] == [(name,) for name in names[:-1]]
+    assert repository.content(names[3], releases.FILE, deadline) == "1.21.10\n"
+
+
+def test_a_short_version_is_its_newest_release(tmp_path: Path, deadline: Deadline) -> None:
+    """1.21 means 1.21.10 and not 1.21.2."""
+    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+
+    assert repository.resolve("1.21", deadline) == repository.resolve("1.21.10", deadline)
+    with pytest.raises(UsageError, match=r"has no commit `1\.20`"):
+        repository.resolve("1.20", deadline)
+
+
+def test_a_new_release_leaves_the_names_of_the_others(tmp_path: Path, deadline: Deadline) -> None:
+    """A bisection that goes on after a release finds its commits again."""
+    before = releases.repository("go", VERSIONS, Store(tmp_path), deadline).resolve("1.22.0", deadline)
+    repository = releases.repository("go", (*VERSIONS, "1.22.1"), Store(tmp_path), deadline)
+
+    assert repository.resolve("1.22.0", deadline) == before
+    assert repository.range(before, repository.resolve("1.22", deadline), deadline).commits.keys() >= {before}
+
+
+def test_the_go_of_the_cell_is_replaced(tmp_path: Path, deadline: Deadline) -> None:
+    """What is built is the cell's runtime, by the release that the commit stands for; the cell says so."""
+    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+    subject = Go(
+        repository=repository, base=planned("debian-bookworm+systemd-252+go-1.27+unified+runc-1.1.5")
+    )  # fmt: skip
+    made = subject.plan(repository.resolve("1.21.2", deadline), deadline)
+
+    assert subject.name == subject.request(made).name == "runc"
+    assert subject.request(made).go == made.cell.go == "1.21.2"
+    assert made.cell.runtime_version == "1.1.5"
+
+
+def test_a_runtime_without_go_is_refused(tmp_path: Path, deadline: Deadline) -> None:
+    """Nspawn is not built with Go."""
+    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+    with pytest.raises(UsageError, match="nspawn is not built with Go"):
+        Go(repository=repository, base=planned("debian-bookworm+systemd-252+unified+nspawn"))
+
+
+def test_the_versions_that_there_are(store: Store, deadline: Deadline) -> None:
+    """All of the index's, and those that a rule names alone, each of which can be resolved by its number."""
+    rules = catalog.load(ROOT).toolchains["go"]
+    found = toolchain.versions(rules, store, deadline)
+
+    assert {"1.12.6", "1.9.7", "1.19"} <= set(found)
+    assert sum(compare(version, ">=", "1.21") for version in found) >= 20
+    assert (
+        toolchain.resolve("go", rules, max(v for v in found if v.startswith("1.2")), store, deadline).version in found
+    )
