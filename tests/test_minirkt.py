@@ -226,6 +226,32 @@ def test_service_that_a_socket_starts(place: Place) -> None:
 
 
 @pytest.mark.parametrize("place", ["unified"], indirect=True)
+def test_names_are_looked_up_as_the_command_line_says(place: Place) -> None:
+    """Options of resolv.conf and hosts come before the image's own files; the guest's files are there where that is asked."""
+    script = "cat /etc/resolv.conf; echo and; cat /etc/hosts; echo and; ls /sys/class/net"
+    pod = Pod(
+        apps=(sh(place, "names", script),), dns=("192.0.2.1", "192.0.2.2"), dns_search=("a.test", "b.test"),
+        dns_options=("debug", "rotate"), hosts=(("192.0.2.9", "one"), ("192.0.2.9", "two")), nets=("host",),
+    )  # fmt: skip
+    host = Pod(apps=(sh(place, "names", script),), dns=("host",), nets=("none",))
+    place.guest.do("echo nameserver 192.0.2.53 >/etc/resolv.conf")
+    said, of_the_guest = (
+        [part.split("\n") for part in rkt.LINE.sub("", ran.out.replace("\r", "")).split("and\n")]
+        for ran in (place.guest.sh('timeout 120 "$@"', *place.rkt.run_command(it)) for it in (pod, host))
+    )
+    place.rkt.gc()
+
+    assert said[0][2:-1] == [
+        "search a.test b.test", "nameserver 192.0.2.1", "nameserver 192.0.2.2", "options debug rotate"
+    ]  # fmt: skip
+    assert said[1][-2] == "192.0.2.9 one two"
+    assert len(said[2]) > 2
+    assert of_the_guest[0] == ["nameserver 192.0.2.53", ""]
+    assert of_the_guest[2] == ["lo", ""]
+    assert place.left() == []
+
+
+@pytest.mark.parametrize("place", ["unified"], indirect=True)
 def test_key_is_trusted_by_its_fingerprint(place: Place) -> None:
     """A key is kept under its fingerprint, for all images or those of a prefix; an image without signature is refused."""
     # A public key packet of version 4 (RFC 4880, 5.5.2), RSA, of which only the form matters here.
@@ -243,17 +269,20 @@ def test_key_is_trusted_by_its_fingerprint(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "cases", "passed"),
+    ("suite", "mode", "cases", "passed"),
     [
-        (CgroupMode.LEGACY, ("cgroup/test_places.py", "cgroup/test_limits.py"), 8),
-        pytest.param(CgroupMode.LEGACY, (), 25, marks=pytest.mark.longer),
-        pytest.param(CgroupMode.UNIFIED, (), 25, marks=pytest.mark.longer),
+        ("cgroup", CgroupMode.LEGACY, ("cgroup/test_places.py", "cgroup/test_limits.py"), 8),
+        ("networking", CgroupMode.UNIFIED, ("networking/test_bridge.py", "networking/test_cleanup.py"), 8),
+        pytest.param("cgroup", CgroupMode.LEGACY, (), 25, marks=pytest.mark.longer),
+        pytest.param("cgroup", CgroupMode.UNIFIED, (), 25, marks=pytest.mark.longer),
+        pytest.param("networking", CgroupMode.LEGACY, (), 36, marks=pytest.mark.longer),
+        pytest.param("networking", CgroupMode.UNIFIED, (), 36, marks=pytest.mark.longer),
     ],
 )
-def test_cgroup_suite_runs_on_it(
-    mode: CgroupMode, cases: tuple[str, ...], passed: int, store: Store, bookworm: Image, tmp_path: Path
+def test_suite_runs_on_it(
+    suite: str, mode: CgroupMode, cases: tuple[str, ...], passed: int, store: Store, bookworm: Image, tmp_path: Path
 ) -> None:
-    """A cell of a catalog that calls the double `rkt` passes the suite cgroup, where no case needs another runtime."""
+    """A cell of a catalog that calls the double `rkt` passes a suite, where no case needs another runtime."""
     known = minirkt.catalog_with_it(ROOT, tmp_path / "knowledge")
     cell = Cell(
         distro="debian", channel="bookworm", systemd="252", cgroup=mode, go="1.27",
@@ -262,7 +291,7 @@ def test_cgroup_suite_runs_on_it(
     project = matrix.load(ROOT / "matrix.yaml", known)
     defaults = project.defaults.model_copy(update={"builder": "host"})
     work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(880, "cell"), cases=cases)
-    planned = plan(cell, project.model_copy(update={"defaults": defaults}), known, ("cgroup",))
+    planned = plan(cell, project.model_copy(update={"defaults": defaults}), known, (suite,))
     result = pipeline.evaluate(planned, work, tmp_path / "cell")
     outcomes = {case.nodeid: (case.outcome, case.message) for case in result.cases}
 

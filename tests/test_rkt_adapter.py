@@ -254,6 +254,7 @@ def test_apps_of_the_suites_are_apps_of_a_pod() -> None:
     found = shlex.join(words_of(spec(apps=apps, boots=True)))
 
     assert "--volume=v0,kind=host,source=/of/one" in found
+    assert "--net=none --hostname=c-0001 " in found
     assert "--name=one" in found.partition("'/two:[]'")[0]
     assert "--mount=volume=v1,target=/m" in found.partition("'/two:[]'")[2]
 
@@ -265,13 +266,17 @@ def test_what_rkt_has_no_word_for_is_refused(changes: dict[str, object]) -> None
         words_of(spec(**changes))
 
 
+def uuid(number: int) -> str:
+    return f"6f1e0d3c-0000-4000-8000-00000000000{number}"
+
+
 class Uuids:
-    """A host whose UUID files are of two containers."""
+    """A host whose UUID files are of two containers, the second of which has a network namespace."""
 
     rc, stderr = 0, ""
     stdout = (
-        "/run/harness-gw0-0001.uuid:6f1e0d3c-0000-4000-8000-000000000001\n"
-        "/run/harness-gw1-0007.uuid:6f1e0d3c-0000-4000-8000-000000000002\n"
+        f"/run/harness-gw0-0001.uuid:{uuid(1)}\n/run/harness-gw1-0007.uuid:{uuid(2)}\n"
+        f"/var/lib/rkt/pods/run/{uuid(2)}/netns:/var/run/netns/cni-{uuid(8)}\n"
     )
 
     def run(self, *_: str) -> "Uuids":
@@ -281,10 +286,11 @@ class Uuids:
 
 def test_pods_are_called_by_their_containers_names() -> None:
     """So that what a pod leaves is found, and is not held against another worker's case; what is nobody's keeps its UUID."""
-    text = "\n".join(f"path /run/netns/cni-6f1e0d3c-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+    text = f"path /run/{uuid(1)}\npath /run/netns/cni-{uuid(8)}\npath /run/{uuid(2)}\npath /run/netns/cni-{uuid(3)}"
 
     assert Rkt(Guest(Uuids()), NEWEST).named(text).splitlines() == [
-        "path /run/netns/cni-harness-gw0-0001",
-        "path /run/netns/cni-harness-gw1-0007",
-        "path /run/netns/cni-6f1e0d3c-0000-4000-8000-000000000003",
+        "path /run/harness-gw0-0001",
+        "path /run/netns/harness-gw1-0007",
+        "path /run/harness-gw1-0007",
+        f"path /run/netns/cni-{uuid(3)}",
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from suites.lib import cni
 from suites.lib.cni import Cni
+from suites.lib.cnimade import Joined, Told, look
 from suites.lib.cnispec import Network, PluginError, Report, VersionError, answer
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.networking.wire import Answer, parse
@@ -143,6 +144,57 @@ def test_newest_version_that_both_speak() -> None:
     assert cni.connect(Guest(Plugins((0, json.dumps(new)))), "x").version == "1.0.0"
     with pytest.raises(VersionError, match=r"speak CNI 0\.2\.0"):
         cni.connect(Guest(Plugins((0, json.dumps(ancient)))), "x")
+
+
+SEEN = r"""# path
+/run/netns/cni-1
+# link
+1: lo: <LOOPBACK,UP> mtu 65536 state UNKNOWN \    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
+2: eth0@if7: <BROADCAST,UP> mtu 1500 state UP \    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff link-netnsid 0
+3: eth1@if4: <BROADCAST,UP> mtu 1500 state UP \    link/ether 02:00:00:00:00:03 brd ff:ff:ff:ff:ff:ff link-netnsid 0
+# veth
+2: eth0@if7: <BROADCAST,UP> mtu 1500 state UP \    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff link-netnsid 0
+# address
+1: lo    inet 127.0.0.1/8 scope host lo
+2: eth0    inet 10.0.0.2/24 brd 10.0.0.255 scope global eth0
+2: eth0    inet6 fe80::1/64 scope link
+3: eth1    inet 192.0.2.9/24 brd 192.0.2.255 scope global eth1
+# route
+10.0.0.0/24 via 10.0.0.1 dev eth0 src 10.0.0.2
+10.0.0.1 dev eth0 scope link src 10.0.0.2
+192.0.2.0/24 dev eth1 proto kernel scope link src 192.0.2.9
+# outside
+4: harness0@if2: <BROADCAST,UP> mtu 1500 state UP \    link/ether 02:00:00:00:00:04 brd ff:ff:ff:ff:ff:ff link-netns b
+7: veth7@if2: <BROADCAST,UP> mtu 1500 state UP \    link/ether 02:00:00:00:00:07 brd ff:ff:ff:ff:ff:ff link-netns c
+# nat
+-A POSTROUTING -s 10.0.0.2/32 -m comment --comment "name: \"blue\" id: \"6f1e0d3c-1\"" -j CNI-0123
+# resolv
+# Generated
+nameserver 192.0.2.53
+search a.test b.test
+"""
+
+
+def test_networks_that_a_runtime_has_made() -> None:
+    """The runtime's word has the name, interface and address; what the guest shows has the rest, of each interface."""
+    told = Told(
+        id="6f1e0d3c-1", mark="6f1e0d3c",
+        networks=[Joined(network="wire", interface="eth1", address="192.0.2.9"),
+                  Joined(network="blue", interface="eth0", address="10.0.0.2")],
+    )  # fmt: skip
+    made = look(Guest(Plugins((0, SEEN))), 7, told, ["blue"])
+    blue, wire = made.reports
+
+    assert (made.name, made.path, made.marks) == ("6f1e0d3c-1", "/run/netns/cni-1", ("6f1e0d3c", "CNI-0123"))
+    assert (blue.inside, blue.outside) == ({"eth0": "02:00:00:00:00:02"}, {"veth7": "02:00:00:00:00:07"})
+    assert (wire.inside, wire.outside) == ({"eth1": "02:00:00:00:00:03"}, {})
+    assert [(each.address, each.gateway) for each in (*blue.addresses, *wire.addresses)] == [
+        (ip_interface("10.0.0.2/24"), "10.0.0.1"),
+        (ip_interface("192.0.2.9/24"), ""),
+    ]
+    assert (blue.nameservers, blue.search) == (("192.0.2.53",), ("a.test", "b.test"))
+    with pytest.raises(LookupError, match="no network red but wire, blue"):
+        look(Guest(Plugins((0, SEEN))), 7, told, ["red"])
 
 
 def test_answers_of_servers() -> None:

@@ -132,7 +132,7 @@ class Session:
         """
         running: dict[Future[Seen], _Task] = {}
         failure: BaseException | None = None
-        with ThreadPoolExecutor(max_workers=self.jobs + SPARE, thread_name_prefix="sample") as pool:
+        with ThreadPoolExecutor(max_workers=self.jobs + SPARE + 1, thread_name_prefix="sample") as pool:
             while True:
                 if failure is None:
                     running |= {pool.submit(self._take, task.asked): task for task in self._next(len(running))}
@@ -154,12 +154,12 @@ class Session:
         return answer
 
     def _next(self, running: int) -> list[_Task]:
-        """What to take beside so many that are in flight."""
-        tasks = [task] if running < self.jobs + SPARE and (task := self._revert()) else []
-        # The revert has one of the spare places, and keeps nothing from being chosen.
-        free = self.jobs - running - len(tasks) + self._reverting
-        requests = self.search.next(max(0, free), self.estimates.costs(), spare=SPARE - self._reverting + min(0, free))
-        return [*tasks, *map(self._asked, requests)]
+        """What to take beside so many that are in flight; the revert has a place of its own."""
+        free = self.jobs - (running - self._reverting)
+        requests = self.search.next(max(0, free), self.estimates.costs(), spare=SPARE + min(0, free))
+        tasks = [self._asked(request) for request in requests]
+        revert = self._revert()
+        return [*tasks, revert] if revert else tasks
 
     def _asked(self, request: Request) -> _Task:
         asked = self._ask(request.revision, request.purpose, fresh=request.fresh)

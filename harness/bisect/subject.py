@@ -123,19 +123,12 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Go:
-    """The Go that builds the cell's container runtime; all else is the plan's.
-
-    Attributes:
-        repository: The releases of Go, see `harness.bisect.releases`.
-        base: The plan whose Go is replaced.
+class Go(Runtime):
+    """The Go that builds the cell's container runtime, whose releases are the repository's commits.
 
     Raises:
         UsageError: The runtime of the plan is not built with Go.
     """
-
-    repository: Repository
-    base: Plan
 
     def __post_init__(self) -> None:
         if self.base.build is None or self.base.build.go is None:
@@ -144,24 +137,8 @@ class Go:
                 hint="Name a cell with a Go version with --cell; `harness matrix list` shows them.",
             )
 
-    @property
-    def name(self) -> str:
-        """The name of what is built."""
-        return self.base.cell.runtime
-
-    @property
-    def fixed(self) -> BuildRequest | None:
-        """The systemd, where it is built."""
-        return self.base.systemd
-
     def plan(self, commit: str, deadline: Deadline) -> Plan:
         """As `Subject` says."""
-        assert self.base.build is not None
         version = self.repository.content(commit, releases.FILE, deadline).strip()
-        cell, build = replace(self.base.cell, go=version), replace(self.base.build, go=version)
+        cell, build = replace(self.base.cell, go=version), replace(self.request(self.base), go=version)
         return replace(self.base, cell=cell, build=build)
-
-    def request(self, plan: Plan) -> BuildRequest:
-        """As `Subject` says."""
-        assert plan.build is not None
-        return plan.build

@@ -94,7 +94,14 @@ NoiseOption = Annotated[
 ]
 ConfidenceOption = Annotated[float, typer.Option("--confidence", help="Probability at which the search stops.")]
 MostOption = Annotated[int | None, typer.Option("--most-tests", min=1, help="Give up after so many samples.")]
-JobsOption = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Samples at a time.")]
+JOBS = min(2, os.cpu_count() or 1)
+
+JobsOption = Annotated[
+    int,
+    typer.Option(
+        "-j", "--jobs", min=1, help="Samples chosen at a time; two without it, where there are two processors."
+    ),
+]
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on with the bisection in DIRECTORY; the last one without it.")
 ]
@@ -133,7 +140,7 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     term_old: TermOldOption = None, term_new: TermNewOption = None,
     noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
     canary: CanaryOption = None, matching: MatchingOption = None, boot_failure: BootOption = "skip",
-    jobs: JobsOption = 1, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
+    jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
     """Find the commit that changed what a test says."""
     place = place_of(settings.of(context), builder, form)

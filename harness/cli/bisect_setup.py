@@ -110,7 +110,7 @@ def _known(here: Project, subject: str, cell: Cell) -> str:
 def oracle_of(
     place: Place, begun: Begun, repository: Repository, emit: Callable[[Event], None], jobs: int = 1
 ) -> CellOracle:
-    """What takes the samples, and builds for so many of them at a time.
+    """What takes the samples, and builds for half of so many at a time: a guest has one processor, and a build all.
 
     Raises:
         UsageError: The test, its command or its pattern is not there or not right.
@@ -132,7 +132,7 @@ def oracle_of(
         question=question(begun.tests, begun.run, canary=begun.canary, matching=begun.matching),
         work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN),
         boot_failure=begun.boot_failure,
-        builds=Semaphore(jobs),
+        builds=Semaphore(max(1, jobs // 2)),
     )
 
 

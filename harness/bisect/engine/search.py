@@ -84,21 +84,21 @@ class Search:
         """
         if self.answer() is not None:
             return ()
+        first = len(self._pending)
+
+        def room(slots: int) -> int:
+            return slots - (len(self._pending) - first)
+
         fixed = [*self._ends(), *self._confirmations()]
-        chosen = [request for request in fixed if not self._in_flight(request)][: count + spare]
-        self._pending += chosen
+        self._pending += [request for request in fixed if not self._in_flight(request)][: count + spare]
         # Confirmations come alone: what else to test depends on how they end.
         confirming = any(request.purpose is Purpose.CONFIRM for request in fixed)
-        while len(chosen) < count and not confirming and (request := self._choose(costs)):
-            chosen.append(request)
+        while room(count) > 0 and not confirming and (request := self._choose(costs)):
             self._pending.append(request)
-        likely = self._likely()[: count + spare - len(chosen)]
-        chosen += likely
-        self._pending += likely
-        while len(chosen) < count + spare and self._short() and (request := self._choose(costs)):
-            chosen.append(request)
+        self._pending += self._likely()[: room(count + spare)]
+        while room(count + spare) > 0 and self._short() and (request := self._choose(costs)):
             self._pending.append(request)
-        return tuple(chosen)
+        return tuple(self._pending[first:])
 
     def record(self, revision: str, observation: Observation) -> None:
         """Take in what was seen at a revision, asked for or not.
@@ -240,9 +240,11 @@ class Search:
         leader = self._found()
         if leader is None:
             return False
-        pending = tuple(self.history.index(request.revision) for request in self._pending)
-        chances, weights, _ = outcomes(self.belief, pending)
+        chances, weights, _ = outcomes(self.belief, self._flying())
         return float(chances @ (weights[leader] >= self.settings.confidence)) < LEADING
+
+    def _flying(self) -> tuple[int, ...]:
+        return tuple(self.history.index(request.revision) for request in self._pending)
 
     def _in_flight(self, request: Request) -> bool:
         return any(other.revision == request.revision and other.purpose is request.purpose for other in self._pending)
@@ -255,14 +257,13 @@ class Search:
 
     def _choose(self, costs: Costs | None) -> Request | None:
         allowed = self.usable()
-        pending = tuple(self.history.index(request.revision) for request in self._pending)
         priced = Priced(
             costs=costs or Costs.unit(self.history),
             testable=self.testable(),
             allowed=allowed,
             mainline=self.settings.mainline,
         )
-        place = best(self.belief, priced, pending)
+        place = best(self.belief, priced, self._flying())
         if place is None:
             return None
         name = self.history.good if place == len(self.history) else self.history.commits[place]
@@ -272,6 +273,7 @@ class Search:
         # A repeat where the leader has to be confirmed anyway is made on a fresh build at once. Two verdicts
         # that contradict each other may come from a stale tree: that is built from nothing too, once.
         leader = int(self.belief.weights.argmax())
-        wanted = self.belief.weights[leader] >= LEADING and name in self.unconfirmed(leader)
+        confirming = any(request.fresh and request.revision == name for request in self._pending)
+        wanted = self.belief.weights[leader] >= LEADING and name in self.unconfirmed(leader) and not confirming
         stale = bool(failed and passed and not self._fresh(name))
         return Request(revision=name, purpose=Purpose.CONFIRM if wanted else Purpose.REPEAT, fresh=wanted or stale)

@@ -173,8 +173,13 @@ function mounts(    i, j, parts, n, whose, path, name_of) {
     for (path in wanted) bind(wanted[path], path, "false")
 }
 
+# --port=NAME:[IP:]PORT
 function ports(    i, n, host, parts, key, at, text) {
-    for (i = 0; i < port_texts; i++) { n = split(port_text[i], parts, ":"); given[parts[1]] = parts[n] }
+    for (i = 0; i < port_texts; i++) {
+        n = split(port_text[i], parts, ":")
+        given[parts[1]] = parts[n]
+        address[parts[1]] = n > 2 ? parts[2] : "0.0.0.0/0"
+    }
     for (i = 0; ("app/ports/" i "/name") in image; i++) {
         at = "app/ports/" i
         key = image[at "/name"]
@@ -185,7 +190,7 @@ function ports(    i, n, host, parts, key, at, text) {
         if (image[at "/socketActivated"] == "true")
             socket = socket "Listen" (image[at "/protocol"] == "udp" ? "Datagram" : "Stream") "=" host "\n"
         else if (key in given)
-            print image[at "/protocol"] "\t" given[key] "\t" image[at "/port"] >(dir "/forward")
+            print image[at "/protocol"], address[key], given[key], image[at "/port"] >(dir "/forward")
     }
     if (socket != "") add("Unit", "Requires=" name ".socket\nAfter=" name ".socket")
 }

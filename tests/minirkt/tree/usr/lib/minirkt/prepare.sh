@@ -95,7 +95,9 @@ pod_manifest() {
     printf '],"isolators":[],"annotations":[{"name":"coreos.com/rkt/stage1/version","value":"%s"}],"ports":[' "$VERSION"
     comma=''
     pod_options port | while IFS= read -r text; do
-        printf '%s{"name":"%s","hostPort":%s}' "$comma" "${text%%:*}" "${text##*:}"
+        host=${text#*:}
+        case $host in *:*) host=",\"hostIP\":\"${host%:*}\"" ;; *) host='' ;; esac
+        printf '%s{"name":"%s","hostPort":%s%s}' "$comma" "${text%%:*}" "${text##*:}" "$host"
         comma=,
     done
     printf ']}\n'

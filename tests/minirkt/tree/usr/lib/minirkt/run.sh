@@ -31,8 +31,8 @@ run_pod() {
     hostname=${value:-rkt-$uuid}
     stage1=$pod/stage1/rootfs
     make_stage1
-    pod_option net
-    net_up "${value:-default}" || fail "the networks of pod $uuid could not be set up"
+    net=$(pod_options net | tr '\n' ',')
+    net_up "${net:-default}" || fail "the networks of pod $uuid could not be set up"
     write_dns
     find_cgroup
     # By now who waits for the pod can see what it will be.
@@ -71,26 +71,6 @@ make_stage1() {
 overlay() {
     mkdir -p "$pod/overlay/$1/upper" "$pod/overlay/$1/work"
     mount -t overlay -o "lowerdir=$2,upperdir=$pod/overlay/$1/upper,workdir=$pod/overlay/$1/work" rkt "$3" || exit 254
-}
-
-# --dns, --dns-search, --dns-opt and --hosts-entry, as files that prepare-app gives to the apps.
-write_dns() {
-    grep -q '^opt/[^/]*/\(dns\|hosts-entry\)' "$pod/cli" || return 0
-    servers=$(pod_options dns)
-    [ "$servers" != host ] || { cp /etc/resolv.conf "$stage1/rkt/resolv.conf"; servers=none; }
-    [ "$servers" = none ] || {
-        for server in $servers; do echo "nameserver $server"; done
-        pod_option dns-domain && [ -z "$value" ] || echo "domain $value"
-        pod_options dns-search | sed 's/^/search /'
-        pod_options dns-opt | sed 's/^/options /'
-    } >"$stage1/rkt/resolv.conf"
-    [ -s "$stage1/rkt/resolv.conf" ] || rm -f "$stage1/rkt/resolv.conf"
-    entries=$(pod_options hosts-entry)
-    [ "$entries" != host ] || { cp /etc/hosts "$stage1/rkt/hosts"; return; }
-    [ -z "$entries" ] || {
-        printf '127.0.0.1 localhost\n127.0.0.1 %s\n' "$hostname"
-        for entry in $entries; do echo "${entry%%=*} ${entry#*=}"; done
-    } >"$stage1/rkt/hosts"
 }
 
 # Where the pod will be: in its own scope of machined, or, as the main process of a service, in the service.
