@@ -78,6 +78,17 @@ def test_git_finds_the_same_commit(repository: Repository) -> None:
     assert f"{names[12]} is the first bad commit" in repository.replay(view)
 
 
+def test_samples_that_came_late_do_not_lead_git_astray(repository: Repository) -> None:
+    """Of samples taken side by side a later commit's may come last; git goes on from the last that is called bad."""
+    root = repository.commit("root")
+    names = repository.line(20, "change", root)
+    graph = dict(zip(names, ((parent,) for parent in [root, *names]), strict=False))
+    view = searched(graph, says(set(names[12:])))
+    late = replace(view.steps[-1], number=len(view.steps) + 1, revision=names[15], verdict=Verdict.BAD)
+
+    assert f"{names[12]} is the first bad commit" in repository.replay(replace(view, steps=(*view.steps, late)))
+
+
 def merged(repository: Repository) -> tuple[dict[str, tuple[str, ...]], list[str], list[str]]:
     """A history with a branch: names to parents, the main line, the branch."""
     root = repository.commit("root")

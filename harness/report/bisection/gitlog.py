@@ -59,13 +59,17 @@ def _verdicts(view: View) -> Iterator[str]:
     known, counts, hopeless = places(view), tallies(view), skipped(view)
     likely = sides(view, counts)
     terms = (view.settings.term_old, view.settings.term_new)
-    for revision, seen in counts.items():
+    newer_ones = {name for name, seen in counts.items() if _is_newer(view, seen, likely.get(name))} - hopeless.keys()
+    # git goes on from the last commit that is called bad, so those come last, and children before their parents.
+    order = sorted(counts, key=lambda name: -known.get(name, -1) if name in newer_ones else -len(known))
+    for revision in order:
+        seen = counts[revision]
         if revision in hopeless:
             if revision not in (view.good, view.bad):
                 yield _comment(view, "skip", revision, known)
                 yield f"git bisect skip {revision}"
             continue
-        is_newer = _is_newer(view, seen, likely.get(revision))
+        is_newer = revision in newer_ones
         yield from _doubts(view, revision, seen, is_newer=is_newer)
         if revision in (view.good, view.bad):
             continue
