@@ -227,6 +227,12 @@ def test_a_spare_slot_is_for_what_is_tested_in_any_case():
     assert all(request.purpose is Purpose.CONFIRM and request.fresh for request in chosen)
     assert {request.revision for request in chosen} == {history.commits[4], history.commits[5]}
     assert search.leader() == history.commits[5]
+    repeats = [request for request in search.next(2, spare=2) if not request.fresh]
+    assert repeats
+    search.record(
+        repeats[0].revision, Observation(verdict=(BAD if repeats[0].revision == history.commits[5] else GOOD).verdict)
+    )
+    assert not any(request.fresh for request in search.next(2, spare=2))
 
 
 def test_a_prior_is_no_filter():

@@ -109,7 +109,7 @@ class Search:
         place = self.history.index(revision)
         self.observations.append((revision, observation))
         self._samples.setdefault(revision, []).append(observation)
-        self._landed(revision)
+        self._landed(revision, fresh=observation.fresh)
         if observation.verdict is Verdict.SKIP:
             self._testability.broken(place, observation.reason)
         else:
@@ -249,11 +249,11 @@ class Search:
     def _in_flight(self, request: Request) -> bool:
         return any(other.revision == request.revision and other.purpose is request.purpose for other in self._pending)
 
-    def _landed(self, revision: str) -> None:
-        for request in self._pending:
-            if request.revision == revision:
-                self._pending.remove(request)
-                return
+    def _landed(self, revision: str, *, fresh: bool) -> None:
+        """Take from those in flight what was asked for at the revision; on a fresh build or not, if both were."""
+        asked = [request for request in self._pending if request.revision == revision]
+        if asked:
+            self._pending.remove(max(asked, key=lambda request: request.fresh is fresh))
 
     def _choose(self, costs: Costs | None) -> Request | None:
         allowed = self.usable()
