@@ -48,9 +48,9 @@ def observe(truth: Truth, request: Request) -> Observation:
 
 
 def play(
-    truth: Truth, settings: Settings, *, workers: int = 1, watch: Callable[[Search], None] | None = None
+    truth: Truth, settings: Settings, *, workers: int = 1, spare: int = 0, watch: Callable[[Search], None] | None = None
 ) -> Played:
-    """Search until there is an answer; `watch` looks at the search before each round."""
+    """Search until there is an answer, with so many boots in a round; `watch` looks at the search before each round."""
     search = Search(truth.history, settings)
     purposes: Counter[Purpose] = Counter()
     rounds = 0
@@ -58,7 +58,7 @@ def play(
         if watch:
             watch(search)
         rounds += 1
-        for request in search.next(workers):
+        for request in search.next(workers, spare=spare):
             seen = observe(truth, request)
             search.record(request.revision, seen)
             purposes[request.purpose] += seen.verdict is not Verdict.SKIP
