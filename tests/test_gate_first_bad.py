@@ -47,12 +47,14 @@ def test_first_bad_systemd_is_told_with_the_command_to_paste() -> None:
     assert one.cell in {cell.id for cell in CELLS if cell.systemd == "257"}
 
 
-def test_first_bad_go_is_told_without_a_command() -> None:
-    """Go's own commits are not bisected here."""
+def test_first_bad_go_comes_with_the_command_that_finds_the_release() -> None:
+    """Between two versions of the axis there are releases, which bisect-go tries."""
     (one,) = found(failing(*(cell for cell in CELLS if cell.go == "1.27")))
 
     assert one.text == "first bad Go 1.27 (1.21 passes) in 4 cells"
-    assert one.command == ""
+    assert shlex.split(one.command) == [
+        "harness", "bisect-go", "--good", "1.21", "--bad", "1.27", "--cell", one.cell, "--test", CASE,
+    ]  # fmt: skip
 
 
 @given(st.sets(st.sampled_from(CELLS)))

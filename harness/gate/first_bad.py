@@ -25,7 +25,7 @@ class FirstBad:
         again: The smallest greater value at which it passes, or empty: it does not follow the order of versions.
         cell: A cell in which it fails at `bad`.
         cells: In how many cells this is so.
-        command: The command line that finds the commit, or empty where none can.
+        command: The command line that finds the commit or release, or empty where none can.
     """
 
     case: str
@@ -58,11 +58,20 @@ class _Axis:
         value: A cell's value on it.
         rest: What must be the same in cells that differ only there; the distro is no part of it for systemd,
             since most get another systemd by another distro.
+        verb: The command that finds what lies between two values.
+        revision: How that command takes a value.
     """
 
     what: str
     value: Callable[[Cell], str | None]
     rest: Callable[[Cell], Hashable]
+    verb: str
+    revision: Callable[[str], str]
+
+
+def _revision(systemd: str) -> str:
+    """A revision of systemd's repository for a value of the axis: what an image carries is named by its number."""
+    return f"v{systemd}" if systemd[:1].isdigit() else systemd
 
 
 AXES = (
@@ -70,11 +79,15 @@ AXES = (
         what="systemd",
         value=attrgetter("systemd"),
         rest=attrgetter("go", "cgroup", "runtime", "runtime_version", "flavor"),
+        verb="bisect-systemd",
+        revision=_revision,
     ),
     _Axis(
         what="Go",
         value=attrgetter("go"),
         rest=attrgetter("distro", "channel", "release", "systemd", "cgroup", "runtime", "runtime_version", "flavor"),
+        verb="bisect-go",
+        revision=str,
     ),
 )
 
@@ -134,7 +147,7 @@ def _since_baseline(case: CaseChange, old: Side, new: Side) -> FirstBad | None:
     identifier = new.cells[case.cell].id
     good, bad = _tag(before), _tag(now)
     # Another Debian revision of the same version has no commit of systemd between.
-    command = _command(good, bad, identifier, case.nodeid) if good and bad and good != bad else ""
+    command = _command("bisect-systemd", good, bad, identifier, case.nodeid) if good and bad and good != bad else ""
     return FirstBad(
         case=case.nodeid, what="systemd", bad=now, good=before, since=True, cell=identifier, command=command
     )
@@ -160,15 +173,10 @@ def _on_axis(
         return None
     name = new.cells[answers[bad][1]].id
     again = next((value for value in passing if version_key(value) > version_key(bad)), "")
-    command = _command(_revision(smaller[-1]), _revision(bad), name, case.nodeid) if axis.what == "systemd" else ""
+    command = _command(axis.verb, axis.revision(smaller[-1]), axis.revision(bad), name, case.nodeid)
     return FirstBad(
         case=case.nodeid, what=axis.what, bad=bad, good=smaller[-1], again=again, cell=name, command=command
     )
-
-
-def _revision(systemd: str) -> str:
-    """A revision of systemd's repository for a value of the axis: what an image carries is named by its number."""
-    return f"v{systemd}" if systemd[:1].isdigit() else systemd
 
 
 def _tag(version: str) -> str:
@@ -177,6 +185,5 @@ def _tag(version: str) -> str:
     return f"v{match[1]}" + (f"-{match[2]}" if match[2] else "") if match else ""
 
 
-def _command(good: str, bad: str, cell: str, case: str) -> str:
-    words = ["harness", "bisect-systemd", "--good", good, "--bad", bad, "--cell", cell, "--test", case]
-    return shlex.join(words)
+def _command(verb: str, good: str, bad: str, cell: str, case: str) -> str:
+    return shlex.join(["harness", verb, "--good", good, "--bad", bad, "--cell", cell, "--test", case])

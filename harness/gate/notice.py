@@ -37,7 +37,7 @@ def _lines(decision: Decision) -> Iterator[str]:
     for one in decision.first_bads[:BEGINNINGS]:
         yield f"  {visible(one.case)}: {visible(one.text)}"
         if one.command:
-            yield f"    find the commit: {visible(one.command, LONG)}"
+            yield f"    find it with: {visible(one.command, LONG)}"
     if len(decision.first_bads) > BEGINNINGS:
         yield f"  and {len(decision.first_bads) - BEGINNINGS} more"
 
