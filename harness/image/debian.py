@@ -28,6 +28,11 @@ __all__ = ["build", "inputs", "release"]
 TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
 """Tools that are needed, each with Debian's package that has it."""
 
+MERGE = (
+    'cd "$1" && for name in bin sbin lib lib32 lib64 libx32; do mkdir -p "usr/$name" && ln -s "usr/$name" "$name"; done'
+)
+"""What Debian's installer does for a merged /usr (usrmerge(7), debootstrap's --merged-usr)."""
+
 
 class Channel(catalog.Channel):
     """A release stream of Debian.
@@ -36,6 +41,7 @@ class Channel(catalog.Channel):
         release: Code name of the Debian release.
         pocket: A further suite of the archive from which `DebianFile.from_pocket` comes.
         packages: Packages that only this channel has.
+        merge_usr: Whether /bin, /sbin and /lib have to be made links into /usr before anything is unpacked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
@@ -43,6 +49,7 @@ class Channel(catalog.Channel):
     release: str
     pocket: str | None = None
     packages: tuple[str, ...] = ()
+    merge_usr: bool = False
 
 
 class DebianFile(Distro):
@@ -164,6 +171,7 @@ def _bootstrap(work: Path, file: DebianFile, channel: Channel, deadline: Deadlin
             "--aptopt=Acquire::Languages none", "--aptopt=APT::Install-Recommends false",
             "--dpkgopt=force-unsafe-io",
             f'--setup-hook=mkdir -p "$1/etc/apt" && cp {work}/preferences "$1/etc/apt/preferences"',
+            *((f"--setup-hook={MERGE}",) if channel.merge_usr else ()),
             f'--customize-hook=sh {work}/finish.sh {work} "$1"',
             channel.release, "/dev/null", str(work / "sources.list"),
         ],
