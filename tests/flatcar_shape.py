@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness import apt, image, proc
+from harness.image.debian import MERGE
 from harness.store import Store
 from harness.wait import Deadline
 from tests import flatcar_kernel
@@ -153,8 +154,7 @@ def _bootstrap(work: Path, shape: Shape, deadline: Deadline, log: Path) -> None:
             "mmdebstrap", "--variant=essential", "--format=null", f"--include={','.join(PACKAGES)}",
             *(f"--dpkgopt=path-exclude={path}" for path in WITHOUT),
             "--aptopt=Acquire::Languages none", "--aptopt=APT::Install-Recommends false", "--dpkgopt=force-unsafe-io",
-            # Everything is in /usr, which bullseye's packages do not say by themselves.
-            '--setup-hook=cd "$1" && for d in bin sbin lib lib64; do mkdir -p usr/$d; ln -s usr/$d $d; done',
+            f"--setup-hook={MERGE}",
             f'--customize-hook=sh {work}/finish.sh {work} "$1"',
             shape.debian, "/dev/null", str(work / "sources.list"),
         ],

@@ -23,7 +23,7 @@ from harness.image import ImageSpec, initrd
 from harness.store import Store, key_of
 from harness.wait import Deadline
 
-__all__ = ["build", "inputs", "release"]
+__all__ = ["MERGE", "build", "inputs", "release"]
 
 TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
 """Tools that are needed, each with Debian's package that has it."""
