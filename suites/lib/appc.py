@@ -8,13 +8,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError
 from suites.lib.runtime import PATH, Mount, Options
 
-__all__ = ["VERSION", "Images", "execution", "image_manifest", "quantity_of"]
+__all__ = ["VERSION", "ImageRunner", "Images", "execution", "image_manifest", "quantity_of"]
 
 VERSION = "0.8.11"
 """The specification's version that manifests name; it is the last one."""
@@ -72,6 +72,14 @@ class Images:
         directory = f"{path}.unpacked"
         self.guest.do(UNPACK, path, directory)
         return directory
+
+
+@runtime_checkable
+class ImageRunner(Protocol):
+    """What an engine has that runs images itself, as their manifests say."""
+
+    def run_image(self, name: str, path: str, volumes: Mapping[str, str]) -> Result:
+        """Run an image archive as a container of a name to its end, with a directory of the guest for each mount point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

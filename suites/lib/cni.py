@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from suites.lib.cnimade import Made
 from suites.lib.cnispec import VERSIONS, Network, PluginError, Report, VersionError, answer
 from suites.lib.guest import Guest, Result
 
@@ -65,8 +66,8 @@ class Cni:
         self.guest = guest
         self.version = version
         self.prefix = prefix
-        self.live: dict[str, Namespace] = {}
-        """The namespaces that are there at the moment, by name."""
+        self.live: dict[str, Namespace | Made] = {}
+        """The namespaces, and containers with networks of their runtime's making, that are there, by name."""
         self._numbers = count(1)
 
     @contextmanager
@@ -96,6 +97,16 @@ class Namespace:
     def path(self) -> str:
         """Where it is mounted."""
         return f"/run/netns/{self.name}"
+
+    @property
+    def mark(self) -> str:
+        """What of its name is in each rule of packets that is made for it."""
+        return self.name
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """One of these is in each line about what it has in the guest."""
+        return (self.name,)
 
     @property
     def reports(self) -> list[Report]:

@@ -11,21 +11,23 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from suites.lib import rkt_images, rkt_specs
+from suites.lib import rkt_images, rkt_nets, rkt_specs
+from suites.lib.cnimade import Joined, Told
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import LacksError
-from suites.lib.rkt_command import Pod, run_words
+from suites.lib.rkt_command import App, Pod, Volume, run_words
 from suites.lib.rkt_images import Image, Isolators
 from suites.lib.rkt_pods import Place, Status, parse_list, parse_status, parse_status_text
-from suites.lib.rkt_scripts import ENDED, FILES, FIRST, RUN, START, STOP
+from suites.lib.rkt_scripts import CONFIGURE, DATA, ENDED, FILES, FIRST, INSIDE, NAMES, RUN, START, STOP
 from suites.lib.rkt_versions import Version, has, parse_version, require, spelled
 from suites.lib.runtime import Container, Spec
 
 __all__ = ["DATA", "Rkt", "connect"]
 
-DATA = "/var/lib/rkt"
-
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+NETNS = re.compile(r"cni-" + UUID.pattern)
+"""What CNI's library calls a network namespace: by random numbers, and none of them is the pod's."""
 
 LINE = re.compile(r"^\[ *\d+\.\d+\] \S+\[\d+\]: ", re.MULTILINE)
 """What journald puts before each line that it forwards to a pod's console: time, app, process."""
@@ -43,10 +45,12 @@ class Rkt:
     def __init__(self, guest: Guest, version: Version) -> None:
         self.guest = guest
         self.version = version
-        self.images: dict[tuple[str, Isolators], str] = {}
+        self.images: dict[tuple[str, Isolators, str], str] = {}
         """Ids of the images that were made of trees, by what they were made of."""
         self.uuids: dict[str, str] = {}
         """UUIDs of the pods that were started, by the container's name."""
+        self.namespaces: dict[str, str] = {}
+        """UUIDs of pods by the names of their network namespaces."""
         self.pods: dict[str, tuple[Place, str]] = {}
         """Where pods are, and their apps below their scopes, by the container's name."""
 
@@ -69,9 +73,10 @@ class Rkt:
         """Prepare a pod, and return its UUID."""
         return self.rkt(*_insecure(), "prepare", "--quiet", *run_words(self.version, pod)).split()[-1]
 
-    def run_command(self, pod: Pod) -> tuple[str, ...]:
-        """The command line that prepares and runs a pod in the foreground."""
-        return ("rkt", *_insecure(), "run", *run_words(self.version, pod))
+    def run_command(self, pod: Pod, *, config: str = "") -> tuple[str, ...]:
+        """The command line that prepares and runs a pod in the foreground; `config` is in the place of /etc/rkt."""
+        local = (f"--local-config={config}",) if config else ()
+        return ("rkt", *local, *_insecure(), "run", *run_words(self.version, pod))
 
     def run_prepared_command(self, uuid: str, *, net: str = "", hostname: str = "") -> tuple[str, ...]:
         """The command line that runs a prepared pod in the foreground."""
@@ -143,7 +148,11 @@ class Rkt:
 
     def command(self, spec: Spec) -> tuple[str, ...]:
         """The command line of a pod; in a service of its own it is in the service, and not in a scope."""
-        return self.run_command(self._pod(spec))
+        if spec.networks is None:
+            return self.run_command(self._pod(spec))
+        config, files = f"/run/{spec.name}.rkt", rkt_nets.files(spec.networks)
+        self.guest.do(CONFIGURE, config, *(word for file in files.items() for word in file))
+        return self.run_command(self._pod(spec), config=config)
 
     def start(self, spec: Spec) -> int:
         """Start a pod, and return the first process of its first app."""
@@ -161,15 +170,27 @@ class Rkt:
 
     def run(self, spec: Spec) -> Result:
         """Run a pod to its end; standard error has what rkt itself says, standard output what the app does."""
-        result = self.guest.sh(RUN, spec.name, *self.command(spec))
+        return self._run(spec.name, self.command(spec))
+
+    def run_image(self, name: str, path: str, volumes: Mapping[str, str]) -> Result:
+        """Run an image to its end as its manifest says."""
+        pod = Pod(
+            apps=(App(image=path),), nets=("none",), uuid_file=f"/run/{name}.uuid",
+            volumes=tuple(Volume(name=volume, source=source) for volume, source in volumes.items()),
+        )  # fmt: skip
+        return self._run(name, self.run_command(pod))
+
+    def _run(self, name: str, command: Sequence[str]) -> Result:
+        result = self.guest.sh(RUN, name, *command)
         return Result(code=result.code, out=LINE.sub("", result.out.replace("\r\n", "\n")), err=result.err)
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
-        """Run a command with `rkt enter`, which knows no users."""
+        """Run a command with `rkt enter`, which knows no users; in a pod of several apps, where its systemd is."""
         if user:
             raise LacksError("`rkt enter` runs commands as root only")
-        spec = container.spec
-        return self.enter(self.uuids[spec.name], *argv, app=spec.apps[0].name if spec.apps else spec.name)
+        if container.spec.apps:
+            return self.guest.sh(INSIDE, str(self.status(self.uuids[container.name]).pid), *argv)
+        return self.enter(self.uuids[container.name], *argv, app=container.name)
 
     def stop(self, spec: Spec) -> bool:
         """Ask the pod to end, kill it if it does not, and remove it."""
@@ -192,26 +213,41 @@ class Rkt:
         """What `rkt status` says."""
         return self.status(self.uuids[container.name]).codes
 
+    def networks_of(self, name: str) -> Told:
+        """What `rkt status` reports of a pod's networks; its id for plugins is its UUID."""
+        uuid = self.uuids[name]
+        networks = [Joined(network=net.name, interface=net.interface, address=net.address)
+                    for net in self.status(uuid).networks]  # fmt: skip
+        # rkt's own chains, for ports, have this much of it in their names.
+        return Told(id=uuid, mark=uuid[:8], networks=networks)
+
     def named(self, text: str) -> str:
-        """Text of the guest with the container's name in the place of each UUID."""
-        if set(UUID.findall(text)) - set(self.uuids.values()):
+        """Text of the guest with the container's name in the place of each UUID and network namespace."""
+        known = {*self.uuids.values(), *(UUID.findall(" ".join(self.namespaces)))}
+        if set(UUID.findall(text)) - known:
             # Of other workers, who keep theirs in files as well, and of pods that were run to their end.
-            lines = self.guest.sh('grep -sH "" /run/*.uuid').out.splitlines()
-            self.uuids |= {path.rpartition("/")[2].removesuffix(".uuid"): uuid for path, _, uuid in
-                           (line.partition(":") for line in lines)}  # fmt: skip
+            for line in self.guest.sh(NAMES).out.splitlines():
+                path, _, said = line.partition(":")
+                if path.endswith(".uuid"):
+                    self.uuids[path.rpartition("/")[2].removesuffix(".uuid")] = said
+                else:
+                    self.namespaces[said.rpartition("/")[2]] = path.split("/")[-2]
         ours = {uuid: name for name, uuid in self.uuids.items()}
+        text = NETNS.sub(lambda found: self.namespaces.get(found[0], found[0]), text)
         return UUID.sub(lambda found: ours.get(found[0], found[0]), text)
 
     def _pod(self, spec: Spec) -> Pod:
         def image(tree: str, isolators: Isolators) -> str:
             # A tree that is one container's own is taken as it is now; what containers share is fetched once.
-            if (tree, isolators) not in self.images or not spec.read_only:
+            ports = rkt_nets.image_ports(spec.networks) if spec.networks else ()
+            key = tree, isolators, str(ports)
+            if key not in self.images or not spec.read_only:
                 path = f"/run/{spec.name}.aci"
-                made = Image(name="harness.example/image", argv=("/bin/sh",), isolators=isolators)
+                made = Image(name="harness.example/image", argv=("/bin/sh",), isolators=isolators, ports=ports)
                 rkt_images.build(self.guest, tree, made, path)
-                self.images[tree, isolators] = self.fetch(path)
+                self.images[key] = self.fetch(path)
                 self.guest.do('rm "$1"', path)
-            return self.images[tree, isolators]
+            return self.images[key]
 
         return rkt_specs.pod(spec, self.version, image)
 

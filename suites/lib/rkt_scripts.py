@@ -1,6 +1,8 @@
 """What rkt's adapter runs in the guest: scripts that put several commands into one, as each one over ssh costs time."""
 
-__all__ = ["ENDED", "FILES", "FIRST", "RUN", "START", "STOP"]
+__all__ = ["CONFIGURE", "DATA", "ENDED", "FILES", "FIRST", "INSIDE", "NAMES", "RUN", "START", "STOP"]
+
+DATA = "/var/lib/rkt"
 
 START = r"""
 unit=$1 app=$2 seconds=$3; shift 3
@@ -8,7 +10,7 @@ systemd-run --quiet --collect --unit="$unit" --property=Type=notify --property=N
     --property=KillMode=mixed --property=TimeoutStopSec="$seconds" \
     --property="ExecStopPost=/bin/sh -c 'echo \$\$SERVICE_RESULT \$\$EXIT_STATUS >/run/$unit.result'" \
     -- /bin/sh -c '"$$@"; exit $$?' sh "$@" >&2 || {
-    journalctl --unit="$unit" --output=cat --lines=20 --no-pager >&2; exit 1; }
+    journalctl --sync; journalctl --unit="$unit" --output=cat --lines=20 --no-pager >&2; exit 1; }
 """
 """Starts a pod, and waits until its systemd says that its apps are started, or (before 231) that it is there itself."""
 
@@ -21,6 +23,20 @@ read -r pid 2>/dev/null <ppid && read -r child _ </proc/$pid/task/$pid/children 
 read -r version 2>/dev/null <"$root/systemd-version"
 read -r subcgroup <subcgroup || :
 printf '%s\n' "$uuid" "$subcgroup" "$(readlink "$root/flavor")" "$version"
+"""
+
+NAMES = f"""
+grep -sH "" /run/*.uuid {DATA}/pods/*/*/netns
+"""
+"""The UUIDs of the pods that containers are, and where each pod's network namespace is mounted."""
+
+INSIDE = 'pid=$1; shift; exec nsenter --target "$pid" --mount --uts --ipc --net --pid --root --wd -- "$@" </dev/null'
+"""Runs a command in a pod's own system, for which rkt has none: `rkt enter` goes to an app's tree."""
+
+CONFIGURE = r"""
+mkdir -p "$1/net.d" && cd "$1/net.d" || exit
+shift
+while [ $# -gt 1 ]; do printf '%s\n' "$2" >"$1"; shift 2; done
 """
 
 FIRST = r"""
@@ -51,6 +67,7 @@ FORGET = r"""
     done
     rm -f "/run/$unit.uuid"
 }
+rm -rf "/run/$unit.rkt"
 """
 
 RUN = 'unit=$1; shift\n"$@" </dev/null\ncode=$?\n' + FORGET + "exit $code\n"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from suites.lib import rkt_nets
 from suites.lib.rights import App as SpecApp
 from suites.lib.rights import LacksError, Mount, Rights
 from suites.lib.rkt_command import App, Pod, Seccomp, Volume
@@ -20,12 +21,30 @@ LACKS = {
     "cgroup namespace": "rkt turns nspawn's cgroup namespaces off (rkt#2989)",
     "systemd of one's own": "a pod's PID 1 is the systemd of rkt's stage1",
     "commands in the container's cgroup": "`rkt enter` joins namespaces only",
+    "status of a stopped app": "rkt notes what its systemd shows of an app, which may not have ended by then",
     "exit status later": "rkt itself ends with the status; `rkt status` has it for each app",
     "masked kernel files": "rkt hides a fixed set of paths",
-    "read-only kernel files": "rkt protects a fixed set of paths",
+    "masked paths": "rkt hides a fixed set of paths",
+    "read-only paths": "rkt protects a fixed set of paths",
+    "limit of open files": "appc has no isolator for open files",
+    "machine id": "machined knows a pod by its UUID",
+    "process 1": "a pod's PID 1 is the systemd of rkt's stage1",
+    "root directory": "a pod's root is its stage1, in which the apps have theirs",
+    "standard error": "an app's errors come by the pod's console, as its output does",
+    "chosen private users": "--private-users takes a range of rkt's own choosing",
+    "groups of a named user": "rkt gives a user the groups that are named, and none of the image's",
+    "commands as a user": "`rkt enter` runs commands as root only",
+    "order of apps": "rkt starts and stops the apps of a pod all at once",
+    "raising by a user": "systemd turns no-new-privileges on for a user's filter, and rkt filters every app (rkt#3896)",
+    "the guest's system": "rkt would have to make an image of all that the guest has",
     "networks that its caller makes": "rkt calls the plugins itself, with the configurations in /etc/rkt/net.d",
+    "networks of both kinds of addresses": "rkt notes and reports an address of IPv4 for each network, and no other",
+    "ports that lead back": "rkt masks the source of packets only if that is 127.0.0.1 (its networking/portfwd.go)",
     "private propagation": "rkt has no option for the propagation of a volume",
 }
+
+PATHS_AND_FILES = ("masked", "read_only_paths", "open_files")
+"""Rights for which rkt has no option."""
 
 
 def pod(spec: Spec, version: Version, image: Image) -> Pod:
@@ -36,9 +55,9 @@ def pod(spec: Spec, version: Version, image: Image) -> Pod:
         NotYetError: This release has none.
     """
     wrong = {
-        "pids": spec.pids, "machine_id": spec.machine_id, "private_users": spec.private_users, "masked": spec.masked,
-        "read_only_paths": spec.read_only_paths, "open_files": spec.open_files,
+        "pids": spec.pids, "machine_id": spec.machine_id, "private_users": spec.private_users, "system": spec.system,
         "boots": spec.boots and not spec.apps,
+        **{name: any(getattr(rights, name) for rights in (spec, *spec.apps)) for name in PATHS_AND_FILES},
     }  # fmt: skip
     asked = [name for name, value in wrong.items() if value]
     if asked:
@@ -48,8 +67,9 @@ def pod(spec: Spec, version: Version, image: Image) -> Pod:
     return Pod(
         apps=apps,
         volumes=tuple(volumes),
-        hostname=spec.hostname,
-        nets=(spec.network,) if spec.network else (),
+        hostname=spec.hostname or spec.name,
+        ports=rkt_nets.ports(spec.networks) if spec.networks else (),
+        nets=rkt_nets.words(spec.networks) if spec.networks else (spec.network or "none",),
         environment=spec.environment,
         uuid_file=f"/run/{spec.name}.uuid",
     )

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Protocol, Unpack
 
 from suites.lib.cgroups import Hierarchies, parse_places
+from suites.lib.cnimade import Wanted
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import App, Mount, Rights, RightsOptions
 from suites.lib.rootfs import READY, TARGET, Rootfs
@@ -52,6 +53,7 @@ class Options(RightsOptions, total=False):
     system: bool
     rootfs: str
     network: str | None
+    networks: Wanted | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ class Spec(Rights):
         system: Whether its root file system is the guest's own system with a writable layer.
         network: Path of the network namespace that it joins, "host" for the guest's own; None for a new one
             that has nothing but its loopback interface.
+        networks: What it wants of a runtime that makes networks itself (`Networking`); other ones do not look at it.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Spec(Rights):
     apps: Sequence[App] = ()
     system: bool = False
     network: str | None = None
+    networks: Wanted | None = None
 
 
 class Engine(Protocol):
@@ -259,8 +263,16 @@ class Runtime:
 
     @contextmanager
     def booted(self, **options: Unpack[Options]) -> Iterator[Container]:
-        """A container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`."""
+        """A container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`.
+
+        The systemd of a pod may be the runtime's own business, which then says itself when the apps are started.
+        """
         name = self._name()
+        if "systemd of one's own" in self.engine.lacks:
+            made = options | Options(rootfs="")
+            with self._started(Spec(name=name, argv=(), boots=True, **made)) as container:
+                yield container
+            return
         try:
             argv = ("/sbin/init", *(LEGACY if self.hierarchies.mode == "legacy" else ()))
             made = Options(read_only=False) | options | Options(rootfs=self.rootfs.system(name))

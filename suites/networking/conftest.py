@@ -13,9 +13,6 @@ from suites.networking.nets import BRIDGE
 from suites.networking.pods import Pods
 from suites.networking.wire import Wire
 
-JOINED = "networks that its caller makes"
-"""What a runtime may lack (`Engine.lacks`): joining a network namespace that is there."""
-
 
 @pytest.fixture(scope="session")
 def cni(guest: Guest, runtime: Runtime) -> Cni:
@@ -46,7 +43,4 @@ def wire(guest: Guest, cni: Cni, leftovers: NetworkLeftovers) -> Iterator[Wire]:
 @pytest.fixture(scope="package")
 def pods(runtime: Runtime, cni: Cni, wire: Wire) -> Pods:
     """Starts containers in networks."""
-    reason = runtime.engine.lacks.get(JOINED)
-    if reason is not None:
-        pytest.skip(f"needs {JOINED}: {reason}")
     return Pods(runtime, cni, wire)

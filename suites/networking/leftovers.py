@@ -13,7 +13,8 @@ NETWORKS = rf"""
 for path in /sys/class/net/* /run/netns/*; do [ ! -e "$path" ] || echo "path $path"; done
 for path in {LEASES}/*/[0-9a-f]*; do [ ! -e "$path" ] || {{ read -r id <"$path"; echo "lease $path $id"; }}; done
 for program in iptables ip6tables; do
-    "$program-save" -t nat | while read -r rule; do case $rule in :CNI-* | -A*) echo "nat $rule" ;; esac; done
+    # The chains that do not come with the kernel have no policy.
+    "$program-save" -t nat | while read -r rule; do case $rule in :*" - "* | -A*) echo "nat $rule" ;; esac; done
 done
 """
 """Interfaces, network namespaces, addresses of host-local, and rules of masquerading and forwarded ports."""
@@ -41,9 +42,10 @@ class NetworkLeftovers(Leftovers):
         live = self.cni.live
         chains = {found[2] for line in lines if (found := OWNED.search(line)) and found[1] in live}
         names = {name for namespace in live.values() for report in namespace.reports for name in report.outside}
+        marks = {mark for namespace in live.values() for mark in namespace.marks}
         links = {f"path /sys/class/net/{name}" for name in (*names, *self.bridges)}
         return {
             line
             for line in lines - links
-            if not any(name in line for name in live) and not any(chain in line for chain in chains)
+            if not any(mark in line for mark in marks) and not any(chain in line for chain in chains)
         }

@@ -1,36 +1,47 @@
-"""Containers in networks: what every case of the suite starts."""
+"""Containers in networks: what every case of the suite starts.
 
-from collections.abc import Iterator, Mapping, Sequence
+There are two ways into a network. Most runtimes join a namespace that their caller has made by CNI; a runtime with
+`Networking` makes its containers' networks itself. Cases are the same for both, but for those of a namespace alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
+
+import pytest
 
 from suites.lib.cni import Cni, Namespace
-from suites.lib.cnispec import Network
-from suites.lib.runtime import Container, Mount, Runtime
+from suites.lib.cnimade import Made, Networking, Wanted, look
+from suites.lib.cnispec import Network, PluginError
+from suites.lib.guest import CommandFailedError, Result
+from suites.lib.runtime import Container, Mount, Options, Runtime
 from suites.networking.wire import LISTENING, Answer, Wire, ask
 
-__all__ = ["Pod", "Pods"]
+__all__ = ["BACK", "JOINED", "Member", "Pod", "Pods"]
+
+JOINED = "networks that its caller makes"
+"""What a runtime may lack (`Engine.lacks`): joining a network namespace that is there."""
+
+BACK = "ports that lead back"
+"""What a runtime may lack: that who is in the network of a forwarded port reaches it by the guest's address."""
 
 SERVE = ("httpd", "-f", "-p", "80", "-h", "/mnt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
-    """A container with its network namespace; it serves HTTP on port 80.
+class Member:
+    """Who is in networks; what else is in there does not matter.
 
     Attributes:
-        container: The container.
         namespace: Its network namespace, with what each network gave it.
+        run: Runs a command in it.
+        leave: Leaves all of its networks, in the way of who made them.
     """
 
-    container: Container
-    namespace: Namespace
-
-    @property
-    def name(self) -> str:
-        """The container's name, which is also its server's."""
-        return self.container.name
+    namespace: Namespace | Made
+    run: Callable[..., Result]
+    leave: Callable[[], object]
 
     @property
     def address(self) -> str:
@@ -44,7 +55,23 @@ class Pod:
 
     def ask(self, *hosts: str, seconds: int = 10) -> list[Answer]:
         """Ask servers from inside."""
-        return ask(lambda words: self.container.exec(*words), hosts, seconds)
+        return ask(lambda words: self.run(*words), hosts, seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod(Member):
+    """A container with its network namespace; it serves HTTP on port 80.
+
+    Attributes:
+        container: The container.
+    """
+
+    container: Container
+
+    @property
+    def name(self) -> str:
+        """The container's name, which is also its server's."""
+        return self.container.name
 
 
 class Pods:
@@ -54,16 +81,44 @@ class Pods:
         self.runtime = runtime
         self.cni = cni
         self.wire = wire
+        self.maker = runtime.engine if isinstance(runtime.engine, Networking) else None
+        """The runtime's engine, if it makes its containers' networks itself."""
+
+    def need(self, feature: str) -> None:
+        """Skip where the runtime lacks a feature, with the reason that its adapter gives."""
+        reason = self.runtime.engine.lacks.get(feature)
+        if reason is not None:
+            pytest.skip(f"needs {feature}: {reason}")
 
     @contextmanager
     def namespace(self) -> Iterator[Namespace]:
         """A network namespace without a container; it is looked at for leftovers as one with a container is."""
+        self.need(JOINED)
         self.runtime.dirty = True
         try:
             with self.cni.namespace() as namespace:
                 yield namespace
         finally:
             self.runtime.dirty = True
+
+    @contextmanager
+    def member(self, network: Network, *, arguments: Mapping[str, str] | None = None) -> Iterator[Member]:
+        """Somebody in a network: a namespace is enough where the runtime joins one, and else it is a container."""
+        if self.maker:
+            with self.running(network, arguments=arguments) as pod:
+                yield pod
+            return
+        with self.namespace() as namespace:
+            namespace.add(network, arguments=arguments)
+            yield Member(namespace=namespace, run=namespace.run, leave=namespace.remove)
+
+    def refusal(self, network: Network, *, arguments: Mapping[str, str] | None = None) -> str:
+        """What is said to somebody who cannot be in a network; the case fails if it can."""
+        try:
+            with self.member(network, arguments=arguments) as member:
+                pytest.fail(f"{member.address} was given")
+        except (PluginError, CommandFailedError) as error:
+            return str(error)
 
     @contextmanager
     def running(
@@ -73,7 +128,7 @@ class Pods:
         ports: Sequence[Mapping[str, Any]] = (),
         mounts: Sequence[Mount] = (),
     ) -> Iterator[Pod]:
-        """A container in networks, the first as eth0, which serves HTTP.
+        """A container in networks, which serves HTTP; the first is eth0, where the runtime does not choose that.
 
         Args:
             networks: The networks.
@@ -81,20 +136,59 @@ class Pods:
             ports: Mappings of ports: hostPort, containerPort, protocol, and hostIP if not every address.
             mounts: Further mounts.
         """
+        if self.maker:
+            wanted = Wanted(networks=networks, arguments=arguments or {}, ports=ports)
+            with self._serving(networks=wanted, mounts=mounts) as container, self._made(self.maker, container) as pod:
+                yield pod
+            return
         with self.namespace() as namespace:
             for number, network in enumerate(networks):
                 namespace.add(
                     network, f"eth{number}", arguments=arguments,
                     capabilities={"portMappings": list(ports)} if ports else None,
                 )  # fmt: skip
-            with self.joined(namespace, mounts=mounts) as container:
-                yield Pod(container=container, namespace=namespace)
+            with self._joined(namespace, mounts) as pod:
+                yield pod
 
     @contextmanager
-    def joined(self, namespace: Namespace, *, mounts: Sequence[Mount] = ()) -> Iterator[Container]:
-        """A container that serves HTTP in a namespace that is there."""
+    def resolving(self, network: Network) -> Iterator[Pod]:
+        """A container whose resolv.conf is what its network says: its caller or the runtime itself has written it."""
+        if self.maker:
+            with self.running(network) as pod:
+                yield pod
+            return
+        with self.namespace() as namespace:
+            report = namespace.add(network)
+            lines = [f"nameserver {server}" for server in report.nameservers] + [f"search {' '.join(report.search)}"]
+            path = f"{self.wire.directory}/resolv.conf"
+            self.runtime.guest.do('printf "%s\\n" "$2" >"$1"', path, "\n".join(lines))
+            with self._joined(namespace, [Mount(source=path, target="/etc/resolv.conf", read_only=True)]) as pod:
+                yield pod
+
+    @contextmanager
+    def _joined(self, namespace: Namespace, mounts: Sequence[Mount]) -> Iterator[Pod]:
+        """A container in a namespace that is there."""
+        with self._serving(network=namespace.path, mounts=mounts) as container:
+            yield Pod(namespace=namespace, run=container.exec, leave=namespace.remove, container=container)
+
+    @contextmanager
+    def _made(self, maker: Networking, container: Container) -> Iterator[Pod]:
+        """A container that runs, with the networks that its runtime has made."""
+        wanted = container.spec.networks
+        assert wanted
+        names = [network.name for network in wanted.networks]
+        made = look(container.guest, container.pid, maker.networks_of(container.name), names)
+        self.cni.live[container.name] = made
+        try:
+            yield Pod(namespace=made, run=container.exec, leave=container.stop, container=container)
+        finally:
+            del self.cni.live[container.name]
+
+    @contextmanager
+    def _serving(self, **options: Unpack[Options]) -> Iterator[Container]:
         pages = Mount(source=self.wire.pages, target="/mnt", read_only=True)
-        with self.runtime.running(*SERVE, network=namespace.path, mounts=(pages, *mounts)) as container:
+        options["mounts"] = (pages, *options.get("mounts", ()))
+        with self.runtime.running(*SERVE, **options) as container:
             served = container.guest.wait(LISTENING, str(container.pid))
             assert served, f"nothing listens on port 80 in {container.name}"
             yield container

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from suites.lib.cni import LEASES, Namespace
+from suites.lib.cnimade import Made
 from suites.lib.cnispec import Network, PluginError
 from suites.lib.guest import Guest
 from suites.networking.nets import DEFAULT, RESTRICTED, with_ports
@@ -15,10 +16,10 @@ PORT = 10090
 PORTS = ({"hostPort": PORT, "containerPort": 80, "protocol": "tcp"},)
 
 LOOK = rf"""
-[ ! -e "/run/netns/$1" ] || echo namespace
+[ ! -e "$1" ] || echo namespace
 for link in $2; do [ ! -e "/sys/class/net/$link" ] || echo interface; done
-! grep -qsr "^$1" {LEASES} || echo lease
-! iptables-save -t nat | grep -q "$1" || echo rules
+! grep -qsr "^$3" {LEASES} || echo lease
+! iptables-save -t nat | grep -q -e "$4" || echo rules
 """
 
 
@@ -27,17 +28,18 @@ class Traces:
     """What there is of a namespace's networks; made while it is in them."""
 
     guest: Guest
-    namespace: Namespace
+    namespace: Namespace | Made
     links: tuple[str, ...]
 
     @classmethod
-    def of(cls, guest: Guest, namespace: Namespace) -> "Traces":
+    def of(cls, guest: Guest, namespace: Namespace | Made) -> "Traces":
         """The traces of a namespace."""
         return cls(guest, namespace, tuple(name for report in namespace.reports for name in report.outside))
 
     def found(self) -> list[str]:
         """What there is now, in words."""
-        return self.guest.do(LOOK, self.namespace.name, " ".join(self.links)).split()
+        it = self.namespace
+        return self.guest.do(LOOK, it.path, " ".join(self.links), it.name, it.mark).split()
 
 
 def test_nothing_is_left_after_stop(pods: Pods, guest: Guest, wire: Wire) -> None:
@@ -46,7 +48,7 @@ def test_nothing_is_left_after_stop(pods: Pods, guest: Guest, wire: Wire) -> Non
         traces, port = Traces.of(guest, pod.namespace), f"{pod.gateway}:{PORT}"
         before, opened = traces.found(), wire.from_guest(port)
         pod.container.stop()
-        pod.namespace.remove()
+        pod.leave()
         after, closed = traces.found(), wire.from_guest(f"{GUEST}:{PORT}")
 
     assert before == ["namespace", "interface", "lease", "rules"]
@@ -62,7 +64,7 @@ def test_nothing_is_left_after_a_crash(pods: Pods, guest: Guest) -> None:
         guest.do('kill -KILL "$1"', str(pod.container.pid))
         gone = guest.wait('[ ! -e "/proc/$1" ]', str(pod.container.pid))
         crashed = traces.found()
-        pod.namespace.remove()
+        pod.leave()
 
         assert gone
         assert crashed == ["namespace", "interface", "lease", "rules"]

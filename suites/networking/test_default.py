@@ -8,7 +8,7 @@ import pytest
 from suites.lib.guest import Guest
 from suites.networking.nets import DEFAULT, RESTRICTED, ptp
 from suites.networking.pods import Pod, Pods
-from suites.networking.wire import BEYOND, GUEST, Answer, Wire, ask
+from suites.networking.wire import BEYOND, GUEST, Answer, Wire
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,7 @@ def test_address_is_of_the_network(pod: Pod) -> None:
 
 def test_namespace_is_its_own(pod: Pod, guest: Guest) -> None:
     """The container's processes are in the namespace that was made for it, and not in the guest's."""
+    assert pod.namespace.path
     script = 'for pid in "$1" 1; do [ ! "/proc/$pid/ns/net" -ef "$2" ]; echo $?; done'
 
     assert guest.do(script, str(pod.container.pid), pod.namespace.path).split() == ["1", "0"]
@@ -65,10 +66,8 @@ def test_packets_leave_with_the_guest_address(pod: Pod) -> None:
 def test_long_name_of_a_network(pods: Pods) -> None:
     """A name that is longer than those of interfaces and of chains of rules is no trouble."""
     long = ptp("a-network-" + "with-a-long-name-" * 6, "10.99.1.0/24", masquerade=True, routes=("0.0.0.0/0",))
-    with pods.namespace() as namespace:
-        namespace.add(long)
-
-        assert ask(lambda words: namespace.run(*words), (BEYOND,)) == [Answer(peer=GUEST, server="beyond")]
+    with pods.member(long) as member:
+        assert member.ask(BEYOND) == [Answer(peer=GUEST, server="beyond")]
 
 
 def test_restricted_container_reaches_the_guest(restricted: Pod) -> None:
@@ -88,7 +87,8 @@ def test_restricted_container_has_no_way_out(restricted: Pod) -> None:
 def test_restricted_container_is_not_masqueraded(restricted: Pod, guest: Guest, wire: Wire) -> None:
     """Where an administrator routes the network, hosts beyond the guest see the container's own address."""
     there = ("ip", "-n", wire.beyond, "route", "replace", "172.17.0.0/26", "via", GUEST)
-    here = ("ip", "-n", restricted.namespace.name, "route", "replace", f"{BEYOND}/32", "via", restricted.gateway)
+    inside = ("nsenter", f"--net={restricted.namespace.path}", "--")
+    here = (*inside, "ip", "route", "replace", f"{BEYOND}/32", "via", restricted.gateway)
     guest.do(f"echo 1 >/proc/sys/net/ipv4/ip_forward && {guest.quote(*there)} && {guest.quote(*here)}")
     try:
         assert restricted.ask(BEYOND) == [Answer(peer=restricted.address, server="beyond")]

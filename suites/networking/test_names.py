@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from suites.lib.guest import Guest
-from suites.lib.runtime import Mount
 from suites.networking.nets import ptp
 from suites.networking.pods import Pod, Pods
 from suites.networking.wire import BEYOND, BEYOND6, GUEST6, NAME, Answer, Wire
@@ -15,17 +14,13 @@ DNS = {"nameservers": [BEYOND], "search": [NAME.partition(".")[2]]}
 NAMED = ptp("named", "10.99.6.0/24", masquerade=True, routes=("0.0.0.0/0",), dns=DNS)
 
 
-def test_name_is_asked_of_the_server_of_the_network(pods: Pods, wire: Wire, guest: Guest) -> None:
+def test_name_is_asked_of_the_server_of_the_network(pods: Pods) -> None:
     """The DNS servers of a network are in what it reports; a container that has them in resolv.conf gets an answer."""
-    with pods.namespace() as namespace:
-        report = namespace.add(NAMED)
-        lines = [f"nameserver {server}" for server in report.nameservers] + [f"search {' '.join(report.search)}"]
-        path = f"{wire.directory}/resolv.conf"
-        guest.do('printf "%s\\n" "$2" >"$1"', path, "\n".join(lines))
-        with pods.joined(namespace, mounts=(Mount(source=path, target="/etc/resolv.conf", read_only=True),)) as pod:
-            said = pod.output("sh", "-c", 'cat /etc/resolv.conf && nslookup "$0"', NAME)
+    with pods.resolving(NAMED) as pod:
+        said = pod.container.output("sh", "-c", 'cat /etc/resolv.conf && nslookup "$0"', NAME)
+    lines = [line for line in said.splitlines() if line.startswith(("nameserver", "search"))]
 
-    assert said.splitlines()[:2] == [f"nameserver {BEYOND}", "search harness.test"]
+    assert sorted(lines) == [f"nameserver {BEYOND}", "search harness.test"]
     assert BEYOND in said.partition(NAME)[2]
 
 
@@ -36,8 +31,8 @@ def test_servers_of_a_file_are_handed_through(pods: Pods, wire: Wire, guest: Gue
     network = ptp("from-file", "10.99.7.0/24")
     (plugin,) = network.plugins
     plugin = {**plugin, "ipam": {**plugin["ipam"], "resolvConf": path}}
-    with pods.namespace() as namespace:
-        report = namespace.add(type(network)(name=network.name, plugins=(plugin,)))
+    with pods.member(type(network)(name=network.name, plugins=(plugin,))) as member:
+        report = member.namespace.reports[0]
 
     assert report.nameservers == ("198.51.100.53",)
     assert report.search == ("a.test", "b.test")
@@ -46,6 +41,7 @@ def test_servers_of_a_file_are_handed_through(pods: Pods, wire: Wire, guest: Gue
 @pytest.fixture(scope="module")
 def six(pods: Pods, guest: Guest) -> Iterator[Pod]:
     """A container with an address of each kind."""
+    pods.need("networks of both kinds of addresses")
     if guest.sh("[ -e /proc/net/if_inet6 ]").code != 0:
         pytest.skip("needs IPv6; this guest's kernel has none")
     routes = ("0.0.0.0/0", "::/0")

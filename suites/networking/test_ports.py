@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from suites.networking.nets import DEFAULT, RESTRICTED, with_ports
-from suites.networking.pods import Pod, Pods
-from suites.networking.wire import BEYOND, GUEST, Answer, Wire, ask
+from suites.networking.pods import BACK, Pod, Pods
+from suites.networking.wire import BEYOND, GUEST, Answer, Wire
 
 PORT = 10080
 """A port of every address of the guest; the container serves on port 80."""
@@ -43,15 +43,16 @@ def test_port_is_open_on_loopback(pod: Pod, wire: Wire) -> None:
 
 def test_port_is_open_to_other_containers(pod: Pod, pods: Pods) -> None:
     """A container of another network reaches it by the guest's address."""
-    with pods.namespace() as other:
-        other.add(RESTRICTED)
-        (answer,) = ask(lambda words: other.run(*words), (f"{other.reports[0].addresses[0].gateway}:{PORT}",))
+    with pods.member(RESTRICTED) as other:
+        (answer,) = other.ask(f"{other.gateway}:{PORT}")
 
         assert answer.server == pod.name
 
 
-def test_port_is_open_to_the_container_itself(pod: Pod) -> None:
+def test_port_is_open_to_the_container_itself(pods: Pods, pod: Pod) -> None:
     """Packets that a container sends to its own forwarded port come back to it."""
+    pods.need(BACK)
+
     assert [answer.server for answer in pod.ask(f"{GUEST}:{PORT}")] == [pod.name]
 
 

@@ -1,6 +1,7 @@
 """Fixtures of the suite pod: one confined container that most cases only look at, and what a runtime lacks."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,24 @@ def need(runtime: Runtime, feature: str) -> None:
         pytest.skip(f"needs {feature}: {reason}")
 
 
+FEATURES = {
+    "masked": "masked paths", "read_only_paths": "read-only paths", "open_files": "limit of open files",
+    "machine_id": "machine id",
+}  # fmt: skip
+"""What a runtime lacks that has no word for an option."""
+
+
+def offered(runtime: Runtime, **options: Any) -> Any:
+    """The options for which the runtime has a word; cases about the others ask for the feature."""
+    return {name: value for name, value in options.items() if FEATURES.get(name) not in runtime.engine.lacks}
+
+
+def machine(guest: Guest, container: Container) -> str:
+    """What machined calls a container: the machine of its scope, which is the container's name where it has a choice."""
+    script = r'cd /run/systemd/machines && grep -lxF "SCOPE=$1" [!u]* && exit; grep -lxF "SCOPE=$2" [!u]*; :'
+    return guest.do(script, container.scope, container.scope.replace("\\", "\\\\")).strip()
+
+
 @pytest.fixture(autouse=True)
 def _asked(request: pytest.FixtureRequest, runtime: Runtime) -> None:
     """Skip a case that asks for what the runtime lacks."""
@@ -92,9 +111,9 @@ def confined(runtime: Runtime, guest: Guest, disk: str) -> Iterator[Container]:
     )
     with runtime.running(
         "sh", "-c", PROBE,
-        first=True, read_only=False, mounts=mounts, capabilities=CAPABILITIES, devices=(disk,),
-        masked=("/srv/masked", "/srv/secret"), read_only_paths=("/mnt/c",), hostname=HOSTNAME, machine_id=MACHINE_ID,
-        working_directory="/srv", oom_score_adj=321, open_files=77, environment={"GREETING": r"two  words\tand $HOME", "DISK": disk},
+        first=True, read_only=False, mounts=mounts, capabilities=CAPABILITIES, devices=(disk,), hostname=HOSTNAME,
+        working_directory="/srv", oom_score_adj=321, environment={"GREETING": r"two  words\tand $HOME", "DISK": disk},
+        **offered(runtime, masked=("/srv/masked", "/srv/secret"), read_only_paths=("/mnt/c",), machine_id=MACHINE_ID, open_files=77),
     ) as container:  # fmt: skip
         probed = f"/proc/{container.pid}/root/tmp/probed"
         assert guest.wait('[ -e "$1" ]', probed), "the container's first process did not work"

@@ -6,7 +6,7 @@ import pytest
 
 from suites.lib.guest import Guest
 from suites.lib.runtime import Container, Runtime
-from suites.pod.conftest import MACHINE_ID, need
+from suites.pod.conftest import MACHINE_ID, machine, need
 
 SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 300 & wait; done"
 
@@ -15,7 +15,7 @@ SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 
 def shown(runtime: Runtime, confined: Container, guest: Guest) -> dict[str, str]:
     """What machined says of the shared container."""
     need(runtime, "machined")
-    lines = guest.do('machinectl show "$1"', confined.name).splitlines()
+    lines = guest.do('machinectl show "$1"', machine(guest, confined)).splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 
@@ -30,12 +30,14 @@ def registered(runtime: Runtime, guest: Guest) -> Iterator[Container]:
 
 def test_machine_is_registered(shown: dict[str, str], runtime: Runtime) -> None:
     """It is a running container, of the service that the runtime is."""
-    expected = {"Class": "container", "State": "running", "Service": "systemd-nspawn"}
+    service = "rkt" if runtime.name == "rkt" else "systemd-nspawn"
+    expected = {"Class": "container", "State": "running", "Service": service}
 
-    assert shown["Name"].startswith(runtime.prefix)
+    assert runtime.prefix in runtime.engine.named(shown["Name"])
     assert {key: shown[key] for key in expected} == expected
 
 
+@pytest.mark.asks("process 1")
 def test_leader_is_the_first_process(shown: dict[str, str], confined: Container) -> None:
     """Machined's leader is the process that is number 1 in the container."""
     assert shown["Leader"] == str(confined.pid)
@@ -46,11 +48,13 @@ def test_unit_is_the_scope(shown: dict[str, str], confined: Container) -> None:
     assert shown["Unit"].replace(r"\\", "\\") == confined.scope
 
 
+@pytest.mark.asks("root directory")
 def test_root_directory_is_the_containers(shown: dict[str, str], confined: Container) -> None:
     """Machined knows where the container's files are."""
     assert shown["RootDirectory"] == confined.spec.rootfs
 
 
+@pytest.mark.asks("machine id")
 def test_machine_id_is_the_one_given(shown: dict[str, str], confined: Container, guest: Guest) -> None:
     """The id that was asked for is what machined knows, and what the container's process was told."""
     path = f"/proc/{confined.pid}/environ"
@@ -63,11 +67,12 @@ def test_machine_id_is_the_one_given(shown: dict[str, str], confined: Container,
 def test_address_is_seen(registered: Container, guest: Guest) -> None:
     """An address of the container is one that machined tells."""
     guest.do('nsenter --target "$1" --net -- ip address add 192.0.2.77/32 dev lo scope global', str(registered.pid))
-    status = guest.do('machinectl status --no-pager --lines=0 "$1"', registered.name)
+    status = guest.do('machinectl status --no-pager --lines=0 "$1"', machine(guest, registered))
 
     assert "192.0.2.77" in status
 
 
+@pytest.mark.asks("process 1")
 def test_signal_reaches_the_leader(registered: Container, guest: Guest) -> None:
     """A signal that is sent by way of machined arrives at the first process."""
     guest.do('machinectl kill --signal=USR1 "$1" --kill-who=leader 2>/dev/null || machinectl kill --signal=USR1 '
@@ -79,7 +84,8 @@ def test_signal_reaches_the_leader(registered: Container, guest: Guest) -> None:
 def test_terminated_machine_is_gone(registered: Container, guest: Guest) -> None:
     """Machined ends a container: its processes, its scope and its own entry."""
     # The last case of the module.
-    guest.do('machinectl terminate "$1"', registered.name)
+    name = machine(guest, registered)
+    guest.do('machinectl terminate "$1"', name)
     gone = '[ ! -e "/proc/$1" ] && [ ! -e "/run/systemd/machines/$2" ] && [ ! -e "/run/systemd/transient/$3" ]'
 
-    assert guest.wait(f"({gone})", str(registered.pid), registered.name, registered.scope)
+    assert guest.wait(f"({gone})", str(registered.pid), name, registered.scope)

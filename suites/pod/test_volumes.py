@@ -92,8 +92,8 @@ def test_mount_in_the_container_stays_there(volumes: Volumes, guest: Guest) -> N
     """What the container mounts in a volume is not mounted in the guest."""
     pid = str(volumes.container.pid)
     # With all of the guest's capabilities, which the container may not have.
-    guest.do('nsenter --target "$1" --mount -- mount -t tmpfs harness-inside /mnt/a/sub', pid)
-    inside = volumes.container.output("cat", "/proc/mounts")
+    guest.do('nsenter --target "$1" --mount --root -- mount -t tmpfs harness-inside /mnt/a/sub', pid)
+    inside = guest.read(f"/proc/{pid}/mounts")[f"/proc/{pid}/mounts"]
 
     assert "harness-inside /mnt/a/sub" in inside
     assert "harness-inside" not in guest.read("/proc/mounts")["/proc/mounts"]

@@ -86,10 +86,16 @@ function read_env(path,    line) {
     close(path)
 }
 
-# A number of the image's own file: the third field of the line of a name.
+# A number of the image's own file: the third field of the line of a name; or a path's owner.
 function number_of(name, file,    line, parts, found) {
     if (name ~ /^[0-9]+$/) return name
     if (name == "root") return 0
+    if (name ~ /^\//) {
+        line = "stat -c " (file ~ /group/ ? "%g" : "%u") " '" rootfs name "'"
+        line | getline found
+        close(line)
+        return found
+    }
     found = ""
     while ((getline line <(rootfs file)) > 0) { split(line, parts, ":"); if (parts[1] == name) found = parts[3] }
     close(rootfs file)

@@ -2,6 +2,7 @@
 
 function environment(    i) {
     set_env("AC_APP_NAME=" name)
+    set_env("container=rkt")
     set_env("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     set_env("USER=root"); set_env("LOGNAME=root"); set_env("HOME=/root"); set_env("SHELL=/bin/sh")
     if (opt["inherit-env"] == "true") read_env(parent)
@@ -133,6 +134,16 @@ function volume(text,    parts, n, i, at) {
     if (!((parts[1], "kind") in vol)) fail("the volume `" parts[1] "` has no kind")
 }
 
+# A link of the image leads to a place in the image, and not in the pod.
+function resolved(path,    script, out) {
+    script = "cd '" rootfs "' && set -f && at= IFS=/ && for part in $(printf %s '" path "'); do [ -n \"$part\" ] || continue; " \
+        "if [ -h \".$at/$part\" ]; then to=$(readlink \".$at/$part\"); case $to in /*) at=$to ;; *) at=$at/$to ;; esac; " \
+        "else at=$at/$part; fi; done; printf '%s\\n' \"$at\""
+    script | getline out
+    close(script)
+    return out
+}
+
 function bind(volume_name, path, read_only,    source, ro, where) {
     if (!((volume_name, "kind") in vol)) vol[volume_name, "kind"] = "empty"
     source = vol[volume_name, "source"]
@@ -141,8 +152,9 @@ function bind(volume_name, path, read_only,    source, ro, where) {
         print volume_name "\t" (((volume_name, "mode") in vol) ? vol[volume_name, "mode"] : "0755") "\t" \
             (vol[volume_name, "uid"] + 0) ":" (vol[volume_name, "gid"] + 0) >(dir "/empty")
     }
+    else if (system("[ -e '" source "' ]")) fail("stat " source ": no such file or directory")
     ro = read_only == "true" || vol[volume_name, "readOnly"] == "true"
-    where = "/opt/stage2/" name "/rootfs" path
+    where = "/opt/stage2/" name "/rootfs" resolved(path)
     gsub(/:/, "\\:", source)
     print "--bind" (ro ? "-ro" : "") "=" source ":" where ":" \
         (vol[volume_name, "recursive"] == "false" ? "norbind" : "rbind") >(dir "/binds")

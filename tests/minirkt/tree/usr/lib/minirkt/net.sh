@@ -117,7 +117,8 @@ forward_ports() {
     cat "$pod"/appsinfo/*/forward >"$pod/forward" 2>/dev/null
     [ -s "$pod/forward" ] || { rm -f "$pod/forward" && return; }
     [ -s "$pod/nets" ] || { echo 'rkt: no networks found' >&2 && rm "$pod/forward" && return 1; }
-    while read -r number _; do
+    while read -r each _; do
+        number=$each
         [ "$(value_of ipMasq <"$pod/net/$number.conf")" != true ] || break
     done <"$pod/nets"
     address=$(value_of ip4/ip <"$pod/net/$number.json")
@@ -134,7 +135,7 @@ forward_ports() {
             echo "-A $snat -p $protocol -s 127.0.0.1 -d ${address%/*} --dport $inside -j MASQUERADE"
         done <"$pod/forward"
         echo COMMIT
-    } | nat
+    } | nat || { rm "$pod/forward" && return 1; }
 }
 
 # leading_rules COMMAND: the rules that lead to the pod's own chains, inserted (I) or deleted (D).

@@ -1,0 +1,69 @@
+"""Networks as rkt makes them: configurations in files, and the words of --net and --port.
+
+From rkt's Documentation/networking: each file *.conf is one plugin's configuration, of the version 0.1.0 of CNI as it
+names none; rkt joins the networks that it is told in the order of their files.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from suites.lib.cnimade import Wanted
+from suites.lib.cnispec import Network
+from suites.lib.rights import LacksError
+from suites.lib.rkt_command import Port
+from suites.lib.rkt_images import port
+
+__all__ = ["BUILTIN", "files", "image_ports", "ports", "words"]
+
+BUILTIN = ("default", "default-restricted")
+"""Networks that rkt has without a file; the second one is added where neither of them is wanted."""
+
+
+def files(wanted: Wanted) -> dict[str, str]:
+    """Names and texts of the files in net.d.
+
+    Raises:
+        LacksError: rkt has no word for something that was asked for.
+    """
+    names = [network.name for network in wanted.networks]
+    if len(set(names)) < len(names):
+        raise LacksError("rkt joins a network once only")
+    return {
+        f"{number:02}-{network.name}.conf": json.dumps(_configuration(network))
+        for number, network in enumerate(wanted.networks)
+        if network.name not in BUILTIN
+    }
+
+
+def _configuration(network: Network) -> Mapping[str, Any]:
+    plugin, *more = network.plugins
+    # rkt forwards ports itself.
+    if any(each["type"] != "portmap" for each in more):
+        raise LacksError("rkt calls one plugin for each network")
+    ipam = dict(plugin["ipam"])
+    ranges = ipam.pop("ranges", [])
+    if len(ranges) > 1:
+        raise LacksError("rkt's host-local gives one address for each network")
+    return {"name": network.name, **plugin, "ipam": {**ipam, **(ranges[0][0] if ranges else {})}}
+
+
+def words(wanted: Wanted) -> tuple[str, ...]:
+    """The networks as --net has them."""
+    arguments = ";".join(f"{name}={value}" for name, value in wanted.arguments.items())
+    return tuple(f"{network.name}:{arguments}" if arguments else network.name for network in wanted.networks)
+
+
+def ports(wanted: Wanted) -> tuple[Port, ...]:
+    """The ports of the guest, by the names that `image_ports` gives them."""
+    return tuple(
+        Port(name=f"p{number}", port=each["hostPort"], address=each.get("hostIP", ""))
+        for number, each in enumerate(wanted.ports)
+    )
+
+
+def image_ports(wanted: Wanted) -> tuple[Mapping[str, Any], ...]:
+    """The ports that the image has to declare."""
+    return tuple(
+        port(f"p{number}", each["containerPort"], protocol=each["protocol"]) for number, each in enumerate(wanted.ports)
+    )
