@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.bisect import journal
+from harness.bisect.engine import Purpose
 from harness.bisect.journal import JOURNAL
 from harness.bisect.session import Progress
 from harness.errors import CancelledError
@@ -27,7 +28,7 @@ def own(tmp_path: Path) -> Store:
 
 
 def test_interruption(tmp_path: Path, own: Store) -> None:
-    """Ctrl-C in a sample leaves a journal that goes on as if nothing had been: the same samples, the same answer."""
+    """Ctrl-C in a sample leaves a journal that goes on: what was finished is kept and not taken again, the answer is the same."""
     repo, whole, state = bisected(tmp_path, "g" * 8 + "b" * 8, own, Deadline.after(120, "bisection"))
     record = state.begun
     cancelled = Cancellation()
@@ -39,15 +40,17 @@ def test_interruption(tmp_path: Path, own: Store) -> None:
 
     with pytest.raises(CancelledError), journal.begin(tmp_path / "again", record) as written:
         driver(written, own, deadline, watch=watch).run()
-    assert len(list(journal.read(tmp_path / "again").observed)) == 3
+    finished = list(journal.read(tmp_path / "again").observed)
+    assert len(finished) == 3
     with journal.resume(tmp_path / "again") as written:
         found, _ = driver(written, own, Deadline.after(120, "bisection")).run()
 
-    assert found.answer == whole.answer
-    pairs = [(item.revision, item.verdict) for item in journal.read(tmp_path / "again").observed]
-    # Both ends are sampled at once, and so are those that confirm: which is over first is nobody's choice.
-    assert sorted(pairs) == sorted((item.revision, item.verdict) for item in state.observed)
-    assert found.answer.culprit == repo.names[8]
+    taken = list(journal.read(tmp_path / "again").observed)
+    searched = [item.revision for item in taken if item.purpose is Purpose.SEARCH]
+    assert found.answer.culprit == whole.answer.culprit == repo.names[8]
+    assert taken[:3] == finished
+    # What is tested beside the confirmations depends on which of those that run side by side ends first.
+    assert len(searched) == len(set(searched))
 
 
 @pytest.mark.parametrize("seed", range(2))
