@@ -16,7 +16,7 @@ from harness.errors import InfrastructureError
 from harness.model import Verdict
 from harness.wait import first_ended
 
-__all__ = ["SAMPLES", "Progress", "Session", "place_of"]
+__all__ = ["SAMPLES", "SPARE", "Progress", "Session", "place_of"]
 
 SAMPLES = "samples"
 """Directory with the evidence of samples, below that of the bisection."""
