@@ -95,9 +95,8 @@ def prepare(work: Path, made: History, store: Store, deadline: Deadline) -> Acce
     accelerator = accel.probe(disk.kernel, store.root, deadline)
     rules = catalog.load(ROOT).systemd.build
     tools = environment.obtain(rules.environment(history.VERSION), (), store, deadline)
-    container.run(
-        (), tools, (), work / "import.log", deadline
-    )  # no commands: Docker has the environment, as the script has
+    # Without commands it only brings the environment to Docker, as the script has it in a chroot.
+    container.run((), tools, (), work / "import.log", deadline)
     chroot = work / "chroot"
     chroot.mkdir()
     proc.run(["tar", "-C", str(chroot), "-xf", str(tools.path / environment.TREE)], deadline=deadline)

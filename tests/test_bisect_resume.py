@@ -48,6 +48,7 @@ def test_interruption(tmp_path: Path, own: Store) -> None:
     taken = list(journal.read(tmp_path / "again").observed)
     searched = [item.revision for item in taken if item.purpose is Purpose.SEARCH]
     assert found.answer.culprit == whole.answer.culprit == repo.names[8]
+    assert (found.answer.kind, found.answer.confidence >= 0.99) == (whole.answer.kind, True)
     assert taken[:3] == finished
     # What is tested beside the confirmations depends on which of those that run side by side ends first.
     assert len(searched) == len(set(searched))
@@ -87,7 +88,10 @@ def test_killed_again_and_again(tmp_path: Path, own: Store, deadline: Deadline, 
     assert state.ended.answer.culprit == repo.names[8]
     # Each kill costs at most the samples that ran: the command's own list has every start, also those.
     told = len(list(state.observed)) + (state.reverted is not None)
-    assert len(asked(tmp_path)) <= told + kills * (1 + SPARE + 1)
+    assert len(asked(tmp_path)) <= state.asked <= told + kills * (1 + SPARE + 1)
+    # Each start was written down before, and nothing that was finished is started again.
+    finished = [item.number for item in state.observed]
+    assert len(finished) == len(set(finished))
 
 
 def test_cut_at_any_byte(tmp_path: Path, own: Store, deadline: Deadline) -> None:

@@ -120,7 +120,9 @@ def test_status_as_json() -> None:
     status = parse_status(json.dumps(whole))
 
     assert (status.state, status.apps, status.codes, status.pid) == ("exited", ("a", "b"), {"a": 3}, 12)
-    assert [(net.name, net.interface, net.address) for net in status.networks] == [("default", "eth0", "172.16.28.2")]
+    assert [(net.network, net.interface, net.address) for net in status.networks] == [
+        ("default", "eth0", "172.16.28.2")
+    ]
     assert parse_status('{"name": "u", "state": "prepared"}').codes == {}
     assert parse_list("null") == ()
     assert [pod.uuid for pod in parse_list(json.dumps([whole]))] == ["u"]

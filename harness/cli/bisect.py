@@ -95,6 +95,7 @@ NoiseOption = Annotated[
 ConfidenceOption = Annotated[float, typer.Option("--confidence", help="Probability at which the search stops.")]
 MostOption = Annotated[int | None, typer.Option("--most-tests", min=1, help="Give up after so many samples.")]
 JOBS = min(2, os.cpu_count() or 1)
+"""A guest has one processor; more samples at a time than two tell less each than they cost in builds."""
 
 JobsOption = Annotated[
     int,

@@ -1,6 +1,7 @@
 """Fixtures of the suite appc: images, and one app that says what it was given."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -49,19 +50,34 @@ class Executor:
         self.runtime = runtime
         self.images = images
 
-    def run(self, name: str, app: Mapping[str, Any], volumes: Mapping[str, str] | None = None) -> Result:
+    def run(
+        self, name: str, app: Mapping[str, Any], volumes: Mapping[str, str] | None = None, *, registered: bool = False
+    ) -> Result:
         """Build an image with an app, and run it as its manifest says; skip where the runtime lacks what it asks for."""
         manifest = image_manifest(f"example.com/{name}", app)
         built = self.images.build(name, manifest, layout="apps")
         assert built.code == 0, built.err
-        return self.again(name, volumes)
+        return self.again(name, volumes, registered=registered)
 
-    def again(self, name: str, volumes: Mapping[str, str] | None = None) -> Result:
-        """Run an image that was built before."""
+    @contextmanager
+    def metadata_service(self) -> Iterator[None]:
+        """Rkt's metadata service runs in the guest; skip where this rkt has none."""
+        if self.guest.sh("rkt metadata-service --help").code != 0:
+            pytest.skip("needs a metadata service, for which this rkt has no command")
+        unit = f"{self.runtime.prefix}-metadata"
+        self.guest.do('systemd-run --quiet --collect --unit="$1" -- rkt metadata-service', unit)
+        try:
+            assert self.guest.wait("[ -S /run/rkt/metadata-svc.sock ]"), "the metadata service did not come up"
+            yield
+        finally:
+            self.guest.sh('systemctl stop "$1"', unit)
+
+    def again(self, name: str, volumes: Mapping[str, str] | None = None, *, registered: bool = False) -> Result:
+        """Run an image that was built before; `registered` means something to runtimes that run images only."""
         path, engine = self.images.path(name), self.runtime.engine
         if isinstance(engine, ImageRunner):
             self.runtime.dirty = True
-            return engine.run_image(f"{self.runtime.prefix}-image", path, volumes or {})
+            return engine.run_image(f"{self.runtime.prefix}-image", path, volumes or {}, registered=registered)
         root = f"{self.images.unpack(path)}/rootfs"
         try:
             argv, options = execution(self.guest, root, self.images.manifest(path), volumes or {})

@@ -147,6 +147,16 @@ def test_memory_isolator_is_in_force(executor: Executor, limit: str, end: str) -
 
 
 @pytest.mark.needs(runtime="rkt")
+def test_metadata_service_knows_the_app(executor: Executor) -> None:
+    """AC_METADATA_URL leads to a service that has the pod's UUID and the image's manifest."""
+    script = 'wget -q -O - "$AC_METADATA_URL/acMetadata/v1/pod/uuid"'
+    with executor.metadata_service():
+        ended = executor.run("metadata", {"exec": ["/bin/sh", "-c", script]}, registered=True)
+
+    assert len(ended.out.strip()) == 36
+
+
+@pytest.mark.needs(runtime="rkt")
 def test_event_handlers_run_before_the_app(executor: Executor) -> None:
     """What an image wants to be run before its app has ended when that starts."""
     handler = {"name": "pre-start", "exec": ["/bin/cp", "/etc/passwd", "/srv/before"]}

@@ -78,8 +78,11 @@ class Images:
 class ImageRunner(Protocol):
     """What an engine has that runs images itself, as their manifests say."""
 
-    def run_image(self, name: str, path: str, volumes: Mapping[str, str]) -> Result:
-        """Run an image archive as a container of a name to its end, with a directory of the guest for each mount point."""
+    def run_image(self, name: str, path: str, volumes: Mapping[str, str], *, registered: bool = False) -> Result:
+        """Run an image archive as a container of a name to its end, with a directory of the guest for each mount point.
+
+        With `registered` the metadata service knows the container (ace.md, App Container Metadata Service).
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,9 @@ echo "# resolv"; cat "/proc/$pid/root/etc/resolv.conf"
 """
 """Shows the network namespace of a process, both ends of its veth pairs, the rules with a mark, and its resolv.conf."""
 
+SECTIONS = ("path", "link", "veth", "address", "route", "outside", "nat", "resolv")
+"""What `LOOK` shows, each after a line with its name; resolv.conf has comments of its own."""
+
 LINK = re.compile(r"(\d+): ([^:@]+)(?:@if(\d+))?: .* link/\w+ (\S+)")
 """A line of `ip -o link`: index, name, index of the other end or the parent, hardware address."""
 
@@ -120,16 +123,7 @@ def look(guest: Guest, pid: int, told: Told, wanted: Sequence[str]) -> Made:
     """
     seen: dict[str, list[str]] = {}
     for line in guest.do(LOOK, str(pid), told.mark).splitlines():
-        if line.startswith("# ") and line[2:] in {
-            "path",
-            "link",
-            "veth",
-            "address",
-            "route",
-            "outside",
-            "nat",
-            "resolv",
-        }:
+        if line.startswith("# ") and line[2:] in SECTIONS:
             seen[line[2:]] = section = []
         else:
             section.append(line)

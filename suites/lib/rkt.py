@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from suites.lib import rkt_images, rkt_nets, rkt_specs
-from suites.lib.cnimade import Joined, Told
+from suites.lib.cnimade import Told
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import LacksError
 from suites.lib.rkt_command import App, Pod, Volume, run_words
@@ -172,10 +172,11 @@ class Rkt:
         """Run a pod to its end; standard error has what rkt itself says, standard output what the app does."""
         return self._run(spec.name, self.command(spec))
 
-    def run_image(self, name: str, path: str, volumes: Mapping[str, str]) -> Result:
+    def run_image(self, name: str, path: str, volumes: Mapping[str, str], *, registered: bool = False) -> Result:
         """Run an image to its end as its manifest says."""
         pod = Pod(
-            apps=(App(image=path),), nets=("none",), uuid_file=f"/run/{name}.uuid",
+            apps=(App(image=path),), nets=("default-restricted" if registered else "none",), uuid_file=f"/run/{name}.uuid",
+            registered=registered,
             volumes=tuple(Volume(name=volume, source=source) for volume, source in volumes.items()),
         )  # fmt: skip
         return self._run(name, self.run_command(pod))
@@ -216,10 +217,8 @@ class Rkt:
     def networks_of(self, name: str) -> Told:
         """What `rkt status` reports of a pod's networks; its id for plugins is its UUID."""
         uuid = self.uuids[name]
-        networks = [Joined(network=net.name, interface=net.interface, address=net.address)
-                    for net in self.status(uuid).networks]  # fmt: skip
         # rkt's own chains, for ports, have this much of it in their names.
-        return Told(id=uuid, mark=uuid[:8], networks=networks)
+        return Told(id=uuid, mark=uuid[:8], networks=self.status(uuid).networks)
 
     def named(self, text: str) -> str:
         """Text of the guest with the container's name in the place of each UUID and network namespace."""

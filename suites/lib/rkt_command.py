@@ -111,6 +111,7 @@ class Pod:
         hosts: Names by address, for /etc/hosts.
         environment: Variables of all apps.
         private_users: Whether its users are none of the guest's.
+        registered: Whether the metadata service that runs in the guest knows it; it needs a network to the guest.
         uuid_file: File that gets its UUID.
     """
 
@@ -125,6 +126,7 @@ class Pod:
     hosts: Sequence[tuple[str, str]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     private_users: bool = False
+    registered: bool = False
     uuid_file: str = ""
 
 
@@ -163,6 +165,7 @@ def _pod_words(version: Version, pod: Pod) -> list[str]:
     words += [f"{spelled(version, 'hosts')}={address}={name}" for address, name in pod.hosts]
     words += [f"--set-env={name}={value}" for name, value in pod.environment.items()]
     words += ["--private-users"] if pod.private_users else []
+    words += ["--mds-register"] if pod.registered else []
     words += [f"--uuid-file-save={pod.uuid_file}"] if pod.uuid_file else []
     return words
 

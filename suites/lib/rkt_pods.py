@@ -9,19 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Network", "Place", "Status", "parse_list", "parse_status", "parse_status_text"]
+from suites.lib.cnimade import Joined
+
+__all__ = ["Place", "Status", "parse_list", "parse_status", "parse_status_text"]
 
 PAYLOAD = 239
 """Version of systemd since which nspawn puts a container's processes one level below its cgroup (systemd#8898)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """A network of a pod: its name, the interface in the pod, and its address."""
-
-    name: str
-    interface: str
-    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +35,7 @@ class Status:
     state: str
     apps: tuple[str, ...] = ()
     codes: Mapping[str, int]
-    networks: tuple[Network, ...] = ()
+    networks: tuple[Joined, ...] = ()
     pid: int | None = None
     started: int | None = None
 
@@ -66,7 +59,7 @@ def _status(pod: Mapping[str, Any]) -> Status:
         apps=tuple(pod.get("app_names") or ()) or tuple(app["name"] for app in apps),
         codes={app["name"]: app["exit_code"] for app in apps if app.get("exit_code") is not None},
         networks=tuple(
-            Network(name=net["netName"], interface=net["ifName"], address=net["ip"])
+            Joined(network=net["netName"], interface=net["ifName"], address=net["ip"])
             for net in pod.get("networks") or ()
         ),
         pid=pod.get("pid"),

@@ -43,7 +43,7 @@ LACKS = {
     "private propagation": "rkt has no option for the propagation of a volume",
 }
 
-PATHS_AND_FILES = ("masked", "read_only_paths", "open_files")
+WITHOUT_OPTION = ("masked", "read_only_paths", "open_files")
 """Rights for which rkt has no option."""
 
 
@@ -57,7 +57,7 @@ def pod(spec: Spec, version: Version, image: Image) -> Pod:
     wrong = {
         "pids": spec.pids, "machine_id": spec.machine_id, "private_users": spec.private_users, "system": spec.system,
         "boots": spec.boots and not spec.apps,
-        **{name: any(getattr(rights, name) for rights in (spec, *spec.apps)) for name in PATHS_AND_FILES},
+        **{name: any(getattr(rights, name) for rights in (spec, *spec.apps)) for name in WITHOUT_OPTION},
     }  # fmt: skip
     asked = [name for name, value in wrong.items() if value]
     if asked:
