@@ -187,6 +187,7 @@ class Monitor:
         self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
         self._thread.start()
         self._client = QMPClient("harness")
+        self._begun: list[asyncio.Task[None]] = []
         try:
             self._wait(self._open(str(socket)), deadline)
         except (QMPError, OSError) as error:
@@ -238,8 +239,10 @@ class Monitor:
         return future.result()
 
     async def _open(self, socket: str) -> None:
-        self._listener = asyncio.create_task(self._listen())
-        await self._client.connect(socket)
+        self._begun = [asyncio.create_task(self._listen())]
+        connecting = asyncio.create_task(self._client.connect(socket))
+        self._begun.append(connecting)
+        await connecting
 
     async def _listen(self) -> None:
         with self._client.listener(EVENTS) as listener:
@@ -249,10 +252,10 @@ class Monitor:
                     file.write(json.dumps(dict(event)) + "\n")
 
     async def _disconnect(self) -> None:
-        listener = getattr(self, "_listener", None)
-        if listener is not None:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
+        # A connect that is cancelled disconnects on its own, and the library asserts that nobody else does meanwhile.
+        for task in self._begun:
+            task.cancel()
+        await asyncio.gather(*self._begun, return_exceptions=True)
         try:
             await self._client.disconnect()
         except (QMPError, OSError, EOFError) as error:

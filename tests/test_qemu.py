@@ -1,12 +1,16 @@
-"""The QEMU command line, as a pure function."""
+"""The QEMU command line, as a pure function, and the connection to a monitor that does not answer."""
 
+import socket
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.accel import Accelerator, tcg
-from harness.qemu import MachineSpec, argv, overlay_argv
+from harness.errors import CancelledError, DeadlineError
+from harness.qemu import MachineSpec, Monitor, argv, overlay_argv
+from harness.wait import Cancellation, Deadline
 
 SPEC = MachineSpec(
     name="debian-bookworm+legacy",
@@ -98,3 +102,27 @@ def test_overlay_names_its_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
 
     assert str(tmp_path / "base.qcow2") in overlay_argv(Path("base.qcow2"), Path("overlay.qcow2"))
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[Path]:
+    """A socket at which somebody listens who never says what a monitor says."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "qmp"))
+        listening.listen()
+        yield tmp_path / "qmp"
+
+
+def test_silent_monitor_interrupted(silent: Path) -> None:
+    """An interruption while the monitor's greeting is awaited is that, and no error of the library that waits."""
+    cancelled = Cancellation()
+    cancelled.set()
+
+    with pytest.raises(CancelledError):
+        Monitor(silent, silent.with_name("events"), Deadline.after(5, "start", cancelled=cancelled))
+
+
+def test_silent_monitor_deadline(silent: Path) -> None:
+    """So is a deadline."""
+    with pytest.raises(DeadlineError):
+        Monitor(silent, silent.with_name("events"), Deadline.after(0.2, "start"))

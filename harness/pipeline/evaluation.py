@@ -47,18 +47,26 @@ def evaluate(plan: Plan, work: Workplace, directory: Path) -> CellResult:
     evaluation = Evaluation(plan=plan, directory=directory, work=work)
     try:
         _evaluate(evaluation)
-    except CancelledError:
-        evaluation.error = INTERRUPTED
-        raise
-    except HarnessError as error:
-        logger.info("%s: %s", plan.cell.id, error)
-        evaluation.error = f"{error}" + (f"\n{error.hint}" if error.hint else "")
     except Exception as error:  # a mistake of ours must not stop the other cells either
-        logger.exception("%s: an error of the harness itself", plan.cell.id)
-        evaluation.error = f"The harness met an error of its own: {type(error).__name__}: {error}"
+        evaluation.error = _why(evaluation, error)
+        if evaluation.error == INTERRUPTED:
+            raise CancelledError(INTERRUPTED) from error
     finally:
         write(evaluation.result(), directory / "result.json")
     return evaluation.result()
+
+
+def _why(it: Evaluation, error: Exception) -> str:
+    """What the result says of a cell that ended early."""
+    name = it.plan.cell.id
+    if isinstance(error, CancelledError) or it.work.deadline.cancelled.is_set():
+        logger.info("%s: interrupted: %s", name, error)  # whatever else went wrong then is a consequence
+        return INTERRUPTED
+    if isinstance(error, HarnessError):
+        logger.info("%s: %s", name, error)
+        return f"{error}" + (f"\n{error.hint}" if error.hint else "")
+    logger.error("%s: an error of the harness itself", name, exc_info=error)
+    return f"The harness met an error of its own: {type(error).__name__}: {error}"
 
 
 def _plain(value: object) -> object:
