@@ -28,7 +28,7 @@ __all__ = [
     "stamp",
 ]
 
-REVISION = 1
+REVISION = 2
 INCREMENTAL = True
 IN_SOURCE = False
 
@@ -66,6 +66,8 @@ def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
     configured = (places.outside / name / "build.ninja").exists()
     env = {
         "CC": "ccache cc",
+        # Binutils' other linker, which systemd's sources take as well, is done in half of the time.
+        "CC_LD": "gold",
         "CFLAGS": "-O2",
         "CCACHE_DIR": str(places.cache / "ccache"),
         "CCACHE_BASEDIR": str(places.work),
