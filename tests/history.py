@@ -219,7 +219,8 @@ def written(path: Path, tree: Path, commits: Sequence[Commit]) -> list[str]:
         assert importer.stdin is not None
         for number, commit in enumerate(commits):
             _header(importer.stdin, number, commit)
-            for name, content in upstream(tree) if number == 0 else commit.files.items():
+            first = upstream(tree) if number == 0 else ()
+            for name, content in (*first, *commit.files.items()):
                 _change(importer.stdin, tree, name, content)
             importer.stdin.write(b"\n")
         importer.stdin.write(b"done\n")
