@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.bisect.engine import Settings as SearchSettings
 from harness.model import Verdict
-from harness.report.bisection import Belief, Commit, Step, View, bug_report, page, summary
+from harness.report.bisection import Belief, Commit, Revert, Step, View, bug_report, page, summary
 from harness.report.bisection.facts import sides, stretches
 from harness.report.bisection.lanes import lanes
 from harness.report.page import bounded, percent
@@ -66,6 +66,35 @@ def test_a_search_that_runs_is_rendered(kept: int) -> None:
 
     for text in (page(view), bug_report(view), out.getvalue()):
         assert f"is still running: {kept} tests are done" in text
+
+
+def test_a_revert_that_changes_nothing_is_said() -> None:
+    """Where the test fails without the culprit too, another commit does the same, and each renderer says it."""
+    assert PLAIN.answer is not None
+    view = replace(VIEW, revert=Revert(clean=True, verdict=Verdict.BAD))
+    out = io.StringIO()
+    Console(file=out, width=400).print(summary(view))
+
+    for text in (page(view), bug_report(view), out.getvalue()):
+        assert "the test then fails all the same: another commit does what this one did." in text
+    assert "all the same" not in bug_report(VIEW)
+
+
+def test_ends_that_cannot_be_tested() -> None:
+    """Nobody is sure of anything then; what went wrong at the end is said."""
+    step = replace(PLAIN.steps[0], revision=PLAIN.bad, verdict=Verdict.SKIP, reason="build", message="no such header")
+    assert PLAIN.answer is not None
+    answer = replace(
+        PLAIN.answer, kind="untestable", sentence="An end of the history could not be tested.", tests=0, skips=1
+    )
+    view = replace(PLAIN, answer=answer, steps=(step,))
+    out = io.StringIO()
+    Console(file=out, width=400).print(summary(view))
+
+    assert "could not be tested: no such header\n" in out.getvalue()
+    for text in (page(view), bug_report(view), out.getvalue()):
+        assert "sure after" not in text
+        assert "Probability that this result is right" not in text
 
 
 def test_a_view_without_steps_is_rendered() -> None:

@@ -43,6 +43,9 @@ BLANK = "0" * 40
 OPTION = re.compile(r"^option\(\s*'([^']+)'", re.MULTILINE)
 """How meson_options.txt declares an option."""
 
+BUILTIN = ("optimization",)
+"""Options that meson has itself, whatever a revision declares (meson, "Built-in options")."""
+
 KEPT = "usr"
 """The part of the installed tree that is kept: how the guest is configured (/etc) is its image's."""
 
@@ -68,8 +71,6 @@ def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
         "CC": "ccache cc",
         # Binutils' other linker, which systemd's sources take as well, is done in half of the time.
         "CC_LD": "gold",
-        # Two thirds of the compiler's time with -O2. What depends on the optimizer shows at the ends, which are tested first.
-        "CFLAGS": "-O1",
         "CCACHE_DIR": str(places.cache / "ccache"),
         "CCACHE_BASEDIR": str(places.work),
         "CCACHE_MAXSIZE": "5G",
@@ -112,7 +113,7 @@ def stamp(spec: BuildSpec) -> str:
 def _options(spec: BuildSpec, tree: Path) -> list[str]:
     """Arguments of `meson setup`: the options of the knowledge file that this revision knows."""
     declared = next((tree / name for name in ("meson_options.txt", "meson.options") if (tree / name).exists()), None)
-    known = set(OPTION.findall(declared.read_text(encoding="utf-8"))) if declared else set()
+    known = {*BUILTIN, *(OPTION.findall(declared.read_text(encoding="utf-8")) if declared else ())}
     wanted: dict[str, str] = {}
     for options in spec.rules.options:
         if VersionRange(options.versions).holds(spec.version):

@@ -8,10 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Verdict
-from harness.report.bisection.facts import SHORT, headline, named, places, stretches
+from harness.report.bisection.facts import SHORT, headline, named, places, reverted, skipped, stretches, sureness
 from harness.report.bisection.view import Rate, View
 from harness.report.page import percent, whole
-from harness.report.terminal import duration
 
 __all__ = ["summary"]
 
@@ -25,8 +24,9 @@ def summary(view: View) -> RenderableType:
     answer = view.answer
     found = answer is not None and answer.kind == "culprit"
     lines: list[RenderableType] = [Text(headline(view), style="bold" if found else "bold yellow")]
-    lines += _sureness(view)
     if answer is not None:
+        lines += [Text(sureness(view)), *_untestable(view)]
+    if answer is not None and answer.tests:
         lines.append(_rates(answer.fails_before, answer.fails_after))
     lines += [*_suspects(view), *_revert(view), *_doubts(view)]
     for command in view.commands:
@@ -35,12 +35,15 @@ def summary(view: View) -> RenderableType:
     return Group(*lines)
 
 
-def _sureness(view: View) -> Iterator[Text]:
-    answer = view.answer
-    if answer is None:
+def _untestable(view: View) -> Iterator[Text]:
+    """What became of the ends that could not be tested, where that ended the search."""
+    if view.answer is None or view.answer.kind != "untestable":
         return
-    skips = f", {answer.skips} attempts without a verdict" if answer.skips else ""
-    yield Text(f"{percent(answer.confidence)} sure after {answer.tests} tests{skips}, in {duration(view.seconds)}.")
+    known, hopeless = places(view), skipped(view)
+    for end in (view.good, view.bad):
+        if end in hopeless:
+            step = hopeless[end]
+            yield Text(f"{named(view, end, known)} could not be tested: {whole(step.message or step.reason, 1000)}")
 
 
 def _rates(before: Rate, after: Rate | None) -> Table:
@@ -69,15 +72,9 @@ def _suspects(view: View) -> Iterator[Text]:
 
 
 def _revert(view: View) -> Iterator[Text]:
-    revert, end = view.revert, whole(view.bad)[:SHORT]
-    if revert is None:
-        return
-    if not revert.clean:
-        yield Text(f"It does not revert cleanly on top of {end}.", style="dim")
-    elif revert.verdict is None:
-        yield Text(f"It reverts cleanly on top of {end}; that was not tested.", style="dim")
-    else:
-        yield Text(f"Reverted on top of {end}: {revert.verdict}.", style=STYLES[revert.verdict])
+    if said := reverted(view, whole(view.bad)[:SHORT]):
+        verdict = view.revert.verdict if view.revert else None
+        yield Text(said, style=STYLES[verdict] if verdict else "dim")
 
 
 def _doubts(view: View) -> Iterator[Text]:

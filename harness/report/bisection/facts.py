@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 from harness.model import Verdict
 from harness.report.bisection.view import Belief, Commit, Step, View
 from harness.report.page import percent, whole
+from harness.report.terminal import duration
 
-__all__ = ["Stretch", "final", "headline", "named", "places", "sides", "skipped", "stretches", "tallies"]
+__all__ = [
+    "SAYS", "Stretch", "final", "headline", "named", "places", "reverted", "sides", "skipped", "stretches", "sureness",
+    "tallies",
+]  # fmt: skip
+
+SAYS = {Verdict.GOOD: "passes", Verdict.BAD: "fails", Verdict.SKIP: "cannot be tested"}
+"""What a test does whose verdict this is, as the end of a sentence."""
 
 SHORT = 12
 """Digits of a commit's name that are shown."""
@@ -134,6 +141,37 @@ def headline(view: View) -> str:
         leading = f"; the likeliest so far is {named(view, view.commits[place].revision, known)}, {percent(chance)}"
     done = sum(step.verdict is not None for step in view.steps)
     return f"The search since when {test} {now} is still running: {done} tests are done{leading}."
+
+
+def sureness(view: View) -> str:
+    """How sure the answer is and what it took, a sentence; empty while there is none."""
+    answer = view.answer
+    if answer is None:
+        return ""
+    skips = f", {answer.skips} attempts without a verdict" if answer.skips else ""
+    # That nothing could be tested is no matter of probability.
+    sure = "Given up" if answer.kind == "untestable" else f"{percent(answer.confidence)} sure"
+    return f"{sure} after {answer.tests} tests{skips}, in {duration(view.seconds)}."
+
+
+def reverted(view: View, end: str) -> str:
+    """What became of taking the culprit back, a sentence; empty if that was not tried.
+
+    Args:
+        view: The bisection.
+        end: The newer end, as it is to be written.
+    """
+    if view.revert is None:
+        return ""
+    if not view.revert.clean:
+        return f"The commit does not revert cleanly on top of {end}."
+    verdict = view.revert.verdict
+    if verdict is None:
+        return f"The commit reverts cleanly on top of {end}; the result was not tested."
+    then = f"The commit reverts cleanly on top of {end}, and the test then {SAYS[verdict]}"
+    if verdict is not Verdict.SKIP and newer(view, verdict):
+        return f"{then} all the same: another commit does what this one did."
+    return f"{then}."
 
 
 def _ancestors(commits: tuple[Commit, ...], known: Mapping[str, int], revision: str) -> NDArray[np.int64]:

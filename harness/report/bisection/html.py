@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.model import Verdict
 from harness.report.bisection.chart import WIDTH, chart, script_data
-from harness.report.bisection.facts import SHORT, final, headline, places, stretches, tallies
+from harness.report.bisection.facts import SHORT, final, headline, places, reverted, stretches, sureness, tallies
 from harness.report.bisection.view import Evidence, View
 from harness.report.page import bounded, embedded, render, whole
 from harness.report.terminal import duration
@@ -53,6 +53,8 @@ def page(view: View) -> str:
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         view=view,
         headline=headline(view),
+        reverted=reverted,
+        sureness=sureness(view),
         chart=chart(view),
         width=WIDTH,
         data=embedded(script_data(view)),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from harness.model import Verdict
-from harness.report.bisection.facts import SHORT, headline, named, places, skipped, stretches, tallies
+from harness.report.bisection.facts import SAYS, SHORT, headline, named, places, reverted, skipped, stretches, tallies
 from harness.report.bisection.view import Evidence, Rate, View
 from harness.report.page import bounded, percent, whole
 
@@ -18,8 +18,6 @@ MOST_LINES = 40
 
 MOST_CHARACTERS = 6000
 MOST_LISTED = 20
-
-SIDES = {Verdict.GOOD: "passes", Verdict.BAD: "fails", Verdict.SKIP: "cannot be tested"}
 
 
 def bug_report(view: View) -> str:
@@ -78,7 +76,7 @@ def _tested(view: View) -> Iterator[str]:
         f"{_code(named(view, view.bad, known))} ({_plain(view.settings.term_new)}): {len(view.commits)} commits; "
         f"{revisions} revisions were built and tried."
     )
-    if answer is not None:
+    if answer is not None and answer.kind != "untestable":
         yield ""
         yield (
             f"Probability that this result is right: {percent(answer.confidence)}, computed from all test runs below; "
@@ -121,7 +119,7 @@ def _evidence(view: View) -> Iterator[str]:
     yield "## What differs"
     for side in sides:
         yield ""
-        yield f"At {_code(named(view, side.revision, places(view)))} the test {SIDES[side.verdict]}:"
+        yield f"At {_code(named(view, side.revision, places(view)))} the test {SAYS[side.verdict]}:"
         yield from _fenced("", side.log)
         yield from _fenced("Control groups:", side.cgroups)
     yield from _properties(view.before, view.after)
@@ -147,13 +145,7 @@ def _revert(view: View) -> Iterator[str]:
         return
     yield "## Reverting it"
     yield ""
-    end = _code(whole(view.bad)[:SHORT])
-    if not view.revert.clean:
-        yield f"The commit does not revert cleanly on top of {end}."
-    elif view.revert.verdict is None:
-        yield f"The commit reverts cleanly on top of {end}; the result was not tested."
-    else:
-        yield f"The commit reverts cleanly on top of {end}, and the test then {SIDES[view.revert.verdict]}."
+    yield reverted(view, _code(whole(view.bad)[:SHORT]))
     if view.revert.message:
         yield from _fenced("", view.revert.message)
 
