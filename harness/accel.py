@@ -20,7 +20,7 @@ from harness.errors import DeadlineError
 from harness.store import file_digest
 from harness.wait import Deadline, poll
 
-__all__ = ["QEMU", "Accelerator", "probe", "qemu_version", "tcg"]
+__all__ = ["DEVICE", "QEMU", "Accelerator", "obstacle", "probe", "qemu_version", "tcg"]
 
 logger = log.get(__name__)
 
@@ -83,7 +83,7 @@ def qemu_version(deadline: Deadline) -> str:
     Raises:
         InfrastructureError: QEMU is not installed.
     """
-    path = proc.require(QEMU, package="qemu-system-x86")
+    path = proc.require(QEMU)
     # Asking takes longer than starting a guest of it may; another QEMU is another file, or a younger one.
     asked = (path, path.stat().st_mtime_ns)
     if asked not in _versions:
@@ -106,9 +106,9 @@ def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVIC
     version = qemu_version(deadline)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     # Who may open the device can change while the computer is up, and looking costs nothing.
-    obstacle = _obstacle(device)
-    if obstacle:
-        return tcg(obstacle)
+    trouble = obstacle(device)
+    if trouble:
+        return tcg(trouble)
     key = {"boot": boot, "qemu": version, "kernel": file_digest(kernel), "cpu": KVM_CPU, "emulated": TCG_CPU}
     memory = state / "accelerator.json"
     known = _remembered(memory, key)
@@ -132,7 +132,7 @@ def _remembered(memory: Path, key: dict[str, str]) -> Accelerator | None:
         return None
 
 
-def _obstacle(device: Path) -> str | None:
+def obstacle(device: Path = DEVICE) -> str | None:
     """Why KVM cannot be used, as far as the device itself says, or None."""
     try:
         descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)

@@ -28,7 +28,7 @@ def archive(deadline: Deadline) -> str:
     """
     if _known:
         return _known[0]
-    proc.require("apt-get", package="apt")
+    proc.require("apt-get")
     listing = proc.run(["apt-get", "indextargets", "--format", FORMAT, "Identifier: Packages"], deadline=deadline)
     for line in listing.out.splitlines():
         origin, label, component, uri = line.split("|", 3)

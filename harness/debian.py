@@ -101,7 +101,7 @@ class Apt:
 
     def download_source(self, name: str, version: str, into: Path, deadline: Deadline) -> None:
         """Download the files of a source package; apt checks them against the signed index."""
-        proc.require("dpkg-source", package="dpkg-dev")
+        proc.require("dpkg-source")
         argv = ["apt-get", "source", "--quiet", "--download-only", "--only-source", f"{name}={version}"]
         self._run(argv, deadline, cwd=into, hint=MOVED_ON)
 

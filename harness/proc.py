@@ -19,9 +19,21 @@ from typing import IO
 
 from harness import log
 from harness.errors import InfrastructureError
+from harness.tools import TOOLS
 from harness.wait import Deadline, poll
 
-__all__ = ["CommandError", "Done", "Running", "environment", "interact", "process_started", "require", "run", "start"]
+__all__ = [
+    "CommandError",
+    "Done",
+    "Running",
+    "environment",
+    "find",
+    "interact",
+    "process_started",
+    "require",
+    "run",
+    "start",
+]
 
 logger = log.get(__name__)
 
@@ -83,23 +95,26 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | dict(extra or {})
 
 
-def require(tool: str, *, package: str) -> Path:
-    """The path of a tool.
-
-    Args:
-        tool: Name of the executable.
-        package: Debian's package that has it, for the hint.
+def require(tool: str) -> Path:
+    """The path of a tool that is one of `TOOLS`.
 
     Raises:
         InfrastructureError: It is not installed; the hint is the command that installs it.
     """
-    found = shutil.which(tool, path=environment()["PATH"])
+    package = TOOLS[tool].package
+    found = find(tool)
     if found is None:
         raise InfrastructureError(
             f"The tool `{tool}` is not installed on this computer.",
             hint=f"Install it with `apt-get install {package}`, or run `make deps`.",
         )
-    return Path(found)
+    return found
+
+
+def find(tool: str) -> Path | None:
+    """The path of an executable where our children look for one, or None."""
+    found = shutil.which(tool, path=environment()["PATH"])
+    return Path(found) if found else None
 
 
 class Running:

@@ -275,7 +275,7 @@ def _pip() -> list[str]:
     """The pip of this Python, or the system's: environments made by uv have none."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
-    return [str(proc.require("pip3", package="python3-pip"))]
+    return [str(proc.require("pip3"))]
 
 
 def _place(rule: Rule) -> str:

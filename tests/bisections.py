@@ -211,5 +211,5 @@ def main(directory: Path, store: Path) -> int:
 
 
 if __name__ == "__main__":
-    proc.require("git", package="git")
+    proc.require("git")
     sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

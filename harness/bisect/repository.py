@@ -249,7 +249,7 @@ def reopen(address: str, store: Store, deadline: Deadline) -> Repository:
 
 
 def _top(path: Path, deadline: Deadline) -> str:
-    proc.require("git", package="git")
+    proc.require("git")
     done = _ask_local(str(path), ["--is-shallow-repository", "--absolute-git-dir"], deadline)
     if done.code != 0:
         lines = done.err.strip().splitlines()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["OWNER", "Bind", "prune_images", "run", "sweep"]
+__all__ = ["OWNER", "Bind", "ping", "prune_images", "run", "sweep"]
 
 logger = log.get(__name__)
 
@@ -123,6 +123,12 @@ def prune_images(store: Store) -> list[str]:
     except InfrastructureError as error:
         logger.info("Docker's images were not looked at: %s", error)
     return removed
+
+
+def ping() -> None:
+    """Ask whether the Docker daemon answers; raises InfrastructureError if it does not."""
+    with _client():
+        pass
 
 
 @contextmanager

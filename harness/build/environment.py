@@ -58,7 +58,7 @@ def obtain(environment: Environment, further: Sequence[str], store: Store, deadl
     facts = inputs(environment, further)
 
     def make(files: Path) -> dict[str, Any]:
-        proc.require("mmdebstrap", package="mmdebstrap")
+        proc.require("mmdebstrap")
         sources = apt.sources_list(apt.archive(deadline), environment.release)
         status = files.parent / "status"
         argv = [

@@ -18,7 +18,7 @@ def require_packages(packages: tuple[str, ...], deadline: Deadline) -> None:
     Raises:
         InfrastructureError: Some are not; the message names them, and the hint is the command that mends it.
     """
-    proc.require("dpkg-query", package="dpkg")
+    proc.require("dpkg-query")
     argv = ["dpkg-query", "--show", "--showformat=${Package} ${Status}\\n", *packages]
     # Unknown packages make it fail, and are what we look for.
     done = proc.run(argv, deadline=deadline, apart=True, expect=(0, 1))

@@ -23,6 +23,7 @@ from harness.cli import (
     cache,
     ci,
     compare,
+    doctor,
     gate,
     guest,
     image,
@@ -39,7 +40,7 @@ from harness.wait import Cancellation
 
 __all__ = ["app", "main"]
 
-VERBS = (run, plan, matrix, report, bisect, axes, compare, gate, baseline, guest, cache, image, ci)
+VERBS = (doctor, run, plan, matrix, report, bisect, axes, compare, gate, baseline, guest, cache, image, ci)
 """Modules of this package that have verbs, in the order of the help."""
 
 app = typer.Typer(

@@ -130,7 +130,7 @@ def partitions(disk: Path) -> dict[str, int]:
 
 
 def _configuration(disk: Path, deadline: Deadline) -> str:
-    proc.require("mcopy", package="mtools")
+    proc.require("mcopy")
     place = partitions(disk).get(EFI)
     if place is None:
         raise InfrastructureError(f"The image {disk} is no disk of Flatcar: it has no partition {EFI}.")

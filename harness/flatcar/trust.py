@@ -180,7 +180,7 @@ def opened(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> 
         UsageError: It is no key file, or has several keys and none is pinned.
         InfrastructureError: There is no GnuPG.
     """
-    proc.require("gpg", package="gnupg")
+    proc.require("gpg")
     with tempfile.TemporaryDirectory(prefix="harness-gpg-") as folder:  # of mode 0700, as GnuPG wants it
         home = Path(folder)
         (home / "key").write_bytes(key)

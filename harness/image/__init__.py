@@ -6,7 +6,7 @@ a machine writes to an overlay on it.
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -16,7 +16,19 @@ from harness.errors import UsageError
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["SSH_KEY", "Image", "ImageSpec", "Maker", "file_digests", "find", "inputs", "load", "make", "pinned"]
+__all__ = [
+    "SSH_KEY",
+    "Image",
+    "ImageSpec",
+    "Maker",
+    "file_digests",
+    "find",
+    "inputs",
+    "kernels",
+    "load",
+    "make",
+    "pinned",
+]
 
 KIND = "image"
 """What the store calls an image."""
@@ -151,6 +163,12 @@ def make(spec: ImageSpec, store: Store, deadline: Deadline, log: Path) -> Image:
         return {"title": title, **maker.build(spec, directory, store, deadline, log)}
 
     return load(store.obtain(KIND, inputs(spec), fill, deadline).path)
+
+
+def kernels(store: Store) -> Iterator[Path]:
+    """Kernels of the images in the store, that of the newest image first."""
+    found = store.root.glob(f"{KIND}/*/files/{KERNEL}")
+    return iter(sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True))
 
 
 def load(directory: Path) -> Image:

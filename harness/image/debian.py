@@ -25,8 +25,8 @@ from harness.wait import Deadline
 
 __all__ = ["MERGE", "build", "inputs", "release"]
 
-TOOLS = {"mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils"}
-"""Tools that are needed, each with Debian's package that has it."""
+TOOLS = ("mmdebstrap", "mkfs.ext4", "qemu-img")
+"""What is run here; they are looked for before the work of minutes begins."""
 
 MERGE = (
     'cd "$1" && for name in bin sbin lib lib32 lib64 libx32; do mkdir -p "usr/$name" && ln -s "usr/$name" "$name"; done'
@@ -103,8 +103,8 @@ def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, lo
     Raises:
         InfrastructureError: A tool is missing or failed, or the computer's apt knows no Debian archive.
     """
-    for tool, package in TOOLS.items():
-        proc.require(tool, package=package)
+    for tool in TOOLS:
+        proc.require(tool)
     file = _read(spec)
     channel = _channel(spec, file)
     # An ordinary user's mmdebstrap writes as another user, who cannot reach into a private store.

@@ -89,7 +89,7 @@ def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, lo
         InfrastructureError: It cannot be had, or is no image that the harness can boot.
     """
     file = _read(spec)
-    proc.require("qemu-img", package="qemu-utils")
+    proc.require("qemu-img")
     release = _release(spec, store, deadline)
     fetched = flatcar.obtain(release, store, deadline, log, mirror=spec.mirror, key=spec.key, files=spec.files)
     argv = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(fetched.disk), str(directory / image.DISK)]

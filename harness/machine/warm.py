@@ -123,7 +123,7 @@ def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
         "files": files,
         **({"ignition": spec.ignition} if spec.ignition else {}),
         # A connection begins before the guest is saved.
-        "ssh": _stamp(proc.require("ssh", package="openssh-client")),
+        "ssh": _stamp(proc.require("ssh")),
         "residents": [file_digest(path) for path in waking.RESIDENTS],
         # Under KVM the processor is the computer's own.
         "processor": _processor() if spec.accelerator.name == "kvm" else "",

@@ -178,7 +178,7 @@ def has(mirror: Path, commit: str, deadline: Deadline) -> bool:
 @contextmanager
 def mirrored(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
     """The bare mirror of a repository, ours alone while the context lasts."""
-    proc.require("git", package="git")
+    proc.require("git")
     path = store.shared("git", f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git", deadline)
     with locked(path.with_suffix(".lock"), deadline):
         argv = ["git", "init", "--quiet", "--bare", "--template=", str(path)]

@@ -159,6 +159,8 @@ function bind(volume_name, path, read_only,    source, ro, where) {
     print "--bind" (ro ? "-ro" : "") "=" source ":" where ":" \
         (vol[volume_name, "recursive"] == "false" ? "norbind" : "rbind") >(dir "/binds")
     if (!ro) writable = writable " " where
+    if (!system("[ -b '" vol[volume_name, "source"] "' ] || [ -c '" vol[volume_name, "source"] "' ]"))
+        add("Service", "DeviceAllow=" where (ro ? " r" : " rwm"))
     mounts_json = mounts_json (mounts_json ? "," : "") "{" quote "volume" quote ":" json(volume_name) "," \
         quote "path" quote ":" json(path) "}"
 }

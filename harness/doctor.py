@@ -1,0 +1,143 @@
+"""What this computer can do, what it lacks, and the command that mends it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from harness import accel, apt, image, proc
+from harness.build import container
+from harness.errors import HarnessError
+from harness.store import Store
+from harness.tools import GUESTS, IMAGES, TOOLS, UNPRIVILEGED
+from harness.wait import Deadline
+
+__all__ = ["Finding", "State", "examine"]
+
+GIB = 1024**3
+
+ROOM = 10 * GIB
+"""Bytes that a store wants: a few images, what is built, and saved guests."""
+
+MEMORY = 3 * GIB
+"""Bytes with which two guests run beside everything else."""
+
+
+class State(StrEnum):
+    """How something is."""
+
+    OK = "ok"
+    LIMITED = "limited"
+    """Some things are slow or not possible."""
+    MISSING = "missing"
+    """No guest runs without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was found about one thing.
+
+    Attributes:
+        what: The thing: "guests", "accelerator".
+        state: How it is.
+        says: Why, a whole sentence.
+        mend: What to do about it; empty where there is nothing to do.
+    """
+
+    what: str
+    state: State
+    says: str
+    mend: str = ""
+
+
+def examine(store: Store, deadline: Deadline) -> tuple[Finding, ...]:
+    """Look at this computer; nothing is changed but that the accelerator is remembered.
+
+    Args:
+        store: Where artifacts are or will be.
+        deadline: For all of it, some seconds.
+
+    Raises:
+        CancelledError: It was interrupted.
+    """
+    found = [_computer(), *_tools()]
+    if proc.find(accel.QEMU):
+        found.append(_accelerator(store, deadline))
+    return (*found, _archive(deadline), _docker(), _room(store))
+
+
+def _computer() -> Finding:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    says = f"It has {os.cpu_count()} processors and {memory / GIB:.1f} GiB of memory."
+    if memory >= MEMORY:
+        return Finding(what="computer", state=State.OK, says=says)
+    mend = "`harness run -j 1 --memory 1G` runs one small guest at a time."
+    return Finding(what="computer", state=State.LIMITED, says=says, mend=mend)
+
+
+def _tools() -> Iterator[Finding]:
+    wanted = {name: tool for name, tool in TOOLS.items() if name != UNPRIVILEGED or os.geteuid()}
+    for purpose in dict.fromkeys(tool.purpose for tool in wanted.values()):
+        names = [name for name, tool in wanted.items() if tool.purpose == purpose]
+        lacking = [name for name in names if proc.find(name) is None]
+        if not lacking:
+            yield Finding(what=purpose, state=State.OK, says=f"There are {', '.join(names)}.")
+            continue
+        packages = " ".join(dict.fromkeys(TOOLS[name].package for name in lacking))
+        yield Finding(
+            what=purpose,
+            state=State.MISSING if purpose in {GUESTS, IMAGES} else State.LIMITED,
+            says=f"Not installed: {', '.join(lacking)}.",
+            mend=f"apt-get install {packages}",
+        )
+
+
+def _accelerator(store: Store, deadline: Deadline) -> Finding:
+    kernel = next(image.kernels(store), None)
+    if kernel is not None:
+        chosen = accel.probe(kernel, store.root, deadline)
+        return _accelerated(chosen.reason, limited=chosen.name == "tcg")
+    obstacle = accel.obstacle()
+    tried = f"{accel.DEVICE} answers; whether a kernel boots under KVM is tried with the first image."
+    return _accelerated(obstacle or tried, limited=obstacle is not None)
+
+
+def _accelerated(says: str, *, limited: bool) -> Finding:
+    return Finding(what="accelerator", state=State.LIMITED if limited else State.OK, says=says)
+
+
+def _archive(deadline: Deadline) -> Finding:
+    try:
+        uri = apt.archive(deadline)
+    except HarnessError as error:
+        deadline.check()
+        return Finding(what="archive", state=State.MISSING, says=str(error), mend=error.hint or "")
+    return Finding(what="archive", state=State.OK, says=f"Guest packages come from {uri}.")
+
+
+def _docker() -> Finding:
+    try:
+        container.ping()
+    except HarnessError as error:
+        return Finding(what="builds", state=State.LIMITED, says=str(error), mend=error.hint or "")
+    return Finding(what="builds", state=State.OK, says="The Docker daemon answers.")
+
+
+def _room(store: Store) -> Finding:
+    place = next(parent for parent in (store.root, *store.root.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(place).free
+    says = f"There are {free / GIB:.1f} GiB free for {_home(store.root)}."
+    if not os.access(place, os.W_OK):
+        mend = "Name another directory with --store or HARNESS_STORE."
+        return Finding(what="store", state=State.MISSING, says=f"Nobody may write to {place}.", mend=mend)
+    if free < ROOM:
+        return Finding(what="store", state=State.LIMITED, says=says, mend="`harness cache prune` makes room.")
+    return Finding(what="store", state=State.OK, says=says)
+
+
+def _home(path: Path) -> str:
+    """A path as people write it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
