@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import tempfile
-import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from harness import log, proc
 from harness.errors import DeadlineError
 from harness.store import file_digest
 from harness.wait import Deadline, poll
+from harness.writing import STORE_HINT, write_text
 
 __all__ = ["DEVICE", "QEMU", "Accelerator", "obstacle", "probe", "qemu_version", "tcg"]
 
@@ -116,11 +116,8 @@ def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVIC
         return known
     answer = _try(kernel, deadline)
     logger.info("accelerator: %s; %s", answer.name, answer.reason)
-    state.mkdir(parents=True, exist_ok=True)
     # Cells of one run probe at the same time, and those with other kernels have another answer.
-    half = memory.with_name(f"{memory.name}.{uuid.uuid4().hex}")
-    half.write_text(json.dumps({"key": key, "answer": asdict(answer)}, indent=1) + "\n", encoding="utf-8")
-    half.replace(memory)
+    write_text(memory, json.dumps({"key": key, "answer": asdict(answer)}, indent=1) + "\n", hint=STORE_HINT)
     return answer
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness import accel, apt, image, proc
 from harness.build import container
 from harness.errors import HarnessError
+from harness.plural import counted
 from harness.store import Store
 from harness.tools import GUESTS, IMAGES, TOOLS, UNPRIVILEGED
 from harness.wait import Deadline
@@ -70,7 +71,7 @@ def examine(store: Store, deadline: Deadline) -> tuple[Finding, ...]:
 
 def _computer() -> Finding:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    says = f"It has {os.cpu_count()} processors and {memory / GIB:.1f} GiB of memory."
+    says = f"It has {counted(os.cpu_count() or 1, 'processor')} and {memory / GIB:.1f} GiB of memory."
     if memory >= MEMORY:
         return Finding(what="computer", state=State.OK, says=says)
     mend = "`harness run -j 1 --memory 1G` runs one small guest at a time."

@@ -1,6 +1,6 @@
 """Every error that a user can meet, split by whose fault it is.
 
-The class decides the exit code of the command line (design: exit codes 0 to 4 and 130).
+The class decides the exit code of the command line (see `ExitCode`).
 A message is a whole sentence: what went wrong and where; the hint says what to do.
 """
 

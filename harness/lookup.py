@@ -8,7 +8,6 @@ network is gone. `forget` asks everything anew at the next run.
 import json
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from harness import log
 from harness.errors import InfrastructureError
 from harness.store import Store, key_of
+from harness.writing import STORE_HINT, write_text
 
 __all__ = ["HOURS", "forget", "remembered"]
 
@@ -54,10 +54,8 @@ def remembered(
             raise
         logger.warning("The answer from %s is used, because asking anew failed: %s", _age(old), error)
         return _answer(old)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    half.write_text(json.dumps({"asked": time.time(), "question": dict(question), "answer": answer}), encoding="utf-8")
-    half.replace(path)
+    kept = {"asked": time.time(), "question": dict(question), "answer": answer}
+    write_text(path, json.dumps(kept), hint=STORE_HINT)
     return answer
 
 

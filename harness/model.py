@@ -68,8 +68,6 @@ class Verdict(StrEnum):
 class Phase(StrEnum):
     """A part of the work for one cell, in the order in which a plan has them."""
 
-    SOURCE = "source"
-    TOOLCHAIN = "toolchain"
     BUILD = "build"
     IMAGE = "image"
     BOOT = "boot"
@@ -85,6 +83,8 @@ class State(StrEnum):
     CACHED = "cached"
     DONE = "done"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Ended by the user, which says nothing about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.image import ImageSpec
 from harness.matrix import Matrix, systemd_version, uncollected
 from harness.model import Cell, CgroupMode, Phase, State
+from harness.plural import counted
 from harness.store import Store, key_of
 from harness.wait import Deadline
 
@@ -315,7 +316,7 @@ def explain(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:
         Step(
             phase=Phase.BOOT,
             state=State.WAITING,
-            text=f"{plan.cpus} cpus, {plan.memory} MiB, {' '.join(plan.arguments)}",
+            text=f"{counted(plan.cpus, 'processor')}, {plan.memory} MiB, {' '.join(plan.arguments)}",
         ),
         Step(phase=Phase.SUITES, state=State.WAITING, text=", ".join(plan.suites)),
     ]

@@ -9,7 +9,6 @@ runs/<id>/cells/<cell>/machine/      the guest: console.log, journal.txt, machin
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import ExitCode, InfrastructureError
+from harness.errors import ExitCode, InfrastructureError, UsageError
 from harness.model import Cell, Outcome, Phase, State
+from harness.writing import write_text
 
 __all__ = [
     "CaseResult",
@@ -216,23 +216,24 @@ def axes_of(cell: Cell) -> dict[str, str | None]:
 
 
 def write(result: BaseModel, path: Path) -> None:
-    """Write a model as JSON, by a temporary sibling and a rename, so that no reader sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
-    half.write_text(json.dumps(result.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
-    half.replace(path)
+    """Write a model as JSON; raises as `write_text` does."""
+    write_text(path, json.dumps(result.model_dump(mode="json"), indent=1) + "\n")
 
 
 def read(path: Path) -> RunResult:
     """The run whose result.json this is.
 
     Raises:
-        InfrastructureError: The file is not there, or no result of this format.
+        UsageError: The file is not there.
+        InfrastructureError: It cannot be read, or is no result of this format.
     """
     try:
         return RunResult.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise InfrastructureError(f"{path}: there is no result; the run did not begin, or was removed.") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(
+            f"{path}: there is no result; the run did not begin, or was removed.",
+            hint="A run is named as below runs/, or by its directory.",
+        ) from error
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:

@@ -6,10 +6,13 @@ YAML, with the path of the value that it is about.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
 from itertools import groupby
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 __all__ = ["Path", "Position", "Problem", "TextError", "problems"]
@@ -34,6 +37,10 @@ KINDS = {
     "string_too_short": "must not be empty",
 }
 """Pydantic's kinds of errors whose own words are about Python."""
+
+
+NEAR = 0.7
+"""Likeness, from 0 to 1, from which a known key is taken for the one that was meant: `suits` for `suites`."""
 
 
 class TextError(ValueError):
@@ -70,26 +77,28 @@ class _Found:
     details: ErrorDetails
 
 
-def problems(error: ValidationError, positions: Mapping[Path, Position]) -> Iterator[Problem]:
+def problems(error: ValidationError, positions: Mapping[Path, Position], model: type[BaseModel]) -> Iterator[Problem]:
     """The problems of a file, in pydantic's order; the choices of a union are one problem.
 
     Args:
         error: What pydantic found.
         positions: Has a key for each value that is in the file.
+        model: What the file shall be; it has the keys that are known.
     """
+    problem = partial(_problem, model=model)
     # A list whose items are wrong is "too short" for pydantic; what is wrong with the items says it all.
     about = [item for item in error.errors(include_url=False) if item["type"] != "too_short" or not item["input"]]
     found = [_locate(item, positions) for item in about]
     for union, members in groupby(found, key=lambda item: item.union):
         group = list(members)
         if union is None:
-            yield from map(_problem, group)
+            yield from map(problem, group)
             continue
         # The choice that went furthest into the file is the one that was meant.
         depth = max(len(item.path) for item in group)
         deepest = [item for item in group if len(item.path) == depth]
         if depth > len(union):
-            yield from map(_problem, deepest)
+            yield from map(problem, deepest)
         else:
             yield _choice(deepest)
 
@@ -112,11 +121,11 @@ def _choice(group: list[_Found]) -> Problem:
     return Problem(path=group[0].path, offset=None, text=f"{_name(group[0].path)} {text}{_not(group[0].details)}.")
 
 
-def _problem(found: _Found) -> Problem:
+def _problem(found: _Found, model: type[BaseModel]) -> Problem:
     details = found.details
     kind, path = details["type"], found.path
     if kind == "extra_forbidden":
-        return Problem(path=path, offset=None, text=f"the key {_name(path)} is not known here.")
+        return Problem(path=path, offset=None, text=f"the key {_name(path)} is not known here{_known(path, model)}.")
     if kind == "missing":
         inside = f" in {_name(path)}" if path else ""
         return Problem(path=path, offset=None, text=f"the key `{details['loc'][-1]}` is missing{inside}.")
@@ -125,6 +134,26 @@ def _problem(found: _Found) -> Problem:
         offset = cause.offset if isinstance(cause, TextError) else None
         return Problem(path=path, offset=offset, text=f"{_name(path)}: {str(cause).rstrip('.')}.")
     return Problem(path=path, offset=None, text=f"{_name(path)} {_words(details)}{_not(details)}.")
+
+
+def _known(path: Path, model: type[BaseModel]) -> str:
+    """What could have been meant by the last step of a path that leads to an unknown key."""
+    keys = list(dict.fromkeys(key for one in _models(model, path[:-1]) for key in one.model_fields))
+    near = get_close_matches(str(path[-1]), keys, n=1, cutoff=NEAR)
+    return f"; the nearest is `{near[0]}`" if near else f"; known: {', '.join(keys)}"
+
+
+def _models(kind: Any, path: Path) -> Iterator[type[BaseModel]]:
+    """The models that the value at a path may be, where the whole is of this kind."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if not path:
+            yield kind
+        elif path[0] in kind.model_fields:
+            yield from _models(kind.model_fields[str(path[0])].annotation, path[1:])
+        return
+    here = get_origin(kind) in {Annotated, Union, UnionType}  # others are mappings and lists: a step further in
+    for part in get_args(kind) if here or path else ():
+        yield from _models(part, path if here else path[1:])
 
 
 def _words(details: ErrorDetails) -> str:

@@ -91,7 +91,7 @@ class Document:
         try:
             return model.model_validate(self.value, context=context)
         except ValidationError as error:
-            problems = yamlerror.problems(error, self.positions)
+            problems = yamlerror.problems(error, self.positions, model)
             raise ConfigError("\n".join(dict.fromkeys(self._sentence(item) for item in problems))) from error
 
     def _sentence(self, problem: yamlerror.Problem) -> str:

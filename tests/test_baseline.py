@@ -74,13 +74,16 @@ def test_a_case_that_changed_is_one_line_of_a_diff() -> None:
         ("<<<", "<<<", ""),
     ],
 )
-def test_broken_baseline_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_broken_baseline_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, said: str
+) -> None:
     """A merge that went wrong, another outcome, a newer format: a sentence that names the file."""
-    path = tmp_path / "b.json"
+    monkeypatch.chdir(tmp_path)
+    path = Path("b.json")
     text = text_of(made({"a": {OTHER: Outcome.PASSED, CASE: Outcome.FAILED}}))
     path.write_text(text.replace(old, new, 1) if said else f"<<<<<<< ours\n{text}", encoding="utf-8")
     with pytest.raises(InfrastructureError, match=rf"^b\.json.*{said}"):
-        load_baseline(path, name="b.json")
+        load_baseline(path, name="b")
 
 
 def test_name_cannot_leave_the_directory(tmp_path: Path) -> None:

@@ -73,6 +73,14 @@ def test_records_come_back(more: list[Asked | Observed | Same]) -> None:
         assert READER.validate_json(record.model_dump_json()) == record
 
 
+def test_older_journals_are_read(tmp_path: Path) -> None:
+    """Those that do not say where the command runs, nor what the user skips."""
+    written(tmp_path, [])
+    (tmp_path / JOURNAL).write_text(BEGUN.model_dump_json(exclude={"directory", "skip"}) + "\n")
+
+    assert journal.read(tmp_path).begun == BEGUN
+
+
 def test_numbers_go_on(tmp_path: Path) -> None:
     """The number of a sample that was asked for and never came is not used again."""
     written(tmp_path, [Asked(number=7, revision="a" * 40, purpose=Purpose.SEARCH)])

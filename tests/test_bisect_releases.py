@@ -1,5 +1,6 @@
 """The releases of Go as commits, and the Go of a cell replaced by one of them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,20 @@ def test_a_short_version_is_its_newest_release(tmp_path: Path, deadline: Deadlin
     repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
 
     assert repository.resolve("1.21", deadline) == repository.resolve("1.21.10", deadline)
-    with pytest.raises(UsageError, match=r"has no commit `1\.20`"):
-        repository.resolve("1.20", deadline)
+
+
+@pytest.mark.parametrize(("version", "hint"), [
+    ("1.20", "The nearest to it: 1.10, 1.21.2."), ("1.99", "The nearest to it: 1.22.0."),
+    ("1.2", "The nearest to it: 1.9.7."), ("latest", "A release is named by its number, such as 1.22.0."),
+])  # fmt: skip
+def test_an_unknown_release(tmp_path: Path, deadline: Deadline, version: str, hint: str) -> None:
+    """It is said which there are; tags and commits are nothing that the user named."""
+    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+    sentence = f"No release `{version}` of go is known; there are 5 from 1.9.7 to 1.22.0."
+
+    with pytest.raises(UsageError, match=re.escape(sentence)) as caught:
+        repository.resolve(version, deadline)
+    assert caught.value.hint == hint
 
 
 def test_a_new_release_leaves_the_names_of_the_others(tmp_path: Path, deadline: Deadline) -> None:

@@ -67,6 +67,20 @@ def test_find_fix(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     assert found.answer.culprit == repo.names[4]
 
 
+def test_told_to_skip(tmp_path: Path, own: Store, deadline: Deadline) -> None:
+    """What the user knows to be broken is never tested, leaves doubt as other skips do, and is in git's log."""
+    repo = Repo.empty(tmp_path / "repo").line("ggggsbbbb")
+    record = begun(repo, script(tmp_path), old=repo.names[0], new=repo.names[-1])
+    found, state = run(tmp_path, record.model_copy(update={"skip": (repo.names[4],)}), own, deadline)
+
+    assert found.answer.kind is AnswerKind.SUSPECTS
+    assert {suspect.revision for suspect in found.answer.suspects} == {repo.names[4], repo.names[5]}
+    assert repo.names[4] not in asked(tmp_path)
+    assert [(skipped.revision, skipped.reason) for skipped in found.skipped] == [(repo.names[4], "told")]
+    assert f"git bisect skip {repo.names[4]}\n" in (tmp_path / "run" / "bisect.log").read_text()
+    assert state.asked == len(state.told) - 1
+
+
 def test_all_between_is_skipped(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """Where nothing between the ends can be tested, the answer is the honest set, with what could not be tested."""
     repo, found, _ = bisected(tmp_path, "gssssb", own, deadline)

@@ -91,7 +91,7 @@ def test_the_diff_can_be_applied(tmp_path: Path) -> None:
     ("matrix", "problem"),
     [
         (MATRIX, "there is no key `ci`"),
-        (MATRIX + CI.replace("quick", "quikc"), "There is no profile `quikc`"),
+        (MATRIX + CI.replace("quick", "quikc"), "matrix.yaml:11:15: there is no profile `quikc`; known: quick, slow."),
         (MATRIX + CI.replace("shards: 2", "shards: 0"), "matrix.yaml:"),
         (MATRIX + CI.replace("shards: 2", "shards: 30"), "30 shards cannot share"),
     ],

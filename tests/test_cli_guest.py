@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from harness import proc
-from harness.errors import ExitCode
+from harness.cli import settings
+from harness.cli.guest import _guest
+from harness.errors import ExitCode, HarnessError
 from harness.image import Image
-from harness.wait import Deadline, poll
+from harness.wait import Cancellation, Deadline, poll
 
 ROOT = Path(__file__).parents[1]
 CELL = "debian-bookworm+systemd-252+legacy+nspawn"
@@ -44,6 +46,7 @@ def test_boot_and_console(tmp_path: Path, bookworm: Image) -> None:
     with said.open("wb") as sink, proc.start(harness(tmp_path, "boot", CELL), output=sink) as process:
         poll(lambda: True if b"console:" in said.read_bytes() else None, deadline)
         (record,) = tmp_path.rglob("machine.json")
+        guest = json.loads(record.read_text(encoding="utf-8"))
         config = record.with_name("ssh_config")
         assert f"ssh -F {config} guest" in said.read_text(encoding="utf-8")
         assert "guest\n" == proc.run(["ssh", "-F", str(config), "guest", "hostname"], deadline=deadline).out
@@ -61,9 +64,29 @@ def test_boot_and_console(tmp_path: Path, bookworm: Image) -> None:
 
         os.kill(process.pid, signal.SIGINT)
         assert ExitCode.INTERRUPTED == process.wait(deadline)
-    record_now = json.loads(record.read_text(encoding="utf-8"))
-    assert record_now["pid"] is None
-    assert not Path(record_now["sockets"]).exists()
+    assert not Path(guest["sockets"]).exists()
+    assert not Path("/proc", str(guest["pid"])).exists()
+    assert not list((tmp_path / "guests").iterdir())
+
+
+def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
+    """After Ctrl-C nothing is; the directory of a guest that could not be had is evidence."""
+    cancelled = Cancellation()
+    chosen = settings.resolve(
+        matrix=ROOT / "matrix.yaml", store=tmp_path / "file", runs=tmp_path, debug=False, cancelled=cancelled
+    )
+    (tmp_path / "file").write_text("in the way of the store")
+
+    def attempt() -> None:
+        deadline = chosen.deadline(60, "guest")
+        with pytest.raises(HarnessError), _guest(chosen, CELL, deadline, fresh=False, source=(None, None)):
+            pytest.fail("There is a guest.")
+
+    attempt()
+    (left,) = (tmp_path / "guests").iterdir()
+    cancelled.set()
+    attempt()
+    assert [left] == list((tmp_path / "guests").iterdir())
 
 
 def test_console_of_no_guest(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ profiles: {unified: {select: cgroup==unified}}
 expectations:
   - {cells: runtime==runc, cases: "pod/*", reason: No., issue: "https://example.org/1", expires: 2020-01-01}
 """
-    (project / "matrix.yaml").write_text(f"{trees.AXES}{more}")
+    trees.write(project, {"matrix.yaml": f"{trees.AXES}{more}", "suites/pod/test_life.py": "def test_end(): ..."})
     assert harness("matrix", "validate", cwd=project).out.splitlines() == [
         "matrix.yaml: 9 cells, 3 excluded.",
         "  profile unified: 6 cells",
@@ -144,6 +144,17 @@ expectations:
     ]
     report = json.loads(harness("matrix", "validate", "--format", "json", cwd=project).out)
     assert (report["cells"], report["profiles"], len(report["expired"])) == (9, {"unified": 6}, 1)
+
+
+def test_validate_names_expectations_about_no_case(project: Path) -> None:
+    """An expectation that no case of the suites could meet is refused with its place; `list` does not look for it."""
+    text = 'cells: runtime==runc, cases: "pod/test_old.py::test_end", reason: No.'
+    more = f'expectations:\n  - {{{text}, issue: "https://example.org/1", expires: 2099-01-01}}\n'
+    trees.write(project, {"matrix.yaml": f"{trees.AXES}{more}", "suites/pod/test_life.py": "def test_end(): ..."})
+    done = harness("matrix", "validate", cwd=project)
+    assert done.code == 2
+    assert "error: matrix.yaml:9:28: the suites have no case `pod/test_old.py::test_end`" in done.err
+    assert harness("matrix", "list", cwd=project).code == 0
 
 
 def test_a_profile_without_cells_is_found(project: Path) -> None:
@@ -251,6 +262,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:
     script = f"{HARNESS[0]} matrix list --format json | head -1; echo ${{PIPESTATUS[0]}}"
     done = harness("-c", script, cwd=project, program=("bash",))
     assert (done.out, done.err) == ("[\n0\n", "")
+    closed = harness("-c", f"{HARNESS[0]} matrix list >&-", cwd=project, program=("bash",))
+    assert (closed.code, closed.err) == (0, "")
     full = harness("-c", f"{HARNESS[0]} matrix list > /dev/full", cwd=project, program=("bash",))
     assert full.code == 3
     assert "error: The computer refused: No space left on device." in full.err

@@ -1,15 +1,17 @@
 """The verbs compare and gate, end to end on a project of fakes."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import trees
 from sides import CASE, run_result, write_run
 
-from harness import cli
+from harness import cli, proc
 from harness.model import Outcome
 from harness.results import CellResult, RunResult
+from harness.wait import Deadline
 
 LEGACY, UNIFIED = "debian-bookworm+systemd-252+legacy+nspawn", "debian-bookworm+systemd-252+unified+nspawn"
 POLICY = """\
@@ -52,7 +54,7 @@ def test_compare_says_what_regressed_and_which_axis_it_follows(
     assert cli.main(["compare", "release", "last", "--markdown", "out/pr.md"]) == 1
     out = capsys.readouterr().out
     assert out.startswith("release -> last: 1 regressed, 1 same; 2 cells on both sides")
-    assert "the only one has cgroup==legacy, and none of 1 others" in out
+    assert "the only one has cgroup==legacy, and none of 1 other" in out
     assert f"{LEGACY} (was passed): failed it is" in out
     assert (project / "out" / "pr.md").read_text(encoding="utf-8").startswith("## `release` → `last`")
     assert cli.main(["compare", "release", "last", "--format", "json"]) == 1
@@ -72,7 +74,7 @@ def test_compare_says_what_regressed_and_which_axis_it_follows(
         (["release", "last", "--across", "cgroup"], 2),
         (["release", "20261124-1,20261124-2"], 2),
         (["release", "nothing"], 2),
-        (["release", "runs"], 3),
+        (["release", "runs"], 2),
         (["release", "last", "--select", "cgroup==unified and systemd<2"], 4),
     ],
 )
@@ -124,10 +126,23 @@ def test_gate_without_what_it_needs_does_not_ship(project: Path, capsys: pytest.
     base = project / "ci" / "baselines" / "release.json"
     base.write_text("{", encoding="utf-8")
     assert cli.main(["gate", "20261124-1"]) == 1
-    assert "The baseline cannot be read: release:1:2: this baseline is no JSON" in capsys.readouterr().out
+    assert (
+        "The baseline cannot be read: ci/baselines/release.json:1:2: this baseline is no JSON"
+        in capsys.readouterr().out
+    )
+    assert cli.main(["gate", "20261124-1", "--baseline", "release"]) == 3
+    assert "error: ci/baselines/release.json:1:2: this baseline is no JSON" in capsys.readouterr().err
     base.unlink()
     assert cli.main(["gate", "20261124-1"]) == 1
     assert "There is no baseline release (ci/baselines/release.json)" in capsys.readouterr().out
     assert cli.main(["gate", "20261124-9"]) == 2
     (project / "ci" / "release-policy.yaml").unlink()
     assert cli.main(["gate", "20261124-1"]) == 2
+
+
+def test_a_refusal_outlives_its_reader(project: Path) -> None:
+    """Whoever reads the first line of the decision, or nothing, gets the gate's own exit code."""
+    script = f"set -o pipefail; {sys.executable} -m harness gate last --format json | true"
+    done = proc.run(["bash", "-c", script], deadline=Deadline.after(60, "gate"), cwd=project, expect=None)
+
+    assert (done.code, done.out) == (1, "")

@@ -158,11 +158,11 @@ def test_names_are_found(places: Places, tmp_path: Path, monkeypatch: pytest.Mon
     assert same("runs/20261124-9/result.json")
     assert same("last")
     (places.runs / "20261124-10" / "result.json").unlink()
-    with pytest.raises(InfrastructureError, match=r"last/result\.json: there is no result"):
+    with pytest.raises(UsageError, match=r"last/result\.json: there is no result"):
         open_side("last", places)
     with pytest.raises(UsageError, match="no run and no baseline `nothing`"):
         open_side("nothing", places)
-    with pytest.raises(InfrastructureError, match="no/where: there is no such file"):
+    with pytest.raises(UsageError, match="no/where: there is no such file"):
         open_side("no/where", places)
     with pytest.raises(UsageError, match="named twice"):
         open_all(["20261124-9", "runs/20261124-9"], places)

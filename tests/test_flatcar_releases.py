@@ -304,7 +304,7 @@ def test_the_command_line_fetches(host: Host, tmp_path: Path) -> None:
         assert (0, "") == (done.code, done.err)
         assert "Flatcar stable 3815.2.5 (amd64) with systemd 252.11: downloaded in" in done.out
         assert f"Signed by {key.fingerprint}." in done.out
-        assert 0 == run(tmp_path, "fetch", "stable", "--systemd", "==252", *trusted).code
+        assert 0 == run(tmp_path, "fetch", "flatcar/stable", "--systemd", "==252", *trusted).code
         told = json.loads(run(tmp_path, "fetch", "3815.2.5", *trusted, "--format", "json").out)
         assert told["cached"]
         assert bytes(100_000) == Path(told["disk"]).read_bytes()

@@ -109,6 +109,8 @@ def test_required_cell_or_suite_without_result_is_named() -> None:
     details = {line for check in decision.refused for line in check.details}
 
     assert {"another: there is no result.", f"{CELL.id}: no case of the suite pod ran."} == details
+    whole = "Of what is required (all cells: 2 cells with cgroup, pod), 2 parts were not tested."
+    assert reasons(decision)["required: all cells"] == whole
     assert reasons(decision)["required: go==9"] == "The policy requires go==9, which has no cell."
 
 

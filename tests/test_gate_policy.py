@@ -7,7 +7,7 @@ import trees
 
 from harness import catalog, gate, matrix
 from harness.catalog import Catalog
-from harness.errors import ConfigError, UsageError
+from harness.errors import ConfigError
 from harness.matrix import expand
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def load(known: Catalog, text: str) -> gate.Policy:
     """The policy that a text is."""
     path = known.root / "policy.yaml"
     path.write_text(text, encoding="utf-8")
-    return gate.load(path, known, name="policy.yaml")
+    return gate.load(path, trees.load(known, MATRIX), known, name="policy.yaml")
 
 
 def test_requirements_are_cells_and_suites_by_name(known: Catalog) -> None:
@@ -63,11 +63,10 @@ def test_profile_that_was_run_is_required_once(known: Catalog) -> None:
 
 
 def test_unknown_profile_is_refused(known: Catalog) -> None:
-    """A requirement of a profile that there is not names those that there are."""
-    wanted = trees.load(known, MATRIX)
-    rules = load(known, POLICY.replace("profile: quick", "profile: slow"))
-    with pytest.raises(UsageError, match="no profile `slow`; known are quick"):
-        gate.requirements(rules, wanted, expand(wanted, known), known)
+    """A requirement of a profile that there is not has its place, and names those that there are."""
+    with pytest.raises(ConfigError, match=r"^policy\.yaml:4:6: there is no profile `slow`; known: quick\.$") as caught:
+        load(known, POLICY.replace("profile: quick", "profile: slow"))
+    assert "--policy" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,11 @@ def test_unknown_profile_is_refused(known: Catalog) -> None:
             "policy.yaml:5:13: `required.1.cells`: there is no field `cgroop`",
         ),
         ("go==1.21", "go=1.21", "policy.yaml:5:34: `required.1.cells`: "),
-        ("flaky: any", "flakes: 1", "policy.yaml:7:27: the key `allowed.flakes` is not known here"),
+        (
+            "flaky: any",
+            "flakes: 1",
+            "policy.yaml:7:27: the key `allowed.flakes` is not known here; the nearest is `flaky`.",
+        ),
         ("version: 1", "version: 2", "policy.yaml:1:1: `version` must be 1"),
         ("baseline: {name: release, max_age_days: 30}", "", "regressions cannot be allowed without a baseline"),
     ],
@@ -102,7 +105,7 @@ def test_shipped_policies_allow_no_regression(name: str) -> None:
     """They fit the matrix of the project: each requires cells that it has; none allows regressions."""
     known = catalog.load(ROOT)
     wanted = matrix.load(ROOT / "matrix.yaml", known)
-    rules = gate.load(ROOT / "ci" / name, known, name=name)
+    rules = gate.load(ROOT / "ci" / name, wanted, known, name=name)
 
     assert all(item.cells and item.suites for item in gate.requirements(rules, wanted, expand(wanted, known), known))
     assert (rules.allowed.regressions, rules.allowed.new_failures, rules.allowed.broken, rules.allowed.gone) == (0,) * 4

@@ -59,7 +59,7 @@ def test_a_wrong_axis_is_named_with_its_place(known: Catalog, old: str, new: str
 @pytest.mark.parametrize(
     ("added", "message"),
     [
-        ("profile: {}", "8:1: the key `profile` is not known here."),
+        ("profile: {}", "8:1: the key `profile` is not known here; the nearest is `profiles`."),
         ("exclude: [{when: go==1.21}]", "8:11: the key `reason` is missing in `exclude.0`."),
         ("exclude: [{when: go==1.21, reason: ' '}]", "8:28: `exclude.0.reason`: a reason is a sentence; it must not be empty."),
         ("exclude: [{when: go=1.21, reason: No.}]", "8:20: `exclude.0.when`: `=` is not a part of an expression; write `==`."),
@@ -69,6 +69,8 @@ def test_a_wrong_axis_is_named_with_its_place(known: Catalog, old: str, new: str
         ("profiles: {ci: {select: [a]}}", "8:17: `profiles.ci.select` must be text, not a list."),
         ("profiles: {ci: {suites: some}}", "8:17: `profiles.ci.suites` must be 'all' or a list, `[a, b]`, not `some`."),
         ("profiles: {ci: {suites: [cgroup, pods]}}", "8:34: `profiles.ci.suites.1`: there is no suite `pods`; known: cgroup, pod."),
+        ("profiles: {quick: {}}\nci: {change: {profile: cy, shards: 1}}", "9:15: there is no profile `cy`; known: quick."),
+        ("profiles: {q: {}}\nci: {change: {profile: q, shards: 1}, release: {profile: r, shards: 1}}", "9:49: there is no profile `r`; known: q."),
         ("suites: {pods: {reruns: 1}}", "8:10: `suites.pods`: there is no suite `pods`; known: cgroup, pod."),
         ("suites: {pod: {reruns: -1}}", "8:16: `suites.pod.reruns` must be greater than or equal to 0, not `-1`."),
         ("defaults: {memory: lots}", "8:12: `defaults.memory` must be a whole number, not `lots`."),
@@ -117,6 +119,44 @@ def test_a_wrong_expectation_is_named_with_its_place(known: Catalog, old: str, n
     """An expectation needs an expression, cases, a reason, a link and a date; each is checked in its place."""
     assert old in EXPECTATION
     assert f"matrix.yaml:{message}" == error_of(known, f"{trees.AXES}{EXPECTATION.replace(old, new)}")
+
+
+LIFE = """\
+class TestPod:
+    def test_start(self): ...
+def test_end(how): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("cases", "found"),
+    [
+        ("pod/*", True),
+        ("*", True),
+        ("pod/test_life.py::test_end", True),
+        ("pod/test_life.py::test_end[killed]", True),
+        ("pod/test_life.py::*killed]", True),
+        ("pod/test_life.py::TestPod::test_start", True),
+        ("*::test_end", True),
+        ("cgroup/*", False),
+        ("pod/test_old.py::*", False),
+        ("pod/test_life.py::test_ends", False),
+        ("pod/*::test_gone", False),
+        ("cgroup/nosuch.py::test_x", False),
+    ],
+)
+def test_an_expectation_about_no_case_is_refused_where_cases_are_looked_for(
+    known: Catalog, cases: str, *, found: bool
+) -> None:
+    """Only what nothing in the suites' files can be, with whatever parameters, is refused, with its place."""
+    trees.write(known.root, {"suites/pod/test_life.py": LIFE})
+    path = known.root / "matrix.yaml"
+    path.write_text(trees.AXES + EXPECTATION.replace("cgroup/test_limits.py::test_memory", f"'{cases}'"))
+    if found:
+        matrix.load(path, known, name="matrix.yaml", thorough=True)
+        return
+    with pytest.raises(ConfigError, match=r"^matrix\.yaml:10:5: the suites have no case `"):
+        matrix.load(path, known, name="matrix.yaml", thorough=True)
 
 
 def test_all_problems_are_reported_at_once(known: Catalog) -> None:

@@ -60,9 +60,9 @@ def test_other_formats(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("none",), ExitCode.INFRASTRUCTURE, "there is no result"),
+        (("none",), ExitCode.USAGE, "There is no run none"),
         (("20261123-1", "--format", "pdf"), ExitCode.USAGE, "pdf"),
-        (("20261123-1", "-o", "/proc/none/report.html"), ExitCode.INFRASTRUCTURE, "cannot be written"),
+        (("20261123-1", "-o", "/proc/none/report.html"), ExitCode.USAGE, "cannot be written"),
     ],
 )
 def test_what_cannot_be_is_said(runs: Path, words: tuple[str, ...], code: ExitCode, says: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ExitCode, InfrastructureError
+from harness.errors import ExitCode, InfrastructureError, UsageError
 from harness.model import Cell, CgroupMode, Outcome
 from harness.results import CaseResult, CellResult, RunResult, axes_of, read, worst, write
 
@@ -68,7 +68,7 @@ def test_file_that_is_no_result_is_named(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(InfrastructureError, match=str(path)):
         read(path)
-    with pytest.raises(InfrastructureError, match="there is no result"):
+    with pytest.raises(UsageError, match="there is no result"):
         read(tmp_path / "nothing.json")
 
 

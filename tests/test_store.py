@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stores import content, fill, process, put
 
 from harness import proc
-from harness.errors import CancelledError, DeadlineError, ExitCode, InfrastructureError
+from harness.errors import CancelledError, DeadlineError, ExitCode, InfrastructureError, UsageError
 from harness.store import Store, key_of, locked
 from harness.wait import Cancellation, Deadline, poll
 
@@ -199,8 +199,9 @@ def test_a_full_disk_is_said_and_leaves_nothing(tiny_disk: Path, make: Callable[
 def test_a_store_that_cannot_be_is_said(tmp_path: Path) -> None:
     """Where a file is in the way of the store, the error names it and says what to do."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(InfrastructureError, match=r"The lock .* cannot be taken: (Not a directory|File exists)\."):
+    with pytest.raises(UsageError, match=r"file/.* cannot be made: (Not a directory|File exists)\.") as caught:
         put(tmp_path / "file", "a")
+    assert "--store or HARNESS_STORE" in str(caught.value.hint)
 
 
 def test_a_hit_costs_little(tmp_path: Path) -> None:

@@ -29,7 +29,11 @@ profiles:
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with two suites, whose default is both."""
-    known = trees.project(tmp_path_factory.mktemp("project"))
+    root = tmp_path_factory.mktemp("project")
+    known = trees.project(root)
+    for suite in ("cgroup", "pod"):
+        files = {"a.py": "def b():\n    ...\n", "c.py": "class K:\n    async def d(self):\n        ...\n", "e": ""}
+        trees.write(root / "suites" / suite, files)
     wanted = trees.load(known, TEXT)
     return Project(catalog=known, matrix=wanted, expansion=matrix.expand(wanted, known))
 
@@ -76,7 +80,7 @@ wishes = st.builds(
 
 
 @hypothesis.settings(deadline=None)  # reading a command line takes long where other work goes on
-@given(wish=wishes, cases=st.lists(st.sampled_from(["a.py::b", "c.py::d[x y]", "e"]), unique=True).map(tuple))
+@given(wish=wishes, cases=st.lists(st.sampled_from(["a.py::b", "c.py::K::d[x::y z]", "e"]), unique=True).map(tuple))
 def test_the_line_of_a_cell_asks_for_the_same_again(
     here: Project, chosen: Settings, wish: Wanted, cases: tuple[str, ...]
 ) -> None:
@@ -121,6 +125,9 @@ def test_the_line_names_only_what_is_not_usual(here: Project, chosen: Settings) 
         (Wanted(suites="cgroup,pods"), "no suite `pods`"),
         (Wanted(suites="cgroup", cases=("pod/test_a.py::test_b",)), "in no suite that runs; these do: cgroup"),
         (Wanted(profile="nothing", cases=("pod/test_a.py::test_b",)), "these do: none"),
+        (Wanted(cases=("cgroup/none.py::b",)), "The suites have no `cgroup/none.py`"),
+        (Wanted(cases=("cgroup/a.py::b", "cgroup/a.py::bb")), "There is no case `bb` in suites/cgroup/a.py"),
+        (Wanted(cases=("cgroup/::b",)), "There is no case `b` in suites/cgroup"),
         (Wanted(cell="x", select=("go==1.27",)), "exclude each other"),
         (Wanted(shard="3/2"), "is no shard"),
     ],

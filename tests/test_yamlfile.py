@@ -37,7 +37,11 @@ def error_of(text: str) -> str:
         ("- a", "f:1:1: the file must be a mapping, `key: value`, not a list."),
         ("count: 1", "f:1:1: the key `name` is missing."),
         ("name: a\nparts:\n  q: {count: 1}", "f:3:3: the key `name` is missing in `parts.q`."),
-        ("name: a\nparts:\n  q: {name: b, colour: 1}", "f:3:16: the key `parts.q.colour` is not known here."),
+        (
+            "name: a\nparts:\n  q: {name: b, colour: 1}",
+            "f:3:16: the key `parts.q.colour` is not known here; known: name, count, suites, mode, parts.",
+        ),
+        ("name: a\nsuits: all", "f:2:1: the key `suits` is not known here; the nearest is `suites`."),
         ("name: true", "f:1:1: `name` must be text, not true; quotes make it text."),
         ("name:", "f:1:1: `name` must be text, not empty."),
         ("name: [a]", "f:1:1: `name` must be text, not a list."),
@@ -83,7 +87,7 @@ def test_all_problems_are_reported_at_once() -> None:
         "f:1:1: the key `name` is missing.",
         "f:1:1: `count` must be a whole number, not `x`.",
         "f:2:1: `mode` must be 'a' or 'b', not `c`.",
-        "f:3:1: the key `size` is not known here.",
+        "f:3:1: the key `size` is not known here; known: name, count, suites, mode, parts.",
     ]
 
 

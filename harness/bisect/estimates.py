@@ -49,7 +49,7 @@ class Estimates:
         build = seconds.pop("build", 0.0)
         place = self._places.get(revision)
         fresh = isinstance(record, Observed) and record.fresh
-        if not fresh:
+        if not fresh and "build" in record.seconds:
             self._usual.append(build)
         if build > 1.0 and place is not None:
             self._predicted.append(1.0 if fresh else float(self._shares()[place]))

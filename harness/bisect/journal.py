@@ -40,6 +40,9 @@ class State:
     reverted: Reverted | None = None
     ended: Ended | None = None
 
+    def __post_init__(self) -> None:
+        self.told += self.begun.told
+
     @property
     def observed(self) -> Iterator[Observed]:
         """The samples, in order."""

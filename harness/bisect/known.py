@@ -7,6 +7,7 @@ from harness.bisect.engine import History, Search
 from harness.bisect.priors import weights
 from harness.bisect.records import Begun
 from harness.bisect.repository import Range, Repository
+from harness.errors import UsageError
 from harness.wait import Deadline
 
 __all__ = ["Known", "know"]
@@ -31,6 +32,16 @@ class Known:
     def search(self, begun: Begun) -> Search:
         """A new search."""
         return Search(self.searched, begun.settings, prior=self.prior)
+
+    def check(self, begun: Begun) -> None:
+        """Raise UsageError for settings that make no sense, and for --skip of what is no candidate, or of an end."""
+        self.search(begun)
+        for revision in begun.skip:
+            if revision in (begun.old, begun.new):
+                raise UsageError(
+                    f"The end {revision} is to be skipped; without a verdict there, there is nothing to search."
+                )
+            self.searched.index(revision)
 
 
 def know(begun: Begun, repository: Repository, deadline: Deadline) -> Known:

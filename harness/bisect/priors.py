@@ -15,7 +15,7 @@ from harness.bisect.repository import Commit, Range
 from harness.catalog import KnowledgeFile
 from harness.yamlfile import FileModel
 
-__all__ = ["Priors", "priors", "weights"]
+__all__ = ["Priors", "below", "priors", "weights"]
 
 Weight = Annotated[float, Field(gt=0, le=1)]
 
@@ -59,7 +59,7 @@ class Priors(KnowledgeFile):
         if len(commit.parents) > 1:
             return max(self.floor, self.merge)
         heaviest = max((self._of(path) for path in commit.files), default=self.floor)
-        named = not paths or any(_below(file, path) for file in commit.files for path in paths)
+        named = not paths or any(below(file, path) for file in commit.files for path in paths)
         # What the user named counts fully, whatever the rules say.
         return max(self.floor, (1.0 if paths else heaviest) if named else heaviest * self.elsewhere)
 
@@ -96,6 +96,7 @@ def weights(known: Range, searched: History, paths: Sequence[str]) -> Mapping[st
     return {name: max(table.floor, means[name]) for name in searched.commits}
 
 
-def _below(file: str, path: str) -> bool:
+def below(file: str, path: str) -> bool:
+    """Whether a file is meant by a path that the user named: itself, a directory above it, or a pattern."""
     trimmed = path.removeprefix("./").rstrip("/")
     return trimmed in ("", ".") or file == trimmed or file.startswith(f"{trimmed}/") or fnmatchcase(file, trimmed)

@@ -58,11 +58,13 @@ class Begun(Record):
         builder: Where is built.
         tests: Node ids of the cases that decide, or none.
         run: Words of the command that decides, or none.
+        directory: Where the command runs: where the bisection was begun; empty in journals that do not say it.
         canary: Node id of the case that passes at every revision, or None.
         matching: Regular expression that a failure has to match, or None.
         boot_failure: What a guest that does not boot is.
         paths: Paths that the user named.
         first_parent: Whether only first parents are candidates.
+        skip: Full names of commits that the user knows to be broken.
         goal: What is looked for.
         noise: What is assumed about the test.
         confidence: Probability at which to stop, in 0..1.
@@ -86,11 +88,13 @@ class Begun(Record):
     builder: str
     tests: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
+    directory: str = ""
     canary: str | None = None
     matching: str | None = None
     boot_failure: Verdict = Verdict.SKIP
     paths: tuple[str, ...] = ()
     first_parent: bool = False
+    skip: tuple[str, ...] = ()
     goal: Goal = Goal.BREAK
     noise: Noise = Noise.LOW
     confidence: float = CONFIDENCE
@@ -126,12 +130,28 @@ class Begun(Record):
         words = ["--good", self.new_name if fix else self.old_name, "--bad", self.old_name if fix else self.new_name]
         words += ["--find-fix"] if fix else []
         words += ["--first-parent"] if self.first_parent else []
+        words += [word for name in self.skip for word in ("--skip", name)]
         terms = zip(("--term-old", "--term-new"), (self.term_old, self.term_new), TERMS[self.goal], strict=True)
         words += [word for option, term, usual in terms if term != usual for word in (option, term)]
         words += ["--noise", self.noise] if self.noise is not Noise.LOW else []
         words += ["--confidence", f"{self.confidence:g}"] if self.confidence != CONFIDENCE else []
         words += ["--most-tests", str(self.most_tests)] if self.most_tests else []
         return [*words, *(("--", *self.paths) if self.paths else ())]
+
+    @property
+    def told(self) -> "tuple[Observed, ...]":
+        """What the user knows without a sample."""
+        return tuple(
+            Observed(
+                number=0,
+                revision=name,
+                purpose=Purpose.SEARCH,
+                verdict=Verdict.SKIP,
+                reason="told",
+                message="It is skipped as --skip says.",
+            )
+            for name in self.skip
+        )
 
     @property
     def settings(self) -> Settings:
@@ -160,7 +180,7 @@ class Observed(Record):
     """A sample was taken.
 
     Attributes:
-        number: Of its `Asked`.
+        number: Of its `Asked`; 0 where none was taken, as the user knows what it would show.
         revision: Full name.
         purpose: Why it was asked for.
         verdict: What the test said.

@@ -1,15 +1,19 @@
 """The releases of a toolchain as a git repository, one commit each: so versions are bisected as commits are."""
 
+import re
 import uuid
+from bisect import bisect
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from harness import proc
 from harness.bisect.repository import Repository, open_repository
+from harness.errors import UsageError
 from harness.source.git import environment
 from harness.store import Store, locked
 from harness.wait import Deadline
 
-__all__ = ["FILE", "repository"]
+__all__ = ["FILE", "Releases", "repository"]
 
 FILE = "version"
 """The one file of each commit; it has the release's version in it."""
@@ -18,7 +22,35 @@ WHO = "harness <harness@localhost> 946684800 +0000"
 """Author and time of every commit, so that the same releases have the same names everywhere."""
 
 
-def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadline) -> Repository:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Releases(Repository):
+    """The repository of a toolchain's releases.
+
+    Attributes:
+        name: Of the toolchain.
+        versions: Exact versions, the oldest first.
+    """
+
+    name: str
+    versions: tuple[str, ...]
+
+    def resolve(self, revision: str, deadline: Deadline) -> str:
+        """As that of all repositories; the UsageError speaks of releases."""
+        try:
+            return Repository.resolve(self, revision, deadline)
+        except UsageError as error:
+            hint = f"A release is named by its number, such as {self.versions[-1]}."
+            if re.fullmatch(r"\d+(\.\d+)*", revision):
+                after = bisect(self.versions, _numbers(revision), key=_numbers)
+                hint = f"The nearest to it: {', '.join(self.versions[max(0, after - 1) : after + 1])}."
+            raise UsageError(
+                f"No release `{revision}` of {self.name} is known; there are {len(self.versions)} from "
+                f"{self.versions[0]} to {self.versions[-1]}.",
+                hint=hint,
+            ) from error
+
+
+def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadline) -> Releases:
     """The repository of these releases, the oldest first; "1.21.3" and "1.21" are tags in it, the latter of the newest.
 
     Args:
@@ -30,7 +62,7 @@ def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadl
     Raises:
         InfrastructureError: git failed.
     """
-    ordered = sorted(versions, key=lambda version: [int(part) for part in version.split(".")])
+    ordered = tuple(sorted(versions, key=_numbers))
     place = store.shared("releases", name, deadline) / "releases.git"
     with locked(place.with_suffix(".lock"), deadline):
         if not place.exists():
@@ -40,7 +72,14 @@ def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadl
         stream = "".join(_stream(name, ordered)).encode()
         argv = ["git", "-C", str(place), "fast-import", "--quiet", "--force", "--done"]
         proc.run(argv, deadline=deadline, env=environment(), stdin=stream)
-    return open_repository(str(place), store, deadline)
+    opened = open_repository(str(place), store, deadline)
+    return Releases(
+        address=opened.address, mirror=opened.mirror, store=store, local=opened.local, name=name, versions=ordered
+    )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
 
 
 def _stream(name: str, versions: Sequence[str]) -> Iterator[str]:

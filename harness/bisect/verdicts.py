@@ -1,13 +1,12 @@
 """Verdicts that outlive their bisection, by the hash of all that they depend on: what was built, image, test."""
 
-import os
-import threading
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.model import Verdict
 from harness.store import Store
+from harness.writing import STORE_HINT, write_text
 
 __all__ = ["Known", "Verdicts"]
 
@@ -57,10 +56,7 @@ class Verdicts:
         more = Known(
             good=known.good + (verdict is Verdict.GOOD), bad=known.bad + (verdict is Verdict.BAD), message=message
         )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        half = self._path(key).with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
-        half.write_text(more.model_dump_json() + "\n", encoding="utf-8")
-        half.replace(self._path(key))
+        write_text(self._path(key), more.model_dump_json() + "\n", hint=STORE_HINT)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

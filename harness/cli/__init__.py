@@ -35,6 +35,7 @@ from harness.cli import (
 )
 from harness.cli.interrupt import interruptible
 from harness.cli.settings import DebugOption, Level, LogOption, MatrixOption, RunsOption, StoreOption
+from harness.cli.streams import outlive_readers
 from harness.errors import CancelledError, ExitCode, HarnessError
 from harness.wait import Cancellation
 
@@ -80,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words after the program's name; those of this process if None.
     """
+    if arguments is None:
+        outlive_readers()
     words = list(sys.argv[1:] if arguments is None else arguments)
     own = words[: words.index("--")] if "--" in words else words
     with interruptible() as cancelled:
@@ -109,13 +112,6 @@ def _run(words: list[str], cancelled: Cancellation, *, debug: bool) -> int:
             traceback.print_exc()
         _tell(str(error), hint=error.hint)
         return error.exit_code
-    except (BrokenPipeError, SystemExit) as error:
-        # typer turns the first into the second.
-        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
-            raise
-        # Whoever read our output has seen enough. What is still buffered must not fail at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence instead of a traceback
         return _unexpected(error, debug=debug)
     return code if isinstance(code, int) else ExitCode.OK

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from typing import Annotated
 
 import typer
@@ -11,9 +10,11 @@ from harness import plan
 from harness.bisect.axes import Change, Found, changed, differences, smallest
 from harness.bisect.question import AbortError, Question
 from harness.cli import output, settings
-from harness.cli.bisect import RunOption, TestOption, new_directory, place_of
-from harness.cli.bisect_setup import Place, check, question
+from harness.cli.bisect import new_directory, place_of
+from harness.cli.bisect_options import RunOption, TestOption, words
+from harness.cli.bisect_setup import Place, question
 from harness.cli.output import Format, FormatOption
+from harness.cli.wanted import check_case
 from harness.errors import CancelledError, ExitCode, HarnessError, UsageError
 from harness.matrix import find
 from harness.model import Cell, Verdict
@@ -41,9 +42,9 @@ def bisect_axes(
     if bool(test) == bool(run):
         raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
     cells = [find(place.here.expansion, name) for name in (good, bad)]
-    tests, command = tuple(test or ()), tuple(shlex.split(run or ""))
+    tests, command = tuple(test or ()), words(run)
     for case in tests:
-        check(place.here, case)
+        check_case(place.here, case)
     changes = differences(*cells)
     if not changes:
         raise UsageError("The two cells are the same.")

@@ -5,12 +5,11 @@ import shlex
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from harness import log, machine
+from harness import log, machine, schedule
 from harness.bisect import journal
 from harness.bisect.drive import Driver, Files
 from harness.bisect.engine import Goal, Noise
@@ -18,13 +17,41 @@ from harness.bisect.journal import Journal
 from harness.bisect.known import Known, know
 from harness.bisect.oracle import Sample
 from harness.bisect.outcome import Bisection
-from harness.bisect.records import CONFIDENCE, TERMS, VERBS, Begun
+from harness.bisect.records import CONFIDENCE, VERBS, Begun
 from harness.bisect.repository import Repository, reopen
 from harness.bisect.session import SAMPLES
 from harness.bisect.verdicts import Verdicts
 from harness.cli import output, project, settings
+from harness.cli.bisect_options import (
+    JOBS,
+    AtOption,
+    BadOption,
+    BootOption,
+    BuilderOption,
+    CanaryOption,
+    CellOption,
+    ConfidenceOption,
+    FirstParentOption,
+    FixOption,
+    GoodOption,
+    JobsOption,
+    MatchingOption,
+    MostOption,
+    NoiseOption,
+    PathsArgument,
+    RepoOption,
+    ResumeOption,
+    RunOption,
+    SkipOption,
+    TermNewOption,
+    TermOldOption,
+    TestOption,
+    refuse_search,
+    terms,
+    words,
+)
 from harness.cli.bisect_progress import watching
-from harness.cli.bisect_setup import Place, cell_of, oracle_of, repository_of
+from harness.cli.bisect_setup import Place, cell_of, note_paths, oracle_of, repository_of
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import Settings
 from harness.errors import ExitCode, HarnessError, UsageError
@@ -33,7 +60,7 @@ from harness.report import bisection
 from harness.report.bisection import View
 from harness.store import Store
 
-__all__ = ["RunOption", "TestOption", "new_directory", "place_of", "register"]
+__all__ = ["new_directory", "place_of", "register"]
 
 SECONDS = 7 * 24 * 3600.0
 """A bisection that takes longer than a week is stuck."""
@@ -47,79 +74,6 @@ PREFIX = "bisect-"
 
 CODES = {Verdict.GOOD: ExitCode.OK, Verdict.BAD: ExitCode.FAILED, Verdict.SKIP: ExitCode.INFRASTRUCTURE}
 """What `--at` ends with."""
-
-GoodOption = Annotated[str | None, typer.Option("--good", metavar="REV", help="A revision where the test passes.")]
-BadOption = Annotated[str | None, typer.Option("--bad", metavar="REV", help="A revision where the test fails.")]
-AtOption = Annotated[
-    str | None, typer.Option("--at", metavar="REV", help="Do not search: say whether this one revision is good or bad.")
-]
-RepoOption = Annotated[
-    str | None,
-    typer.Option("--repo", metavar="PATH|URL", help="The repository; it is only read. The upstream without it."),
-]
-CellOption = Annotated[
-    str | None, typer.Option("--cell", metavar="ID|EXPRESSION", help="In which guest; the first cell that fits.")
-]
-TestOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--test", metavar="NODEID", help="A case that decides: cgroup/test_places.py::test_x; may be repeated."
-    ),
-]
-RunOption = Annotated[
-    str | None,
-    typer.Option(
-        "--run",
-        metavar="COMMAND",
-        help="A command on this computer that decides: 0 good, 125 skip, others to 127 bad, above abort. It finds the guest "
-        "by HARNESS_SSH_CONFIG and HARNESS_GUEST, and the commit in HARNESS_REVISION.",
-    ),
-]
-FixOption = Annotated[
-    bool, typer.Option("--find-fix", help="Look for the commit that fixed it: --bad is then older than --good.")
-]
-CanaryOption = Annotated[
-    str | None,
-    typer.Option("--canary", metavar="NODEID", help="A case that passes at every revision, or the sample is void."),
-]
-MatchingOption = Annotated[
-    str | None, typer.Option("--matching", metavar="REGEX", help="Other failures than those with this text are a skip.")
-]
-BootOption = Annotated[
-    Literal["bad", "skip"],
-    typer.Option("--boot-failure", metavar="bad|skip", help="What a revision is whose guest does not boot."),
-]
-NoiseOption = Annotated[
-    Noise, typer.Option("--noise", metavar="none|low|learn", help="How far a single result of the test is believed.")
-]
-ConfidenceOption = Annotated[float, typer.Option("--confidence", help="Probability at which the search stops.")]
-MostOption = Annotated[int | None, typer.Option("--most-tests", min=1, help="Give up after so many samples.")]
-JOBS = min(2, os.cpu_count() or 1)
-"""A guest has one processor; more samples at a time than two tell less each than they cost in builds."""
-
-JobsOption = Annotated[
-    int,
-    typer.Option(
-        "-j", "--jobs", min=1, help="Samples chosen at a time; two without it, where there are two processors."
-    ),
-]
-ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Go on with the bisection in DIRECTORY; the last one without it.")
-]
-PathsArgument = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[DIRECTORY | -- PATHS]", help="Where the culprit probably is; or what --resume goes on with."
-    ),
-]
-BuilderOption = Annotated[
-    str | None, typer.Option("--builder", metavar="docker|host", help="Where is built, in place of the matrix's word.")
-]
-FirstParentOption = Annotated[
-    bool, typer.Option("--first-parent", help="Only first parents: do not descend into what a merge brought in.")
-]
-TermOldOption = Annotated[str | None, typer.Option("--term-old", metavar="WORD", help="Word for the older side.")]
-TermNewOption = Annotated[str | None, typer.Option("--term-new", metavar="WORD", help="Word for the newer side.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -140,16 +94,14 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     first_parent: FirstParentOption = False, find_fix: FixOption = False,
     term_old: TermOldOption = None, term_new: TermNewOption = None,
     noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
+    skip: SkipOption = None,
     canary: CanaryOption = None, matching: MatchingOption = None, boot_failure: BootOption = "skip",
     jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
     """Find the commit that changed what a test says."""
     place = place_of(settings.of(context), builder, form)
     if resume:
-        if any((good, bad, at, repo, cell, test, run, builder)) or len(paths or ()) > 1:
-            raise UsageError(
-                "--resume goes on with a bisection as it was begun; it takes a directory and nothing else."
-            )
+        refuse_search(context)
         _resume(place, _directory(place.chosen, paths[0] if paths else None), jobs)
     subject = {verb: subject for subject, verb in VERBS.items()}.get(context.info_name or "", "runtime")
     if bool(test) == bool(run):
@@ -158,6 +110,7 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
         raise UsageError("Name both ends with --good and --bad, or one revision with --at.")
     wanted, why = cell_of(place.here, cell, subject)
     goal = Goal.FIX if find_fix else Goal.BREAK
+    command, (old_term, new_term) = words(run), terms(goal, term_old, term_new)
     repository = repository_of(place, subject, wanted, repo)
     old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
     begun = Begun(
@@ -165,10 +118,11 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
         subject=subject if subject in VERBS else wanted.runtime, repository=repository.address,
         old=repository.resolve(old, place.deadline), new=repository.resolve(new, place.deadline),
         old_name=old, new_name=new, cell=wanted.id, builder=place.here.matrix.defaults.builder,
-        tests=tuple(test or ()), run=tuple(shlex.split(run or "")), canary=canary, matching=matching,
+        tests=tuple(test or ()), run=command, directory=str(Path.cwd()), canary=canary, matching=matching,
         boot_failure=Verdict(boot_failure), paths=tuple(paths or ()), first_parent=first_parent,
+        skip=tuple(dict.fromkeys(repository.resolve(name, place.deadline) for name in skip or ())),
         goal=goal, noise=noise, confidence=confidence, most_tests=most_tests,
-        term_old=term_old or TERMS[goal][0], term_new=term_new or TERMS[goal][1],
+        term_old=old_term, term_new=new_term,
         facts={"host kernel": os.uname().release}, notes=_notes(repository, place),
     )  # fmt: skip
     place.console.print(f"cell: {wanted.id} ({why})", soft_wrap=True)
@@ -176,7 +130,8 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     if at is not None:
         _at(place, begun, repository)
     known = know(begun, repository, place.deadline)
-    known.search(begun)  # refuses settings that make no sense
+    note_paths(place, begun, known)
+    known.check(begun)
     with journal.begin(new_directory(place.chosen.runs), begun) as written:
         _go_on(place, written, known, jobs)
 
@@ -293,14 +248,5 @@ def _directory(chosen: Settings, name: str | None) -> Path:
 
 
 def new_directory(runs: Path) -> Path:
-    """A new directory, named by the day and a number: `bisect-20261124-1`."""
-    day = f"{PREFIX}{datetime.now(UTC):%Y%m%d}"
-    number = 1
-    while True:
-        directory = runs / f"{day}-{number}"
-        try:
-            directory.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        else:
-            return directory
+    """A new directory, named by the day and a number: `bisect-20261124-1`; raises as `schedule.new_directory` does."""
+    return schedule.new_directory(runs, PREFIX)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from rich.console import Console
 from harness import plan, toolchain
 from harness.bisect import releases
 from harness.bisect.cell import CellOracle
+from harness.bisect.known import Known
+from harness.bisect.priors import below
 from harness.bisect.question import Cases, Command, Question
 from harness.bisect.records import GO, Begun
 from harness.bisect.repository import Repository, open_repository
@@ -21,6 +24,7 @@ from harness.bisect.witness import PLUGIN
 from harness.cli.output import Format
 from harness.cli.project import Project
 from harness.cli.settings import Settings
+from harness.cli.wanted import check_case
 from harness.errors import UsageError
 from harness.matrix import find
 from harness.model import Cell, Event
@@ -28,7 +32,7 @@ from harness.pipeline import Workplace
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["SYSTEMD", "Place", "cell_of", "check", "oracle_of", "question", "repository_of"]
+__all__ = ["SYSTEMD", "Place", "cell_of", "note_paths", "oracle_of", "question", "repository_of"]
 
 SYSTEMD = "systemd"
 
@@ -116,7 +120,7 @@ def oracle_of(
         UsageError: The test, its command or its pattern is not there or not right.
     """
     for case in (*begun.tests, *((begun.canary,) if begun.canary else ())):
-        check(place.here, case)
+        check_case(place.here, case)
     suites = tuple(dict.fromkeys(case.partition("/")[0] for case in (*begun.tests, begun.canary or "") if case))
     base = plan.plan(find(place.here.expansion, begun.cell), place.here.matrix, place.here.catalog, suites)
     subject: Subject
@@ -129,7 +133,9 @@ def oracle_of(
             subject = Runtime(repository=repository, base=base)
     return CellOracle(
         subject=subject,
-        question=question(begun.tests, begun.run, canary=begun.canary, matching=begun.matching),
+        question=question(
+            begun.tests, begun.run, canary=begun.canary, matching=begun.matching, directory=begun.directory
+        ),
         work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN),
         boot_failure=begun.boot_failure,
         builds=Semaphore(max(1, jobs // 2)),
@@ -137,16 +143,51 @@ def oracle_of(
 
 
 def question(
-    tests: tuple[str, ...], command: tuple[str, ...], *, canary: str | None = None, matching: str | None = None
+    tests: tuple[str, ...],
+    command: tuple[str, ...],
+    *,
+    canary: str | None = None,
+    matching: str | None = None,
+    directory: str = "",
 ) -> Question:
-    """What is asked: cases, or a command if there are none; raises UsageError for what is not there or not right."""
+    """What is asked: cases, or a command if there are none.
+
+    Args:
+        tests: Node ids of cases, or none.
+        command: Words of a command, or none.
+        canary: Node id of the case that has to pass too, or None.
+        matching: Regular expression that a failure has to match, or None.
+        directory: Where the command runs; the working directory if empty.
+
+    Raises:
+        UsageError: Something is not there, or not right.
+    """
     if tests:
         return Cases(tests=tests, canary=canary, matching=_pattern(matching))
     if canary or matching:
         raise UsageError("--canary and --matching belong to --test; a command decides itself, with its exit status.")
-    if not command or shutil.which(command[0]) is None:
-        raise UsageError(f"The command `{' '.join(command)}` is not there, or may not be executed.")
-    return Command(argv=command, environment=dict(os.environ), cwd=Path.cwd())
+    place = Path.cwd() / directory
+    if not place.is_dir():
+        raise UsageError(
+            f"The directory {place} is not there any more; the command `{shlex.join(command)}` runs in it.",
+            hint="Put it back, or begin a new bisection.",
+        )
+    # A name with a slash is looked for from the directory in which it will run, and not from where we are.
+    if not command or shutil.which(str(place / command[0]) if os.sep in command[0] else command[0]) is None:
+        raise UsageError(f"The command `{shlex.join(command)}` is not there, or may not be executed.")
+    return Command(argv=command, environment=dict(os.environ), cwd=place)
+
+
+def note_paths(place: Place, begun: Begun, known: Known) -> None:
+    """Print a note for each path that the user named and no commit between the ends touches: it is probably misspelt."""
+    files = {file for name in known.all.history.commits for file in known.all.commits[name].files}
+    for path in begun.paths:
+        if not any(below(file, path) for file in files):
+            place.console.print(
+                f"note: No commit between {begun.old_name} and {begun.new_name} touches `{path}`; all are searched.",
+                soft_wrap=True,
+                markup=False,
+            )
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:
@@ -154,17 +195,3 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         return re.compile(text) if text else None
     except re.error as error:
         raise UsageError(f"`{text}` is no regular expression: {error}.") from error
-
-
-def check(here: Project, case: str) -> None:
-    """Raise UsageError for a case that no suite has; otherwise every revision would be a skip."""
-    path, _, name = case.partition("::")
-    here.catalog.suite(path.partition("/")[0])
-    file = here.catalog.root / "suites" / path
-    if not file.exists():
-        raise UsageError(f"The suites have no `{path}`.", hint="A case is named as cgroup/test_places.py::test_x.")
-    wanted = name.rpartition("::")[2].partition("[")[0]
-    if wanted and not re.search(
-        rf"^\s*(def|class) {re.escape(wanted)}\b", file.read_text(encoding="utf-8"), re.MULTILINE
-    ):
-        raise UsageError(f"There is no case `{wanted}` in suites/{path}.")

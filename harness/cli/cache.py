@@ -13,6 +13,7 @@ from harness import store as stores
 from harness.cli import output, settings
 from harness.cli.output import Format, FormatOption
 from harness.errors import InfrastructureError, UsageError
+from harness.plural import counted
 from harness.report.terminal import duration
 from harness.store import Store, Stored
 
@@ -59,7 +60,7 @@ def list_artifacts(context: typer.Context, *, form: FormatOption = Format.TABLE)
             if items:
                 output.table(("kind", "key", "size", "last used", "made in", "what"), [_row(item) for item in items])
             total = _shown(sum(item.size for item in items))
-            output.say(f"{len(items)} {_noun(len(items))} with {total} in {settings.shown(chosen.store)}.")
+            output.say(f"{counted(len(items), 'artifact')} with {total} in {settings.shown(chosen.store)}.")
 
 
 @verbs.command()
@@ -92,8 +93,8 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
                 output.say(f"removed {what}")
             output.say(f"{_shown(done.size)} remain in {settings.shown(chosen.store)}.")
             if done.size > limit:
-                what = f"{len(done.busy)} {_noun(len(done.busy))}"
-                output.say(f"That is more than {_shown(limit)}: {what} are in use now and were kept.")
+                what = counted(len(done.busy), "artifact is", "artifacts are")
+                output.say(f"That is more than {_shown(limit)}: {what} in use now and kept.")
 
 
 @verbs.command()
@@ -113,12 +114,12 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
             for item in done.damaged:
                 title = f" ({item.title})" if item.title else ""
                 output.say(f"removed {item.kind} {item.key[:KEY_DIGITS]}{title}: {item.what}.")
-            busy = f" {done.busy} are being made now and were not looked at." if done.busy else ""
-            output.say(f"{done.sound} {_noun(done.sound)} are as they were made.{busy}")
+            busy = f" {counted(done.busy, 'is', 'are')} being made now and not looked at." if done.busy else ""
+            output.say(f"{counted(done.sound, 'artifact is as it was', 'artifacts are as they were')} made.{busy}")
     if done.damaged:
         count = len(done.damaged)
         raise InfrastructureError(
-            f"The store {settings.shown(chosen.store)} had {count} damaged {_noun(count)}; the damage is removed.",
+            f"The store {settings.shown(chosen.store)} had {counted(count, 'damaged artifact')}; the damage is removed.",
             hint="What was removed is made anew at its next use. If it happens again, test the disk and the memory.",
         )
 
@@ -139,10 +140,6 @@ def _shown(size: float) -> str:
             break
         size, unit = size / FACTOR, larger
     return f"{size:.1f}{unit}" if unit else f"{size:.0f}"
-
-
-def _noun(count: int) -> str:
-    return "artifact" if count == 1 else "artifacts"
 
 
 def _lines(names: Iterable[str]) -> None:

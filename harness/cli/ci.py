@@ -13,9 +13,11 @@ from harness.cli.project import Project
 from harness.cli.settings import Settings, shown
 from harness.errors import ConfigError, ExitCode, NothingRanError
 from harness.matrix.models import CiRun
+from harness.plural import counted
 from harness.report import junit
 from harness.report.terminal import duration
 from harness.results import RunResult
+from harness.writing import write_text
 
 __all__ = ["register"]
 
@@ -40,11 +42,7 @@ def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
     found = _drift(chosen)
     for item in found:
         if item.state is not State.SAME:
-            path = chosen.root / item.file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            half = path.with_name(f".{path.name}.part")
-            half.write_text(item.file.text, encoding="utf-8")
-            half.replace(path)
+            write_text(chosen.root / item.file.path, item.file.text)
     done = {State.SAME: "unchanged", State.DIFFERS: "updated", State.MISSING: "created"}
     match form:
         case Format.JSON:
@@ -139,7 +137,9 @@ def merge(
         case Format.TABLE:
             for problem in merged.problems:
                 output.say(problem)
-            output.say(f"{len(merged.result.cells)} cells of {shards} shards are merged in {shown(into.absolute())}.")
+            output.say(
+                f"{counted(len(merged.result.cells), 'cell')} of {counted(shards, 'shard')} merged in {shown(into.absolute())}."
+            )
     if merged.problems:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -171,10 +171,7 @@ def write_durations(
         now = {name: value for name, value in schedule.History(chosen.history).read().items() if value > 0}
     seconds = ci.merged(ci.read(known), now, (cell.id for cell in here.expansion.cells))
     path = into or known
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.part")
-    half.write_text(ci.text(seconds), encoding="utf-8")
-    half.replace(path)
+    write_text(path, ci.text(seconds))
     match form:
         case Format.JSON:
             output.as_json(seconds)
@@ -182,7 +179,7 @@ def write_durations(
             output.say("\n".join(seconds))
         case Format.TABLE:
             cells = len(here.expansion.cells)
-            output.say(f"{shown(path.absolute())}: the times of {len(seconds)} of {cells} cells.")
+            output.say(f"{shown(path.absolute())}: the times of {len(seconds)} of {counted(cells, 'cell')}.")
 
 
 def _drift(chosen: Settings) -> tuple[Drift, ...]:
@@ -211,8 +208,8 @@ def _owners(here: Project, profile: str, count: int, seconds: dict[str, float]) 
 
 
 def _run(chosen: Settings, name: str) -> RunResult:
-    """A run by its name below runs/, or by its path."""
-    return results.read((Path(name) if "/" in name else chosen.runs / name) / schedule.RESULT)
+    """A run by its name below runs/, or by its path; raises UsageError where there is none."""
+    return results.read(schedule.find(chosen.runs, name) / schedule.RESULT)
 
 
 def _plain(item: Drift) -> dict[str, str]:

@@ -32,8 +32,9 @@ from harness.compare import text as lines_of
 from harness.errors import ExitCode, UsageError
 from harness.matrix import Selection
 from harness.report import markdown
+from harness.writing import write_text
 
-__all__ = ["BASELINES", "MarkdownOption", "places", "register", "write_text"]
+__all__ = ["BASELINES", "MarkdownOption", "places", "register"]
 
 BASELINES = Path("ci", "baselines")
 """Where baselines are, beside the matrix."""
@@ -99,17 +100,8 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
 
 
 def places(chosen: Settings) -> Places:
-    """Where runs and baselines are looked for."""
-    return Places(runs=chosen.runs, baselines=chosen.root / BASELINES)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that the user named; raises UsageError where that is not possible."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+    """Where runs and baselines are looked for; baselines as messages name them."""
+    return Places(runs=chosen.runs, baselines=Path(settings.shown(chosen.root / BASELINES)))
 
 
 def _selections(texts: Sequence[str], chosen: Settings) -> list[Selection]:

@@ -9,7 +9,7 @@ import typer
 
 from harness import gate
 from harness.cli import output, project, settings
-from harness.cli.compare import MarkdownOption, places, write_text
+from harness.cli.compare import MarkdownOption, places
 from harness.cli.output import Format, FormatOption
 from harness.cli.project import Project
 from harness.cli.settings import Settings
@@ -19,6 +19,7 @@ from harness.errors import ConfigError, ExitCode, HarnessError
 from harness.gate import Decision, Evidence, Policy
 from harness.gate import junit as junit_file
 from harness.report import markdown
+from harness.writing import write_text
 
 __all__ = ["register"]
 
@@ -73,7 +74,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     chosen = settings.of(context)
     here = project.load(chosen)
     path = policy or _policy_of(here, profile, chosen)
-    rules = gate.load(path, here.catalog, name=settings.shown(path))
+    rules = gate.load(path, here.matrix, here.catalog, name=settings.shown(path))
     decision = gate.decide(rules, _evidence(runs, rules, baseline, profile, here, chosen), datetime.now(UTC).date())
     if junit is not None:
         junit_file.write(decision, junit)

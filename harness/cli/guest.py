@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness import machine, proc
+from harness import machine, proc, schedule
 from harness.cli import output, plan, project, settings
 from harness.cli.progress import watching
 from harness.cli.settings import KeyOption, MirrorOption, Settings
@@ -54,7 +54,10 @@ def boot(
     mirror: MirrorOption = None,
     key: KeyOption = None,
 ) -> None:
-    """Boot a cell's guest with its runtime installed, and keep it until Ctrl-C."""
+    """Boot a cell's guest with its runtime installed, and keep it until Ctrl-C.
+
+    After the boot the runtime and the packages of all suites are copied into it: some 20 s under emulation.
+    """
     chosen = settings.of(context)
     deadline = chosen.deadline(SECONDS, f"guest of {cell}")
     with _guest(chosen, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
@@ -79,7 +82,10 @@ def shell(
     mirror: MirrorOption = None,
     key: KeyOption = None,
 ) -> None:
-    """Boot a cell's guest with its runtime installed, and log in; the guest ends with the shell."""
+    """Boot a cell's guest with its runtime installed, and log in; the guest ends with the shell.
+
+    After the boot the runtime and the packages of all suites are copied into it: some 20 s under emulation.
+    """
     chosen = settings.of(context)
     deadline = chosen.deadline(SECONDS, f"shell in {cell}")
     with _guest(chosen, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
@@ -115,21 +121,26 @@ def console(
 def _guest(
     chosen: Settings, cell: str, deadline: Deadline, *, fresh: bool, source: tuple[str | None, Path | None]
 ) -> Iterator[Machine]:
-    """The cell's guest; its directory is removed after a good end, and is evidence after another one."""
+    """The cell's guest; its directory is removed after a good end or Ctrl-C, and is evidence after another one."""
     here = project.load(chosen)
     (wanted,) = plan.plans_of(here, (cell,), here.matrix.suite_names(None, here.catalog), source)
     above = chosen.runs / "guests"
-    above.mkdir(parents=True, exist_ok=True)
-    # Another guest of the same cell may run.
-    directory = Path(tempfile.mkdtemp(prefix=f"{re.sub('[^A-Za-z0-9.+-]', '-', wanted.cell.id)}-", dir=above))
+    with schedule.making(above):
+        # Another guest of the same cell may run.
+        directory = Path(tempfile.mkdtemp(prefix=f"{re.sub('[^A-Za-z0-9.+-]', '-', wanted.cell.id)}-", dir=above))
     screen = Console(stderr=True, highlight=False)
-    with ExitStack() as stack:
-        # The live table goes when the guest is there.
-        with watching(screen, (wanted.cell.id,)) as progress:
-            work = Workplace(store=Store(chosen.store), emit=progress, deadline=deadline, fresh=fresh)
-            guest = stack.enter_context(ready(wanted, work, directory))
-        yield guest
-    shutil.rmtree(directory, ignore_errors=True)
+    ended = False
+    try:
+        with ExitStack() as stack:
+            # The live table goes when the guest is there.
+            with watching(screen, (wanted.cell.id,)) as progress:
+                work = Workplace(store=Store(chosen.store), emit=progress, deadline=deadline, fresh=fresh)
+                guest = stack.enter_context(ready(wanted, work, directory))
+            yield guest
+        ended = True
+    finally:
+        if ended or deadline.cancelled.is_set():
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _place(chosen: Settings, name: str) -> Path:

@@ -101,6 +101,7 @@ def fetch(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Download a release and verify it; what is there already needs no network."""
+    release = release.removeprefix("flatcar/")  # as a cell has it
     chosen = settings.of(context)
     store, files = Store(chosen.store), chosen.root / FOLDER
     deadline = chosen.deadline(HOUR, f"download of Flatcar {release}")

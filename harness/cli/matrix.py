@@ -13,6 +13,7 @@ from harness.cli.options import ProfileOption, SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.errors import NothingRanError
 from harness.model import Cell
+from harness.plural import counted
 
 __all__ = ["register"]
 
@@ -88,7 +89,7 @@ def _row(cell: Cell) -> tuple[str, ...]:
 def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Check matrix.yaml and everything that it names, and count its cells."""
     chosen = settings.of(context)
-    here = project.load(chosen)
+    here = project.load(chosen, thorough=True)
     profiles = {name: len(here.choose(profile=name, select=()).cells) for name in here.matrix.profiles}
     late = matrix.expired(here.matrix, datetime.now(tz=UTC).date())
     report = {
@@ -102,9 +103,9 @@ def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
     if form is Format.JSON:
         output.as_json(report)
         return
-    output.say(f"{report['file']}: {report['cells']} cells, {report['excluded']} excluded.")
+    output.say(f"{report['file']}: {counted(len(here.expansion.cells), 'cell')}, {report['excluded']} excluded.")
     for name, count in profiles.items():
-        output.say(f"  profile {name}: {count} cells")
+        output.say(f"  profile {name}: {counted(count, 'cell')}")
     for item in late:
         output.say(f"  expired on {item.expires}: the expectation of {item.cases} ({item.issue})")
 

@@ -16,11 +16,19 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Event, Phase, State
+from harness.plural import counted
 from harness.report.terminal import duration
 
 __all__ = ["Progress", "watching"]
 
-STYLES = {State.CACHED: "dim", State.DONE: "green", State.FAILED: "bold red", State.RUNNING: "bold", State.WAITING: ""}
+STYLES = {
+    State.CACHED: "dim",
+    State.DONE: "green",
+    State.FAILED: "bold red",
+    State.INTERRUPTED: "yellow",
+    State.RUNNING: "bold",
+    State.WAITING: "",
+}
 
 
 @dataclass(slots=True)
@@ -59,7 +67,8 @@ class Progress:
         if shared and event.state is State.CACHED:
             return
         if not self._console.is_terminal and event.state is not State.RUNNING:
-            spent = "" if event.state is State.CACHED else f" in {duration(now - since)}"
+            word = "after" if event.state is State.INTERRUPTED else "in"
+            spent = "" if event.state is State.CACHED else f" {word} {duration(now - since)}"
             self._console.print(
                 Text(f"{event.cell}  {event.phase} {event.state}{spent}" + (f": {event.text}" if event.text else "")),
                 soft_wrap=True,
@@ -80,7 +89,9 @@ class Progress:
                 what = Text(f"{row.phase} {row.state}" if row.state is not State.RUNNING else str(row.phase))
                 what.stylize(STYLES[row.state])
                 table.add_row(Spinner("dots"), Text(cell), what, Text(duration(now - row.since)), Text(row.text))
-            table.add_row("", Text(f"{len(self._ended)} of {len(self._cells)} cells, {duration(now - self._begin)}"))
+            table.add_row(
+                "", Text(f"{len(self._ended)} of {counted(len(self._cells), 'cell')}, {duration(now - self._begin)}")
+            )
         return table
 
 

@@ -50,8 +50,12 @@ class Project:
         return matrix.choose(self.expansion, self.matrix, self.catalog, profile=profile, select=select)
 
 
-def load(settings: Settings) -> Project:
+def load(settings: Settings, *, thorough: bool = False) -> Project:
     """Read the project.
+
+    Args:
+        settings: Where it is.
+        thorough: Whether the suites are searched for the cases that the matrix names.
 
     Raises:
         ConfigError: There is no matrix file, or one of the project's files is wrong.
@@ -63,5 +67,5 @@ def load(settings: Settings) -> Project:
             hint="Go to the project's directory, or name the file with --matrix or HARNESS_MATRIX.",
         )
     known = catalog.load(settings.root)
-    wanted = matrix.load(settings.matrix, known, name=name)
+    wanted = matrix.load(settings.matrix, known, name=name, thorough=thorough)
     return Project(catalog=known, matrix=wanted, expansion=matrix.expand(wanted, known))

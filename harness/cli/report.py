@@ -1,6 +1,5 @@
 """`harness report` makes the reports of a run again: the page, JUnit, JSON."""
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +8,7 @@ import typer
 
 from harness import results, schedule
 from harness.cli import output, settings
-from harness.cli.settings import Settings
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import InfrastructureError
 from harness.report import junit, run_page
 
 __all__ = ["register"]
@@ -31,7 +29,7 @@ class Report(StrEnum):
 
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="The run, by its name below runs/ or by its path; the latest without it."),
+    typer.Argument(metavar="[RUN]", help="The run, by its name below runs/ or by its path; `last` without it."),
 ]
 ReportOption = Annotated[Report, typer.Option("--format", help="A page for a browser, JUnit for CI systems, or JSON.")]
 OutputOption = Annotated[
@@ -53,7 +51,7 @@ def report(
     path: OutputOption = None,
 ) -> None:
     """Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."""
-    directory = _directory(settings.of(context), name)
+    directory = schedule.find(settings.of(context).runs, name or schedule.LAST)
     run = results.read(directory / schedule.RESULT)
     place = path or directory / (run_page.PAGE if form is Report.HTML else JUNIT)
     try:
@@ -77,20 +75,3 @@ def _text(text: str, path: Path | None) -> None:
     else:
         path.write_text(f"{text}\n", encoding="utf-8")
         output.say(settings.shown(path))
-
-
-def _directory(chosen: Settings, name: str | None) -> Path:
-    """The directory of a run.
-
-    Raises:
-        UsageError: None was named, and there is none.
-    """
-    if name is not None:
-        return Path(name) if os.sep in name else chosen.runs / name
-    found = list(chosen.runs.glob(f"*/{schedule.RESULT}"))
-    if not found:
-        raise UsageError(
-            f"There is no run in {settings.shown(chosen.runs)}.",
-            hint="`harness run` makes one; --runs names another place.",
-        )
-    return max(found, key=lambda path: path.stat().st_mtime).parent

@@ -1,6 +1,7 @@
 """`harness run` builds, boots and tests cells, and says what came out."""
 
 import os
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,6 +111,11 @@ def run(  # noqa: PLR0913 - each is an option of the command
     """Build, boot and test the cells, and say what came out."""
     chosen = settings.of(context)
     here = project.load(chosen)
+    if arguments and not arguments[0].startswith("-"):
+        raise UsageError(
+            f"`{arguments[0]}` is no option of pytest, which all words without an option's name are passed on to.",
+            hint="--profile, --cell and --select choose cells, --suites and --case what runs in them.",
+        )
     wanted = Wanted(
         cell=cell, profile=profile, select=tuple(select or ()), shard=shard, suites=suites, cases=tuple(case or ()),
         builder=builder, multiply=multiply, fresh=fresh, sets=tuple(sets or ()), mirror=mirror, key=key,
@@ -122,8 +128,14 @@ def run(  # noqa: PLR0913 - each is an option of the command
         plan.print_plans(plan.plans_of(built, request.cells, request.suites, request.source), chosen, form)
         return
     slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
-    place = _directory_of(chosen, resume) if resume else schedule.new_directory(chosen.runs)
-    _run(here, chosen, request, place, slots, keep_failed=keep_failed, form=form)
+    place = schedule.find(chosen.runs, resume) if resume else schedule.new_directory(chosen.runs)
+    try:
+        with schedule.held(place):
+            _run(here, chosen, request, place, slots, keep_failed=keep_failed, form=form)
+    except UsageError:
+        if resume is None and not (place / "cells").exists():  # nothing was run, so it is no run
+            shutil.rmtree(place)
+        raise
 
 
 def _request(wanted: Wanted, here: Project, chosen: Settings, *, resume: str | None, failed: str | None) -> Request:
@@ -133,19 +145,14 @@ def _request(wanted: Wanted, here: Project, chosen: Settings, *, resume: str | N
         return wanted.request(here, chosen)
     if (resume and failed) or not wanted.repeats:
         raise UsageError("--resume and --failed repeat what was asked for; they take no other cells or arguments.")
-    directory = _directory_of(chosen, earlier)
+    directory = schedule.find(chosen.runs, earlier)
     request = schedule.read_request(directory)
     if failed is not None:
         failures = request.failed(results.read(directory / schedule.RESULT))
-        return wanted.repeated(failures, failed, chosen)
+        return wanted.repeated(failures, directory.name if failed == schedule.LAST else failed, chosen)
     if not wanted.nothing:
         raise UsageError("--resume goes on with a run as it was begun; begin a new one for --multiply or --fresh.")
     return request
-
-
-def _directory_of(chosen: Settings, name: str) -> Path:
-    """A run's directory, by its name below runs/ or by its path."""
-    return Path(name) if os.sep in name else chosen.runs / name
 
 
 def _free_memory() -> int:

@@ -85,6 +85,8 @@ KeyOption = Annotated[
         "--key",
         envvar="HARNESS_KEY",
         metavar="FILE",
+        exists=True,
+        dir_okay=False,
         help="Trust the one key in this file for a distro's releases, and not the distro's own.",
     ),
 ]

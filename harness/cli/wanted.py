@@ -1,8 +1,10 @@
 """What a user wants to run: which cells, suites and cases, and how; as a request, and as words that ask for it again."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from harness import ci, schedule
@@ -13,7 +15,7 @@ from harness.errors import UsageError
 from harness.matrix import find
 from harness.schedule import Request
 
-__all__ = ["Wanted", "again"]
+__all__ = ["Wanted", "again", "check_case"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,10 @@ class Wanted:
             cells, suites = tuple(item.id for item in choice.cells), choice.suites
         if self.suites is not None:
             suites = tuple(dict.fromkeys(name.strip() for name in self.suites.split(",") if name.strip()))
+            if not suites:
+                raise UsageError(
+                    f"--suites names no suite: {self.suites!r}.", hint="Leave it out to run the profile's."
+                )
             for name in suites:
                 here.catalog.suite(name)
         if self.shard is not None:
@@ -85,7 +91,7 @@ class Wanted:
             # Not by this computer's own history: all machines must come to the same shards.
             seconds = ci.read(chosen.root / ci.DURATIONS)
             cells = tuple(schedule.shard(cells, cells, seconds, index=index, count=count))
-        _check_cases(self.cases, suites)
+        _check_cases(self.cases, suites, here)
         return Request(
             command=shlex.join([*_called(chosen), *self.words()]),
             cells=cells,
@@ -172,8 +178,26 @@ def _called(chosen: Settings) -> list[str]:
     return ["harness", *named, "run"]
 
 
-def _check_cases(cases: tuple[str, ...], suites: tuple[str, ...]) -> None:
-    """Raise UsageError for a case that is in no suite that runs."""
+def check_case(here: Project, case: str) -> None:
+    """Raise UsageError for a case that no suite has: a guest would be booted for it, and say nothing."""
+    path, _, name = case.partition("::")
+    here.catalog.suite(path.partition("/")[0])
+    file = here.catalog.root / "suites" / path
+    if not file.exists():
+        raise UsageError(f"The suites have no `{path}`.", hint="A case is named as cgroup/test_places.py::test_x.")
+    wanted = name.partition("[")[0].rpartition("::")[2]
+    # A case may also be inherited or assigned, so that every word of the file counts.
+    words = re.findall(r"\w+", file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else []
+    if wanted and wanted not in words:
+        near = get_close_matches(wanted, dict.fromkeys(word for word in words if word.lower().startswith("test")))
+        raise UsageError(
+            f"There is no case `{wanted}` in suites/{path}.",
+            hint=f"Near it are {', '.join(near)}." if near else None,
+        )
+
+
+def _check_cases(cases: tuple[str, ...], suites: tuple[str, ...], here: Project) -> None:
+    """Raise UsageError for a case that is in no suite that runs, or that its suite does not have."""
     for case in cases:
         suite = case.partition("/")[0]
         if suite not in suites:
@@ -181,3 +205,4 @@ def _check_cases(cases: tuple[str, ...], suites: tuple[str, ...]) -> None:
                 f"The case `{case}` is in no suite that runs; these do: {', '.join(suites) or 'none'}.",
                 hint="Write it as result.json does, for instance cgroup/test_limits.py::test_fork_fails_at_the_pids_limit.",
             )
+        check_case(here, case)

@@ -5,7 +5,6 @@ nothing and a diff shows which case changed. Messages, times and what varies fro
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome
 from harness.results import problem
+from harness.writing import write_text
 
 __all__ = ["KIND", "SUFFIX", "check_name", "load_baseline", "path_of", "save", "text_of"]
 
@@ -80,19 +80,16 @@ def _json(value: object) -> str:
 
 
 def save(side: Side, path: Path) -> None:
-    """Write a baseline by a temporary sibling and a rename, so that no reader sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
-    half.write_text(text_of(side), encoding="utf-8")
-    half.replace(path)
+    """Write a baseline; raises as `write_text` does."""
+    write_text(path, text_of(side))
 
 
 def load_baseline(path: Path, *, name: str) -> Side:
     """Read a baseline.
 
     Args:
-        path: The file.
-        name: The file as messages name it.
+        path: The file; messages name it.
+        name: What the side is called.
 
     Raises:
         InfrastructureError: It is not there, broken, or of a newer format; with file:line:column where it is no JSON.
@@ -100,24 +97,24 @@ def load_baseline(path: Path, *, name: str) -> Side:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
+        raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
     with uncollected():
-        value = located(data, name, "baseline")
+        value = located(data, str(path), "baseline")
     version = value.get("format") if isinstance(value, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise InfrastructureError(
-            f"{name}: the baseline has format {version}, and this harness reads up to {FORMAT}.",
+            f"{path}: the baseline has format {version}, and this harness reads up to {FORMAT}.",
             hint="Use the version of the harness that wrote it, or save the baseline anew.",
         )
     try:
         with uncollected():
             read = _Baseline.model_validate(value)
     except ValidationError as error:
-        raise InfrastructureError(f"{name}: this is no baseline of format {FORMAT}: {problem(error)}.") from error
+        raise InfrastructureError(f"{path}: this is no baseline of format {FORMAT}: {problem(error)}.") from error
     cells: dict[str, CellSide] = {}
     for cell in read.cells:
         if cell.id in cells:
-            raise InfrastructureError(f"{name}: the cell `{visible(cell.id)}` is there twice; a merge went wrong.")
+            raise InfrastructureError(f"{path}: the cell `{visible(cell.id)}` is there twice; a merge went wrong.")
         cells[cell.id] = CellSide(
             id=cell.id, axes=cell.axes, facts=cell.facts, cases=cell.cases, error=cell.error, place=name
         )

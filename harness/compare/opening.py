@@ -1,7 +1,6 @@
 """What a user names, as a side: a run, its result.json, a JUnit file, or a baseline, by path or by name."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +11,12 @@ from harness.compare.junit import load_junit
 from harness.compare.runs import load_run
 from harness.compare.side import Side, join
 from harness.errors import InfrastructureError, UsageError
-from harness.schedule import RESULT
+from harness.schedule import LAST, RESULT, last
 
 __all__ = ["Places", "open_all", "open_side"]
 
-LAST = "last"
-"""What the run that was begun last is called."""
-
 HEAD = 4096
 """Bytes by which a file is known."""
-RUN = re.compile(r"([0-9]{8})-([0-9]{1,9})")
-"""Name of a run, see `schedule.new_directory`."""
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -51,7 +45,7 @@ def open_side(text: str, places: Places) -> Side:
         InfrastructureError: It is there, and cannot be read.
     """
     if text == LAST:
-        return load_run(_last(places.runs), name=LAST)
+        return load_run(last(places.runs), name=text)
     path = Path(text)
     if os.sep not in text and not path.exists():
         run, saved = places.runs / text, baseline.path_of(places.baselines, text)
@@ -68,16 +62,8 @@ def open_side(text: str, places: Places) -> Side:
     if path.is_dir():
         return load_run(path, name=text)
     if not path.exists():
-        raise InfrastructureError(f"{text}: there is no such file or directory.")
+        raise UsageError(f"{text}: there is no such file or directory.", hint="A run is named by its directory.")
     return _of_file(path, text)
-
-
-def _last(runs: Path) -> Path:
-    """The run that was begun last, by the day and number in its name: no clock of a file is asked."""
-    found = [(match[1], int(match[2]), path) for path in runs.glob("*-*") if (match := RUN.fullmatch(path.name))]
-    if not found:
-        raise UsageError(f"There is no run in {runs}.", hint="`harness run` makes one.")
-    return max(found)[2]
 
 
 def _of_file(path: Path, name: str) -> Side:

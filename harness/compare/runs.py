@@ -19,7 +19,7 @@ from typing_extensions import TypedDict  # pydantic brings it, and asks for it b
 
 from harness.compare.shown import visible
 from harness.compare.side import CellSide, Side
-from harness.errors import HarnessError, InfrastructureError
+from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome
 from harness.results import FORMAT, problem
@@ -83,8 +83,8 @@ def load_run(path: Path, *, name: str) -> Side:
         name: What messages call the directory or file.
 
     Raises:
-        InfrastructureError: There is no result, or it is broken or of a newer format; with file:line:column where
-            that is known.
+        UsageError: There is no result.
+        InfrastructureError: It is broken or of a newer format; with file:line:column where that is known.
     """
     file = path / RESULT if path.is_dir() else path
     shown = f"{name}/{RESULT}" if path.is_dir() else name
@@ -92,7 +92,10 @@ def load_run(path: Path, *, name: str) -> Side:
         with uncollected():
             run, cells = _read(file, shown)
     except FileNotFoundError as error:
-        raise InfrastructureError(f"{shown}: there is no result; the run did not begin, or was removed.") from error
+        raise UsageError(
+            f"{shown}: there is no result; the run did not begin, or was removed.",
+            hint="A run is named as below runs/, by its directory or its result.json, or `last`.",
+        ) from error
     except OSError as error:
         raise InfrastructureError(f"{shown} cannot be read: {error.strerror}.") from error
     sides: dict[str, CellSide] = {}

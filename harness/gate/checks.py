@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from harness.compare import CaseChange
+from harness.plural import counted
 
 __all__ = ["Check", "Level", "limited"]
 
@@ -38,7 +39,7 @@ class Check:
 
 def limited(
     name: str,
-    what: str,
+    nouns: tuple[str, str],
     cases: Sequence[CaseChange],
     limit: int | Literal["any"],
     *,
@@ -49,7 +50,7 @@ def limited(
 
     Args:
         name: The rule.
-        what: One of what is counted.
+        nouns: What one of what is counted is called, and several.
         cases: Cases that count.
         limit: How many are allowed.
         before: Lines about what else counts.
@@ -57,8 +58,6 @@ def limited(
     """
     count = len(cases) + (len(before) if more is None else more)
     details = (*before, *(f"{case.cell} {case.nodeid}: {case.message or case.new or 'gone'}" for case in cases))
-    noun = what if count == 1 else what.replace("case", "cases", 1) if "case" in what else f"{what}s"
-    noun = noun.replace("cell or cases", "cells or cases")
     allowed = "any number is" if limit == "any" else f"{limit} {'is' if limit == 1 else 'are'}"
     level = Level.MET if not count else Level.TOLD if limit == "any" or count <= limit else Level.REFUSED
-    return Check(name=name, level=level, text=f"{count} {noun}; {allowed} allowed.", details=details)
+    return Check(name=name, level=level, text=f"{counted(count, *nouns)}; {allowed} allowed.", details=details)

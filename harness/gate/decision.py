@@ -10,6 +10,7 @@ from harness.gate.first_bad import FirstBad, first_bads
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
+from harness.plural import counted
 
 __all__ = ["Decision", "Evidence", "decide"]
 
@@ -98,8 +99,8 @@ def _whole(evidence: Evidence) -> Check:
     problems = (*evidence.conflicts, *evidence.side.problems)
     if problems:
         return Check(name="whole", level=Level.REFUSED, text="The results are not whole.", details=problems)
-    shards = f", {_number(len(evidence.side.shards), 'shard')}" if evidence.side.shards else ""
-    text = f"The results are whole: {_number(len(evidence.side.cells), 'cell')}{shards}."
+    shards = f", {counted(len(evidence.side.shards), 'shard')}" if evidence.side.shards else ""
+    text = f"The results are whole: {counted(len(evidence.side.cells), 'cell')}{shards}."
     return Check(name="whole", level=Level.MET, text=text)
 
 
@@ -114,16 +115,18 @@ def _required(item: Requirement, side: Side) -> Check:
             cases = side.cells[cell].cases.items()
             ran = {suite_of(nodeid) for nodeid, outcome in cases if outcome not in SILENT}
             problems += [f"{cell}: no case of the suite {suite} ran." for suite in item.suites if suite not in ran]
-    what = f"{_number(len(item.cells), 'cell')} with {', '.join(item.suites)}"
+    what = f"{counted(len(item.cells), 'cell')} with {', '.join(item.suites)}"
     if problems:
-        text = f"Of what is required ({item.text}: {what}), {_number(len(problems), 'part')} was not tested."
+        text = (
+            f"Of what is required ({item.text}: {what}), {counted(len(problems), 'part was', 'parts were')} not tested."
+        )
         return Check(name=name, level=Level.REFUSED, text=text, details=tuple(problems))
     return Check(name=name, level=Level.MET, text=f"What is required was tested ({item.text}: {what}).")
 
 
 def _ran(policy: Policy, found: Comparison) -> Check:
     enough = found.ran >= policy.minimum_ran
-    text = f"{_number(found.ran, 'case')} really ran; at least {policy.minimum_ran} must."
+    text = f"{counted(found.ran, 'case')} really ran; at least {policy.minimum_ran} must."
     return Check(name="ran", level=Level.MET if enough else Level.REFUSED, text=text)
 
 
@@ -144,7 +147,7 @@ def _baseline(policy: Policy, evidence: Evidence, today: date) -> Check:
         return Check(name="baseline", level=Level.REFUSED, text=text)
     # A day to come is that of a clock which ran ahead.
     age = max((today - made).days, 0)
-    text = f"The baseline {name} is of {made}, {_number(age, 'day')} old; at most {rule.max_age_days} are allowed."
+    text = f"The baseline {name} is of {made}, {counted(age, 'day')} old; at most {rule.max_age_days} are allowed."
     return Check(name="baseline", level=Level.REFUSED if age > rule.max_age_days else Level.MET, text=text)
 
 
@@ -155,15 +158,25 @@ def _limits(policy: Policy, found: Comparison) -> Iterable[Check]:
     inside = {cell.cell for cell in cells}
     broken = [case for case in found.of(Change.BROKEN, Change.STILL_BROKEN) if case.cell not in inside]
     told = [f"{cell.cell}: {cell.text}" for cell in cells]
-    lost = [f"{cell.cell}: no result, and {_number(cell.cases, 'case')} in the baseline" for cell in gone]
-    yield limited("regressions", "regression", found.of(Change.REGRESSED), allowed.regressions)
-    yield limited("new failures", "new failure", found.of(Change.NEW_FAILING), allowed.new_failures)
-    yield limited("broken", "broken cell or case", broken, allowed.broken, before=told)
+    lost = [f"{cell.cell}: no result, and {counted(cell.cases, 'case')} in the baseline" for cell in gone]
+    yield limited("regressions", ("regression", "regressions"), found.of(Change.REGRESSED), allowed.regressions)
+    yield limited("new failures", ("new failure", "new failures"), found.of(Change.NEW_FAILING), allowed.new_failures)
+    yield limited("broken", ("broken cell or case", "broken cells or cases"), broken, allowed.broken, before=told)
     yield limited(
-        "gone", "case gone", found.of(Change.GONE), allowed.gone, before=lost, more=sum(cell.cases for cell in gone)
+        "gone",
+        ("case gone", "cases gone"),
+        found.of(Change.GONE),
+        allowed.gone,
+        before=lost,
+        more=sum(cell.cases for cell in gone),
     )
-    yield limited("flaky", "flaky case", found.of(Change.FLAKY, Change.STILL_FLAKY), allowed.flaky)
-    yield limited("still failing", "case still failing", found.of(Change.STILL_FAILING), allowed.still_failing)
+    yield limited("flaky", ("flaky case", "flaky cases"), found.of(Change.FLAKY, Change.STILL_FLAKY), allowed.flaky)
+    yield limited(
+        "still failing",
+        ("case still failing", "cases still failing"),
+        found.of(Change.STILL_FAILING),
+        allowed.still_failing,
+    )
 
 
 def _expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[Check]:
@@ -182,15 +195,15 @@ def _expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[C
     levels = {"refuse": Level.REFUSED, "tell": Level.TOLD}
     what = "expectation"
     if late:
-        text = f"{_number(len(late), what)} of the matrix expired; mend the failure, or renew the day with a reason."
+        text = f"{counted(len(late), what)} of the matrix expired; mend the failure, or renew the day with a reason."
         yield Check(name="expired", level=levels[rule.expired], text=text, details=_told(late))
     else:
         yield Check(name="expired", level=Level.MET, text="No expectation about these cells has expired.")
     if soon:
-        text = f"{_number(len(soon), what)} will expire within {rule.soon_days} days."
+        text = f"{counted(len(soon), what)} will expire within {counted(rule.soon_days, 'day')}."
         yield Check(name="expires soon", level=Level.TOLD, text=text, details=_told(soon))
     if passing:
-        text = f"{_number(len(passing), 'case')} passed though expected to fail; the expectation can be removed."
+        text = f"{counted(len(passing), 'case')} passed though expected to fail; the expectation can be removed."
         yield Check(name="passing", level=levels[rule.passing], text=text, details=tuple(passing))
 
 
@@ -198,7 +211,3 @@ def _told(items: Sequence[Expectation]) -> tuple[str, ...]:
     return tuple(
         f"{item.cases} where {item.cells}, expires {item.expires}: {item.reason} {item.issue}" for item in items
     )
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"

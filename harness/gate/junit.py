@@ -1,6 +1,5 @@
 """The decision as JUnit: a case for each check, so that a CI system shows which of them refused."""
 
-import os
 from pathlib import Path
 
 from junitparser import Failure, JUnitXml, TestCase, TestSuite
@@ -8,6 +7,7 @@ from junitparser import Failure, JUnitXml, TestCase, TestSuite
 from harness.compare import visible
 from harness.gate.checks import Check, Level
 from harness.gate.decision import Decision
+from harness.writing import replacing
 
 __all__ = ["write"]
 
@@ -16,7 +16,7 @@ DETAILS = 200
 
 
 def write(decision: Decision, path: Path) -> None:
-    """Write the JUnit file of a decision, by a temporary sibling and a rename."""
+    """Write the JUnit file of a decision; raises as `replacing` does."""
     suite = TestSuite("release gate")
     for check in decision.checks:
         suite.add_testcase(_case(check))
@@ -24,10 +24,8 @@ def write(decision: Decision, path: Path) -> None:
     xml = JUnitXml("harness gate")
     xml.add_testsuite(suite)
     xml.update_statistics()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
-    xml.write(str(half), pretty=True)
-    half.replace(path)
+    with replacing(path) as half:
+        xml.write(str(half), pretty=True)
 
 
 def _case(check: Check) -> TestCase:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from harness.compare import visible
 from harness.gate.checks import Level
 from harness.gate.decision import Decision
+from harness.plural import counted
 
 __all__ = ["notice"]
 
@@ -24,7 +25,11 @@ def notice(decision: Decision) -> str:
 
 def _lines(decision: Decision) -> Iterator[str]:
     refused = len(decision.refused)
-    yield "release gate: it may be shipped" if decision.ships else f"release gate: refused, for {_reasons(refused)}"
+    yield (
+        "release gate: it may be shipped"
+        if decision.ships
+        else f"release gate: refused, for {counted(refused, 'reason')}"
+    )
     for check in decision.checks:
         yield f"  {MARKS[check.level]}  {visible(check.text)}"
         if check.level is Level.MET:
@@ -40,7 +45,3 @@ def _lines(decision: Decision) -> Iterator[str]:
             yield f"    find it with: {visible(one.command, LONG)}"
     if len(decision.first_bads) > BEGINNINGS:
         yield f"  and {len(decision.first_bads) - BEGINNINGS} more"
-
-
-def _reasons(count: int) -> str:
-    return f"{count} reason{'s' * (count != 1)}"

@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from harness import yamlfile
 from harness.catalog import Catalog
-from harness.matrix import Expansion, Matrix
+from harness.errors import ConfigError
+from harness.matrix import Expansion, Matrix, names
 from harness.matrix.fields import Select, Sentence
 from harness.matrix.models import Suites
 from harness.yamlfile import FileModel
@@ -109,18 +110,30 @@ class Requirement(FileModel):
     suites: tuple[str, ...]
 
 
-def load(path: Path, catalog: Catalog, *, name: str) -> Policy:
+def load(path: Path, matrix: Matrix, catalog: Catalog, *, name: str) -> Policy:
     """Read a policy.
 
     Args:
         path: The file.
+        matrix: Has the profiles that it may name.
         catalog: What its expressions may name.
         name: The file as messages name it.
 
     Raises:
         ConfigError: Something in it is wrong; one line for each problem, with file:line:column.
     """
-    return yamlfile.read(path, name=name).validate_as(Policy, context=catalog)
+    document = yamlfile.read(path, name=name)
+    policy = document.validate_as(Policy, context=catalog)
+    problems = [
+        f"{document.where(('required', index, 'profile'))}: {names.unknown('profile', item.profile, matrix.profiles)}."
+        for index, item in enumerate(policy.required)
+        if item.profile is not None and item.profile not in matrix.profiles
+    ]
+    if problems:
+        raise ConfigError(
+            "\n".join(problems), hint="A policy for this matrix is named with --policy, or by a profile's `gate`."
+        )
+    return policy
 
 
 def requirements(
@@ -136,7 +149,7 @@ def requirements(
         profile: A profile whose cells and suites are required as well, since it is what was run.
 
     Raises:
-        UsageError: There is no such profile, or the policy names one that there is not.
+        UsageError: There is no such profile.
     """
     ran = Required(profile=profile)
     wanted = policy.required if profile is None or ran in policy.required else (*policy.required, ran)

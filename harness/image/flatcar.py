@@ -24,6 +24,7 @@ from harness.flatcar.ignition import Document, File, Link, Unit, User
 from harness.image import ImageSpec
 from harness.store import Artifact, Store, file_digest
 from harness.wait import Deadline
+from harness.writing import refusing
 
 __all__ = ["FlatcarFile", "build", "document", "inputs", "no_cgroup_v1", "pin"]
 
@@ -68,12 +69,19 @@ def pin(spec: ImageSpec, store: Store, deadline: Deadline) -> ImageSpec:
 
 
 def inputs(spec: ImageSpec) -> Mapping[str, Any]:
-    """What the image depends on: the release and who vouches for it, and the files of the document."""
+    """What the image depends on: the release and who vouches for it, and the files of the document.
+
+    Raises:
+        UsageError: The key file cannot be read.
+    """
     file = _read(spec)
+    key = spec.key if spec.key is not None else spec.files / "key.yaml"
+    with refusing(f"The key file {key} cannot be read", hint="--key or HARNESS_KEY names another one."):
+        digest = file_digest(key)
     return {
         "recipe": RECIPE,
         "release": spec.release,
-        "key": file_digest(spec.key if spec.key is not None else spec.files / "key.yaml"),
+        "key": digest,
         "flatcar": file.model_dump(mode="json", exclude={"channels", "numbered", "name", "description"}),
         "files": image.file_digests(
             [*(spec.files / "units").rglob("*"), *(spec.files / "tree").rglob("*")], spec.files

@@ -22,6 +22,7 @@ from harness.machine import life, waking
 from harness.machine.call import Call
 from harness.machine.directory import Saved
 from harness.machine.guest import GuestLostError, Machine
+from harness.plural import counted
 from harness.qemu import MachineSpec, Monitor
 from harness.store import Store, file_digest
 from harness.wait import Deadline, poll
@@ -193,7 +194,9 @@ def _save(spec: MachineSpec, directory: Path, saved: Saved, deadline: Deadline) 
         shutil.copyfile(booted.place.console, saved.console)
         shutil.copyfile(booted.place.key, saved.key)
         saved.key.chmod(0o600)
-    return {"title": f"memory of {spec.name}, {spec.cores} processors, {spec.memory} MiB, {spec.accelerator.name}"}
+    return {
+        "title": f"memory of {spec.name}, {counted(spec.cores, 'processor')}, {spec.memory} MiB, {spec.accelerator.name}"
+    }
 
 
 def _clock(guest: Machine, deadline: Deadline) -> int:

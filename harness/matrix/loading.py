@@ -1,5 +1,6 @@
 """Reading matrix.yaml: the model's own checks, then those that need more than one value."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from harness.yamlfile import Document
 __all__ = ["load", "schema"]
 
 
-def load(path: Path, catalog: Catalog, *, name: str | None = None) -> Matrix:
+def load(path: Path, catalog: Catalog, *, name: str | None = None, thorough: bool = False) -> Matrix:
     """Read a matrix file.
 
     Args:
         path: The file; relative directories in its `sources` are beside it.
         catalog: Which distros, runtimes, suites and toolchains there are.
         name: The file as messages shall name it; its path if None.
+        thorough: Whether the suites are searched for the cases of its expectations.
 
     Raises:
         ConfigError: Something in it is wrong; one line for each problem, with file:line:column and what
@@ -34,6 +36,8 @@ def load(path: Path, catalog: Catalog, *, name: str | None = None) -> Matrix:
         *_ambiguous_values(matrix, catalog, document),
         *_bad_inclusions(matrix, catalog, document),
         *_without_origin(matrix, catalog, document),
+        *_unknown_profiles(matrix, document),
+        *(_without_case(matrix, catalog, document) if thorough else ()),
     ]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
@@ -133,3 +137,33 @@ def _without_origin(matrix: Matrix, catalog: Catalog, document: Document) -> Ite
         if name.version and not any(VersionRange(item.versions).holds(name.version) for item in sources):
             what = f"{name.runtime} {name.version} comes from; add it below `sources`, `{name.runtime}`"
             yield f"{document.where(path)}: nothing says where {what}."
+
+
+def _unknown_profiles(matrix: Matrix, document: Document) -> Iterator[str]:
+    """Profiles that CI shall run and that there are not."""
+    runs = {"change": matrix.ci.change, "release": matrix.ci.release} if matrix.ci is not None else {}
+    for event, run in runs.items():
+        if run is not None and run.profile not in matrix.profiles:
+            place = document.where(("ci", event, "profile"))
+            yield f"{place}: {names.unknown('profile', run.profile, matrix.profiles)}."
+
+
+def _without_case(matrix: Matrix, catalog: Catalog, document: Document) -> Iterator[str]:
+    """Expectations about no case of any suite; what only parameters could tell is taken for a case."""
+    cases = [case for name in catalog.suites for case in _cases(catalog.root / "suites", name)]
+    for index, item in enumerate(matrix.expectations):
+        # Parameters are not known here, so that a `*` in the case's name may also be the rest of it and some of them.
+        stars = (item.cases[: found.end()] for found in re.finditer(r"\*(?!.*::)", item.cases))
+        patterns = [names.glob(text) for text in (item.cases, item.cases.partition("[")[0], *stars)]
+        if not any(pattern.match(case) for pattern in patterns for case in cases):
+            place = document.where(("expectations", index, "cases"))
+            yield f"{place}: the suites have no case `{item.cases}`; one is named as cgroup/test_places.py::test_x."
+
+
+def _cases(root: Path, suite: str) -> Iterator[str]:
+    """Node ids that a suite's files may have: every word in them that could be a test, alone and in every class."""
+    for path in sorted((root / suite).rglob("*.py")):
+        words = dict.fromkeys(re.findall(r"\b[Tt]est\w*", path.read_text(encoding="utf-8", errors="replace")))
+        for word in words:
+            name = f"{path.relative_to(root)}::{word}"
+            yield from (name, *(f"{name}::{other}" for other in words if word[0] == "T"))

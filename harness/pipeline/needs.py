@@ -35,6 +35,10 @@ class Need:
         state = State.FAILED
         try:
             state = State.DONE if self.obtain(work, deadline, log) else State.CACHED
+        except BaseException:
+            if deadline.cancelled.is_set():  # whatever went wrong then is a consequence
+                state = State.INTERRUPTED
+            raise
         finally:
             work.emit(Event(cell=self.name, phase=self.phase, state=state))
 

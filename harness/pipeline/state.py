@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from harness.model import Event, Phase, State
 from harness.pipeline.workplace import BUDGETS, Workplace
@@ -47,10 +46,14 @@ class Evaluation:
         progress = Progress(deadline=deadline, text=text)
         self._emit(phase, State.RUNNING, text)
         begin, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
-        state: Literal[State.FAILED, State.DONE, State.CACHED] = State.FAILED
+        state = State.FAILED
         try:
             yield progress
             state = State.CACHED if progress.cached else State.DONE
+        except BaseException:
+            if deadline.cancelled.is_set():  # whatever went wrong then is a consequence
+                state = State.INTERRUPTED
+            raise
         finally:
             seconds = round(time.monotonic() - begin, 3)
             self.phases.append(

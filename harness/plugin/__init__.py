@@ -16,7 +16,7 @@ Under pytest-xdist (`-n 2`) independent cases are spread over the workers, those
 its own connection to the one guest, and finds out by itself that it is gone. A worker that crashes makes its case an
 error.
 
-A failure that says nothing about the runtime is told apart (design, section 4, rule 3). The report of
+A failure that says nothing about the runtime is told apart. The report of
 such a phase carries, in pytest-reportlog's lines and across xdist's workers:
 
     user_properties   ["harness_outcome", "error"] and ["harness_cause", "one line"]

@@ -12,6 +12,7 @@ from junitparser.xunit2 import FlakyFailure, TestCase
 
 from harness.model import Outcome
 from harness.results import CaseResult, CellResult, RunResult
+from harness.writing import replacing
 
 __all__ = ["write"]
 
@@ -20,15 +21,13 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(run: RunResult, path: Path) -> None:
-    """Write the JUnit file of a run."""
+    """Write the JUnit file of a run; raises as `replacing` does."""
     xml = JUnitXml(run.id)
     for cell in run.cells:
         xml.add_testsuite(_suite(cell))
     xml.update_statistics()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.part")
-    xml.write(str(half), pretty=True)
-    half.replace(path)
+    with replacing(path) as half:
+        xml.write(str(half), pretty=True)
 
 
 def _suite(cell: CellResult) -> TestSuite:

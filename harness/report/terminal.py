@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Outcome, Phase
+from harness.plural import counted
 from harness.results import CaseResult, CellResult, RunResult
 
 __all__ = ["duration", "interval", "rates", "run_summary"]
@@ -155,7 +156,7 @@ def _expectations(run: RunResult) -> Iterable[Text]:
         yield Text("expectations of the matrix that want a look", style="bold")
     for item in run.expectations:
         what = {
-            "passes": f"passes in {_numbered(len(item.found), 'case')}, and can be removed",
+            "passes": f"passes in {counted(len(item.found), 'case')}, and can be removed",
             "expired": f"expired on {item.expires}, so that it excuses nothing any more",
             "unused": "is about no case: all of its cells ran, and none had one to excuse",
         }[item.state]
@@ -166,15 +167,11 @@ def _expectations(run: RunResult) -> Iterable[Text]:
             yield Text(f"    and {len(item.found) - SHOWN} more in result.json", style="dim")
 
 
-def _numbered(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
 def _last_line(run: RunResult, directory: Path) -> Text:
     counts = run.counts()
     parts = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     interrupted = " (interrupted)" if run.interrupted else ""
     return Text(
-        f"{_numbered(len(run.cells), 'cell')}: {parts or 'none ran'}{interrupted} in {duration(run.seconds)}.  "
+        f"{counted(len(run.cells), 'cell')}: {parts or 'none ran'}{interrupted} in {duration(run.seconds)}.  "
         f"results: {directory}"
     )

@@ -1,11 +1,12 @@
-"""How long things took before: the expectations of the scheduler, of `harness plan` and of shards."""
+"""How long things took before: for the scheduler, for `harness plan`, and for `harness ci durations`."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock
+
+from harness.writing import STORE_HINT, refusing, write_text
 
 __all__ = ["History"]
 
@@ -25,12 +26,11 @@ class History:
             return {}
 
     def add(self, seconds: Mapping[str, float]) -> None:
-        """Write down how long some things took this time."""
+        """Write down how long some things took this time; raises UsageError where the store cannot be written."""
         if not seconds:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._path.with_suffix(".lock"), timeout=10):
-            merged = {**self.read(), **{name: round(value, 3) for name, value in seconds.items()}}
-            half = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-            half.write_text(json.dumps(merged, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            half.replace(self._path)
+        with refusing(f"{self._path} cannot be written", hint=STORE_HINT):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._path.with_suffix(".lock"), timeout=10):
+                merged = {**self.read(), **{name: round(value, 3) for name, value in seconds.items()}}
+                write_text(self._path, json.dumps(merged, indent=1, sort_keys=True) + "\n", hint=STORE_HINT)

@@ -1,7 +1,6 @@
 """What was asked for in a run, kept in its directory, so that the run can go on and be repeated in part."""
 
 import shlex
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,7 +9,7 @@ from harness.errors import NothingRanError, UsageError
 from harness.model import Outcome
 from harness.results import RunResult, problem
 
-__all__ = ["REQUEST", "Request", "new_directory", "read_request"]
+__all__ = ["REQUEST", "Request", "read_request"]
 
 REQUEST = "request.json"
 
@@ -92,19 +91,3 @@ def read_request(directory: Path) -> Request:
             f"{directory / REQUEST} does not say what was asked for: {problem(error)}.",
             hint=f"Begin a new run; what this one found is in {directory / 'result.json'}, if that is there.",
         ) from error
-
-
-def new_directory(runs: Path) -> Path:
-    """A new directory for a run, named by the day and a number: `20261123-1`."""
-    runs.mkdir(parents=True, exist_ok=True)
-    day = datetime.now(UTC).strftime("%Y%m%d")
-    taken = [int(path.name.rpartition("-")[2]) for path in runs.glob(f"{day}-*") if path.name[9:].isdigit()]
-    number = max(taken, default=0) + 1
-    while True:
-        directory = runs / f"{day}-{number}"
-        try:
-            directory.mkdir()
-        except FileExistsError:  # another process was faster
-            number += 1
-        else:
-            return directory

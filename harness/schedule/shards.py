@@ -1,4 +1,4 @@
-"""A part of the cells for each of several CI machines: stable, and balanced by what cells took before."""
+"""A part of the cells for each of several CI machines: stable, and balanced by how long cells take."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ __all__ = ["parse", "shard"]
 T = TypeVar("T")
 
 UNKNOWN = 60.0
-"""Seconds that a cell without history is taken to need."""
+"""Seconds that a cell of which nothing is known is taken to need."""
 
 
 def parse(text: str) -> tuple[int, int]:
@@ -30,12 +30,12 @@ def shard(items: Sequence[T], names: Sequence[str], seconds: Mapping[str, float]
     """The items of one shard, in their order.
 
     Longest first, each to the shard with the least work so far; equal ones by name, so that every machine
-    that has the same history computes the same shards.
+    that is given the same seconds computes the same shards.
 
     Args:
         items: All items.
         names: Their names, each once.
-        seconds: What an item of a name took before.
+        seconds: How long an item of a name takes; CI has it from a file that is committed, see `harness.ci.durations`.
         index: Which shard, from 1.
         count: How many there are.
     """

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import InfrastructureError
 from harness.wait import Deadline, poll
+from harness.writing import STORE_HINT, refusing
 
 __all__ = ["Uses", "last_use", "lock_of", "locked", "locked_if_free", "unused"]
 
@@ -38,6 +39,7 @@ def locked(path: Path, deadline: Deadline) -> Iterator[None]:
 
     Raises:
         DeadlineError: Somebody else held it until the deadline.
+        UsageError: Its directory cannot be made.
         InfrastructureError: The file cannot be made or locked: the disk is full, or may not be written.
     """
     lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its owner
@@ -65,15 +67,16 @@ def locked_if_free(path: Path) -> Iterator[bool]:
 
 
 def _take(lock: FileLock, path: Path) -> bool:
-    try:
+    with refusing(f"{path.parent} cannot be made", hint=STORE_HINT):
         path.parent.mkdir(parents=True, exist_ok=True)
+    try:
         lock.acquire(timeout=0)
     except Timeout:
         return False
     except OSError as error:
         raise InfrastructureError(
             f"The lock {path} cannot be taken: {error.strerror or error}.",
-            hint=f"Look at `df -h {path.parent}` and `ls -ld {path.parent}`; `HARNESS_STORE` names another place.",
+            hint=f"Look at `df -h {path.parent}` and `ls -ld {path.parent}`; {STORE_HINT}",
         ) from error
     return True
 

@@ -108,10 +108,6 @@ class Rkt:
         """All pods that rkt knows."""
         return parse_list(self.rkt("list", spelled(self.version, "json")))
 
-    def stop_pod(self, uuid: str, *, force: bool = False) -> str:
-        """Ask a pod to end, or kill it; what rkt says."""
-        return self.rkt(spelled(self.version, "stop"), *(("--force",) if force else ()), uuid)
-
     def rm(self, *uuids: str) -> str:
         """Remove pods that have ended; what rkt says."""
         return self.rkt("rm", *uuids)

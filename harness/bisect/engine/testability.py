@@ -53,10 +53,6 @@ class Testability:
         """A commit could not be tested, for this reason."""
         self._broken.setdefault(reason, set()).add(place)
 
-    def is_broken(self, place: int) -> bool:
-        """Whether a commit could not be tested."""
-        return any(place in places for places in self._broken.values())
-
     def probabilities(self) -> Floats:
         """Probability that each commit can be tested; the last entry is the good end. Known ones are 0 or 1."""
         found = np.full(self._size + 1, UNSEEN)

@@ -14,6 +14,7 @@ from harness.report.run_page.data import script_data
 from harness.report.run_page.past import PAGE, Past, nothing, past
 from harness.report.terminal import duration
 from harness.results import RunResult
+from harness.writing import write_text
 
 __all__ = ["page", "write"]
 
@@ -58,14 +59,14 @@ def write(run: RunResult, directory: Path, path: Path | None = None) -> Path:
 
     Returns:
         Where it is.
+
+    Raises:
+        UsageError: It cannot be written there.
     """
     place = path or directory / PAGE
-    place.parent.mkdir(parents=True, exist_ok=True)
-    half = place.with_name(f".{place.name}.{os.getpid()}.part")
     base = os.path.relpath(directory.resolve(), place.parent.resolve())
     text = page(run, directory, past(run, directory), base="" if base == os.curdir else f"{base}/")
-    half.write_text(text, encoding="utf-8")
-    half.replace(place)
+    write_text(place, text)
     return place
 
 

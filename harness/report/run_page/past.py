@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import log, results
-from harness.errors import InfrastructureError
+from harness.errors import HarnessError
 from harness.report.run_page.codes import CODES
 from harness.report.run_page.excerpts import size_of
 from harness.results import RunResult
@@ -110,5 +110,5 @@ def _others(directory: Path) -> Iterator[tuple[Path, RunResult]]:
         left -= size
         try:
             yield path, results.read(path / RESULT)
-        except InfrastructureError as error:
+        except HarnessError as error:
             logger.info("The history leaves out %s: %s", path.name, error)

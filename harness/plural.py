@@ -1,0 +1,14 @@
+"""Numbers of things as people write them."""
+
+__all__ = ["counted"]
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 cell`, `2 cells`.
+
+    Args:
+        number: How many there are.
+        one: What one of them is called.
+        many: What several are called; `one` with an s if None.
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"

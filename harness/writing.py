@@ -1,0 +1,66 @@
+"""Files and directories at places that a user named: written whole or not at all, and refused with a sentence."""
+
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import InfrastructureError, UsageError
+
+__all__ = ["STORE_HINT", "refusing", "replacing", "write_text"]
+
+BROKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, None})
+"""What is no mistake of the user's: errors of a disk, and those that are not the system's, such as a lock in use."""
+
+STORE_HINT = "--store or HARNESS_STORE names another place for the store."
+
+
+@contextmanager
+def refusing(what: str, *, hint: str | None = None) -> Iterator[None]:
+    """Say in a sentence what the system refuses while the context lasts.
+
+    Args:
+        what: The beginning of the sentence, up to the system's reason: "runs/ cannot be written".
+        hint: What to do about it.
+
+    Raises:
+        UsageError: The system refused.
+        InfrastructureError: It refused because the disk is full or broken.
+    """
+    try:
+        yield
+    except OSError as error:
+        kind = InfrastructureError if error.errno in BROKEN else UsageError
+        raise kind(f"{what}: {error.strerror or error}.", hint=hint) from error
+
+
+@contextmanager
+def replacing(path: Path, *, hint: str = "Name another place.") -> Iterator[Path]:
+    """Where the content of a file goes while the context lasts: a temporary sibling that is then renamed.
+
+    So no reader sees half of it. What is no plain file (a pipe, a link such as /dev/stdout) is not replaced, but
+    written to. Directories above the file are made.
+
+    Raises:
+        UsageError: It cannot be written; the message names the file, and not its sibling.
+        InfrastructureError: The disk is full or broken.
+    """
+    with refusing(f"{path} cannot be written", hint=hint):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            yield path
+            return
+        half = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+        try:
+            yield half
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, *, hint: str = "Name another place.") -> None:
+    """Write a file by a temporary sibling and a rename; raises as `replacing` does."""
+    with replacing(path, hint=hint) as half:
+        half.write_text(text, encoding="utf-8")
