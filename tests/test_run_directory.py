@@ -12,6 +12,8 @@ from harness.errors import ExitCode, UsageError
 
 ROOT = Path(__file__).parents[1]
 
+WORDS = ("--matrix", str(ROOT / "matrix.yaml"))
+
 HOLDER = """\
 import sys, time
 from pathlib import Path
@@ -24,7 +26,7 @@ with schedule.held(Path(sys.argv[1])):
 
 def harness(runs: Path, *words: str) -> int:
     """The exit code of `harness run` with the project's own matrix."""
-    return cli.main(["--matrix", str(ROOT / "matrix.yaml"), "--runs", str(runs), "run", *words])
+    return cli.main([*WORDS, "--runs", str(runs), "run", *words])
 
 
 def test_found_by_name_path_and_last(tmp_path: Path) -> None:
@@ -66,4 +68,8 @@ def test_a_refused_run_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """Where a guest has no room the run ends before it begins, and `last` is what it was."""
     assert ExitCode.USAGE == harness(tmp_path, "--profile", "quick", "--memory", "100")
     assert "MiB" in capsys.readouterr().err
+    assert ExitCode.USAGE == cli.main(
+        ["--store", "/proc/no", *WORDS, "--runs", str(tmp_path), "run", "--profile", "quick"]
+    )
+    assert "error: The store /proc/no cannot be made" in capsys.readouterr().err
     assert [] == list(tmp_path.iterdir())

@@ -26,6 +26,7 @@ from harness.report import junit, run_page, terminal
 from harness.results import RunResult
 from harness.schedule import History, Job, Known, Request, Slots
 from harness.store import Store
+from harness.writing import STORE_HINT, refusing
 
 __all__ = ["register"]
 
@@ -128,6 +129,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
         plan.print_plans(plan.plans_of(built, request.cells, request.suites, request.source), chosen, form)
         return
     slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
+    with refusing(f"The store {settings.shown(chosen.store)} cannot be made", hint=STORE_HINT):
+        chosen.store.mkdir(parents=True, exist_ok=True)
     place = schedule.find(chosen.runs, resume) if resume else schedule.new_directory(chosen.runs)
     try:
         with schedule.held(place):
