@@ -11,6 +11,7 @@ runs/<id>/cells/<cell>/machine/      the guest: console.log, journal.txt, machin
 import json
 from collections import Counter
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -26,11 +27,15 @@ __all__ = [
     "ExpectationResult",
     "PhaseResult",
     "RunResult",
+    "harness_version",
     "problem",
     "read",
     "worst",
     "write",
 ]
+
+DISTRIBUTION = "rkt-upgrade-harness"
+"""Name under which Python knows the package."""
 
 FORMAT = 1
 """Version of result.json; a change that a reader could stumble over raises it."""
@@ -196,6 +201,11 @@ class RunResult(ResultModel):
         if outcomes <= {Outcome.SKIPPED}:
             return ExitCode.NOTHING_RAN
         return ExitCode.OK
+
+
+def harness_version() -> str:
+    """The harness's own version, as results have it."""
+    return version(DISTRIBUTION)
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:

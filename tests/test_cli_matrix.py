@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,12 @@ raise SystemExit(main())
         assert running.wait(deadline) == 130
     assert (project / "cleaned").exists()
     assert out.read_text() == "error: The work was interrupted.\n"
+
+
+def test_version(project: Path) -> None:
+    """The version is the package's, alone on a line, and needs no project."""
+    done = harness("--version", cwd=project)
+    assert (done.code, done.out, done.err) == (0, f"{metadata.version('rkt-upgrade-harness')}\n", "")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:

@@ -34,7 +34,7 @@ from harness.cli import (
     settings,
 )
 from harness.cli.interrupt import interruptible
-from harness.cli.settings import DebugOption, Level, LogOption, MatrixOption, RunsOption, StoreOption
+from harness.cli.settings import DebugOption, Level, LogOption, MatrixOption, RunsOption, StoreOption, VersionOption
 from harness.cli.streams import outlive_readers
 from harness.errors import CancelledError, ExitCode, HarnessError
 from harness.wait import Cancellation
@@ -66,8 +66,10 @@ def configure(
     runs: RunsOption = None,
     level: LogOption = Level.WARNING,
     debug: DebugOption = False,
+    version: VersionOption = False,
 ) -> None:
     """Boot guests with other systemd and Go versions, build a container runtime there, and say what broke."""
+    del version  # its callback has printed it
     _log_to_stderr(Level.DEBUG if debug else level)
     cancelled = context.find_object(Cancellation)
     context.obj = settings.resolve(

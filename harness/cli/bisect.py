@@ -3,7 +3,6 @@
 import os
 import shlex
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import typer
@@ -58,6 +57,7 @@ from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
 from harness.report import bisection
 from harness.report.bisection import View
+from harness.results import harness_version
 from harness.store import Store
 
 __all__ = ["new_directory", "place_of", "register"]
@@ -68,7 +68,6 @@ SECONDS = 7 * 24 * 3600.0
 WIDTH = 160
 """Columns where no terminal says how wide it is."""
 
-DISTRIBUTION = "rkt-upgrade-harness"
 PREFIX = "bisect-"
 """How the names of the directories begin."""
 
@@ -114,7 +113,7 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     repository = repository_of(place, subject, wanted, repo)
     old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
     begun = Begun(
-        started=datetime.now(UTC).isoformat(timespec="seconds"), harness=version(DISTRIBUTION),
+        started=datetime.now(UTC).isoformat(timespec="seconds"), harness=harness_version(),
         subject=subject if subject in VERBS else wanted.runtime, repository=repository.address,
         old=repository.resolve(old, place.deadline), new=repository.resolve(new, place.deadline),
         old_name=old, new_name=new, cell=wanted.id, builder=place.here.matrix.defaults.builder,

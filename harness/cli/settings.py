@@ -12,6 +12,7 @@ from typing import Annotated
 import platformdirs
 import typer
 
+from harness.results import harness_version
 from harness.wait import Cancellation, Deadline
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "RunsOption",
     "Settings",
     "StoreOption",
+    "VersionOption",
     "of",
     "resolve",
     "shown",
@@ -41,6 +43,12 @@ class Level(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if asked:
+        typer.echo(harness_version())
+        raise typer.Exit
 
 
 MatrixOption = Annotated[
@@ -91,6 +99,9 @@ KeyOption = Annotated[
     ),
 ]
 LogOption = Annotated[Level, typer.Option("--log", envvar="HARNESS_LOG", help="How much the log on stderr says.")]
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the harness's own version.")
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and log everything.")]
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -31,7 +30,6 @@ __all__ = ["RESULT", "Job", "run"]
 logger = log.get(__name__)
 
 RESULT = "result.json"
-DISTRIBUTION = "rkt-upgrade-harness"
 
 EXPECTED = {"build": 60.0, "image": 60.0, "cell": 60.0}
 """Seconds that a task without history is taken to need."""
@@ -202,7 +200,7 @@ class _Run:
         """Write the result as far as it is known, and return it."""
         result = RunResult(
             id=self.directory.name,
-            harness=version(DISTRIBUTION),
+            harness=results.harness_version(),
             command=self.request.command,
             started=self._started,
             seconds=round(time.monotonic() - self._begin, 3),
