@@ -18,7 +18,7 @@ from harness.model import Cell, Outcome
 from harness.results import CaseResult
 from harness.wait import Deadline
 
-__all__ = ["Limits", "SuiteSpec", "cases_of", "put_off", "run"]
+__all__ = ["Limits", "SuiteSpec", "cases_of", "collected", "put_off", "run"]
 
 logger = log.get(__name__)
 
@@ -76,16 +76,45 @@ class SuiteSpec:
     def argv(self) -> tuple[str, ...]:
         """The child's command line."""
         return (
-            sys.executable, "-m", "pytest",
-            "-c", str(self.root / "pytest.ini"), "--rootdir", str(self.root),
-            # Hypothesis, where it is installed, takes half of the time that pytest takes to start.
-            "-p", "no:cacheprovider", "-p", "no:pytest11.testinfra", "-p", "no:hypothesispytest", "-p", "harness.plugin",
+            *_pytest(self.root),
             "--harness-cell", str(self.directory / CELL),
             "--report-log", str(self.directory / REPORT),
             *(("-n", str(self.workers)) if self.workers > 1 else ()),
             *self.arguments,
             *(str(self.root / name) for name in self.cases or self.suites),
         )  # fmt: skip
+
+
+def _pytest(root: Path) -> tuple[str, ...]:
+    """Pytest as it knows the suites below `root`."""
+    return (
+        sys.executable, "-m", "pytest", "-c", str(root / "pytest.ini"), "--rootdir", str(root),
+        # Hypothesis, where it is installed, takes half of the time that pytest takes to start.
+        "-p", "no:cacheprovider", "-p", "no:pytest11.testinfra", "-p", "no:hypothesispytest", "-p", "harness.plugin",
+    )  # fmt: skip
+
+
+def collected(root: Path, suites: Iterable[str], deadline: Deadline) -> tuple[str, ...]:
+    """Node ids of the cases of suites, in the order in which they run; no guest is needed.
+
+    Raises:
+        UsageError: A suite cannot be imported, or has no case.
+    """
+    argv = [*_pytest(root), "--collect-only", "-q", *(str(root / name) for name in suites)]
+    done = proc.run(argv, cwd=root.parent, deadline=deadline, expect=None, env=_environment())
+    if done.code:
+        # pytest marks what went wrong among the lines that led there.
+        said = [line for line in done.out.splitlines() if line.startswith(("E ", "ERROR "))]
+        raise UsageError("The suites could not be collected; pytest says:\n" + _tail("\n".join(said) or done.out))
+    return tuple(line for line in done.out.splitlines() if "::" in line)
+
+
+def _environment() -> dict[str, str]:
+    return proc.environment({"PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def _tail(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in text.splitlines()[-proc.TAIL :])
 
 
 def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
@@ -112,14 +141,14 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
     output = spec.directory / OUTPUT
     done = proc.run(
         spec.argv(), cwd=spec.root.parent, output=output, deadline=deadline, expect=None,
-        env=proc.environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+        env=_environment(),
     )  # fmt: skip
     cases = tuple(cases_of(read_report(spec.directory / REPORT)))
     if done.code in PASSED_OR_FAILED or (done.code == INTERRUPTED and cases):
         return cases
-    tail = "\n".join(f"  | {line}" for line in done.out.splitlines()[-proc.TAIL :])
     if done.code == NOTHING:
         return ()
+    tail = _tail(done.out)
     if done.code in {INTERRUPTED, USAGE}:
         raise UsageError(f"The suites could not be collected; pytest's output is in {output}.\n{tail}")
     raise InfrastructureError(f"pytest ended with status {done.code}; its output is in {output}.\n{tail}")

@@ -256,6 +256,26 @@ raise SystemExit(main())
     assert out.read_text() == "error: The work was interrupted.\n"
 
 
+def test_cases_are_listed_without_a_guest() -> None:
+    """Each line is a case as --case takes it; a suite that there is not is refused."""
+    one = harness("matrix", "cases", "cgroup", "--format", "ids", cwd=ROOT)
+    every = json.loads(harness("matrix", "cases", "--format", "json", cwd=ROOT).out)
+    assert "cgroup/test_places.py::test_processes_live_in_payload" in one.out.splitlines()
+    assert one.out.splitlines() == [case for case in every if case.startswith("cgroup/")]
+    assert {case.partition("/")[0] for case in every} == set(catalog.load(ROOT).suites)
+    assert harness("matrix", "cases", "no", cwd=ROOT).code == 2
+
+
+def test_a_suite_that_cannot_be_collected(project: Path) -> None:
+    """Where pytest cannot import a suite its words are told."""
+    (project / "suites" / "pytest.ini").write_text("[pytest]\n")
+    (project / "suites" / "cgroup" / "test_broken.py").write_text("import no_such_module\n")
+    done = harness("matrix", "cases", "cgroup", cwd=project)
+    assert done.code == 2
+    assert "error: The suites could not be collected; pytest says:" in done.err
+    assert "No module named 'no_such_module'" in done.err
+
+
 def test_version(project: Path) -> None:
     """The version is the package's, alone on a line, and needs no project."""
     done = harness("--version", cwd=project)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import matrix
+from harness import matrix, suite
 from harness.cli import output, project, settings
 from harness.cli.options import ProfileOption, SelectOption
 from harness.cli.output import Format, FormatOption
@@ -20,6 +20,9 @@ __all__ = ["register"]
 ExcludedOption = Annotated[
     bool, typer.Option("--excluded", help="The cells that are left out instead, each with the reason.")
 ]
+
+SECONDS = 120.0
+"""For pytest to collect the suites; it takes one."""
 
 HEADS = ("cell", "systemd", "go", "cgroup", "runtime")
 
@@ -108,6 +111,26 @@ def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
         output.say(f"  profile {name}: {counted(count, 'cell')}")
     for item in late:
         output.say(f"  expired on {item.expires}: the expectation of {item.cases} ({item.issue})")
+
+
+@verbs.command()
+def cases(
+    context: typer.Context,
+    suites: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUITE]...", help="Names of suites; all without one.")
+    ] = None,
+    *,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Print the cases of the suites as --case and --test take them."""
+    chosen = settings.of(context)
+    here = project.load(chosen)
+    names = [name for name in suites or here.catalog.suites if here.catalog.suite(name)]
+    found = suite.collected(here.catalog.root / "suites", names, chosen.deadline(SECONDS, "collection of the suites"))
+    if form is Format.JSON:
+        output.as_json(found)
+    else:
+        output.say("\n".join(found))
 
 
 @verbs.command()
