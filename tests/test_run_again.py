@@ -255,7 +255,7 @@ def test_run_that_was_killed_goes_on(project: Path, first: RunResult) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--resume", "20000101-1"), ExitCode.USAGE, "There is no run in"),
+        (("--resume", "20000101-1"), ExitCode.USAGE, "There is no run 20000101-1: "),
         (("--resume", "x", "--failed", "y"), ExitCode.USAGE, "take no other cells"),
         (("--failed", "x", "--suites", "demo"), ExitCode.USAGE, "take no other cells"),
         (("--cell", CELL, "--case", "pod/test_x.py::test_y"), ExitCode.USAGE, "in no suite that runs; these do: demo"),
