@@ -74,7 +74,7 @@ def _computer() -> Finding:
     says = f"It has {counted(os.cpu_count() or 1, 'processor')} and {memory / GIB:.1f} GiB of memory."
     if memory >= MEMORY:
         return Finding(what="computer", state=State.OK, says=says)
-    mend = "`harness run -j 1 --memory 1G` runs one small guest at a time."
+    mend = "`harness run -j 1` runs one guest at a time."
     return Finding(what="computer", state=State.LIMITED, says=says, mend=mend)
 
 
@@ -132,7 +132,7 @@ def _room(store: Store) -> Finding:
     says = f"There are {free / GIB:.1f} GiB free for {_home(store.root)}."
     if not os.access(place, os.W_OK):
         mend = "Name another directory with --store or HARNESS_STORE."
-        return Finding(what="store", state=State.MISSING, says=f"Nobody may write to {place}.", mend=mend)
+        return Finding(what="store", state=State.MISSING, says=f"This user may not write to {place}.", mend=mend)
     if free < ROOM:
         return Finding(what="store", state=State.LIMITED, says=says, mend="`harness cache prune` makes room.")
     return Finding(what="store", state=State.OK, says=says)

@@ -137,7 +137,8 @@ profiles: {unified: {select: cgroup==unified}}
 expectations:
   - {cells: runtime==runc, cases: "pod/*", reason: No., issue: "https://example.org/1", expires: 2020-01-01}
 """
-    trees.write(project, {"matrix.yaml": f"{trees.AXES}{more}", "suites/pod/test_life.py": "def test_end(): ..."})
+    suites = {"suites/pytest.ini": "[pytest]\n", "suites/pod/test_life.py": "def test_end(): ...\n"}
+    trees.write(project, {"matrix.yaml": f"{trees.AXES}{more}", **suites})
     assert harness("matrix", "validate", cwd=project).out.splitlines() == [
         "matrix.yaml: 9 cells, 3 excluded.",
         "  profile unified: 6 cells",
@@ -151,7 +152,8 @@ def test_validate_names_expectations_about_no_case(project: Path) -> None:
     """An expectation that no case of the suites could meet is refused with its place; `list` does not look for it."""
     text = 'cells: runtime==runc, cases: "pod/test_old.py::test_end", reason: No.'
     more = f'expectations:\n  - {{{text}, issue: "https://example.org/1", expires: 2099-01-01}}\n'
-    trees.write(project, {"matrix.yaml": f"{trees.AXES}{more}", "suites/pod/test_life.py": "def test_end(): ..."})
+    suites = {"suites/pytest.ini": "[pytest]\n", "suites/pod/test_life.py": "def test_end(): ...\n"}
+    trees.write(project, {"matrix.yaml": f"{trees.AXES}{more}", **suites})
     done = harness("matrix", "validate", cwd=project)
     assert done.code == 2
     assert "error: matrix.yaml:9:28: the suites have no case `pod/test_old.py::test_end`" in done.err

@@ -121,11 +121,7 @@ def test_a_wrong_expectation_is_named_with_its_place(known: Catalog, old: str, n
     assert f"matrix.yaml:{message}" == error_of(known, f"{trees.AXES}{EXPECTATION.replace(old, new)}")
 
 
-LIFE = """\
-class TestPod:
-    def test_start(self): ...
-def test_end(how): ...
-"""
+CASES = ("pod/test_life.py::TestPod::test_start", "pod/test_life.py::test_end", "pod/test_life.py::test_end[killed]")
 
 
 @pytest.mark.parametrize(
@@ -148,15 +144,14 @@ def test_end(how): ...
 def test_an_expectation_about_no_case_is_refused_where_cases_are_looked_for(
     known: Catalog, cases: str, *, found: bool
 ) -> None:
-    """Only what nothing in the suites' files can be, with whatever parameters, is refused, with its place."""
-    trees.write(known.root, {"suites/pod/test_life.py": LIFE})
+    """A pattern that no case has is refused, with its place."""
     path = known.root / "matrix.yaml"
     path.write_text(trees.AXES + EXPECTATION.replace("cgroup/test_limits.py::test_memory", f"'{cases}'"))
     if found:
-        matrix.load(path, known, name="matrix.yaml", thorough=True)
+        matrix.load(path, known, name="matrix.yaml", cases=lambda: CASES)
         return
     with pytest.raises(ConfigError, match=r"^matrix\.yaml:10:5: the suites have no case `"):
-        matrix.load(path, known, name="matrix.yaml", thorough=True)
+        matrix.load(path, known, name="matrix.yaml", cases=lambda: CASES)
 
 
 def test_all_problems_are_reported_at_once(known: Catalog) -> None:

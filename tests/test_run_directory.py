@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[1]
 WORDS = ("--matrix", str(ROOT / "matrix.yaml"))
 
 HOLDER = """\
-import sys, time
+import sys
 from pathlib import Path
 from harness import schedule
 with schedule.held(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -46,7 +46,7 @@ def test_found_by_name_path_and_last(tmp_path: Path) -> None:
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     """A run that goes on is not gone on with; one whose process was killed is."""
     argv = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert "held\n" == holder.stdout.readline()
         with pytest.raises(UsageError, match="is still going on, in another process"), schedule.held(tmp_path):

@@ -21,9 +21,6 @@ ExcludedOption = Annotated[
     bool, typer.Option("--excluded", help="The cells that are left out instead, each with the reason.")
 ]
 
-SECONDS = 120.0
-"""For pytest to collect the suites; it takes one."""
-
 HEADS = ("cell", "systemd", "go", "cgroup", "runtime")
 
 verbs = typer.Typer(no_args_is_help=True, help="Which cells there are, and whether matrix.yaml is right.")
@@ -126,7 +123,9 @@ def cases(
     chosen = settings.of(context)
     here = project.load(chosen)
     names = [name for name in suites or here.catalog.suites if here.catalog.suite(name)]
-    found = suite.collected(here.catalog.root / "suites", names, chosen.deadline(SECONDS, "collection of the suites"))
+    found = suite.collected(
+        here.catalog.root / "suites", names, chosen.deadline(project.SECONDS, "collection of the suites")
+    )
     if form is Format.JSON:
         output.as_json(found)
     else:

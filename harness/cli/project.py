@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness import catalog, matrix
+from harness import catalog, matrix, suite
 from harness.build import Builder
 from harness.catalog import Catalog
 from harness.cli.setting import with_settings
@@ -11,7 +11,10 @@ from harness.cli.settings import Settings, shown
 from harness.errors import ConfigError, UsageError
 from harness.matrix import Choice, Expansion, Matrix
 
-__all__ = ["Project", "load"]
+__all__ = ["SECONDS", "Project", "load"]
+
+SECONDS = 120.0
+"""For pytest to collect the suites; it takes one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +58,11 @@ def load(settings: Settings, *, thorough: bool = False) -> Project:
 
     Args:
         settings: Where it is.
-        thorough: Whether the suites are searched for the cases that the matrix names.
+        thorough: Whether pytest is asked for the cases that the matrix names.
 
     Raises:
         ConfigError: There is no matrix file, or one of the project's files is wrong.
+        UsageError: It has expectations, and pytest cannot collect the suites.
     """
     name = shown(settings.matrix)
     if not settings.matrix.exists():
@@ -67,5 +71,11 @@ def load(settings: Settings, *, thorough: bool = False) -> Project:
             hint="Go to the project's directory, or name the file with --matrix or HARNESS_MATRIX.",
         )
     known = catalog.load(settings.root)
-    wanted = matrix.load(settings.matrix, known, name=name, thorough=thorough)
+
+    def cases() -> tuple[str, ...]:
+        return suite.collected(
+            known.root / "suites", known.suites, settings.deadline(SECONDS, "collection of the suites")
+        )
+
+    wanted = matrix.load(settings.matrix, known, name=name, cases=cases if thorough else None)
     return Project(catalog=known, matrix=wanted, expansion=matrix.expand(wanted, known))

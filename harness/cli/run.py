@@ -114,7 +114,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     here = project.load(chosen)
     if arguments and not arguments[0].startswith("-"):
         raise UsageError(
-            f"`{arguments[0]}` is no option of pytest, which all words without an option's name are passed on to.",
+            f"`{arguments[0]}` is taken for an argument of pytest, and those begin with an option.",
             hint="--profile, --cell and --select choose cells, --suites and --case what runs in them.",
         )
     wanted = Wanted(

@@ -1,7 +1,6 @@
 """Reading matrix.yaml: the model's own checks, then those that need more than one value."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,17 @@ from harness.yamlfile import Document
 
 __all__ = ["load", "schema"]
 
+Cases = Callable[[], Collection[str]]
 
-def load(path: Path, catalog: Catalog, *, name: str | None = None, thorough: bool = False) -> Matrix:
+
+def load(path: Path, catalog: Catalog, *, name: str | None = None, cases: Cases | None = None) -> Matrix:
     """Read a matrix file.
 
     Args:
         path: The file; relative directories in its `sources` are beside it.
         catalog: Which distros, runtimes, suites and toolchains there are.
         name: The file as messages shall name it; its path if None.
-        thorough: Whether the suites are searched for the cases of its expectations.
+        cases: Gives the node ids of all cases, and is called if there are expectations to hold against them.
 
     Raises:
         ConfigError: Something in it is wrong; one line for each problem, with file:line:column and what
@@ -37,7 +38,7 @@ def load(path: Path, catalog: Catalog, *, name: str | None = None, thorough: boo
         *_bad_inclusions(matrix, catalog, document),
         *_without_origin(matrix, catalog, document),
         *_unknown_profiles(matrix, document),
-        *(_without_case(matrix, catalog, document) if thorough else ()),
+        *_without_case(matrix, document, cases),
     ]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
@@ -148,22 +149,11 @@ def _unknown_profiles(matrix: Matrix, document: Document) -> Iterator[str]:
             yield f"{place}: {names.unknown('profile', run.profile, matrix.profiles)}."
 
 
-def _without_case(matrix: Matrix, catalog: Catalog, document: Document) -> Iterator[str]:
-    """Expectations about no case of any suite; what only parameters could tell is taken for a case."""
-    cases = [case for name in catalog.suites for case in _cases(catalog.root / "suites", name)]
-    for index, item in enumerate(matrix.expectations):
-        # Parameters are not known here, so that a `*` in the case's name may also be the rest of it and some of them.
-        stars = (item.cases[: found.end()] for found in re.finditer(r"\*(?!.*::)", item.cases))
-        patterns = [names.glob(text) for text in (item.cases, item.cases.partition("[")[0], *stars)]
-        if not any(pattern.match(case) for pattern in patterns for case in cases):
+def _without_case(matrix: Matrix, document: Document, cases: Cases | None) -> Iterator[str]:
+    """Expectations that none of the cases could meet."""
+    known = cases() if cases is not None and matrix.expectations else ()
+    for index, item in enumerate(matrix.expectations if cases is not None else ()):
+        pattern = names.glob(item.cases)
+        if not any(map(pattern.match, known)):
             place = document.where(("expectations", index, "cases"))
-            yield f"{place}: the suites have no case `{item.cases}`; one is named as cgroup/test_places.py::test_x."
-
-
-def _cases(root: Path, suite: str) -> Iterator[str]:
-    """Node ids that a suite's files may have: every word in them that could be a test, alone and in every class."""
-    for path in sorted((root / suite).rglob("*.py")):
-        words = dict.fromkeys(re.findall(r"\b[Tt]est\w*", path.read_text(encoding="utf-8", errors="replace")))
-        for word in words:
-            name = f"{path.relative_to(root)}::{word}"
-            yield from (name, *(f"{name}::{other}" for other in words if word[0] == "T"))
+            yield f"{place}: the suites have no case `{item.cases}`; `harness matrix cases` lists them."
