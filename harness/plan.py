@@ -13,7 +13,7 @@ from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
 from harness.errors import UsageError
 from harness.image import ImageSpec
 from harness.matrix import Matrix, systemd_version, uncollected
-from harness.model import Cell, CgroupMode, Phase, State
+from harness.model import Cell, CgroupMode, Phase, State, parse_major_version
 from harness.plural import counted
 from harness.store import Store, key_of
 from harness.wait import Deadline
@@ -260,7 +260,7 @@ def _wants_systemd(cell: Cell, catalog: Catalog) -> bool:
 
 def _handed(cell: Cell, matrix: Matrix, catalog: Catalog) -> tuple[str, Source]:
     """Version and source of the systemd that a cell's runtime is made from: the cell's own, or of the image's the tag."""
-    version = cell.systemd if cell.systemd_built else f"v{cell.systemd.removeprefix('v').partition('.')[0]}"
+    version = cell.systemd if cell.systemd_built else f"v{parse_major_version(cell.systemd)}"
     return version, source.choose(matrix.component_sources(catalog.systemd.name, catalog), version)
 
 

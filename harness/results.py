@@ -196,7 +196,7 @@ class RunResult(ResultModel):
         outcomes = {cell.outcome for cell in self.cells}
         if Outcome.ERROR in outcomes:
             return ExitCode.INFRASTRUCTURE
-        if outcomes & {Outcome.FAILED, Outcome.XPASSED}:
+        if any(outcome.unexpected for outcome in outcomes):
             return ExitCode.FAILED
         if outcomes <= {Outcome.SKIPPED}:
             return ExitCode.NOTHING_RAN

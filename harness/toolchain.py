@@ -22,7 +22,7 @@ from harness import apt, debian, fetch, log, lookup, proc
 from harness.catalog import Toolchain as Rule
 from harness.catalog import ToolchainFile
 from harness.errors import InfrastructureError, UsageError
-from harness.model import VersionRange, compare
+from harness.model import VersionRange, compare_versions
 from harness.store import Artifact, Store, file_digest
 from harness.wait import Deadline
 
@@ -102,7 +102,7 @@ def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadlin
             return _resolve_debian(name, rule, version, store, deadline)
         case "tarball":
             exact = rule.exact or version
-            if not compare(exact, "==", version):
+            if not compare_versions(exact, "==", version):
                 raise UsageError(f"There is no {name} {version}; the version in {_place(rule)} is {exact}.")
             identity = f"tarball:sha256:{rule.sha256}"
             files = {_filled(rule.tarball, exact): (exact, str(rule.sha256))}
@@ -214,7 +214,7 @@ def _resolve_debian(name: str, rule: Rule, version: str, store: Store, deadline:
     question = {"archive": apt.archive(deadline), "release": release, "package": package}
     answer = lookup.remembered(store, "debian-toolchain", question, lambda: _ask_archive(package, release, deadline))
     exact = answer["files"][package + PARTS[0]][0].partition("-")[0]
-    if not compare(exact, "==", version):
+    if not compare_versions(exact, "==", version):
         raise UsageError(f"There is no {name} {version}; the version in {_place(rule)} is {exact}.")
     identity = "debian:" + ",".join(f"{part}={full}:sha256:{sha}" for part, (full, sha) in answer["files"].items())
     files = {part: (full, sha) for part, (full, sha) in answer["files"].items()}

@@ -9,7 +9,7 @@ from harness import catalog, matrix, toolchain
 from harness.bisect import releases
 from harness.bisect.subject import Go
 from harness.errors import UsageError
-from harness.model import compare
+from harness.model import compare_versions
 from harness.plan import Plan, plan
 from harness.store import Store
 from harness.wait import Deadline
@@ -95,7 +95,7 @@ def test_the_versions_that_there_are(store: Store, deadline: Deadline) -> None:
     found = toolchain.versions(rules, store, deadline)
 
     assert {"1.12.6", "1.9.7", "1.19"} <= set(found)
-    assert sum(compare(version, ">=", "1.21") for version in found) >= 20
+    assert sum(compare_versions(version, ">=", "1.21") for version in found) >= 20
     assert (
         toolchain.resolve("go", rules, max(v for v in found if v.startswith("1.2")), store, deadline).version in found
     )

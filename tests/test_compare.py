@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sides import CASE, cell_side, side
 
 from harness.compare import CellSide, Change, Side, across, cell_of, change_of, compare, differences, grouped, join
-from harness.compare.changes import STATES, TABLE
+from harness.compare.changes import ROWS, TABLE
 from harness.errors import UsageError
 from harness.model import Cell, CgroupMode, Outcome
 
@@ -36,7 +36,7 @@ def naive(old: Side, new: Side) -> Counter[Change]:
         for nodeid in {*(one.cases if one else ()), *(other.cases if other else ())}:
             before = one.cases.get(nodeid, Outcome.ERROR if one.error else None) if one else None
             now = other.cases.get(nodeid, Outcome.ERROR if other.error else None) if other else None
-            if other is None and STATES[before] == 0:
+            if other is None and ROWS[before] == 0:
                 continue  # was skipped, and its cell is gone
             counts[change_of(before, now)] += 1
     return counts
@@ -73,7 +73,7 @@ def test_each_change_means_what_it_says(old: Outcome | None, new: Outcome | None
     """Every pair of outcomes has a change; a failure is never called harmless, and an error never a regression."""
     change = change_of(old, new)
 
-    assert len(TABLE) == len(TABLE[0]) == len(set(STATES.values()))
+    assert len(TABLE) == len(TABLE[0]) == len(set(ROWS.values()))
     if new is Outcome.FAILED:
         assert change in {Change.REGRESSED, Change.NEW_FAILING, Change.STILL_FAILING}
     else:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from harness.catalog import Build, Environment, Flavor, Source
 from harness.errors import InfrastructureError
-from harness.model import VersionRange
+from harness.model import VersionRange, parse_major_version
 from harness.source import Revision
 from harness.toolchain import Release
 
@@ -41,7 +41,7 @@ class Handed:
     @property
     def number(self) -> str:
         """The first number of its version: "252"."""
-        return self.version.removeprefix("v").partition(".")[0].partition("-")[0].partition("~")[0]
+        return parse_major_version(self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.matrix import FIELDS
 from harness.matrix.selection import NONE, Field
-from harness.model import Cell, compare, version_key
+from harness.model import Cell, compare_versions, make_version_key
 
 __all__ = ["Atom", "atoms_over", "written"]
 
@@ -90,10 +90,10 @@ def _of_field(name: str, field: Field, cells: Sequence[Cell]) -> Iterator[Atom]:
 
     if field.version is not None:
         versions = {part: version for part in parts if (version := field.version(part)) is not None}
-        bounds = sorted(set(versions.values()), key=version_key)
+        bounds = sorted(set(versions.values()), key=make_version_key)
         for bound in bounds[1:]:
             for sign in (">=", "<"):
-                mask = sum(parts[part] for part, version in versions.items() if compare(version, sign, bound))
+                mask = sum(parts[part] for part, version in versions.items() if compare_versions(version, sign, bound))
                 at = sum(parts[part] for part, version in versions.items() if version == bound)
                 yield Atom(field=name, sign=sign, values=(bound,), mask=mask, at=at)
     for value in sorted({value for part in parts for value in _values(name, part)}):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.compare.side import CellSide, Side, suite_of
-from harness.model import Outcome
+from harness.model import Outcome, Statement
 
 __all__ = ["CaseChange", "CellChange", "Change", "Comparison", "change_of", "compare", "grouped"]
 
@@ -40,30 +40,23 @@ class Change(StrEnum):
     SAME = "same"
 
 
-NONE, GOOD, FLAKY, KNOWN, BAD, ERROR = range(6)
-"""What an outcome says: nothing; passes; passes sometimes; fails as expected; fails; broke."""
-
-STATES: Mapping[Outcome | None, int] = {
-    None: NONE,
-    Outcome.SKIPPED: NONE,
-    Outcome.PASSED: GOOD,
-    Outcome.XPASSED: GOOD,
-    Outcome.FLAKY: FLAKY,
-    Outcome.XFAILED: KNOWN,
-    Outcome.FAILED: BAD,
-    Outcome.ERROR: ERROR,
-}
-
 C = Change
 TABLE = (
-    # none    good         flaky          known        bad              error           now; before:
-    (C.SAME, C.NEW, C.FLAKY, C.NEW, C.NEW_FAILING, C.BROKEN),  # none
-    (C.GONE, C.SAME, C.FLAKY, C.EXCUSED, C.REGRESSED, C.BROKEN),  # good
-    (C.GONE, C.STEADY, C.STILL_FLAKY, C.EXCUSED, C.REGRESSED, C.BROKEN),  # flaky
-    (C.GONE, C.FIXED, C.FLAKY, C.SAME, C.REGRESSED, C.BROKEN),  # known
-    (C.GONE, C.FIXED, C.FLAKY, C.EXCUSED, C.STILL_FAILING, C.BROKEN),  # bad
-    (C.GONE, C.RECOVERED, C.FLAKY, C.RECOVERED, C.NEW_FAILING, C.STILL_BROKEN),  # error
+    # nothing  success     unstable       known failure  failure         breakage        now; before:
+    (C.SAME, C.NEW, C.FLAKY, C.NEW, C.NEW_FAILING, C.BROKEN),  # nothing
+    (C.GONE, C.SAME, C.FLAKY, C.EXCUSED, C.REGRESSED, C.BROKEN),  # success
+    (C.GONE, C.STEADY, C.STILL_FLAKY, C.EXCUSED, C.REGRESSED, C.BROKEN),  # unstable
+    (C.GONE, C.FIXED, C.FLAKY, C.SAME, C.REGRESSED, C.BROKEN),  # known failure
+    (C.GONE, C.FIXED, C.FLAKY, C.EXCUSED, C.STILL_FAILING, C.BROKEN),  # failure
+    (C.GONE, C.RECOVERED, C.FLAKY, C.RECOVERED, C.NEW_FAILING, C.STILL_BROKEN),  # breakage
 )
+"""By what an outcome says, in the order of `Statement`."""
+
+ROWS: Mapping[Outcome | None, int] = {
+    None: 0,
+    **{outcome: list(Statement).index(outcome.statement) for outcome in Outcome},
+}
+"""Place of an outcome in the table; a case that is not there says as much as a skipped one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +126,7 @@ class Comparison:
 
 def change_of(old: Outcome | None, new: Outcome | None) -> Change:
     """What became of a case; None is "not there"."""
-    return TABLE[STATES[old]][STATES[new]]
+    return TABLE[ROWS[old]][ROWS[new]]
 
 
 def compare(old: Side, new: Side) -> Comparison:
@@ -161,13 +154,14 @@ def compare(old: Side, new: Side) -> Comparison:
     )
 
 
-QUIET = frozenset({Outcome.PASSED, Outcome.SKIPPED, Outcome.XFAILED, Outcome.XPASSED})
+QUIET = frozenset(outcome for outcome in Outcome if change_of(outcome, outcome) is Change.SAME)
 """Outcomes that are no news where they were the same before."""
+
+RAN = frozenset(outcome for outcome in Outcome if outcome.ran)
 
 
 def _ran(cell: CellSide) -> int:
-    outcomes = list(cell.cases.values())
-    return len(outcomes) - outcomes.count(Outcome.SKIPPED) - outcomes.count(Outcome.ERROR)
+    return sum(map(RAN.__contains__, cell.cases.values()))
 
 
 def _unchanged(name: str, now: CellSide, counts: Counter[Change]) -> list[CaseChange]:
@@ -195,7 +189,7 @@ def _cell(
     """What became of a cell, and of those of its cases that are told one by one."""
     if now is None:
         assert before is not None
-        lost = sum(STATES[outcome] != NONE for outcome in before.cases.values())
+        lost = sum(outcome.statement is not Statement.NOTHING for outcome in before.cases.values())
         counts[Change.GONE] += lost
         return CellChange(cell=name, change=Change.GONE, cases=lost), []
     told: list[CaseChange] = []

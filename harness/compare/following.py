@@ -7,15 +7,14 @@ from harness.compare.atoms import atoms_over
 from harness.compare.changes import Change, Comparison, grouped
 from harness.compare.rules import Rule, rule_between
 from harness.compare.side import Side, cell_of
-from harness.model import Outcome
+from harness.model import Outcome, Statement
 
 __all__ = ["CASES", "Following", "rules_of"]
 
 CASES = 100
 """Cases whose rule is worked out: those that regressed in most cells."""
 
-PASSES = frozenset({Outcome.PASSED, Outcome.XPASSED})
-FAILS = frozenset({Outcome.FAILED, Outcome.ERROR})
+BAD = frozenset({Statement.FAILURE, Statement.BREAKAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ def rules_of(found: Comparison, old: Side, new: Side) -> Following:
     by_case = {
         nodeid: rule(
             sum(bits.get(case.cell, 0) for case in cases),
-            sum(bit for name, bit in bits.items() if new.cells[name].cases.get(nodeid) in PASSES),
+            sum(bit for name, bit in bits.items() if _passes(new.cells[name].cases.get(nodeid))),
         )
         for nodeid, cases in list(regressed.items())[:CASES]
     }
@@ -66,5 +65,9 @@ def rules_of(found: Comparison, old: Side, new: Side) -> Following:
 
 def _is_sound(side: Side, name: str) -> bool:
     cell = side.cells[name]
-    outcomes = set(cell.cases.values())
-    return not cell.error and bool(outcomes & PASSES) and not outcomes & FAILS
+    statements = {outcome.statement for outcome in cell.cases.values()}
+    return not cell.error and Statement.SUCCESS in statements and statements.isdisjoint(BAD)
+
+
+def _passes(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.statement is Statement.SUCCESS

@@ -37,7 +37,6 @@ DEPTH = 100
 
 RESULTS = {"failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
 RERUN = frozenset({"flakyFailure", "flakyError"})
-TOLD = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY})
 BROKEN = "cell"
 """Name of the case by which our own file says that the cell broke, see `harness.report.junit`."""
 
@@ -188,7 +187,7 @@ class _Reader:
         if nodeid in suite.cases:
             outcome = _again(suite.cases[nodeid], outcome)
         suite.cases[nodeid] = outcome
-        if outcome in TOLD and case.message:
+        if outcome.wants_a_look and case.message:
             suite.messages[nodeid] = case.message
 
     def cells(self) -> list[CellSide]:

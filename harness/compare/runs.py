@@ -37,8 +37,6 @@ BLOCK = 1 << 22
 
 OPEN, BETWEEN, CLOSE = b'\n "cells": [\n  {\n', b"\n  },\n  {\n", b"\n  }\n ],\n"
 
-WORTH_TELLING = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY, Outcome.XPASSED})
-
 
 class _Case(TypedDict):
     nodeid: str
@@ -172,7 +170,7 @@ def _side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellSide:
         nodeid = case["nodeid"]
         nodeid = texts.setdefault(nodeid, nodeid)
         cases[nodeid] = outcome
-        if outcome in WORTH_TELLING:
+        if outcome.wants_a_look:
             messages[nodeid] = case.get("message", "")[:LONGEST]
     if len(cases) < len(found):
         cases = _worst(found)

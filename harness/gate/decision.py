@@ -14,9 +14,6 @@ from harness.plural import counted
 
 __all__ = ["Decision", "Evidence", "decide"]
 
-SILENT = frozenset({Outcome.SKIPPED, Outcome.ERROR})
-"""Outcomes of cases that did not really run."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -113,7 +110,7 @@ def _required(item: Requirement, side: Side) -> Check:
     for cell in item.cells:
         if cell in side.cells:
             cases = side.cells[cell].cases.items()
-            ran = {suite_of(nodeid) for nodeid, outcome in cases if outcome not in SILENT}
+            ran = {suite_of(nodeid) for nodeid, outcome in cases if outcome.ran}
             problems += [f"{cell}: no case of the suite {suite} ran." for suite in item.suites if suite not in ran]
     what = f"{counted(len(item.cells), 'cell')} with {', '.join(item.suites)}"
     if problems:

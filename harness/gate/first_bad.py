@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from harness.compare import CaseChange, Change, Comparison, Side, cell_of, grouped
-from harness.model import Cell, Outcome, version_key
+from harness.model import Cell, Outcome, Statement, make_version_key
 
 __all__ = ["FirstBad", "first_bads"]
 
@@ -142,7 +142,7 @@ def _of_case(
 def _since_baseline(case: CaseChange, old: Side, new: Side) -> FirstBad | None:
     """The same cell had a smaller systemd before: its distro updated it."""
     before, now = old.cells[case.cell].facts.get("systemd", ""), new.cells[case.cell].facts.get("systemd", "")
-    if not before or not now or version_key(before) >= version_key(now):
+    if not before or not now or make_version_key(before) >= make_version_key(now):
         return None
     identifier = new.cells[case.cell].id
     good, bad = _tag(before), _tag(now)
@@ -165,14 +165,16 @@ def _on_axis(
             outcomes.add(outcome)
             if outcome is Outcome.FAILED:
                 answers[value] = (outcomes, name)
-    values = sorted(answers, key=version_key)
+    values = sorted(answers, key=make_version_key)
     bad = next((value for value in values if Outcome.FAILED in answers[value][0]), None)
-    passing = [value for value in values if answers[value][0] <= {Outcome.PASSED, Outcome.XPASSED}]
-    smaller = [value for value in passing if bad is not None and version_key(value) < version_key(bad)]
+    passing = [
+        value for value in values if all(outcome.statement is Statement.SUCCESS for outcome in answers[value][0])
+    ]
+    smaller = [value for value in passing if bad is not None and make_version_key(value) < make_version_key(bad)]
     if bad is None or not smaller:
         return None
     name = new.cells[answers[bad][1]].id
-    again = next((value for value in passing if version_key(value) > version_key(bad)), "")
+    again = next((value for value in passing if make_version_key(value) > make_version_key(bad)), "")
     command = _command(axis.verb, axis.revision(smaller[-1]), axis.revision(bad), name, case.nodeid)
     return FirstBad(
         case=case.nodeid, what=axis.what, bad=bad, good=smaller[-1], again=again, cell=name, command=command

@@ -1,11 +1,10 @@
 """What a guest really is, asked of the guest itself."""
 
-import re
 from dataclasses import dataclass
 
 from harness.errors import InfrastructureError
 from harness.machine.guest import Machine
-from harness.model import CgroupMode
+from harness.model import CgroupMode, parse_major_version
 from harness.wait import Deadline
 
 __all__ = ["Facts", "cgroup_mode", "facts", "prove"]
@@ -42,7 +41,7 @@ class Facts:
     @property
     def systemd_major(self) -> str:
         """Major version of its systemd: "252"."""
-        return _major(self.systemd)
+        return parse_major_version(self.systemd)
 
 
 def facts(machine: Machine, *, deadline: Deadline) -> Facts:
@@ -112,7 +111,7 @@ def prove(
     """
     found = facts(machine, deadline=deadline)
     wrong = []
-    if found.systemd_major != _major(systemd):
+    if found.systemd_major != parse_major_version(systemd):
         wrong.append(f"asked for systemd {systemd}, booted systemd {found.systemd}")
     if revision is not None:
         built = {"PID 1": found.systemd, "systemctl": found.systemctl}
@@ -127,8 +126,3 @@ def prove(
             hint=f"The kernel command line is in {machine.place.record}, what came of it in {machine.place.console}.",
         )
     return found
-
-
-def _major(version: str) -> str:
-    found = re.search(r"\d+", version)
-    return found[0] if found else version

@@ -15,7 +15,7 @@ from harness.catalog import Catalog
 from harness.errors import UsageError
 from harness.matrix import grammar, names
 from harness.matrix.grammar import And, Comparison, Expression, Not, Or, Word
-from harness.model import Cell, CgroupMode, compare
+from harness.model import Cell, CgroupMode, compare_versions
 from harness.yamlfile import TextError
 
 __all__ = ["FIELDS", "Selection", "parse_selection", "selection"]
@@ -157,7 +157,7 @@ def _answer(asked: Field, part: Hashable, sign: str, values: tuple[str, ...]) ->
         return found == (sign in {"==", "in"})
     assert asked.version is not None  # _check_comparison
     version = asked.version(part)
-    return version is not None and compare(version, sign, values[0])
+    return version is not None and compare_versions(version, sign, values[0])
 
 
 def _text_equal(part: str | None, value: str) -> bool:
@@ -167,7 +167,7 @@ def _text_equal(part: str | None, value: str) -> bool:
 def _version_equal(part: str | None, value: str) -> bool:
     if part is None or value == NONE:
         return part is None and value == NONE
-    return part == value or compare(part, "==", value)
+    return part == value or compare_versions(part, "==", value)
 
 
 def _systemd_equal(part: tuple[str, bool], value: str) -> bool:
@@ -175,7 +175,7 @@ def _systemd_equal(part: tuple[str, bool], value: str) -> bool:
     if value == names.DISTRO_IMAGE:
         return not built
     if names.RELEASE.match(revision) and names.RELEASE.match(value):
-        return compare(revision, "==", value)
+        return compare_versions(revision, "==", value)
     return revision == value
 
 

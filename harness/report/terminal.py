@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.model import Outcome, Phase
+from harness.model import Outcome, Phase, Statement
 from harness.plural import counted
 from harness.results import CaseResult, CellResult, RunResult
 
@@ -27,17 +27,8 @@ STYLES = {
     Outcome.FLAKY: "yellow",
 }
 
-MARKS = {
-    Outcome.FAILED: "F",
-    Outcome.ERROR: "E",
-    Outcome.XFAILED: "x",
-    Outcome.XPASSED: "X",
-    Outcome.FLAKY: "~",
-    Outcome.SKIPPED: "s",
-}
-
-WORTH_A_LINE = (Outcome.ERROR, Outcome.FAILED, Outcome.XPASSED, Outcome.FLAKY)
-"""Outcomes whose cases are listed below the table; skips and expected failures are only counted."""
+COUNTED = (Outcome.FAILED, Outcome.ERROR, Outcome.XFAILED, Outcome.XPASSED, Outcome.FLAKY, Outcome.SKIPPED)
+"""Outcomes whose numbers stand beside how many cases passed, in this order."""
 
 
 def duration(seconds: float | None) -> str:
@@ -106,8 +97,8 @@ def rates(run: RunResult) -> Table:
         tries: dict[str, list[bool]] = {}
         for case in cell.cases:
             name = AGAIN.sub("", case.nodeid).replace("[]", "")
-            if case.outcome in {Outcome.PASSED, Outcome.FLAKY, Outcome.FAILED, Outcome.XFAILED, Outcome.XPASSED}:
-                tries.setdefault(name, []).append(case.outcome in {Outcome.FAILED, Outcome.XFAILED, Outcome.FLAKY})
+            if case.outcome.ran:
+                tries.setdefault(name, []).append(case.outcome.statement is not Statement.SUCCESS)
         for name, failures in tries.items():
             low, high = interval(sum(failures), len(failures))
             rate = sum(failures) / len(failures)
@@ -128,23 +119,23 @@ def _count(cases: Iterable[CaseResult]) -> Text:
     counts = Counter(case.outcome for case in cases)
     if not counts:
         return Text("-", style="dim")
-    ran = counts.total() - counts[Outcome.SKIPPED]
-    text = Text(f"{counts[Outcome.PASSED] + counts[Outcome.FLAKY]}/{ran}")
-    for outcome, mark in MARKS.items():
+    passed = sum(number for outcome, number in counts.items() if outcome.passes)
+    text = Text(f"{passed}/{counts.total() - counts[Outcome.SKIPPED]}")
+    for outcome in COUNTED:
         if counts[outcome]:
-            text.append(f" {counts[outcome]}{mark}", style=STYLES[outcome])
+            text.append(f" {counts[outcome]}{outcome.letter}", style=STYLES[outcome])
     return text
 
 
 def _findings(cell: CellResult) -> Iterable[Text]:
-    guilty = [case for case in cell.cases if case.outcome in WORTH_A_LINE]
+    guilty = [case for case in cell.cases if case.outcome.wants_a_look]
     if not cell.error and not guilty:
         return
     yield Text(cell.id, style=STYLES[cell.outcome])
     if cell.error:
         yield Text(f"  E {cell.error}", style=STYLES[Outcome.ERROR])
     for case in guilty:
-        line = Text(f"  {MARKS[case.outcome]} {case.nodeid}  ", style=STYLES[case.outcome])
+        line = Text(f"  {case.outcome.letter} {case.nodeid}  ", style=STYLES[case.outcome])
         line.append(case.message, style="default")
         yield line
     yield Text(f"  again: {cell.again}", style="dim")
@@ -162,7 +153,7 @@ def _expectations(run: RunResult) -> Iterable[Text]:
         }[item.state]
         yield Text(f"  {item.cases} where {item.cells}: {what}", style=STYLES[Outcome.XPASSED])
         yield Text(f"    {item.reason} {item.issue}")
-        yield from (Text(f"    {MARKS[Outcome.XPASSED]} {cell} {nodeid}") for cell, nodeid in item.found[:SHOWN])
+        yield from (Text(f"    {Outcome.XPASSED.letter} {cell} {nodeid}") for cell, nodeid in item.found[:SHOWN])
         if len(item.found) > SHOWN:
             yield Text(f"    and {len(item.found) - SHOWN} more in result.json", style="dim")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import NothingRanError, UsageError
-from harness.model import Outcome
 from harness.results import RunResult, problem
 
 __all__ = ["REQUEST", "Request", "read_request"]
@@ -56,8 +55,7 @@ class Request(BaseModel):
         Raises:
             NothingRanError: Nothing failed.
         """
-        bad = {Outcome.FAILED, Outcome.XPASSED, Outcome.ERROR}
-        cells = [cell for cell in result.cells if cell.outcome in bad]
+        cells = [cell for cell in result.cells if cell.outcome.unexpected]
         if not cells:
             raise NothingRanError(f"Nothing failed in the run {result.id}.")
         return self.model_copy(
@@ -66,7 +64,7 @@ class Request(BaseModel):
                 "cells": tuple(cell.id for cell in cells),
                 # A cell that broke has cases that never ran, so all of them run.
                 "cases": {
-                    cell.id: tuple(case.nodeid for case in cell.cases if case.outcome in bad)
+                    cell.id: tuple(case.nodeid for case in cell.cases if case.outcome.unexpected)
                     for cell in cells
                     if not cell.error
                 },

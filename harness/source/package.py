@@ -9,7 +9,7 @@ from harness import apt, lookup, proc
 from harness.catalog import Source
 from harness.debian import Apt, checksums, open_apt
 from harness.errors import InfrastructureError, UsageError
-from harness.model import compare, version_key
+from harness.model import compare_versions, make_version_key
 from harness.source.revision import Revision, filled
 from harness.store import Store, file_digest
 from harness.wait import Deadline
@@ -31,11 +31,11 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
     name, release = filled(source.debian, source, version), str(source.release)
     question = {"archive": apt.archive(deadline), "release": release, "package": name}
     found: Answer = lookup.remembered(store, "debian-source", question, lambda: _ask(name, release, deadline))
-    fitting = [full for full in found if full == version or compare(_upstream(full), "==", version)]
+    fitting = [full for full in found if full == version or compare_versions(_upstream(full), "==", version)]
     if not fitting:
-        known = ", ".join(sorted(found, key=version_key)) or "no version of it"
+        known = ", ".join(sorted(found, key=make_version_key)) or "no version of it"
         raise UsageError(f"Debian {release} has no source package {name} {version}; it has {known}.")
-    full = max(fitting, key=version_key)
+    full = max(fitting, key=make_version_key)
     return Revision(
         kind="debian",
         version=version,

@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.model import Outcome
 from harness.report.page import embedded, whole
-from harness.report.run_page.codes import BAD, CODES, HARMLESS
 from harness.report.run_page.evidence import Evidence, Room, look, own_files
 from harness.report.run_page.excerpts import passage
 from harness.report.run_page.past import Past
@@ -85,7 +84,7 @@ class _Core:
         ]
         time = timeline(self.cells)
         self.data: dict[str, Any] = {
-            "outcomes": [[CODES[item], item.value] for item in sorted(Outcome, key=lambda item: item.badness)],
+            "outcomes": [[item.letter, item.value] for item in sorted(Outcome, key=lambda item: item.badness)],
             "axes": [whole(name, 60) for name in axes],
             "values": [[_shown(value) for value in table.values] for table in values],
             "cells": cells,
@@ -119,7 +118,7 @@ class _Core:
         return {
             "id": name,
             "axes": place,
-            "outcome": CODES[cell.outcome],
+            "outcome": cell.outcome.letter,
             "error": passage(cell.error, DETAILS) if cell.error else "",
             "again": self.strings.index(again),
             "phases": [
@@ -128,10 +127,10 @@ class _Core:
             ],
             "facts": self.facts.index(facts),
             "cases": self.lists.index(tuple(self.nodes.index(whole(case.nodeid[:4000], 300)) for case in cases)),
-            "codes": "".join(CODES[case.outcome] for case in cases),
+            "codes": "".join(case.outcome.letter for case in cases),
             "seconds": [round(case.seconds, 2) for case in cases],
             "extra": extra,
-            "left": {CODES[outcome]: number for outcome, number in left.items()},
+            "left": {outcome.letter: number for outcome, number in left.items()},
             "past": self._past(cell, cases),
         }
 
@@ -139,7 +138,7 @@ class _Core:
         """The cases of a cell that the page has, and how many of each outcome it does not have."""
         if len(cell.cases) <= self.kept:
             return list(cell.cases), Counter()
-        order = sorted(range(len(cell.cases)), key=lambda index: (-_interest(cell.cases[index].outcome), index))
+        order = sorted(range(len(cell.cases)), key=lambda index: (-_rank_interest(cell.cases[index].outcome), index))
         kept = set(order[: self.kept])
         left = Counter(case.outcome for index, case in enumerate(cell.cases) if index not in kept)
         return [cell.cases[index] for index in sorted(kept)], left
@@ -149,7 +148,7 @@ class _Core:
         if not (case.message or case.details or case.expectation or case.reruns):
             return None
         details = -1
-        if case.details and case.outcome not in HARMLESS:
+        if case.details and _rank_interest(case.outcome):
             details = self.details.index(case.details)
         known = self._text(case.expectation, 600)
         return [self._text(case.message, 400), details, known, case.reruns, self._text(case.raw)]
@@ -166,8 +165,9 @@ def _shown(value: str | None) -> str | None:
     return None if value is None else whole(value[:800], 100)
 
 
-def _interest(outcome: Outcome) -> int:
-    return 2 * (outcome in BAD) + (outcome not in HARMLESS)
+def _rank_interest(outcome: Outcome) -> int:
+    """Return 0 for what a page only counts where there is too much of it: cases that pass or are skipped."""
+    return 2 if outcome.wants_a_look else int(outcome.fails)
 
 
 def _worst(cells: Sequence[CellResult], most: int) -> list[CellResult]:

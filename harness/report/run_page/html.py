@@ -9,7 +9,6 @@ from pathlib import Path
 
 from harness.model import Outcome
 from harness.report.page import render, whole
-from harness.report.run_page.codes import BAD, CODES
 from harness.report.run_page.data import script_data
 from harness.report.run_page.past import PAGE, Past, nothing, past
 from harness.report.terminal import duration
@@ -88,7 +87,7 @@ def page(run: RunResult, directory: Path, history: Past | None = None, *, base: 
         script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         run=run,
         started=_time(run.started),
-        outcomes=[(outcome, CODES[outcome]) for outcome in sorted(Outcome, key=lambda item: -item.badness)],
+        outcomes=[(outcome, outcome.letter) for outcome in sorted(Outcome, key=lambda item: -item.badness)],
         cells=counts,
         cases=cases,
         findings=findings[:MOST_FINDINGS],
@@ -98,7 +97,6 @@ def page(run: RunResult, directory: Path, history: Past | None = None, *, base: 
         computer=", ".join(f"{whole(name)} {whole(value)}" for name, value in run.computer.items()),
         data=script_data(run, directory, history or nothing(), base=base),
         duration=duration,
-        codes=CODES,
     )
 
 
@@ -110,7 +108,9 @@ def _findings(run: RunResult) -> Iterator[Finding]:
         if cell.error:
             items.append((Outcome.ERROR, None, whole(cell.error[:2000], 400)))
         items += [
-            (case.outcome, case.nodeid, whole(case.message[:2000], 400)) for case in cell.cases if case.outcome in BAD
+            (case.outcome, case.nodeid, whole(case.message[:2000], 400))
+            for case in cell.cases
+            if case.outcome.wants_a_look
         ]
         for item in items:
             first, number = found.get(item, (cell.id, 0))

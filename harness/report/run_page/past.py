@@ -6,7 +6,6 @@ from pathlib import Path
 
 from harness import log, results
 from harness.errors import HarnessError
-from harness.report.run_page.codes import CODES
 from harness.report.run_page.excerpts import size_of
 from harness.results import RunResult
 from harness.schedule import RESULT
@@ -52,7 +51,7 @@ class Past:
 
     Attributes:
         runs: Other runs, the oldest first.
-        outcomes: By cell and node id, a code for each run: see `codes`; a blank where it did not run.
+        outcomes: By cell and node id, the letter of the outcome in each run; a blank where it did not run.
     """
 
     runs: tuple[PastRun, ...]
@@ -75,7 +74,7 @@ def past(run: RunResult, directory: Path) -> Past:
     found: list[tuple[PastRun, dict[tuple[str, str], str]]] = []
     for path, other in _others(directory):
         codes = {
-            (cell.id, case.nodeid): CODES[case.outcome]
+            (cell.id, case.nodeid): case.outcome.letter
             for cell in other.cells
             if cell.id in cells
             for case in cell.cases
