@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 PROFILE := quick
 ARGS :=
 
-.PHONY: help run test lint format mutants bench docs deps lock clean
+.PHONY: help run test lint format mutants bench measure docs deps lock clean
 
 help:
 	@echo "make run     build, boot and test the cells of a profile (PROFILE=quick)"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint    ruff, mypy --strict, import-linter, shellcheck"
 	@echo "make mutants does each case of the suites fail in a guest that is broken?"
 	@echo "make bench   figures of speed, beside those of others"
+	@echo "make measure how the source is built, in figures beside those wanted"
 	@echo "make docs    the documentation as HTML in docs/_build"
 	@echo "make deps    what the others need: distribution packages and a virtual environment"
 	@echo "make lock    resolve requirements.lock anew"
@@ -41,6 +42,9 @@ mutants: deps
 
 bench: deps
 	ci/with-docker $(BIN)/python -m bench
+
+measure: deps
+	$(BIN)/python -m tools.measure $(ARGS)
 
 docs: deps
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
