@@ -71,7 +71,7 @@ def harness(tmp_path: Path, *words: str, verb: str = "bisect-systemd") -> int:
     (["--resume", "--skip", "a", "--matching", "b", "--canary", "c"], "and not --skip, --canary, --matching."),
     (["--resume", "a", "b"], "--jobs and --format only."),
     (["--resume"], "There is no bisection in"),
-    (["--resume", "runs/none"], "There is no bisection in runs/none"),
+    (["--resume", "runs/none"], "There is no bisection runs/none"),
 ])  # fmt: skip
 def test_refused(
     tmp_path: Path, repo: Repo, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str

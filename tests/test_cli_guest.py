@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import proc
-from harness.cli import settings
+from harness.app.settings import resolve_settings
 from harness.cli.guest import _guest
 from harness.errors import ExitCode, HarnessError
 from harness.image import Image
@@ -72,13 +72,13 @@ def test_boot_and_console(tmp_path: Path, bookworm: Image) -> None:
 def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
     """After Ctrl-C nothing is; the directory of a guest that could not be had is evidence."""
     cancelled = Cancellation()
-    chosen = settings.resolve(
+    chosen = resolve_settings(
         matrix=ROOT / "matrix.yaml", store=tmp_path / "file", runs=tmp_path, debug=False, cancelled=cancelled
     )
     (tmp_path / "file").write_text("in the way of the store")
 
     def attempt() -> None:
-        deadline = chosen.deadline(60, "guest")
+        deadline = chosen.make_deadline(60, "guest")
         with pytest.raises(HarnessError), _guest(chosen, CELL, deadline, fresh=False, source=(None, None)):
             pytest.fail("There is a guest.")
 

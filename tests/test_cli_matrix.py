@@ -198,6 +198,7 @@ def test_a_broken_harness_is_exit_code_3_and_a_file_with_the_traceback(project: 
     broken = project / "broken.py"
     broken.write_text("""\
 from harness.cli import app, main
+from harness.cli.settings import get_settings
 
 @app.command()
 def broken():
@@ -225,11 +226,12 @@ def test_a_signal_ends_the_work_with_130_after_cleaning_up(project: Path, number
     waiting.write_text("""\
 import typer
 from pathlib import Path
-from harness.cli import app, main, settings
+from harness.cli import app, main
+from harness.cli.settings import get_settings
 
 @app.command()
 def wait(context: typer.Context):
-    deadline = settings.of(context).deadline(60, "waiting")
+    deadline = get_settings(context).make_deadline(60, "waiting")
     try:
         Path("started").touch()
         while True:

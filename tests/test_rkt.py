@@ -8,8 +8,8 @@ import pytest
 import trees
 
 from harness import catalog, matrix, toolchain
+from harness.app.sources import set_sources
 from harness.catalog import Source
-from harness.cli.setting import with_settings
 from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode, VersionRange
@@ -116,16 +116,16 @@ def test_a_directory_takes_the_place_of_the_known_source(tmp_path: Path, wanted:
     assert (0, "") == (done.code, done.err)
     (step, *_) = json.loads(done.out)[0]["steps"]
     assert step["text"].startswith(f"rkt 1.30.0/host with go 1.12.17, builder docker; {tree} as it is now (")
-    changed = with_settings(wanted, ["runtime.rkt.source=https://example.org/rkt#main"], KNOWN)
+    changed = set_sources(wanted, ["runtime.rkt.source=https://example.org/rkt#main"], KNOWN)
     assert ("https://example.org/rkt", "main") == (changed.sources["rkt"][0].git, changed.sources["rkt"][0].ref)
-    assert with_settings(wanted, [], KNOWN) is wanted
+    assert set_sources(wanted, [], KNOWN) is wanted
 
 
 @pytest.mark.parametrize("word", ["runtime.rkt.sources=/tmp", "runtime.nspawn.source=/tmp", "rkt", "systemd.source="])
 def test_what_cannot_be_set_is_named_with_what_can(wanted: Matrix, word: str) -> None:
     """A key of nothing, of a runtime that is not built, or without a value."""
     with pytest.raises(UsageError, match="sets nothing that there is") as caught:
-        with_settings(wanted, [word], KNOWN)
+        set_sources(wanted, [word], KNOWN)
     assert "runtime.rkt.source, runtime.runc.source, systemd.source" in str(caught.value.hint)
 
 

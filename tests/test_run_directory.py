@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, schedule
+from harness import cli, rundir
 from harness.errors import ExitCode, UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -17,8 +17,8 @@ WORDS = ("--matrix", str(ROOT / "matrix.yaml"))
 HOLDER = """\
 import sys
 from pathlib import Path
-from harness import schedule
-with schedule.held(Path(sys.argv[1])):
+from harness import rundir
+with rundir.lock_directory(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -34,13 +34,13 @@ def test_found_by_name_path_and_last(tmp_path: Path) -> None:
     for name in ("20261124-9", "20261124-10", "20261123-11", "bisect-20261125-1", "guests"):
         (tmp_path / name).mkdir()
 
-    assert tmp_path / "20261124-9" == schedule.find(tmp_path, "20261124-9")
-    assert tmp_path / "20261124-9" == schedule.find(Path("elsewhere"), str(tmp_path / "20261124-9"))
-    assert tmp_path / "20261124-10" == schedule.find(tmp_path, "last")
+    assert tmp_path / "20261124-9" == rundir.find_run(tmp_path, "20261124-9")
+    assert tmp_path / "20261124-9" == rundir.find_run(Path("elsewhere"), str(tmp_path / "20261124-9"))
+    assert tmp_path / "20261124-10" == rundir.find_run(tmp_path, "last")
     with pytest.raises(UsageError, match="There is no run 20261124-1: "):
-        schedule.find(tmp_path, "20261124-1")
+        rundir.find_run(tmp_path, "20261124-1")
     with pytest.raises(UsageError, match="There is no run in "):
-        schedule.find(tmp_path / "guests", "last")
+        rundir.find_run(tmp_path / "guests", "last")
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
@@ -49,10 +49,10 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert "held\n" == holder.stdout.readline()
-        with pytest.raises(UsageError, match="is still going on, in another process"), schedule.held(tmp_path):
+        with pytest.raises(UsageError, match="is still going on, in another process"), rundir.lock_directory(tmp_path):
             pass
         holder.send_signal(signal.SIGKILL)
-    with schedule.held(tmp_path):
+    with rundir.lock_directory(tmp_path):
         pass
 
 
@@ -73,3 +73,29 @@ def test_a_refused_run_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
     assert "error: The store /proc/no cannot be made" in capsys.readouterr().err
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_run_here_is_meant_before_one_below_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word is a run in the working directory if there is one, and a directory that is no run hides nothing."""
+    monkeypatch.chdir(tmp_path)
+    runs = tmp_path / "runs"
+    for name in ("foo", "bar"):
+        (tmp_path / name).mkdir()
+        (runs / name).mkdir(parents=True)
+    (tmp_path / "foo" / rundir.RESULT).touch()
+    (runs / "bar" / rundir.RESULT).touch()
+
+    assert tmp_path / "foo" == rundir.find_run(runs, "foo")
+    assert tmp_path / "foo" == rundir.find_run(runs, "foo/result.json")
+    assert runs / "bar" == rundir.find_run(runs, "bar")
+    with pytest.raises(UsageError, match="There is no run baz: there is none here, and none in "):
+        rundir.find_run(runs, "baz")
+
+
+def test_the_last_bisection_goes_by_its_number_too(tmp_path: Path) -> None:
+    """No clock of a file is asked, and a run is no bisection."""
+    for name in ("bisect-20261125-2", "bisect-20261125-10", "20261126-1"):
+        (tmp_path / name).mkdir()
+
+    assert tmp_path / "bisect-20261125-10" == rundir.find_run(tmp_path, "last", prefix=rundir.BISECTION)
+    assert tmp_path / "20261126-1" == rundir.find_run(tmp_path, "last")

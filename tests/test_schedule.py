@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.schedule import Board, History, Slots, Task, lower_bound, makespan, parse, shard
+from harness.rundir import parse_shard
+from harness.schedule import Board, History, Slots, Task, lower_bound, makespan, shard
 from harness.schedule.board import ranks
 
 
@@ -177,7 +178,7 @@ def test_shards_do_not_depend_on_the_order_of_the_cells(names: list[str], random
 def test_shard_that_is_none_is_refused(text: str) -> None:
     """Only I/N with 1 <= I <= N is a shard."""
     with pytest.raises(UsageError, match="is no shard"):
-        parse(text)
+        parse_shard(text)
 
 
 def test_history_survives_a_broken_file(tmp_path) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from typer.main import get_command
 
 from harness import matrix
-from harness.cli import app, settings
-from harness.cli.project import Project
-from harness.cli.settings import Settings
+from harness.app.project import Project
+from harness.app.settings import Settings, resolve_settings, show_path
+from harness.cli import app
 from harness.cli.wanted import Wanted, again
 from harness.errors import UsageError
 from harness.wait import Cancellation
@@ -41,7 +41,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def chosen(here: Project) -> Settings:
     """Settings that name the project's matrix, which is not the nearest one."""
-    return settings.resolve(
+    return resolve_settings(
         matrix=here.catalog.root / "matrix.yaml", store=here.catalog.root, runs=None, debug=False,
         cancelled=Cancellation(),
     )  # fmt: skip
@@ -114,8 +114,8 @@ def test_the_line_names_only_what_is_not_usual(here: Project, chosen: Settings) 
     cell = here.expansion.cells[0].id
     line = again(cell, Wanted(cell=cell).request(here, chosen), here, chosen)
 
-    assert line == f"harness --matrix {settings.shown(chosen.matrix)} run --cell {cell}"
-    nearest = settings.resolve(matrix=None, store=None, runs=None, debug=False, cancelled=Cancellation())
+    assert line == f"harness --matrix {show_path(chosen.matrix)} run --cell {cell}"
+    nearest = resolve_settings(matrix=None, store=None, runs=None, debug=False, cancelled=Cancellation())
     assert again(cell, Wanted(cell=cell).request(here, chosen), here, nearest) == f"harness run --cell {cell}"
 
 

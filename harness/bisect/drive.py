@@ -17,11 +17,10 @@ from harness.bisect.showing import view
 from harness.bisect.verdicts import Verdicts
 from harness.report import bisection
 from harness.report.bisection import View
+from harness.rundir import PAGE, RESULT
 from harness.wait import Deadline
 
-__all__ = ["RESULT", "Driver", "Files", "show"]
-
-RESULT = "result.json"
+__all__ = ["Driver", "Files", "show"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class Files:
     @property
     def page(self) -> Path:
         """The page for people."""
-        return self.directory / "report.html"
+        return self.directory / PAGE
 
     @property
     def log(self) -> Path:

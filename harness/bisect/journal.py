@@ -16,10 +16,9 @@ from pydantic import ValidationError
 from harness.bisect.engine import Search
 from harness.bisect.records import READER, AnyRecord, Asked, Begun, Ended, Observed, Record, Reverted, Same
 from harness.errors import InfrastructureError, UsageError
+from harness.rundir import JOURNAL
 
-__all__ = ["JOURNAL", "Journal", "State", "begin", "read", "resume"]
-
-JOURNAL = "journal.jsonl"
+__all__ = ["Journal", "State", "begin", "read", "resume"]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,13 +14,12 @@ from harness.bisect.records import Begun, Observed
 from harness.bisect.repository import Range
 from harness.bisect.witness import WITNESS
 from harness.results import CaseResult, CellResult
+from harness.rundir import RESULT
 
 __all__ = ["Evidence", "evidence", "sides"]
 
 EXCERPT = 80
 """Lines of a log that are shown."""
-
-CASE_RESULT = "result.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ def evidence(directory: Path, begun: Begun) -> Evidence:
 
 def _result(directory: Path) -> CellResult | None:
     try:
-        return CellResult.model_validate_json((directory / CASE_RESULT).read_bytes())
+        return CellResult.model_validate_json((directory / RESULT).read_bytes())
     except (OSError, ValidationError):
         return None
 

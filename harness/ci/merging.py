@@ -14,6 +14,7 @@ from pathlib import Path
 from harness import results
 from harness.errors import HarnessError
 from harness.results import CellResult, ExpectationResult, RunResult
+from harness.rundir import RESULT
 
 __all__ = ["Merged", "Shard", "collect", "merge"]
 
@@ -61,7 +62,7 @@ def collect(directory: Path, count: int) -> tuple[Shard, ...]:
         if match is None or int(match[2]) != count or int(match[1]) > count or not path.is_dir():
             continue
         try:
-            found.append(Shard(index=int(match[1]), result=results.read(path / "result.json")))
+            found.append(Shard(index=int(match[1]), result=results.read(path / RESULT)))
         except HarnessError as error:
             found.append(Shard(index=int(match[1]), result=None, problem=str(error)))
     return tuple(sorted(found, key=lambda shard: shard.index))

@@ -1,7 +1,7 @@
 """The command line: verbs, and the one place that turns errors into sentences and exit codes.
 
 Each verb is a module here with a function `register(app)`; adding one is adding it to `VERBS`. A verb reads
-`settings.of(context)`, prints through `output`, raises `HarnessError`s, and ends with another exit code than 0
+`settings.get_settings(context)`, prints through `output`, raises `HarnessError`s, and ends with another exit code than 0
 by `raise typer.Exit(code)`.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import platformdirs
 import typer
 
+from harness.app.settings import APPLICATION, resolve_settings
 from harness.cli import (
     axes,
     baseline,
@@ -31,10 +32,17 @@ from harness.cli import (
     plan,
     report,
     run,
-    settings,
 )
 from harness.cli.interrupt import interruptible
-from harness.cli.settings import DebugOption, Level, LogOption, MatrixOption, RunsOption, StoreOption, VersionOption
+from harness.cli.settings import (
+    DebugOption,
+    Level,
+    LogOption,
+    MatrixOption,
+    RunsOption,
+    StoreOption,
+    VersionOption,
+)
 from harness.cli.streams import outlive_readers
 from harness.errors import CancelledError, ExitCode, HarnessError
 from harness.wait import Cancellation
@@ -72,7 +80,7 @@ def configure(
     del version  # its callback has printed it
     _log_to_stderr(Level.DEBUG if debug else level)
     cancelled = context.find_object(Cancellation)
-    context.obj = settings.resolve(
+    context.obj = resolve_settings(
         matrix=matrix_file, store=store, runs=runs, debug=debug, cancelled=cancelled or Cancellation()
     )
 
@@ -143,7 +151,7 @@ def _unexpected(error: Exception, *, debug: bool) -> ExitCode:
 
 
 def _keep(text: str) -> Path:
-    folder = platformdirs.user_log_path(settings.APPLICATION, ensure_exists=True)
+    folder = platformdirs.user_log_path(APPLICATION, ensure_exists=True)
     place = folder / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     place.write_text(text, encoding="utf-8")
     return place

@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from harness import plan
+from harness import plan, rundir
+from harness.app.settings import show_path
 from harness.bisect.axes import Change, Found, changed, differences, smallest
 from harness.bisect.question import AbortError, Question
-from harness.cli import output, settings
-from harness.cli.bisect import new_directory, place_of
+from harness.cli import output
+from harness.cli.bisect import place_of
 from harness.cli.bisect_options import RunOption, TestOption, words
 from harness.cli.bisect_setup import Place, question
 from harness.cli.output import Format, FormatOption
+from harness.cli.settings import get_settings
 from harness.cli.wanted import check_case
 from harness.errors import CancelledError, ExitCode, HarnessError, UsageError
 from harness.matrix import find
@@ -21,8 +23,6 @@ from harness.model import Cell, Verdict
 from harness.pipeline import Workplace
 
 __all__ = ["register"]
-
-RESULT = "result.json"
 
 GoodOption = Annotated[str, typer.Option("--good", metavar="CELL", help="A cell in which the test passes.")]
 BadOption = Annotated[str, typer.Option("--bad", metavar="CELL", help="A cell in which it fails.")]
@@ -38,7 +38,7 @@ def bisect_axes(
     form: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
     """Find the smallest set of axis values that flips the outcome."""
-    place = place_of(settings.of(context), None, form)
+    place = place_of(get_settings(context), None, form)
     if bool(test) == bool(run):
         raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
     cells = [find(place.here.expansion, name) for name in (good, bad)]
@@ -60,7 +60,7 @@ class _Asker:
     """Asks in the cells between the two."""
 
     def __init__(self, place: Place, cells: list[Cell], asked: Question, suites: tuple[str, ...]) -> None:
-        self.directory = new_directory(place.chosen.runs)
+        self.directory = rundir.make_directory(place.chosen.runs, rundir.BISECTION)
         self.told: list[dict[str, str]] = []
         self._place, self._cells, self._question, self._suites = place, cells, asked, suites
 
@@ -95,14 +95,14 @@ def _show(place: Place, found: Found, cells: list[Cell], asker: _Asker) -> None:
     good, bad = cells
     sets = [[change.text(bad) for change in sorted(each, key=lambda change: change.axes)] for each in found.sets]
     facts = {"good": good.id, "bad": bad.id, "sets": sets, "samples": asker.told}
-    (asker.directory / RESULT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (asker.directory / rundir.RESULT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     match place.form:
         case Format.JSON:
             output.as_json(facts)
         case Format.IDS:
             output.say("\n".join(" and ".join(each) for each in sets))
         case Format.TABLE:
-            output.say(_sentence(found, sets) + f"\nevidence: {settings.shown(asker.directory)}{os.sep}")
+            output.say(_sentence(found, sets) + f"\nevidence: {show_path(asker.directory)}{os.sep}")
 
 
 def _sentence(found: Found, sets: list[list[str]]) -> str:

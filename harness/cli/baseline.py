@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import output, settings
+from harness.app.settings import show_path
+from harness.cli import output
 from harness.cli.compare import places
 from harness.cli.output import Format, FormatOption
+from harness.cli.settings import get_settings
 from harness.compare import Change, Side, compare, open_all, visible
 from harness.compare import text as lines_of
 from harness.compare.baseline import SUFFIX, load_baseline, path_of, save
@@ -36,11 +38,11 @@ def save_baseline(
     replace: Annotated[bool, typer.Option("--replace", help="Replace the baseline of that name.")] = False,
 ) -> None:
     """Save what a run found; the file is small, sorted and the same for the same results."""
-    where = places(settings.of(context))
+    where = places(get_settings(context))
     path = path_of(where.baselines, name)
     if path.exists() and not replace:
         raise UsageError(
-            f"There is a baseline {name} already: {settings.shown(path)}.",
+            f"There is a baseline {name} already: {show_path(path)}.",
             hint="Save it anew with --replace, or `harness baseline promote` another that compares well with it.",
         )
     side, conflicts = open_all(runs, where)
@@ -51,13 +53,13 @@ def save_baseline(
     save(side, path)
     counts = _counts(side)
     told = ", ".join(f"{counts[key]} {key}" for key in ("cells", "cases", "ran", "failed"))
-    output.say(f"{settings.shown(path)}: {told}.")
+    output.say(f"{show_path(path)}: {told}.")
 
 
 @verbs.command("list")
 def list_baselines(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print the baselines."""
-    directory = places(settings.of(context)).baselines
+    directory = places(get_settings(context)).baselines
     paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if not path.name.startswith("."))
     if form is Format.IDS:
         for path in paths:
@@ -69,7 +71,7 @@ def list_baselines(context: typer.Context, *, form: FormatOption = Format.TABLE)
     elif rows:
         output.table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
     else:
-        output.say(f"There is no baseline in {settings.shown(directory)}.")
+        output.say(f"There is no baseline in {show_path(directory)}.")
 
 
 @verbs.command()
@@ -83,10 +85,10 @@ def promote(
     ] = False,
 ) -> None:
     """Make a baseline the one that a gate compares with, unless something is worse in it."""
-    where = places(settings.of(context)).baselines
+    where = places(get_settings(context)).baselines
     path, goal = path_of(where, name), path_of(where, target)
     if not path.is_file():
-        raise UsageError(f"There is no baseline {name}: {settings.shown(path)} does not exist.")
+        raise UsageError(f"There is no baseline {name}: {show_path(path)} does not exist.")
     side = load_baseline(path, name=name)
     if goal.is_file():
         found = compare(load_baseline(goal, name=target), side)
@@ -98,11 +100,11 @@ def promote(
             output.say(f"{target} stays as it is; --accept-regressions replaces it nevertheless.")
             raise typer.Exit(ExitCode.FAILED)
     save(side, goal)
-    output.say(f"{settings.shown(goal)}: is now as {name}.")
+    output.say(f"{show_path(goal)}: is now as {name}.")
 
 
 def _described(path: Path) -> dict[str, object]:
-    side = load_baseline(path, name=settings.shown(path))
+    side = load_baseline(path, name=show_path(path))
     return {**_counts(side), "started": side.started, "harness": side.facts.get("harness", "")}
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from harness import log, machine, schedule
+from harness import log, machine, rundir
+from harness.app import project
+from harness.app.settings import Settings, show_path
 from harness.bisect import journal
 from harness.bisect.drive import Driver, Files
 from harness.bisect.engine import Goal, Noise
@@ -20,7 +22,7 @@ from harness.bisect.records import CONFIDENCE, VERBS, Begun
 from harness.bisect.repository import Repository, reopen
 from harness.bisect.session import SAMPLES
 from harness.bisect.verdicts import Verdicts
-from harness.cli import output, project, settings
+from harness.cli import output
 from harness.cli.bisect_options import (
     JOBS,
     AtOption,
@@ -52,7 +54,7 @@ from harness.cli.bisect_options import (
 from harness.cli.bisect_progress import watching
 from harness.cli.bisect_setup import Place, cell_of, note_paths, oracle_of, repository_of
 from harness.cli.output import Format, FormatOption
-from harness.cli.settings import Settings
+from harness.cli.settings import get_settings
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
 from harness.report import bisection
@@ -60,16 +62,13 @@ from harness.report.bisection import View
 from harness.results import harness_version
 from harness.store import Store
 
-__all__ = ["new_directory", "place_of", "register"]
+__all__ = ["place_of", "register"]
 
 SECONDS = 7 * 24 * 3600.0
 """A bisection that takes longer than a week is stuck."""
 
 WIDTH = 160
 """Columns where no terminal says how wide it is."""
-
-PREFIX = "bisect-"
-"""How the names of the directories begin."""
 
 CODES = {Verdict.GOOD: ExitCode.OK, Verdict.BAD: ExitCode.FAILED, Verdict.SKIP: ExitCode.INFRASTRUCTURE}
 """What `--at` ends with."""
@@ -98,10 +97,11 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
     """Find the commit that changed what a test says."""
-    place = place_of(settings.of(context), builder, form)
+    place = place_of(get_settings(context), builder, form)
     if resume:
         refuse_search(context)
-        _resume(place, _directory(place.chosen, paths[0] if paths else None), jobs)
+        name = paths[0] if paths else rundir.LAST
+        _resume(place, rundir.find_run(place.chosen.runs, name, prefix=rundir.BISECTION), jobs)
     subject = {verb: subject for subject, verb in VERBS.items()}.get(context.info_name or "", "runtime")
     if bool(test) == bool(run):
         raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
@@ -131,7 +131,7 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     known = know(begun, repository, place.deadline)
     note_paths(place, begun, known)
     known.check(begun)
-    with journal.begin(new_directory(place.chosen.runs), begun) as written:
+    with journal.begin(rundir.make_directory(place.chosen.runs, rundir.BISECTION), begun) as written:
         _go_on(place, written, known, jobs)
 
 
@@ -142,9 +142,9 @@ def place_of(chosen: Settings, builder: str | None, form: Format) -> Place:
         console = Console(stderr=form is not Format.TABLE, highlight=False, width=WIDTH)
     return Place(
         chosen=chosen,
-        here=project.load(chosen).building_by(builder),
+        here=project.load(chosen).replace_builder(builder),
         store=Store(chosen.store),
-        deadline=chosen.deadline(SECONDS, "bisection"),
+        deadline=chosen.make_deadline(SECONDS, "bisection"),
         form=form,
         console=console,
     )
@@ -166,7 +166,7 @@ def _resume(place: Place, directory: Path, jobs: int) -> None:
         begun = written.state.begun
         repository = reopen(begun.repository, place.store, place.deadline)
         as_begun = Place(
-            chosen=place.chosen, here=place.here.building_by(begun.builder), store=place.store,
+            chosen=place.chosen, here=place.here.replace_builder(begun.builder), store=place.store,
             deadline=place.deadline, form=place.form, console=place.console,
         )  # fmt: skip
         _go_on(as_begun, written, know(begun, repository, place.deadline), jobs)
@@ -175,8 +175,8 @@ def _resume(place: Place, directory: Path, jobs: int) -> None:
 def _go_on(place: Place, written: Journal, known: Known, jobs: int) -> None:
     """Search to the end, and print what was found; ends the program."""
     begun, directory = written.state.begun, written.directory
-    log.add_file(directory / "log.txt")
-    named = settings.shown(directory)
+    log.add_file(directory / rundir.LOG)
+    named = show_path(directory)
     place.console.print(
         f"{len(known.searched)} commits between {begun.old_name} and {begun.new_name}; in {named}", soft_wrap=True
     )
@@ -213,16 +213,16 @@ def _print(place: Place, found: Bisection, shown: View, files: Files) -> None:
                 ("bug report", files.bug_report),
                 ("git bisect replay", files.log),
             ):
-                place.console.print(f"{what}: {settings.shown(path)}", soft_wrap=True)
+                place.console.print(f"{what}: {show_path(path)}", soft_wrap=True)
 
 
 def _at(place: Place, begun: Begun, repository: Repository) -> None:
     """Sample one revision, print what it says; ends the program."""
-    directory = new_directory(place.chosen.runs)
+    directory = rundir.make_directory(place.chosen.runs, rundir.BISECTION)
     oracle = oracle_of(place, begun, repository, lambda _: None)
     seen = oracle.take(Sample(number=1, revision=begun.new, directory=directory / "sample"), lambda _: None)
     assert seen.verdict is not None
-    where = settings.shown(seen.directory or directory)
+    where = show_path(seen.directory or directory)
     match place.form:
         case Format.JSON:
             facts = {"verdict": seen.verdict, "reason": seen.reason, "message": seen.message, "directory": where}
@@ -233,19 +233,3 @@ def _at(place: Place, begun: Begun, repository: Repository) -> None:
             why = ": ".join(filter(None, (seen.reason, seen.message)))
             output.say(f"{seen.verdict}  {begun.new}" + (f"  {why}" if why else "") + f"\nevidence: {where}")
     raise typer.Exit(CODES[seen.verdict])
-
-
-def _directory(chosen: Settings, name: str | None) -> Path:
-    """The directory of a bisection, by its path or its name below runs/; the one that was begun last for None."""
-    if name is not None:
-        return Path(name) if os.sep in name or Path(name).exists() else chosen.runs / name
-    journals = chosen.runs.glob(f"{PREFIX}*/{journal.JOURNAL}")
-    last = max(journals, key=lambda path: (path.stat().st_mtime_ns, path), default=None)
-    if last is None:
-        raise UsageError(f"There is no bisection in {chosen.runs} to go on with.")
-    return last.parent
-
-
-def new_directory(runs: Path) -> Path:
-    """A new directory, named by the day and a number: `bisect-20261124-1`; raises as `schedule.new_directory` does."""
-    return schedule.new_directory(runs, PREFIX)

@@ -12,6 +12,8 @@ from threading import Semaphore
 from rich.console import Console
 
 from harness import plan, toolchain
+from harness.app.project import Project
+from harness.app.settings import Settings
 from harness.bisect import releases
 from harness.bisect.cell import CellOracle
 from harness.bisect.known import Known
@@ -22,8 +24,6 @@ from harness.bisect.repository import Repository, open_repository
 from harness.bisect.subject import Go, Runtime, Subject, Systemd
 from harness.bisect.witness import PLUGIN
 from harness.cli.output import Format
-from harness.cli.project import Project
-from harness.cli.settings import Settings
 from harness.cli.wanted import check_case
 from harness.errors import UsageError
 from harness.matrix import find

@@ -10,8 +10,10 @@ import typer
 
 from harness import build
 from harness import store as stores
-from harness.cli import output, settings
+from harness.app.settings import show_path
+from harness.cli import output
 from harness.cli.output import Format, FormatOption
+from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError, UsageError
 from harness.plural import counted
 from harness.report.terminal import duration
@@ -49,7 +51,7 @@ def register(app: typer.Typer) -> None:
 @verbs.command("list")
 def list_artifacts(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print what is in the store, the latest use first."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     items = stores.listed(Store(chosen.store))
     match form:
         case Format.IDS:
@@ -60,7 +62,7 @@ def list_artifacts(context: typer.Context, *, form: FormatOption = Format.TABLE)
             if items:
                 output.table(("kind", "key", "size", "last used", "made in", "what"), [_row(item) for item in items])
             total = _shown(sum(item.size for item in items))
-            output.say(f"{counted(len(items), 'artifact')} with {total} in {settings.shown(chosen.store)}.")
+            output.say(f"{counted(len(items), 'artifact')} with {total} in {show_path(chosen.store)}.")
 
 
 @verbs.command()
@@ -69,10 +71,10 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
 
     What a running harness makes or uses stays.
     """
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     store = Store(chosen.store)
     limit = _bytes(keep)
-    done = stores.prune(store, limit, chosen.deadline(HOUR, "pruning of the store"))
+    done = stores.prune(store, limit, chosen.make_deadline(HOUR, "pruning of the store"))
     images = build.prune_images(store)
     match form:
         case Format.IDS:
@@ -89,9 +91,9 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
         case Format.TABLE:
             for item in done.removed:
                 output.say(f"removed {item.kind} {item.key[:KEY_DIGITS]} ({_shown(item.size)}): {item.title}")
-            for what in (*map(settings.shown, done.leftovers), *images):
+            for what in (*map(show_path, done.leftovers), *images):
                 output.say(f"removed {what}")
-            output.say(f"{_shown(done.size)} remain in {settings.shown(chosen.store)}.")
+            output.say(f"{_shown(done.size)} remain in {show_path(chosen.store)}.")
             if done.size > limit:
                 what = counted(len(done.busy), "artifact is", "artifacts are")
                 output.say(f"That is more than {_shown(limit)}: {what} in use now and kept.")
@@ -100,8 +102,8 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
 @verbs.command()
 def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Read every file in the store, and remove the artifacts that are not what they were; they are made anew."""
-    chosen = settings.of(context)
-    done = stores.verify(Store(chosen.store), chosen.deadline(HOUR, "verification of the store"))
+    chosen = get_settings(context)
+    done = stores.verify(Store(chosen.store), chosen.make_deadline(HOUR, "verification of the store"))
     match form:
         case Format.IDS:
             _lines(item.name for item in done.damaged)
@@ -119,7 +121,7 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
     if done.damaged:
         count = len(done.damaged)
         raise InfrastructureError(
-            f"The store {settings.shown(chosen.store)} had {counted(count, 'damaged artifact')}; the damage is removed.",
+            f"The store {show_path(chosen.store)} had {counted(count, 'damaged artifact')}; the damage is removed.",
             hint="What was removed is made anew at its next use. If it happens again, test the disk and the memory.",
         )
 

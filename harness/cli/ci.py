@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from harness import ci, results, schedule
+from harness import ci, results, rundir, schedule
+from harness.app import project
+from harness.app.project import Project
+from harness.app.settings import Settings, show_path
 from harness.ci import Drift, Pipeline, State
-from harness.cli import output, project, settings
+from harness.cli import output
 from harness.cli.output import Format, FormatOption
-from harness.cli.project import Project
-from harness.cli.settings import Settings, shown
+from harness.cli.settings import get_settings
 from harness.errors import ConfigError, ExitCode, NothingRanError
 from harness.matrix.models import CiRun
 from harness.plural import counted
@@ -38,7 +40,7 @@ def register(app: typer.Typer) -> None:
 @verbs.command()
 def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Write the files of all CI systems; those that are right already are not touched."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     found = _drift(chosen)
     for item in found:
         if item.state is not State.SAME:
@@ -59,7 +61,7 @@ def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
 @verbs.command()
 def check(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print how the files of the CI systems differ from what the matrix says; exit code 1 if any does."""
-    found = _drift(settings.of(context))
+    found = _drift(get_settings(context))
     drifted = [item for item in found if item.state is not State.SAME]
     match form:
         case Format.JSON:
@@ -89,8 +91,8 @@ def shard(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print the cells of one of N equally long parts of a profile; the same on every machine with the same files."""
-    chosen = settings.of(context)
-    index, count = schedule.parse(part)
+    chosen = get_settings(context)
+    index, count = rundir.parse_shard(part)
     here = project.load(chosen)
     seconds = ci.read(durations or chosen.root / ci.DURATIONS)
     mine = [cell for cell, owner in _owners(here, profile, count, seconds).items() if owner == index]
@@ -120,15 +122,15 @@ def merge(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Merge the results of shards to one run; exit code 1 where something is missing or there twice."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     here = project.load(chosen)
     seconds = ci.read(durations or chosen.root / ci.DURATIONS)
     merged = ci.merge(
         ci.collect(directory, shards), _owners(here, profile, shards, seconds), shards,
         name=into.name, command=f"harness run --profile {profile}",
     )  # fmt: skip
-    results.write(merged.result, into / schedule.RESULT)
-    junit.write(merged.result, into / "junit.xml")
+    results.write(merged.result, into / rundir.RESULT)
+    junit.write(merged.result, into / rundir.JUNIT)
     match form:
         case Format.JSON:
             output.as_json({"cells": len(merged.result.cells), "problems": merged.problems})
@@ -138,7 +140,7 @@ def merge(
             for problem in merged.problems:
                 output.say(problem)
             output.say(
-                f"{counted(len(merged.result.cells), 'cell')} of {counted(shards, 'shard')} merged in {shown(into.absolute())}."
+                f"{counted(len(merged.result.cells), 'cell')} of {counted(shards, 'shard')} merged in {show_path(into.absolute())}."
             )
     if merged.problems:
         raise typer.Exit(ExitCode.FAILED)
@@ -161,7 +163,7 @@ def write_durations(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Write down how long the matrix's cells take, so that shards are equally long: by runs, or by the history."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     here = project.load(chosen)
     known = chosen.root / ci.DURATIONS
     if runs:
@@ -179,7 +181,7 @@ def write_durations(
             output.say("\n".join(seconds))
         case Format.TABLE:
             cells = len(here.expansion.cells)
-            output.say(f"{shown(path.absolute())}: the times of {len(seconds)} of {counted(cells, 'cell')}.")
+            output.say(f"{show_path(path.absolute())}: the times of {len(seconds)} of {counted(cells, 'cell')}.")
 
 
 def _drift(chosen: Settings) -> tuple[Drift, ...]:
@@ -187,7 +189,7 @@ def _drift(chosen: Settings) -> tuple[Drift, ...]:
     wanted = here.matrix.ci
     if wanted is None:
         raise ConfigError(
-            f"{shown(chosen.matrix)}: there is no key `ci`, so it is not known what CI shall run.",
+            f"{show_path(chosen.matrix)}: there is no key `ci`, so it is not known what CI shall run.",
             hint="For instance, at the left margin:  ci: {change: {profile: quick, shards: 1}}",
         )
     release = _pipeline(here, wanted.release) if wanted.release is not None else None
@@ -209,7 +211,7 @@ def _owners(here: Project, profile: str, count: int, seconds: dict[str, float]) 
 
 def _run(chosen: Settings, name: str) -> RunResult:
     """A run by its name below runs/, or by its path; raises UsageError where there is none."""
-    return results.read(schedule.find(chosen.runs, name) / schedule.RESULT)
+    return results.read(rundir.find_run(chosen.runs, name) / rundir.RESULT)
 
 
 def _plain(item: Drift) -> dict[str, str]:

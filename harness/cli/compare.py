@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from harness import matrix
-from harness.cli import output, project, settings
+from harness.app import project
+from harness.app.settings import Settings, show_path
+from harness.cli import output
 from harness.cli.options import SelectOption
 from harness.cli.output import Format, FormatOption
-from harness.cli.settings import Settings
+from harness.cli.settings import get_settings
 from harness.compare import (
     Change,
     Comparison,
@@ -86,7 +88,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Say what changed from one run to another, what else differs, and which axis the regressions follow."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     wanted = _selections(select or (), chosen)
     before, now = (_side(text, wanted, axes or (), chosen) for text in (old, new))
     found = compare(before, now)
@@ -101,7 +103,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
 
 def places(chosen: Settings) -> Places:
     """Where runs and baselines are looked for; baselines as messages name them."""
-    return Places(runs=chosen.runs, baselines=Path(settings.shown(chosen.root / BASELINES)))
+    return Places(runs=chosen.runs, baselines=Path(show_path(chosen.root / BASELINES)))
 
 
 def _selections(texts: Sequence[str], chosen: Settings) -> list[Selection]:

@@ -5,8 +5,9 @@ from dataclasses import asdict
 import typer
 
 from harness import doctor
-from harness.cli import output, settings
+from harness.cli import output
 from harness.cli.output import Format, FormatOption
+from harness.cli.settings import get_settings
 from harness.doctor import State
 from harness.errors import ExitCode
 from harness.store import Store
@@ -24,8 +25,8 @@ def register(app: typer.Typer) -> None:
 
 def run(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Look at this computer; ends with 3 where no guest can run."""
-    chosen = settings.of(context)
-    found = doctor.examine(Store(chosen.store), chosen.deadline(SECONDS, "look at this computer"))
+    chosen = get_settings(context)
+    found = doctor.examine(Store(chosen.store), chosen.make_deadline(SECONDS, "look at this computer"))
     match form:
         case Format.JSON:
             output.as_json([asdict(finding) for finding in found])

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from harness import gate
-from harness.cli import output, project, settings
+from harness.app import project
+from harness.app.project import Project
+from harness.app.settings import Settings, show_path
+from harness.cli import output
 from harness.cli.compare import MarkdownOption, places
 from harness.cli.output import Format, FormatOption
-from harness.cli.project import Project
-from harness.cli.settings import Settings
+from harness.cli.settings import get_settings
 from harness.compare import Places, Side, open_all, open_side
 from harness.compare.baseline import load_baseline, path_of
 from harness.errors import ConfigError, ExitCode, HarnessError
@@ -71,10 +73,10 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Decide whether a release may be shipped: exit code 0 if so, 1 if not, with the reasons."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     here = project.load(chosen)
     path = policy or _policy_of(here, profile, chosen)
-    rules = gate.load(path, here.matrix, here.catalog, name=settings.shown(path))
+    rules = gate.load(path, here.matrix, here.catalog, name=show_path(path))
     decision = gate.decide(rules, _evidence(runs, rules, baseline, profile, here, chosen), datetime.now(UTC).date())
     if junit is not None:
         junit_file.write(decision, junit)
@@ -89,7 +91,7 @@ def _policy_of(here: Project, profile: str | None, chosen: Settings) -> Path:
     path = chosen.root / (named or POLICY)
     if not path.is_file():
         raise ConfigError(
-            f"{settings.shown(path)}: there is no such release policy.",
+            f"{show_path(path)}: there is no such release policy.",
             hint="Name one with --policy, or as `gate` of a profile in the matrix.",
         )
     return path
@@ -118,7 +120,7 @@ def _baseline(rules: Policy, named: str | None, where: Places) -> tuple[Side | N
         return None, ""
     path = path_of(where.baselines, rules.baseline.name)
     if not path.is_file():
-        shown = settings.shown(path)
+        shown = show_path(path)
         return None, f"There is no baseline {rules.baseline.name} ({shown}); `harness baseline save` makes it."
     try:
         return load_baseline(path, name=rules.baseline.name), ""

@@ -17,10 +17,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness import machine, proc, schedule
-from harness.cli import output, plan, project, settings
+from harness import machine, proc, rundir
+from harness.app import project
+from harness.app.settings import Settings, show_path
+from harness.cli import output, plan
 from harness.cli.progress import watching
-from harness.cli.settings import KeyOption, MirrorOption, Settings
+from harness.cli.settings import KeyOption, MirrorOption, get_settings
 from harness.errors import InfrastructureError, UsageError
 from harness.machine import Machine
 from harness.pipeline import Workplace, ready
@@ -58,13 +60,13 @@ def boot(
 
     After the boot the runtime and the packages of all suites are copied into it: some 20 s under emulation.
     """
-    chosen = settings.of(context)
-    deadline = chosen.deadline(SECONDS, f"guest of {cell}")
+    chosen = get_settings(context)
+    deadline = chosen.make_deadline(SECONDS, f"guest of {cell}")
     with _guest(chosen, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
         output.say(
             f"The guest runs until Ctrl-C.\n"
-            f"log in:   ssh -F {settings.shown(guest.ssh_config)} guest\n"
-            f"console:  harness console {settings.shown(guest.place.directory)}"
+            f"log in:   ssh -F {show_path(guest.ssh_config)} guest\n"
+            f"console:  harness console {show_path(guest.place.directory)}"
         )
         sys.stdout.flush()
 
@@ -86,8 +88,8 @@ def shell(
 
     After the boot the runtime and the packages of all suites are copied into it: some 20 s under emulation.
     """
-    chosen = settings.of(context)
-    deadline = chosen.deadline(SECONDS, f"shell in {cell}")
+    chosen = get_settings(context)
+    deadline = chosen.make_deadline(SECONDS, f"shell in {cell}")
     with _guest(chosen, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
         terminal = ["-t"] if sys.stdin.isatty() else []
         code = proc.interact(["ssh", "-F", str(guest.ssh_config), *terminal, "guest"], deadline=deadline)
@@ -101,11 +103,11 @@ def console(
     name: Annotated[str, typer.Argument(metavar="DIRECTORY|RUN/CELL", help="A running guest's machine directory.")],
 ) -> None:
     """Attach to the serial console of a running guest; Ctrl-] leaves it."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     guest = machine.attach(_place(chosen, name))
     if not guest.record.alive:
         raise InfrastructureError(f"The guest {guest.name} does not run any more; see {guest.place.console}.")
-    deadline = chosen.deadline(SECONDS, f"console of {guest.name}")
+    deadline = chosen.make_deadline(SECONDS, f"console of {guest.name}")
     with socket.socket(socket.AF_UNIX) as line:
         try:
             line.connect(str(Path(guest.record.sockets) / "console"))
@@ -125,7 +127,7 @@ def _guest(
     here = project.load(chosen)
     (wanted,) = plan.plans_of(here, (cell,), here.matrix.suite_names(None, here.catalog), source)
     above = chosen.runs / "guests"
-    with schedule.making(above):
+    with rundir.open_runs(above):
         # Another guest of the same cell may run.
         directory = Path(tempfile.mkdtemp(prefix=f"{re.sub('[^A-Za-z0-9.+-]', '-', wanted.cell.id)}-", dir=above))
     screen = Console(stderr=True, highlight=False)
@@ -146,7 +148,9 @@ def _guest(
 def _place(chosen: Settings, name: str) -> Path:
     """The machine's directory that a person means."""
     run, _, cell = name.partition("/")
-    candidates = (Path(name), Path(name) / "machine", chosen.runs / run / "cells" / cell / "machine")
+    candidates = [Path(name), Path(name) / rundir.MACHINE]
+    with suppress(UsageError):
+        candidates.append(rundir.find_run(chosen.runs, run) / rundir.CELLS / cell / rundir.MACHINE)
     for place in candidates:
         if (place / "machine.json").exists():
             return place

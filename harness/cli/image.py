@@ -10,8 +10,10 @@ import typer
 
 from harness import flatcar
 from harness import store as stores
-from harness.cli import output, settings
+from harness.app.settings import APPLICATION, show_path
+from harness.cli import output
 from harness.cli.output import Format, FormatOption
+from harness.cli.settings import get_settings
 from harness.errors import UsageError
 from harness.fetch import Progress
 from harness.flatcar import Channel, Fetched, Index, Release
@@ -56,10 +58,10 @@ def list_releases(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print which releases are known, the newest last, with their systemd and what is in the store of them."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     store, files = Store(chosen.store), chosen.root / FOLDER
     if refresh or index is not None:
-        deadline = chosen.deadline(HOUR, "download of the index")
+        deadline = chosen.make_deadline(HOUR, "download of the index")
         known = flatcar.refresh(store, deadline, files, url=index or INDEX)
     else:
         known = flatcar.known(store, files)
@@ -102,11 +104,11 @@ def fetch(
 ) -> None:
     """Download a release and verify it; what is there already needs no network."""
     release = release.removeprefix("flatcar/")  # as a cell has it
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     store, files = Store(chosen.store), chosen.root / FOLDER
-    deadline = chosen.deadline(HOUR, f"download of Flatcar {release}")
+    deadline = chosen.make_deadline(HOUR, f"download of Flatcar {release}")
     found = _resolved(release, systemd, architecture, store, deadline=deadline, mirror=mirror, files=files)
-    log = platformdirs.user_log_path(settings.APPLICATION) / f"flatcar-{found.version}.log"
+    log = platformdirs.user_log_path(APPLICATION) / f"flatcar-{found.version}.log"
     with _Bar() as bar:
         done = flatcar.obtain(found, store, deadline, log, mirror=mirror, key=key, files=files, progress=bar)
     match form:
@@ -118,7 +120,7 @@ def fetch(
             how = "was here" if done.cached else f"downloaded in {duration(done.seconds)}"
             output.say(f"Flatcar {found.channel} {done.version} ({architecture}) with systemd {done.systemd}: {how}.")
             output.say(f"Signed by {done.fingerprint}.")
-            output.say(f"Disk: {settings.shown(done.disk)}")
+            output.say(f"Disk: {show_path(done.disk)}")
 
 
 def _resolved(

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from harness import matrix, suite
-from harness.cli import output, project, settings
+from harness.app import project
+from harness.app.settings import show_path
+from harness.cli import output
 from harness.cli.options import ProfileOption, SelectOption
 from harness.cli.output import Format, FormatOption
+from harness.cli.settings import get_settings
 from harness.errors import NothingRanError
 from harness.model import Cell
 from harness.plural import counted
@@ -41,7 +44,7 @@ def list_cells(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print the cells of the matrix, in the order of its axes."""
-    here = project.load(settings.of(context))
+    here = project.load(get_settings(context))
     if excluded:
         _print(_excluded(here, select=select or (), profile=profile), form)
     else:
@@ -88,12 +91,12 @@ def _row(cell: Cell) -> tuple[str, ...]:
 @verbs.command()
 def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Check matrix.yaml and everything that it names, and count its cells."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     here = project.load(chosen, thorough=True)
     profiles = {name: len(here.choose(profile=name, select=()).cells) for name in here.matrix.profiles}
     late = matrix.expired(here.matrix, datetime.now(tz=UTC).date())
     report = {
-        "file": settings.shown(chosen.matrix),
+        "file": show_path(chosen.matrix),
         "cells": len(here.expansion.cells),
         "excluded": len(here.expansion.excluded),
         "profiles": profiles,
@@ -120,11 +123,11 @@ def cases(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print the cases of the suites as --case and --test take them."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     here = project.load(chosen)
     names = [name for name in suites or here.catalog.suites if here.catalog.suite(name)]
     found = suite.collected(
-        here.catalog.root / "suites", names, chosen.deadline(project.SECONDS, "collection of the suites")
+        here.catalog.root / "suites", names, chosen.make_deadline(project.SECONDS, "collection of the suites")
     )
     if form is Format.JSON:
         output.as_json(found)

@@ -6,7 +6,7 @@ import typer
 
 from harness import matrix
 
-__all__ = ["ProfileOption", "SelectOption"]
+__all__ = ["ProfileOption", "SelectOption", "SetOption"]
 
 SelectOption = Annotated[
     list[str] | None,
@@ -19,4 +19,13 @@ SelectOption = Annotated[
 ]
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", metavar="NAME", help="Cells and suites of a profile of the matrix.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Where a source comes from in place of what the matrix says: runtime.NAME.source=DIRECTORY or "
+        "runtime.NAME.source=URL#REF, and systemd.source likewise; may be repeated.",
+    ),
 ]

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import output, project, settings
-from harness.cli.options import ProfileOption
+from harness.app import project
+from harness.app.project import Project
+from harness.app.settings import Settings
+from harness.cli import output
+from harness.cli.options import ProfileOption, SetOption
 from harness.cli.output import Format, FormatOption
-from harness.cli.project import Project
-from harness.cli.setting import SetOption
-from harness.cli.settings import KeyOption, MirrorOption, Settings
+from harness.cli.settings import KeyOption, MirrorOption, get_settings
 from harness.matrix import find
 from harness.plan import Plan, explain, from_mirror, plans
 from harness.report.terminal import duration
@@ -40,8 +41,8 @@ def show(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print what would be done for a cell, what of it is in the store, and how long it took last time."""
-    chosen = settings.of(context)
-    here = project.load(chosen).setting(sets or ())
+    chosen = get_settings(context)
+    here = project.load(chosen).replace_sources(sets or ())
     named = here.matrix.profile(profile) if profile else None
     suites = here.matrix.suite_names(named, here.catalog)
     print_plans(plans_of(here, (cell,), suites, (mirror, key)), chosen, form)
@@ -71,7 +72,7 @@ def print_plans(plans: Sequence[Plan], chosen: Settings, form: Format) -> None:
         output.say("\n".join(item.cell.id for item in plans))
         return
     store, took = Store(chosen.store), History(chosen.history).read()
-    deadline = chosen.deadline(SECONDS, "look at the store")
+    deadline = chosen.make_deadline(SECONDS, "look at the store")
     explained = [(item.cell.id, explain(item, store, deadline)) for item in plans]
     if form is Format.JSON:
         output.as_json(

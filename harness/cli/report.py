@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from harness import results, schedule
-from harness.cli import output, settings
+from harness import results, rundir
+from harness.app.settings import show_path
+from harness.cli import output
+from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError
 from harness.report import junit, run_page
 
 __all__ = ["register"]
-
-JUNIT = "junit.xml"
 
 
 class Report(StrEnum):
@@ -51,9 +51,9 @@ def report(
     path: OutputOption = None,
 ) -> None:
     """Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."""
-    directory = schedule.find(settings.of(context).runs, name or schedule.LAST)
-    run = results.read(directory / schedule.RESULT)
-    place = path or directory / (run_page.PAGE if form is Report.HTML else JUNIT)
+    directory = rundir.find_run(get_settings(context).runs, name or rundir.LAST)
+    run = results.read(directory / rundir.RESULT)
+    place = path or directory / (rundir.PAGE if form is Report.HTML else rundir.JUNIT)
     try:
         match form:
             case Report.HTML:
@@ -64,8 +64,8 @@ def report(
                 _text(run.model_dump_json(indent=1), path)
                 return
     except OSError as error:
-        raise InfrastructureError(f"{settings.shown(place)} cannot be written: {error.strerror}.") from error
-    output.say(settings.shown(place))
+        raise InfrastructureError(f"{show_path(place)} cannot be written: {error.strerror}.") from error
+    output.say(show_path(place))
 
 
 def _text(text: str, path: Path | None) -> None:
@@ -74,4 +74,4 @@ def _text(text: str, path: Path | None) -> None:
         output.say(text)
     else:
         path.write_text(f"{text}\n", encoding="utf-8")
-        output.say(settings.shown(path))
+        output.say(show_path(path))

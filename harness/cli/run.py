@@ -10,21 +10,23 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness import log, results, schedule
-from harness.cli import output, plan, project, settings
-from harness.cli.options import ProfileOption, SelectOption
+from harness import log, results, rundir, schedule
+from harness.app import project
+from harness.app.project import Project
+from harness.app.settings import Settings, show_path
+from harness.cli import output, plan
+from harness.cli.options import ProfileOption, SelectOption, SetOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.progress import watching
-from harness.cli.project import Project
-from harness.cli.setting import SetOption
-from harness.cli.settings import KeyOption, MirrorOption, Settings
+from harness.cli.settings import KeyOption, MirrorOption, get_settings
 from harness.cli.wanted import Wanted, again
 from harness.errors import UsageError
 from harness.machine import Machine
 from harness.pipeline import Workplace
 from harness.report import junit, run_page, terminal
 from harness.results import RunResult
-from harness.schedule import History, Job, Known, Request, Slots
+from harness.rundir import Request
+from harness.schedule import History, Job, Known, Slots
 from harness.store import Store
 from harness.writing import STORE_HINT, refusing
 
@@ -110,7 +112,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Build, boot and test the cells, and say what came out."""
-    chosen = settings.of(context)
+    chosen = get_settings(context)
     here = project.load(chosen)
     if arguments and not arguments[0].startswith("-"):
         raise UsageError(
@@ -124,19 +126,19 @@ def run(  # noqa: PLR0913 - each is an option of the command
     )  # fmt: skip
     request = _request(wanted, here, chosen, resume=resume, failed=failed)
     # Before the run has a directory: what is said about a wrong source is no result.
-    built = here.building_by(request.builder).setting(request.sets)
+    built = here.replace_builder(request.builder).replace_sources(request.sets)
     if dry_run:
         plan.print_plans(plan.plans_of(built, request.cells, request.suites, request.source), chosen, form)
         return
     slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
-    with refusing(f"The store {settings.shown(chosen.store)} cannot be made", hint=STORE_HINT):
+    with refusing(f"The store {show_path(chosen.store)} cannot be made", hint=STORE_HINT):
         chosen.store.mkdir(parents=True, exist_ok=True)
-    place = schedule.find(chosen.runs, resume) if resume else schedule.new_directory(chosen.runs)
+    place = rundir.find_run(chosen.runs, resume) if resume else rundir.make_directory(chosen.runs)
     try:
-        with schedule.held(place):
+        with rundir.lock_directory(place):
             _run(here, chosen, request, place, slots, keep_failed=keep_failed, form=form)
     except UsageError:
-        if resume is None and not (place / "cells").exists():  # nothing was run, so it is no run
+        if resume is None and not (place / rundir.CELLS).exists():  # nothing was run, so it is no run
             shutil.rmtree(place)
         raise
 
@@ -148,11 +150,11 @@ def _request(wanted: Wanted, here: Project, chosen: Settings, *, resume: str | N
         return wanted.request(here, chosen)
     if (resume and failed) or not wanted.repeats:
         raise UsageError("--resume and --failed repeat what was asked for; they take no other cells or arguments.")
-    directory = schedule.find(chosen.runs, earlier)
-    request = schedule.read_request(directory)
+    directory = rundir.find_run(chosen.runs, earlier)
+    request = rundir.read_request(directory)
     if failed is not None:
-        failures = request.failed(results.read(directory / schedule.RESULT))
-        return wanted.repeated(failures, directory.name if failed == schedule.LAST else failed, chosen)
+        failures = request.select_failed(results.read(directory / rundir.RESULT))
+        return wanted.repeated(failures, directory.name if failed == rundir.LAST else failed, chosen)
     if not wanted.nothing:
         raise UsageError("--resume goes on with a run as it was begun; begin a new one for --multiply or --fresh.")
     return request
@@ -169,11 +171,11 @@ def _run(
     here: Project, chosen: Settings, request: Request, directory: Path, slots: Slots, *,
     keep_failed: bool, form: Format,
 ) -> None:  # fmt: skip
-    log.add_file(directory / "log.txt")
+    log.add_file(directory / rundir.LOG)
     console = _console(form)
     store = Store(chosen.store)
-    deadline = chosen.deadline(SECONDS, "run")
-    built = here.building_by(request.builder).setting(request.sets)
+    deadline = chosen.make_deadline(SECONDS, "run")
+    built = here.replace_builder(request.builder).replace_sources(request.sets)
     plans = plan.plans_of(built, request.cells, request.suites, request.source)
     jobs = [
         Job(
@@ -188,7 +190,7 @@ def _run(
     workers = max(1, (os.cpu_count() or 1) // at_a_time)
 
     def keep(guest: Machine) -> None:
-        login = f"ssh -F {settings.shown(guest.ssh_config)} guest"
+        login = f"ssh -F {show_path(guest.ssh_config)} guest"
         console.print(f"The guest of {guest.name} is kept until Ctrl-C; log in with: {login}", soft_wrap=True)
         deadline.pause(SECONDS)
 
@@ -208,12 +210,12 @@ def _run(
         )  # fmt: skip
     found = schedule.review(_known(request, here), result.cells, datetime.now(UTC).date())
     result = result.model_copy(update={"expectations": found})
-    results.write(result, directory / schedule.RESULT)
-    junit.write(result, directory / "junit.xml")
+    results.write(result, directory / rundir.RESULT)
+    junit.write(result, directory / rundir.JUNIT)
     page = run_page.write(result, directory)
     _show(result, directory, console, form, rates=request.multiply > 1)
     if form is Format.TABLE:
-        console.print(f"report: {settings.shown(page)}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"report: {show_path(page)}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(result.exit_code)
 
 
@@ -227,7 +229,7 @@ def _show(result: RunResult, directory: Path, console: Console, form: Format, *,
         case Format.TABLE:
             if rates:
                 console.print(terminal.rates(result), soft_wrap=True)
-            console.print(terminal.run_summary(result, Path(settings.shown(directory))), soft_wrap=True)
+            console.print(terminal.run_summary(result, Path(show_path(directory))), soft_wrap=True)
 
 
 def _known(request: Request, here: Project) -> list[Known]:

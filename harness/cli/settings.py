@@ -1,19 +1,16 @@
-"""What the user set for the whole program; the only place that reads settings from the environment.
+"""Options of the whole program; the only place that reads settings from the environment.
 
 Each setting is declared once, as a typer option that names its variable, so that the help is right by itself.
 """
 
-import os
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import platformdirs
 import typer
 
+from harness.app.settings import Settings
 from harness.results import harness_version
-from harness.wait import Cancellation, Deadline
 
 __all__ = [
     "DebugOption",
@@ -23,17 +20,10 @@ __all__ = [
     "MatrixOption",
     "MirrorOption",
     "RunsOption",
-    "Settings",
     "StoreOption",
     "VersionOption",
-    "of",
-    "resolve",
-    "shown",
+    "get_settings",
 ]
-
-APPLICATION = "rkt-harness"
-"""Name of the directories that the harness has in the user's cache and log directories."""
-MATRIX = "matrix.yaml"
 
 
 class Level(StrEnum):
@@ -105,66 +95,8 @@ VersionOption = Annotated[
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks, and log everything.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the user set, carried in typer's context.
-
-    Attributes:
-        matrix: The matrix file.
-        store: Directory of the artifact store.
-        runs: Directory of results.
-        debug: Whether tracebacks are shown.
-        cancelled: Set when the user interrupts; all deadlines of the program share it.
-    """
-
-    matrix: Path
-    store: Path
-    runs: Path
-    debug: bool
-    cancelled: Cancellation
-
-    @property
-    def root(self) -> Path:
-        """The project's directory: where the matrix file is, with `images/` and `suites/` beside it."""
-        return self.matrix.parent
-
-    @property
-    def history(self) -> Path:
-        """File that remembers how long things took."""
-        return self.store / "history.json"
-
-    def deadline(self, seconds: float, what: str) -> Deadline:
-        """A deadline `seconds` from now that an interruption ends too."""
-        return Deadline.after(seconds, what, cancelled=self.cancelled)
-
-
-def of(context: typer.Context) -> Settings:
-    """The settings in typer's context."""
+def get_settings(context: typer.Context) -> Settings:
+    """Return the settings in typer's context."""
     settings = context.find_object(Settings)
     assert settings is not None  # the application's callback runs before every verb
     return settings
-
-
-def resolve(
-    *, matrix: Path | None, store: Path | None, runs: Path | None, debug: bool, cancelled: Cancellation
-) -> Settings:
-    """The settings, with the places that hold where the user named none."""
-    path = (matrix or _nearest()).absolute()
-    return Settings(
-        matrix=path,
-        store=(store or platformdirs.user_cache_path(APPLICATION)).absolute(),
-        runs=(runs or path.parent / "runs").absolute(),
-        debug=debug,
-        cancelled=cancelled,
-    )
-
-
-def shown(path: Path) -> str:
-    """A path as messages name it: relative where it is below the working directory."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)
-
-
-def _nearest() -> Path:
-    here = Path.cwd()
-    return next((place / MATRIX for place in (here, *here.parents) if (place / MATRIX).is_file()), here / MATRIX)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from harness import ci, schedule
-from harness.cli import settings
-from harness.cli.project import Project
-from harness.cli.settings import Settings
+from harness import ci, rundir, schedule
+from harness.app.project import Project
+from harness.app.settings import Settings, resolve_settings, show_path
 from harness.errors import UsageError
 from harness.matrix import find
-from harness.schedule import Request
+from harness.rundir import Request
 
 __all__ = ["Wanted", "again", "check_case"]
 
@@ -87,7 +86,7 @@ class Wanted:
             for name in suites:
                 here.catalog.suite(name)
         if self.shard is not None:
-            index, count = schedule.parse(self.shard)
+            index, count = rundir.parse_shard(self.shard)
             # Not by this computer's own history: all machines must come to the same shards.
             seconds = ci.read(chosen.root / ci.DURATIONS)
             cells = tuple(schedule.shard(cells, cells, seconds, index=index, count=count))
@@ -173,8 +172,8 @@ def _how(multiply: int, *, fresh: bool) -> list[str]:
 
 def _called(chosen: Settings) -> list[str]:
     """The words before a verb's options: the program, its matrix where that is not found by itself, and the verb."""
-    nearest = settings.resolve(matrix=None, store=None, runs=None, debug=False, cancelled=chosen.cancelled).matrix
-    named = ["--matrix", settings.shown(chosen.matrix)] if chosen.matrix != nearest else []
+    nearest = resolve_settings(matrix=None, store=None, runs=None, debug=False, cancelled=chosen.cancelled).matrix
+    named = ["--matrix", show_path(chosen.matrix)] if chosen.matrix != nearest else []
     return ["harness", *named, "run"]
 
 

@@ -11,7 +11,7 @@ from harness.compare.junit import load_junit
 from harness.compare.runs import load_run
 from harness.compare.side import Side, join
 from harness.errors import InfrastructureError, UsageError
-from harness.schedule import LAST, RESULT, last
+from harness.rundir import LAST, RESULT, find_run, is_run
 
 __all__ = ["Places", "open_all", "open_side"]
 
@@ -37,33 +37,39 @@ def open_side(text: str, places: Places) -> Side:
     """Read what a user named.
 
     Args:
-        text: A path, or the name of a run or of a baseline; `last` is the run that was begun last.
+        text: A path, or the name of a run or of a baseline; a run is found by `rundir.find_run`.
         places: Where names are looked for.
 
     Raises:
         UsageError: There is nothing of that name, or a run and a baseline have it both.
         InfrastructureError: It is there, and cannot be read.
     """
-    if text == LAST:
-        return load_run(last(places.runs), name=text)
+    path = _find(text, places)
+    if path.parent == places.baselines:
+        return load_baseline(path, name=text)
+    return load_run(path, name=text) if path.is_dir() else _of_file(path, text)
+
+
+def _find(text: str, places: Places) -> Path:
+    """Return the run's directory or the file that a user named; raises UsageError as `open_side` does."""
     path = Path(text)
-    if os.sep not in text and not path.exists():
+    if path.exists() and not path.is_dir():
+        return path
+    if os.sep in text:
+        if not path.exists():
+            raise UsageError(f"{text}: there is no such file or directory.", hint="A run is named by its directory.")
+    elif text != LAST and not is_run(path):
         run, saved = places.runs / text, baseline.path_of(places.baselines, text)
         if run.exists() and saved.exists():
             raise UsageError(f"`{text}` is a run and a baseline; write the path: {run} or {saved}.")
         if saved.exists():
-            return load_baseline(saved, name=text)
+            return saved
         if not run.exists():
             raise UsageError(
                 f"There is no run and no baseline `{text}`, and no such file.",
                 hint="`harness baseline list` prints the baselines; a run is named as below runs/.",
             )
-        return load_run(run, name=text)
-    if path.is_dir():
-        return load_run(path, name=text)
-    if not path.exists():
-        raise UsageError(f"{text}: there is no such file or directory.", hint="A run is named by its directory.")
-    return _of_file(path, text)
+    return find_run(places.runs, text)
 
 
 def _of_file(path: Path, name: str) -> Side:
@@ -91,7 +97,7 @@ def open_all(texts: Sequence[str], places: Places) -> tuple[Side, tuple[str, ...
         UsageError: There is nothing of a name, or one is named twice.
         InfrastructureError: One cannot be read.
     """
-    paths = [os.path.realpath(places.runs / text if os.sep not in text else text) for text in texts]
+    paths = [_find(text, places).resolve() for text in texts]
     if len(set(paths)) < len(paths):
         twice = next(text for index, text in enumerate(texts) if paths[index] in paths[:index])
         raise UsageError(f"The run {twice} is named twice.")

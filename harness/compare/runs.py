@@ -23,9 +23,7 @@ from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome
 from harness.results import FORMAT, problem
-from harness.schedule import RESULT
-from harness.schedule.request import REQUEST, read_request
-from harness.schedule.shards import parse
+from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 
 __all__ = ["load_run", "located"]
 
@@ -291,6 +289,6 @@ def _shards(command: str) -> tuple[tuple[int, int], ...]:
             for index, word in enumerate(words)
             if word == "--shard" or word.startswith("--shard=")
         )
-        return (parse(text),)
+        return (parse_shard(text),)
     except (ValueError, StopIteration, IndexError, HarnessError):
         return ()

@@ -19,6 +19,7 @@ from harness.pipeline.state import IN_GUEST, Evaluation
 from harness.pipeline.workplace import BUDGETS, Workplace
 from harness.plan import Plan
 from harness.results import CaseResult, CellResult, write
+from harness.rundir import PLAN, RESULT
 from harness.suite import Limits, SuiteSpec
 from harness.wait import Deadline
 
@@ -43,7 +44,7 @@ def evaluate(plan: Plan, work: Workplace, directory: Path) -> CellResult:
     """
     directory.mkdir(parents=True, exist_ok=True)
     description = json.dumps(asdict(plan), indent=1, default=_plain)
-    (directory / "plan.json").write_text(description + "\n", encoding="utf-8")
+    (directory / PLAN).write_text(description + "\n", encoding="utf-8")
     evaluation = Evaluation(plan=plan, directory=directory, work=work)
     try:
         _evaluate(evaluation)
@@ -52,7 +53,7 @@ def evaluate(plan: Plan, work: Workplace, directory: Path) -> CellResult:
         if evaluation.error == INTERRUPTED:
             raise CancelledError(INTERRUPTED) from error
     finally:
-        write(evaluation.result(), directory / "result.json")
+        write(evaluation.result(), directory / RESULT)
     return evaluation.result()
 
 

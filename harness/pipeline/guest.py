@@ -17,6 +17,7 @@ from harness.pipeline.state import Evaluation
 from harness.pipeline.workplace import BUDGETS, Workplace
 from harness.plan import BuildRequest, Plan
 from harness.qemu import MachineSpec
+from harness.rundir import MACHINE
 from harness.store import Artifact
 from harness.wait import Deadline
 
@@ -107,7 +108,7 @@ def _boot(it: Evaluation, disk: Image, accelerator: Accelerator, systemd: Artifa
         memory=it.plan.memory,
         overlays=overlays,
     )
-    place = it.directory / "machine"
+    place = it.directory / MACHINE
     machine.clean(place)
     with ExitStack() as stack:
         with it.phase(Phase.BOOT, f"under {accelerator.name}") as progress:

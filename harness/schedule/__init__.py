@@ -4,32 +4,20 @@ What several cells need (builds, images) is made once, before them, as a task of
 """
 
 from harness.schedule.board import Board, Slots, Task, lower_bound, makespan
-from harness.schedule.directory import LAST, find, held, last, making, new_directory
 from harness.schedule.expectations import Known, review
 from harness.schedule.history import History
-from harness.schedule.request import Request, read_request
-from harness.schedule.run import RESULT, Job, run
-from harness.schedule.shards import parse, shard
+from harness.schedule.run import Job, run
+from harness.schedule.shards import shard
 
 __all__ = [
-    "LAST",
-    "RESULT",
     "Board",
     "History",
     "Job",
     "Known",
-    "Request",
     "Slots",
     "Task",
-    "find",
-    "held",
-    "last",
     "lower_bound",
     "makespan",
-    "making",
-    "new_directory",
-    "parse",
-    "read_request",
     "review",
     "run",
     "shard",

@@ -20,16 +20,14 @@ from harness.matrix import Expectation
 from harness.pipeline import Workplace
 from harness.plan import Plan
 from harness.results import CellResult, RunResult
+from harness.rundir import CELLS, NEEDS, REQUEST, RESULT, Request
 from harness.schedule.board import Board, Slots, Task
 from harness.schedule.history import History
-from harness.schedule.request import REQUEST, Request
 from harness.wait import first_ended
 
-__all__ = ["RESULT", "Job", "run"]
+__all__ = ["Job", "run"]
 
 logger = log.get(__name__)
-
-RESULT = "result.json"
 
 EXPECTED = {"build": 60.0, "image": 60.0, "cell": 60.0}
 """Seconds that a task without history is taken to need."""
@@ -68,7 +66,7 @@ def run(
     Args:
         jobs: The cells.
         work: Makes the workplace of a cell.
-        directory: The run's directory, see `new_directory`.
+        directory: The run's directory, see `rundir.make_directory`.
         request: What was asked for.
         slots: How many cells at a time, and the memory that their guests may have.
         history: How long things took before.
@@ -83,7 +81,7 @@ def run(
     results.write(request, directory / REQUEST)
     it = _Run(jobs=jobs, work=work, directory=directory, request=request, history=history, ended=ended)
     for job in jobs:
-        done = finished(directory / "cells" / job.plan.cell.id)
+        done = finished(directory / CELLS / job.plan.cell.id)
         if done is not None:
             it.cells[done.id] = done
     board = Board(it.tasks(), slots)
@@ -150,7 +148,7 @@ class _Run:
 
     def _preparation(self, job: Job, need: pipeline.Need) -> Callable[[], None]:
         def prepare() -> None:
-            logs = self.directory / "needs"
+            logs = self.directory / NEEDS
             try:
                 need.make(self.work(job), logs / f"{need.name.replace('/', '-').replace(' ', '-')}.log")
             except CancelledError:
@@ -162,7 +160,7 @@ class _Run:
 
     def _evaluation(self, job: Job) -> Callable[[], CellResult]:
         def evaluate() -> CellResult:
-            place = self.directory / "cells" / job.plan.cell.id
+            place = self.directory / CELLS / job.plan.cell.id
             broken = {
                 need.phase: self.broken[need.name] for need in pipeline.needs(job.plan) if need.name in self.broken
             }

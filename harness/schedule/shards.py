@@ -1,29 +1,14 @@
 """A part of the cells for each of several CI machines: stable, and balanced by how long cells take."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from harness.errors import UsageError
-
-__all__ = ["parse", "shard"]
+__all__ = ["shard"]
 
 T = TypeVar("T")
 
 UNKNOWN = 60.0
 """Seconds that a cell of which nothing is known is taken to need."""
-
-
-def parse(text: str) -> tuple[int, int]:
-    """`2/5` as its two numbers.
-
-    Raises:
-        UsageError: It is something else, or the first number is not between 1 and the second.
-    """
-    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
-    if found and 1 <= int(found[1]) <= int(found[2]):
-        return int(found[1]), int(found[2])
-    raise UsageError(f"`{text}` is no shard; write for instance 2/5 for the second of five.")
 
 
 def shard(items: Sequence[T], names: Sequence[str], seconds: Mapping[str, float], *, index: int, count: int) -> list[T]:

@@ -6,6 +6,6 @@ All that is large is bounded, so that it stays below `PAGE_BYTES` whatever a gue
 
 from harness.report.run_page.data import PAGE_BYTES
 from harness.report.run_page.html import page, write
-from harness.report.run_page.past import PAGE, Past, PastRun, past
+from harness.report.run_page.past import Past, PastRun, past
 
-__all__ = ["PAGE", "PAGE_BYTES", "Past", "PastRun", "page", "past", "write"]
+__all__ = ["PAGE_BYTES", "Past", "PastRun", "page", "past", "write"]

@@ -10,9 +10,10 @@ from pathlib import Path
 from harness.model import Outcome
 from harness.report.page import render, whole
 from harness.report.run_page.data import script_data
-from harness.report.run_page.past import PAGE, Past, nothing, past
+from harness.report.run_page.past import Past, nothing, past
 from harness.report.terminal import duration
 from harness.results import RunResult
+from harness.rundir import PAGE
 from harness.writing import write_text
 
 __all__ = ["page", "write"]

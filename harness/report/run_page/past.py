@@ -8,14 +8,11 @@ from harness import log, results
 from harness.errors import HarnessError
 from harness.report.run_page.excerpts import size_of
 from harness.results import RunResult
-from harness.schedule import RESULT
+from harness.rundir import PAGE, RESULT
 
-__all__ = ["PAGE", "Past", "PastRun", "nothing", "past"]
+__all__ = ["Past", "PastRun", "nothing", "past"]
 
 logger = log.get(__name__)
-
-PAGE = "report.html"
-"""Name of the page in a run's directory."""
 
 MOST_RUNS = 20
 """Other runs that are shown."""

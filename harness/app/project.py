@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness import catalog, matrix, suite
+from harness.app.settings import Settings, show_path
+from harness.app.sources import set_sources
 from harness.build import Builder
 from harness.catalog import Catalog
-from harness.cli.setting import with_settings
-from harness.cli.settings import Settings, shown
 from harness.errors import ConfigError, UsageError
 from harness.matrix import Choice, Expansion, Matrix
 
@@ -31,7 +31,7 @@ class Project:
     matrix: Matrix
     expansion: Expansion
 
-    def building_by(self, builder: str | None) -> "Project":
+    def replace_builder(self, builder: str | None) -> "Project":
         """The project with another builder than the matrix names, or the same for None.
 
         Raises:
@@ -44,9 +44,9 @@ class Project:
         defaults = self.matrix.defaults.model_copy(update={"builder": builder})
         return replace(self, matrix=self.matrix.model_copy(update={"defaults": defaults}))
 
-    def setting(self, words: Sequence[str]) -> "Project":
+    def replace_sources(self, words: Sequence[str]) -> "Project":
         """The project with what `--set` changes about its matrix; see `harness.cli.setting`."""
-        return replace(self, matrix=with_settings(self.matrix, words, self.catalog))
+        return replace(self, matrix=set_sources(self.matrix, words, self.catalog))
 
     def choose(self, *, profile: str | None, select: Sequence[str]) -> Choice:
         """The cells and suites that `--profile` and `--select` ask for; see `harness.matrix.choose`."""
@@ -64,7 +64,7 @@ def load(settings: Settings, *, thorough: bool = False) -> Project:
         ConfigError: There is no matrix file, or one of the project's files is wrong.
         UsageError: It has expectations, and pytest cannot collect the suites.
     """
-    name = shown(settings.matrix)
+    name = show_path(settings.matrix)
     if not settings.matrix.exists():
         raise ConfigError(
             f"{name}: the file does not exist.",
@@ -74,7 +74,7 @@ def load(settings: Settings, *, thorough: bool = False) -> Project:
 
     def cases() -> tuple[str, ...]:
         return suite.collected(
-            known.root / "suites", known.suites, settings.deadline(SECONDS, "collection of the suites")
+            known.root / "suites", known.suites, settings.make_deadline(SECONDS, "collection of the suites")
         )
 
     wanted = matrix.load(settings.matrix, known, name=name, cases=cases if thorough else None)

@@ -6,26 +6,13 @@ the address of a git repository, with `#` and a tag, branch or commit where it i
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from harness import source
 from harness.catalog import Catalog, Source
 from harness.errors import UsageError
 from harness.matrix import Matrix
 
-__all__ = ["SetOption", "with_settings"]
-
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Where a source comes from in place of what the matrix says: runtime.NAME.source=DIRECTORY or "
-        "runtime.NAME.source=URL#REF, and systemd.source likewise; may be repeated.",
-    ),
-]
+__all__ = ["set_sources"]
 
 SYSTEMD = "systemd.source"
 
@@ -33,8 +20,8 @@ ADDRESSES = ("://", "git@")
 """What tells an address of a git repository from a path."""
 
 
-def with_settings(matrix: Matrix, words: Sequence[str], catalog: Catalog) -> Matrix:
-    """The matrix with what `--set` says; the same for no words.
+def set_sources(matrix: Matrix, words: Sequence[str], catalog: Catalog) -> Matrix:
+    """Return the matrix with what `--set` says; the same for no words.
 
     Args:
         matrix: The matrix as its file is.
@@ -44,7 +31,7 @@ def with_settings(matrix: Matrix, words: Sequence[str], catalog: Catalog) -> Mat
     Raises:
         UsageError: A key is unknown, or a directory is no tree of the component.
     """
-    components = _components(catalog)
+    components = _list_components(catalog)
     sources = dict(matrix.sources)
     for word in words:
         key, sign, value = word.partition("=")
@@ -54,20 +41,20 @@ def with_settings(matrix: Matrix, words: Sequence[str], catalog: Catalog) -> Mat
                 hint=f"Write KEY=VALUE; the keys are {', '.join(components)}.",
             )
         name, landmarks = components[key]
-        origin = _source(value)
+        origin = _parse_source(value)
         source.require(origin, name, landmarks)
         sources[name] = (origin, *sources.get(name, ()))
     return matrix.model_copy(update={"sources": sources}) if words else matrix
 
 
-def _components(catalog: Catalog) -> Mapping[str, tuple[str, tuple[str, ...]]]:
+def _list_components(catalog: Catalog) -> Mapping[str, tuple[str, tuple[str, ...]]]:
     """By key, the component's name and what each of its trees has."""
     built = {name: runtime.build for name, runtime in sorted(catalog.runtimes.items()) if runtime.build is not None}
     keys = {f"runtime.{name}.source": (name, build.landmarks) for name, build in built.items()}
     return keys | {SYSTEMD: (catalog.systemd.name, catalog.systemd.build.landmarks)}
 
 
-def _source(value: str) -> Source:
+def _parse_source(value: str) -> Source:
     address, _, ref = value.partition("#")
     if any(part in address for part in ADDRESSES):
         return Source(git=address, ref=ref) if ref else Source(git=address)
