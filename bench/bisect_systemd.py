@@ -28,13 +28,14 @@ from pathlib import Path, PurePosixPath
 
 import platformdirs
 
-from harness import accel, apt, build, catalog, image, proc
+from harness import accel, build, catalog, image, proc
 from harness.accel import Accelerator
 from harness.bisect import journal
 from harness.bisect.records import Observed
 from harness.build import BuildSpec, container, environment
 from harness.build.spec import Places
 from harness.catalog import Source
+from harness.distros.debian.archive import find_archive, format_sources_list
 from harness.image import ImageSpec
 from harness.model import Verdict
 from harness.source import Revision
@@ -102,7 +103,7 @@ def prepare(work: Path, made: History, store: Store, deadline: Deadline) -> Acce
     proc.run(["tar", "-C", str(chroot), "-xf", str(tools.path / environment.TREE)], deadline=deadline)
     (chroot / "options").write_text("\n".join(options(made)) + "\n", encoding="utf-8")
     (work / "packages").write_text(",".join(PACKAGES), encoding="utf-8")
-    (work / "sources.list").write_text(apt.sources_list(apt.archive(deadline), RELEASE), encoding="utf-8")
+    (work / "sources.list").write_text(format_sources_list(find_archive(deadline), RELEASE), encoding="utf-8")
     return accelerator
 
 

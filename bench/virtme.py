@@ -24,7 +24,8 @@ from pathlib import Path
 
 from bench.boot import ROOT
 from harness import yamlfile
-from harness.image import debian, initrd
+from harness.distros import initrd
+from harness.distros.debian import disk
 from harness.qemu import MachineSpec
 
 __all__ = ["seconds", "with_kernel"]
@@ -72,6 +73,8 @@ def with_kernel(spec: MachineSpec, directory: Path, into: Path) -> MachineSpec:
     with tarfile.open(modules, "w") as archive:
         archive.add(directory / "lib" / "modules", ".")
     # The cloud kernel has this one built in; ext4 asks for it by a name that modules.dep does not know.
-    wanted = ("crc32c_generic", *yamlfile.load(ROOT / "images" / "debian" / "image.yaml", debian.DebianFile).modules)
-    (into / "initrd").write_bytes(initrd.make(busybox=Path(busybox).read_bytes(), modules=modules, wanted=wanted))
+    wanted = ("crc32c_generic", *yamlfile.load(ROOT / "images" / "debian" / "image.yaml", disk.DebianFile).modules)
+    (into / "initrd").write_bytes(
+        initrd.make_initrd(busybox=Path(busybox).read_bytes(), modules=modules, wanted=wanted)
+    )
     return replace(spec, kernel=kernel_in(directory), initrd=into / "initrd")

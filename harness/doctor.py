@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from harness import accel, apt, image, proc
+from harness import accel, distros, image, proc
 from harness.build import container
+from harness.distros.debian.archive import find_archive
 from harness.errors import HarnessError
 from harness.plural import counted
 from harness.store import Store
-from harness.tools import GUESTS, IMAGES, TOOLS, UNPRIVILEGED
+from harness.tools import TOOLSETS, find_package
 from harness.wait import Deadline
 
 __all__ = ["Finding", "State", "examine"]
@@ -79,24 +80,21 @@ def _computer() -> Finding:
 
 
 def _tools() -> Iterator[Finding]:
-    wanted = {name: tool for name, tool in TOOLS.items() if name != UNPRIVILEGED or os.geteuid()}
-    for purpose in dict.fromkeys(tool.purpose for tool in wanted.values()):
-        names = [name for name, tool in wanted.items() if tool.purpose == purpose]
-        lacking = [name for name in names if proc.find(name) is None]
+    for tools in (*TOOLSETS, *(distro.tools for distro in distros.list_distros())):
+        lacking = [name for name in tools.names if proc.find(name) is None]
         if not lacking:
-            yield Finding(what=purpose, state=State.OK, says=f"There are {', '.join(names)}.")
+            yield Finding(what=tools.purpose, state=State.OK, says=f"There are {', '.join(tools.names)}.")
             continue
-        packages = " ".join(dict.fromkeys(TOOLS[name].package for name in lacking))
         yield Finding(
-            what=purpose,
-            state=State.MISSING if purpose in {GUESTS, IMAGES} else State.LIMITED,
+            what=tools.purpose,
+            state=State.MISSING if tools.essential else State.LIMITED,
             says=f"Not installed: {', '.join(lacking)}.",
-            mend=f"apt-get install {packages}",
+            mend=f"apt-get install {' '.join(dict.fromkeys(map(find_package, lacking)))}",
         )
 
 
 def _accelerator(store: Store, deadline: Deadline) -> Finding:
-    kernel = next(image.kernels(store), None)
+    kernel = next(image.list_kernels(store), None)
     if kernel is not None:
         chosen = accel.probe(kernel, store.root, deadline)
         return _accelerated(chosen.reason, limited=chosen.name == "tcg")
@@ -111,7 +109,7 @@ def _accelerated(says: str, *, limited: bool) -> Finding:
 
 def _archive(deadline: Deadline) -> Finding:
     try:
-        uri = apt.archive(deadline)
+        uri = find_archive(deadline)
     except HarnessError as error:
         deadline.check()
         return Finding(what="archive", state=State.MISSING, says=str(error), mend=error.hint or "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import build, image, source, toolchain
+from harness import build, distros, image, source, toolchain
 from harness.build import Builder, BuildSpec, Handed
 from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
 from harness.errors import UsageError
@@ -18,7 +18,7 @@ from harness.plural import counted
 from harness.store import Store, key_of
 from harness.wait import Deadline
 
-__all__ = ["BuildRequest", "Plan", "Step", "explain", "from_mirror", "plan", "plans", "with_systemd"]
+__all__ = ["BuildRequest", "Plan", "Step", "explain", "plan", "plans", "with_image_options", "with_systemd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,15 +192,16 @@ def _arguments(cell: Cell, catalog: Catalog) -> tuple[str, ...]:
     return rule.arguments
 
 
-def from_mirror(plan: Plan, mirror: str | None, key: Path | None) -> Plan:
-    """The same plan with its image from another host, or vouched for by another key, where its distro has such hosts.
+def with_image_options(plan: Plan, options: Mapping[str, str]) -> Plan:
+    """Return the same plan with options of distros, of which its image takes those that its distro has.
 
     Args:
         plan: What is done otherwise.
-        mirror: What stands in place of the distro's own host.
-        key: File with the public key that is trusted in place of the distro's own.
+        options: Values by name, see `Distro.options`.
     """
-    return replace(plan, image=replace(plan.image, mirror=mirror, key=key))
+    names = {option.name for option in distros.find(plan.image.distro).options}
+    taken = tuple(sorted((name, value) for name, value in options.items() if name in names))
+    return replace(plan, image=replace(plan.image, options=taken))
 
 
 def with_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, commit: str) -> Plan:
@@ -304,8 +305,8 @@ def explain(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:
                 key=key_of(build.KIND, build.inputs(spec)),
             )
         )
-    disk = image.pinned(plan.image, store, deadline)
-    wanted = image.inputs(disk)
+    disk = image.pin(plan.image, store, deadline)
+    wanted = image.collect_inputs(disk)
     steps += [
         Step(
             phase=Phase.IMAGE,

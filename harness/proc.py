@@ -19,7 +19,7 @@ from typing import IO
 
 from harness import log
 from harness.errors import InfrastructureError
-from harness.tools import TOOLS
+from harness.tools import find_package
 from harness.wait import Deadline, poll
 
 __all__ = [
@@ -96,17 +96,16 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def require(tool: str) -> Path:
-    """The path of a tool that is one of `TOOLS`.
+    """Return the path of a tool.
 
     Raises:
         InfrastructureError: It is not installed; the hint is the command that installs it.
     """
-    package = TOOLS[tool].package
     found = find(tool)
     if found is None:
         raise InfrastructureError(
             f"The tool `{tool}` is not installed on this computer.",
-            hint=f"Install it with `apt-get install {package}`, or run `make deps`.",
+            hint=f"Install it with `apt-get install {find_package(tool)}`, or run `make deps`.",
         )
     return found
 

@@ -4,9 +4,9 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,9 +40,6 @@ WAKE_DOOR = 23
 ROOT = ("root=/dev/vda", "rw")
 """Words of the kernel's command line about a disk that is a root file system."""
 
-FW_CFG = "opt/org.flatcar-linux/config"
-"""Name under which QEMU hands Flatcar's Ignition its document."""
-
 EMULATED = ("tsc=reliable", "mitigations=off", "norandmaps")
 """Kernel arguments under TCG: there the time stamp counters are one, though the kernel cannot know, and
 reading another clock leaves the emulated processor; there is no speculation to mitigate; and code that is at the same
@@ -67,8 +64,7 @@ class MachineSpec:
         cores: Number of virtual processors.
         memory: Main memory in MiB.
         disks: Further read-only disks, raw: /dev/vdb, /dev/vdc ...
-        ignition: Document for the guest's Ignition, with `image.SSH_KEY` where the machine's key belongs; empty if
-            there is no Ignition.
+        fw_cfg: What the guest's firmware finds by name, with `SSH_KEY` where the machine's key belongs.
     """
 
     name: str
@@ -81,7 +77,7 @@ class MachineSpec:
     cores: int = 2
     memory: int = 1024
     disks: tuple[Path, ...] = ()
-    ignition: str = ""
+    fw_cfg: Mapping[str, str] = field(default_factory=dict)
 
 
 def argv(  # noqa: PLR0913 - all that a machine consists of
@@ -92,7 +88,7 @@ def argv(  # noqa: PLR0913 - all that a machine consists of
     sockets: Path,
     console: Path,
     ssh_key: str,
-    ignition: Path | None = None,
+    fw_cfg: Mapping[str, Path] | None = None,
     incoming: int | None = None,
 ) -> list[str]:
     """The command that runs a machine.
@@ -110,7 +106,7 @@ def argv(  # noqa: PLR0913 - all that a machine consists of
             short, see `machine.directory`.
         console: File to which the serial console is logged.
         ssh_key: Public half of its ed25519 key, the base64 part.
-        ignition: File with the machine's Ignition document, where it has one.
+        fw_cfg: Files of the machine that its firmware hands on, by name.
         incoming: Descriptor of a saved memory to start from, instead of booting.
     """
     logged = f"logfile={_escaped(console)},logappend=on"
@@ -130,7 +126,7 @@ def argv(  # noqa: PLR0913 - all that a machine consists of
         "-m", str(spec.memory),
         "-kernel", str(spec.kernel),
         *(() if spec.initrd is None else ("-initrd", str(spec.initrd))),
-        *(() if ignition is None else ("-fw_cfg", f"name={FW_CFG},file={_escaped(ignition)}")),
+        *(word for name, file in (fw_cfg or {}).items() for word in ("-fw_cfg", f"name={name},file={_escaped(file)}")),
         "-append", " ".join(command_line),
         "-action", "reboot=reset,shutdown=poweroff,panic=pause",
         "-chardev", f"socket,id=qmp,path={_escaped(sockets / 'qmp')},server=on,wait=off",

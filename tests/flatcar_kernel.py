@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness import debian
-from harness.image import initrd
+from harness.distros import initrd
+from harness.distros.debian import apt
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
@@ -58,12 +58,12 @@ def tools(store: Store, deadline: Deadline) -> Artifact:
 
     def fill(directory: Path) -> Mapping[str, str]:
         with tempfile.TemporaryDirectory() as name:
-            known = debian.open_apt(TOOLS_FROM, Path(name), deadline)
-            versions = {record["Package"]: record["Version"] for record in known.packages(wanted, deadline)}
+            known = apt.open_apt(TOOLS_FROM, Path(name), deadline)
+            versions = {record["Package"]: record["Version"] for record in known.find_packages(wanted, deadline)}
             packages = Path(name, "packages")
             packages.mkdir()
             for package in known.download(versions, packages, deadline):
-                debian.unpack(package, directory, deadline)
+                apt.unpack_package(package, directory, deadline)
         return {"title": "tools of the initramfs of Flatcar's double"}
 
     return store.obtain("flatcar-tools", {"recipe": RECIPE, "wanted": list(wanted)}, fill, deadline)
@@ -87,7 +87,7 @@ def _initramfs(work: Path, programs: Path) -> bytes:
     made = work / "initramfs"
     modules = initrd.load_modules(work / "modules.tar", FIRST_STAGE)
     entries = list(_entries(work, programs, modules))
-    made.write_bytes(initrd.cpio(entries, devices={"dev/console": (5, 1)}))
+    made.write_bytes(initrd.make_cpio(entries, devices={"dev/console": (5, 1)}))
     return subprocess.run(["zstd", "-q", "-10", "-c", made], check=True, capture_output=True, timeout=60).stdout
 
 

@@ -18,8 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import apt, image, proc
-from harness.image.debian import MERGE
+from harness import image, proc
+from harness.distros.debian.archive import find_archive, format_sources_list
+from harness.distros.debian.disk import MERGE
 from harness.store import Store
 from harness.wait import Deadline
 from tests import flatcar_kernel
@@ -141,7 +142,7 @@ def _bootstrap(work: Path, shape: Shape, deadline: Deadline, log: Path) -> None:
     shutil.copy(FILES / "finish.sh", work)
     _tree(work / "tree", shape)
     (work / "modules.keep").write_text(KEPT.strip() + "\n", encoding="ascii")
-    (work / "sources.list").write_text(apt.sources_list(apt.archive(deadline), shape.debian), encoding="utf-8")
+    (work / "sources.list").write_text(format_sources_list(find_archive(deadline), shape.debian), encoding="utf-8")
     for name, size in (("usr.raw", 1), ("root.raw", _size("ROOT"))):
         with (work / name).open("wb") as file:
             file.truncate(size)

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import debian, source, toolchain
+from harness import source, toolchain
 from harness.catalog import Source
+from harness.distros.debian.apt import open_apt, unpack_package
 from harness.store import Store
 from harness.wait import Deadline
 from tests import builds, history
@@ -93,11 +94,11 @@ def _libraries(names: tuple[str, ...], scratch: Path, deadline: Deadline) -> Pat
     home, files, tree = (scratch / name for name in ("apt", "packages", "tree"))
     for place in (home, files, tree):
         place.mkdir()
-    apt = debian.open_apt(ORIGIN.release or "", home, deadline)
-    needed = apt.missing(names, {}, deadline)
+    private = open_apt(ORIGIN.release or "", home, deadline)
+    needed = private.list_missing(names, {}, deadline)
     libraries = {name: version for name, version in needed.items() if name.startswith("golang-")}
-    for package in apt.download(libraries, files, deadline):
-        debian.unpack(package, tree, deadline)
+    for package in private.download(libraries, files, deadline):
+        unpack_package(package, tree, deadline)
     return tree / "usr/share/gocode"
 
 

@@ -17,11 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import fetch, flatcar, lookup, store
+from harness import fetch, lookup, store
+from harness.distros import flatcar
+from harness.distros.flatcar import Channel, Fetched, Release
+from harness.distros.flatcar.download import BLOCK, SparseFile, _Disk
 from harness.errors import CancelledError, DeadlineError, HarnessError, InfrastructureError, UsageError
 from harness.fetch import Progress, streams
-from harness.flatcar import Channel, Fetched, Release
-from harness.flatcar.download import BLOCK, SparseFile, _Disk
 from harness.store import Store
 from harness.wait import Cancellation, Deadline
 from tests.flatcar_host import Fault, Host, SigningKey, serve, sign_release, signing_key, write_release
@@ -302,7 +303,7 @@ def test_a_mirror_that_is_none_is_the_users_error(own: Store, key: SigningKey, d
 CHILD = """
 import sys
 from pathlib import Path
-from harness.flatcar.download import fetch_disk
+from harness.distros.flatcar.download import fetch_disk
 from harness.wait import Deadline
 fetch_disk(sys.argv[1], Path(sys.argv[2]), sys.argv[3], Deadline.after(300, "download"))
 status = Path("/proc/self/status").read_text().splitlines()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness import accel, catalog, image, machine, results
+from harness.distros.flatcar import DISTRO, installing
 from harness.errors import ExitCode
 from harness.image import Image, ImageSpec
 from harness.machine import Machine
@@ -91,9 +92,9 @@ class Guests:
         """The image of a double, by what its channel has now."""
         spec = ImageSpec(
             distro="flatcar", channel=shape.channel, files=self.project / "images" / "flatcar",
-            mirror=self.host.mirror, key=self.host.key,
+            options=(("key", str(self.host.key)), ("mirror", self.host.mirror)),
         )  # fmt: skip
-        exact = image.pinned(spec, self.store, self.deadline)
+        exact = image.pin(spec, self.store, self.deadline)
         assert exact.release == shape.version
         return image.make(exact, self.store, self.deadline, self.directory / "image.log")
 
@@ -103,6 +104,7 @@ class Guests:
         rule = catalog.load(self.project).systemd.cgroup_rule(disk.systemd, CgroupMode.UNIFIED)
         spec = machine.specify(
             disk, name=shape.channel, arguments=rule.arguments or (), cores=1, overlays=overlays,
+            options=DISTRO.make_boot_options(disk, overlaid=bool(overlays)),
             accelerator=accel.probe(disk.kernel, self.store.root, self.deadline),
         )  # fmt: skip
         return machine.start(spec, self.directory / "machine", self.deadline.within(250, "boot"), store=self.store)
@@ -187,7 +189,7 @@ def _check_install(guest: Machine, tree: Path, deadline: Deadline) -> None:
     tool.chmod(0o755)
     (tree / "etc").mkdir()
     (tree / "etc" / "double.conf").write_text("conf\n", encoding="ascii")
-    machine.install(guest, tree, deadline=deadline)
+    installing.install_tree(guest, tree, deadline=deadline)
     assert guest.run("double-runtime && cat /etc/double.conf", deadline=deadline).out == "double 1.0\nconf\n"
     assert guest.run("[ -w /usr ]", deadline=deadline, expect=None).code == 1
     assert guest.run("[ -x /usr/bin/systemctl ]", deadline=deadline).code == 0

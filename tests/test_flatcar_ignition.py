@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness import debian, yamlfile
-from harness.errors import UsageError
-from harness.flatcar.ignition import (
+from harness import yamlfile
+from harness.distros.debian import apt
+from harness.distros.flatcar import disk
+from harness.distros.flatcar.ignition import (
     Directory,
     Document,
     DropIn,
@@ -29,7 +30,8 @@ from harness.flatcar.ignition import (
     User,
     spec_for,
 )
-from harness.image import SSH_KEY, flatcar
+from harness.distros.protocol import SSH_KEY
+from harness.errors import UsageError
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -50,12 +52,12 @@ def validator(store: Store) -> Path:
 
     def fill(directory: Path) -> Mapping[str, str]:
         with tempfile.TemporaryDirectory() as name:
-            known = debian.open_apt("bookworm", Path(name), deadline)
-            (record,) = known.packages(["ignition"], deadline)
+            known = apt.open_apt("bookworm", Path(name), deadline)
+            (record,) = known.find_packages(["ignition"], deadline)
             packages = Path(name, "packages")
             packages.mkdir()
             (package,) = known.download({"ignition": record["Version"]}, packages, deadline)
-            debian.unpack(package, directory, deadline)
+            apt.unpack_package(package, directory, deadline)
         return {"title": f"Debian's ignition {record['Version']}"}
 
     return store.obtain("ignition", {"release": "bookworm"}, fill, deadline).path / "usr" / "bin" / "ignition-validate"
@@ -282,7 +284,7 @@ def test_what_would_do_nothing_is_refused(ask: Any) -> None:
 
 def test_the_harnesses_own_document(validator: Path) -> None:
     """The document of images/flatcar is right, has the key of both users, and everything that the directory has."""
-    text = flatcar.document(FILES, yamlfile.load(FILES / "image.yaml", flatcar.FlatcarFile)).render(Spec.V3)
+    text = disk.make_document(FILES, yamlfile.load(FILES / "image.yaml", disk.FlatcarFile)).render(Spec.V3)
     document = json.loads(text)
 
     assert verdicts(validator, [text]) == ["good"]

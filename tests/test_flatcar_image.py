@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness import catalog, image, matrix
+from harness.distros.flatcar import disk, grub
 from harness.errors import InfrastructureError
-from harness.flatcar import grub
-from harness.image import ImageSpec, flatcar
+from harness.image import ImageSpec
 from harness.matrix import names
 from harness.model import CgroupMode
 from harness.yamlfile import TextError
@@ -86,10 +86,10 @@ def test_kernel_without_cgroup_v1(tmp_path: Path) -> None:
     options = {"CPUSETS_V1": "Left out.", "MEMCG_V1": "Too."}
     config.write_text("CONFIG_CPUSETS=y\n# CONFIG_CPUSETS_V1 is not set\nCONFIG_MEMCG_V1=y\n", encoding="utf-8")
 
-    assert flatcar.no_cgroup_v1(config, options) == "The kernel was built without CONFIG_CPUSETS_V1: Left out."
+    assert disk.explain_no_cgroup_v1(config, options) == "The kernel was built without CONFIG_CPUSETS_V1: Left out."
     config.write_text("CONFIG_CPUSETS=y\n", encoding="utf-8")
-    assert flatcar.no_cgroup_v1(config, options) == ""
-    assert flatcar.no_cgroup_v1(None, options) == ""
+    assert disk.explain_no_cgroup_v1(config, options) == ""
+    assert disk.explain_no_cgroup_v1(None, options) == ""
 
 
 def test_inputs_follow_release_key_and_files(tmp_path: Path) -> None:
@@ -99,11 +99,11 @@ def test_inputs_follow_release_key_and_files(tmp_path: Path) -> None:
     key.write_text("key", encoding="ascii")
 
     def inputs(**changes: object) -> object:
-        return image.inputs(ImageSpec(**{name: getattr(spec, name) for name in spec.__slots__} | changes))
+        return image.collect_inputs(ImageSpec(**{name: getattr(spec, name) for name in spec.__slots__} | changes))
 
-    assert inputs() == inputs(mirror="https://mirror.example.org")
+    assert inputs() == inputs(options=(("mirror", "https://mirror.example.org"),))
     assert inputs() != inputs(release="3815.2.4")
-    assert inputs() != inputs(key=key)
+    assert inputs() != inputs(options=(("key", str(key)),))
 
 
 def test_distro_by_number() -> None:

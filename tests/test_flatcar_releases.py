@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version as PackagingVersion
 
-from harness import flatcar, proc, yamlfile
+from harness import proc, yamlfile
+from harness.distros import flatcar
+from harness.distros.flatcar import Channel, Release, Version
+from harness.distros.flatcar.trust import KeyFile
+from harness.distros.flatcar.versions import systemd_of, version_of
 from harness.errors import ConfigError, InfrastructureError, UsageError
-from harness.flatcar import Channel, Release, Version
-from harness.flatcar.trust import KeyFile
-from harness.flatcar.versions import systemd_of, version_of
 from harness.model import VersionRange
 from harness.proc import Done
 from harness.store import Store

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import flatcar
+from harness.distros import flatcar
+from harness.distros.flatcar import Channel, Fetched, Release, TrustError
 from harness.errors import HarnessError, UsageError
-from harness.flatcar import Channel, Fetched, Release, TrustError
 from harness.store import Store
 from harness.wait import Deadline
 from tests.flatcar_host import SigningKey, sign_release, signing_key, write_release

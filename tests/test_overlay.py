@@ -45,7 +45,7 @@ def tree(tmp_path: Path, deadline: Deadline) -> Artifact:
 
 def test_archive_is_the_same_for_the_same_tree(tree: Artifact, tmp_path: Path, deadline: Deadline) -> None:
     """It belongs to root, has no time of today, and two stores make the same bytes."""
-    archives = [overlay.make(tree, Store(tmp_path / name), deadline) for name in ("one", "two")]
+    archives = [overlay.make_archive(tree, Store(tmp_path / name), deadline) for name in ("one", "two")]
     assert archives[0].read_bytes() == archives[1].read_bytes()
     with tarfile.open(archives[0]) as archive:
         members = archive.getmembers()
@@ -61,7 +61,7 @@ def test_files_are_there_before_pid_1_starts(
 
     The guest is not taken for one whose systemd was built from some revision.
     """
-    archive = overlay.make(tree, Store(tmp_path / "store"), deadline)
+    archive = overlay.make_archive(tree, Store(tmp_path / "store"), deadline)
     rule = catalog.load(ROOT).systemd.cgroup_rule("252", CgroupMode.UNIFIED)
     spec = machine.specify(
         bookworm, name="test", arguments=rule.arguments or (), accelerator=accelerator, overlays=(archive,)

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import debian
+from harness import distros
+from harness.distros.debian import apt
 from harness.errors import InfrastructureError, UsageError
-from harness.image import Image, ImageSpec, packages
+from harness.image import Image, ImageSpec
 from harness.store import Store
 from harness.wait import Deadline
 
 ROOT = Path(__file__).parents[1]
+DEBIAN = distros.find("debian")
 SPEC = ImageSpec(distro="debian", channel="bookworm", files=ROOT / "images" / "debian")
 
 
@@ -29,8 +31,8 @@ def test_files_are_laid_out_as_in_a_guest(tmp_path: Path, deadline: Deadline) ->
     disk = image_with(tmp_path, "libc6 2.36-9\n")
     store = Store(tmp_path / "store")
     # iputils-ping of bookworm has /bin/ping, and depends on libcap2 and libidn2-0 (which depends on libunistring2).
-    made = packages.make(SPEC, disk, ("iputils-ping",), ("/usr/share/*", "/lib/*/libcap*"), store, deadline)
-    again = packages.make(SPEC, disk, ("iputils-ping",), ("/usr/share/*", "/lib/*/libcap*"), store, deadline)
+    made = DEBIAN.make_packages(SPEC, disk, ("iputils-ping",), ("/usr/share/*", "/lib/*/libcap*"), store, deadline)
+    again = DEBIAN.make_packages(SPEC, disk, ("iputils-ping",), ("/usr/share/*", "/lib/*/libcap*"), store, deadline)
 
     assert made is not None
     assert again is not None
@@ -46,18 +48,18 @@ def test_files_are_laid_out_as_in_a_guest(tmp_path: Path, deadline: Deadline) ->
 def test_nothing_is_brought_where_nothing_is_wanted(tmp_path: Path, deadline: Deadline) -> None:
     """A suite without packages asks no archive, and a guest of another distro takes none of Debian."""
     disk, store = image_with(tmp_path, ""), Store(tmp_path / "store")
-    other = ImageSpec(distro="elsewhere", channel="stable", files=tmp_path)
+    other = ImageSpec(distro="flatcar", channel="stable", files=tmp_path)
 
-    assert packages.make(SPEC, disk, (), (), store, deadline) is None
-    assert packages.make(other, disk, ("hello",), (), store, deadline) is None
+    assert DEBIAN.make_packages(SPEC, disk, (), (), store, deadline) is None
+    assert distros.find("flatcar").make_packages(other, disk, ("hello",), (), store, deadline) is None
 
 
 def test_package_that_is_not_there_is_named(tmp_path: Path, deadline: Deadline) -> None:
     """A name that the release does not have is the user's mistake; newer packages than the image's are not brought."""
-    private = debian.open_apt("bookworm", tmp_path, deadline)
+    private = apt.open_apt("bookworm", tmp_path, deadline)
 
     with pytest.raises(UsageError, match="Debian bookworm has no package no-such-package"):
-        private.missing(("no-such-package",), {}, deadline)
+        private.list_missing(("no-such-package",), {}, deadline)
     with pytest.raises(InfrastructureError, match="would need newer packages than its image has: libc6"):
-        private.missing(("iputils-ping",), {"libc6": "2.30-1"}, deadline)
-    assert private.missing(("libc6",), {"libc6": "2.36-9", "libgcc-s1": "12"}, deadline) == {}
+        private.list_missing(("iputils-ping",), {"libc6": "2.30-1"}, deadline)
+    assert private.list_missing(("libc6",), {"libc6": "2.36-9", "libgcc-s1": "12"}, deadline) == {}

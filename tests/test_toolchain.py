@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import catalog, toolchain
-from harness.catalog import Toolchain as Rule
-from harness.catalog import ToolchainFile
+from harness.catalog import ToolchainFile, ToolchainSource
 from harness.errors import InfrastructureError, UsageError
 from harness.store import Store
 from harness.toolchain import Toolchain
@@ -92,7 +91,9 @@ def test_a_tarball_has_a_toolchain_wherever_it_is_in_it(tmp_path: Path, empty: S
     subprocess.run(["tar", "-C", tmp_path / "tree", "-czf", tmp_path / "go-9.9.1.tgz", "dist"], check=True)
     content = (tmp_path / "go-9.9.1.tgz").read_bytes()
     with serving(content, "go-9.9.1.tgz") as site:
-        rule = Rule(tarball=site.url.replace("9.9.1", "{version}"), sha256=hashlib.sha256(content).hexdigest())
+        rule = ToolchainSource(
+            tarball=site.url.replace("9.9.1", "{version}"), sha256=hashlib.sha256(content).hexdigest()
+        )
         rules = ToolchainFile(name="go", description="Go.", sources=(rule,))
         assert "go9.9.1" in _says(toolchain.obtain("go", rules, "9.9.1", empty, deadline))
     # The server is gone, and the toolchain is not.
@@ -104,7 +105,7 @@ def test_an_archive_without_a_toolchain_is_said(tmp_path: Path, empty: Store, de
     subprocess.run(["tar", "-czf", tmp_path / "x.tgz", "--files-from=/dev/null"], check=True)
     content = (tmp_path / "x.tgz").read_bytes()
     with serving(content, "x.tgz") as site:
-        rule = Rule(tarball=site.url, sha256=hashlib.sha256(content).hexdigest())
+        rule = ToolchainSource(tarball=site.url, sha256=hashlib.sha256(content).hexdigest())
         rules = ToolchainFile(name="go", description="Go.", sources=(rule,))
         with pytest.raises(InfrastructureError, match=r"go 1\.2 has no toolchain in it"):
             toolchain.obtain("go", rules, "1.2", empty, deadline)

@@ -161,7 +161,7 @@ class CellOracle:
             "artifact": artifact,
             "subject": self.subject.name,
             "fixed": fixed,
-            "image": key_of(image.KIND, image.inputs(base.image)),
+            "image": key_of(image.KIND, image.collect_inputs(base.image)),
             "cgroup": base.cell.cgroup.value,
             "guest": [base.memory, base.cpus],
             "boot failure": self.boot_failure.value,

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import apt, proc
+from harness import proc
 from harness.catalog import Environment
-from harness.debian import records
+from harness.distros.debian.apt import parse_records
+from harness.distros.debian.archive import find_archive, format_sources_list
 from harness.store import Artifact, Store, key_of
 from harness.wait import Deadline
 
@@ -59,7 +60,7 @@ def obtain(environment: Environment, further: Sequence[str], store: Store, deadl
 
     def make(files: Path) -> dict[str, Any]:
         proc.require("mmdebstrap")
-        sources = apt.sources_list(apt.archive(deadline), environment.release)
+        sources = format_sources_list(find_archive(deadline), environment.release)
         status = files.parent / "status"
         argv = [
             *PRIVATE, "mmdebstrap", "--quiet", "--variant=essential", "--format=tar",
@@ -77,7 +78,7 @@ def obtain(environment: Environment, further: Sequence[str], store: Store, deadl
             # An ordinary user's tree belongs to other users, who cannot reach into a private store.
             env = proc.environment({"TMPDIR": scratch} if os.geteuid() == 0 else None)
             proc.run(argv, deadline=deadline, env=env, stdin=sources.encode(), hint=hint)
-        installed = {item["Package"]: item["Version"] for item in records(status.read_text(encoding="utf-8"))}
+        installed = {item["Package"]: item["Version"] for item in parse_records(status.read_text(encoding="utf-8"))}
         status.unlink()
         return {"title": f"build environment on {environment.release}", "installed": installed}
 

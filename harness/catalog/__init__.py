@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 from pydantic import ConfigDict, Field
 
 from harness import yamlfile
-from harness.catalog.building import Build, Environment, Fixup, Flavor, Options, Output, Range, Source, Toolchain
+from harness.catalog.building import Build, Environment, Fixup, Flavor, Options, Output, Range, Source, ToolchainSource
 from harness.errors import ConfigError, UsageError
 from harness.model import CgroupMode, VersionRange
 from harness.yamlfile import FileModel
@@ -22,17 +22,17 @@ __all__ = [
     "Build",
     "Catalog",
     "CgroupRule",
-    "Channel",
-    "Distro",
+    "DistroChannel",
+    "DistroFile",
     "Environment",
     "Fixup",
     "Flavor",
     "Options",
     "Output",
-    "Runtime",
+    "RuntimeFile",
     "Source",
     "SuiteFile",
-    "Toolchain",
+    "ToolchainSource",
     "load",
 ]
 
@@ -52,10 +52,10 @@ class KnowledgeFile(FileModel):
 class ToolchainFile(KnowledgeFile):
     """harness/toolchains/NAME.yaml: the versions of a toolchain; the first source that fits is taken."""
 
-    sources: tuple[Toolchain, ...]
+    sources: tuple[ToolchainSource, ...]
 
 
-class Runtime(KnowledgeFile):
+class RuntimeFile(KnowledgeFile):
     """harness/runtimes/NAME.yaml: a container runtime under test.
 
     Attributes:
@@ -71,7 +71,7 @@ class Runtime(KnowledgeFile):
     build: Build | None = None
 
 
-class Channel(FileModel):
+class DistroChannel(FileModel):
     """The part of a distro's channel that the matrix needs.
 
     Attributes:
@@ -83,7 +83,7 @@ class Channel(FileModel):
     systemd: str
 
 
-class Numbered(FileModel):
+class NumberedRelease(FileModel):
     """The part of a release's entry in images/NAME/releases.yaml that the matrix needs.
 
     Attributes:
@@ -99,15 +99,15 @@ class Numbered(FileModel):
     systemd: str | None = None
 
 
-class Releases(FileModel):
+class ReleasesFile(FileModel):
     """images/NAME/releases.yaml: releases that have numbers of their own."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    releases: tuple[Numbered, ...]
+    releases: tuple[NumberedRelease, ...]
 
 
-class Distro(KnowledgeFile):
+class DistroFile(KnowledgeFile):
     """images/NAME/image.yaml, the part that the matrix needs; the image's maker reads the rest.
 
     Attributes:
@@ -117,8 +117,8 @@ class Distro(KnowledgeFile):
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
-    channels: Mapping[str, Channel]
-    numbered: Mapping[str, Numbered] = {}
+    channels: Mapping[str, DistroChannel]
+    numbered: Mapping[str, NumberedRelease] = {}
 
     def systemd(self, channel: str, release: str | None) -> str:
         """Major version of the systemd of a release, or of what its channel has now."""
@@ -195,13 +195,13 @@ class Catalog:
     knowledge: Path = PACKAGE
 
     @cached_property
-    def distros(self) -> dict[str, Distro]:
+    def distros(self) -> dict[str, DistroFile]:
         """Guest operating systems by name."""
-        found = _folder(sorted(self.root.glob("images/*/image.yaml")), Distro)
+        found = _folder(sorted(self.root.glob("images/*/image.yaml")), DistroFile)
         for name, distro in found.items():
             path = self.root / "images" / name / "releases.yaml"
             if path.exists():
-                listed = yamlfile.load(path, Releases).releases
+                listed = yamlfile.load(path, ReleasesFile).releases
                 found[name] = distro.model_copy(update={"numbered": {item.version: item for item in listed}})
         return found
 
@@ -211,9 +211,9 @@ class Catalog:
         return _folder(sorted(self.root.glob("suites/*/suite.yaml")), SuiteFile)
 
     @cached_property
-    def runtimes(self) -> dict[str, Runtime]:
+    def runtimes(self) -> dict[str, RuntimeFile]:
         """Runtimes by name."""
-        return _folder(sorted(self.knowledge.glob("runtimes/*.yaml")), Runtime)
+        return _folder(sorted(self.knowledge.glob("runtimes/*.yaml")), RuntimeFile)
 
     @cached_property
     def toolchains(self) -> dict[str, ToolchainFile]:
@@ -225,11 +225,11 @@ class Catalog:
         """What is known about versions of systemd."""
         return yamlfile.load(self.knowledge / "systemd.yaml", SystemdFile)
 
-    def distro(self, name: str) -> Distro:
+    def distro(self, name: str) -> DistroFile:
         """A distro by name; raises UsageError with the names that exist."""
         return _named("distro", name, self.distros)
 
-    def runtime(self, name: str) -> Runtime:
+    def runtime(self, name: str) -> RuntimeFile:
         """A runtime by name; raises UsageError with the names that exist."""
         return _named("runtime", name, self.runtimes)
 

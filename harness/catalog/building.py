@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.model import VersionRange
 from harness.yamlfile import FileModel
 
-__all__ = ["Build", "Environment", "Fixup", "Flavor", "Options", "Output", "Range", "Source", "Toolchain"]
+__all__ = ["Build", "Environment", "Fixup", "Flavor", "Options", "Output", "Range", "Source", "ToolchainSource"]
 
 
 def _range(text: str) -> str:
@@ -68,7 +68,7 @@ class Source(FileModel):
         return self
 
 
-class Toolchain(FileModel):
+class ToolchainSource(FileModel):
     """Where a toolchain's versions come from: exactly one of `wheel`, `debian` and `tarball`.
 
     Attributes:

@@ -8,17 +8,17 @@ from typing import Annotated, Any, Self
 import platformdirs
 import typer
 
-from harness import flatcar
 from harness import store as stores
 from harness.app.settings import APPLICATION, show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
+from harness.distros import flatcar
+from harness.distros.flatcar import Channel, Fetched, Index, Release
+from harness.distros.flatcar.release_store import KIND
+from harness.distros.flatcar.releases import INDEX
 from harness.errors import UsageError
 from harness.fetch import Progress
-from harness.flatcar import Channel, Fetched, Index, Release
-from harness.flatcar.obtaining import KIND
-from harness.flatcar.releases import INDEX
 from harness.model import VersionRange
 from harness.report.terminal import duration
 from harness.store import Store

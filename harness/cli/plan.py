@@ -14,7 +14,7 @@ from harness.cli.options import ProfileOption, SetOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import KeyOption, MirrorOption, get_settings
 from harness.matrix import find
-from harness.plan import Plan, explain, from_mirror, plans
+from harness.plan import Plan, explain, plans, with_image_options
 from harness.report.terminal import duration
 from harness.schedule import History
 from harness.store import Store
@@ -60,10 +60,11 @@ def plans_of(
         here: The project.
         cells: The cells.
         suites: Names of the suites that run.
-        source: Mirror and key for images, see `plan.from_mirror`.
+        source: Mirror and key for images, options of distros.
     """
     made = plans([find(here.expansion, name) for name in cells], here.matrix, here.catalog, suites)
-    return made if source == (None, None) else [from_mirror(item, *source) for item in made]
+    options = {name: str(value) for name, value in zip(("mirror", "key"), source, strict=True) if value is not None}
+    return [with_image_options(item, options) for item in made] if options else made
 
 
 def print_plans(plans: Sequence[Plan], chosen: Settings, form: Format) -> None:

@@ -6,7 +6,6 @@ reaches the guest: `attach` is for other processes than the one that called `boo
 
 from harness.machine.facts import Facts, cgroup_mode, facts, prove
 from harness.machine.guest import SSH_FAILED, GuestLostError, Machine
-from harness.machine.installing import install, install_busybox
 from harness.machine.life import boot, free_port, specify
 from harness.machine.remains import clean
 from harness.machine.warm import start
@@ -22,8 +21,6 @@ __all__ = [
     "clean",
     "facts",
     "free_port",
-    "install",
-    "install_busybox",
     "prove",
     "specify",
     "start",

@@ -68,10 +68,9 @@ class Place:
         """QMP events, one JSON object per line."""
         return self.directory / "events.jsonl"
 
-    @property
-    def ignition(self) -> Path:
-        """What the guest's Ignition reads, where it has one."""
-        return self.directory / "config.ign"
+    def fw_cfg(self, name: str) -> Path:
+        """Return the file that the guest's firmware hands on by a name: "opt/org.example/config"."""
+        return self.directory / f"fw_cfg-{name.replace('/', '-')}"
 
     @property
     def overlay(self) -> Path:

@@ -11,8 +11,9 @@ from typing import IO
 
 from harness import log, proc
 from harness.accel import Accelerator
+from harness.distros.protocol import SSH_KEY, BootOptions
 from harness.errors import DeadlineError, HarnessError, InfrastructureError
-from harness.image import SSH_KEY, Image, overlay
+from harness.image import Image, overlay
 from harness.machine import directory as places
 from harness.machine.directory import Place, Record, Saved
 from harness.machine.guest import Machine
@@ -32,10 +33,7 @@ CLASH = "Could not set up host forwarding rule"
 """What QEMU says when the port is taken."""
 
 NETWORK_UP = b": the network is up"
-"""What the initrd prints, or a unit of the guest: harness/image/init.sh, images/flatcar/tree/etc/harness/prepare.sh."""
-
-LATE_OVERLAY = "init=/etc/harness/init.sh"
-"""Makes the initramfs of an image that has its own start images/flatcar/tree/etc/harness/init.sh in place of systemd."""
+"""What the initrd prints, or a unit of the guest: harness/distros/init.sh."""
 
 Opening = Callable[[Place, Path, Deadline], AbstractContextManager[None]]
 
@@ -58,7 +56,7 @@ class NotStartedError(InfrastructureError):
         self.said = said
 
 
-def specify(
+def specify(  # noqa: PLR0913 - each is one fact
     image: Image,
     *,
     name: str,
@@ -67,21 +65,33 @@ def specify(
     cores: int = 2,
     memory: int = 1024,
     overlays: tuple[Path, ...] = (),
+    options: BootOptions | None = None,
 ) -> MachineSpec:
-    """The machine that boots an image with archives laid over it; the other arguments are attributes of `MachineSpec`."""
-    late = (LATE_OVERLAY,) if overlays and image.ignition else ()
+    """Return the machine that boots an image with archives laid over it.
+
+    Args:
+        image: The image.
+        name: As the other arguments, an attribute of `MachineSpec`.
+        arguments: Likewise.
+        accelerator: Likewise.
+        cores: Likewise.
+        memory: Likewise.
+        overlays: The archives.
+        options: What the image's distro wants, see `Distro.make_boot_options`; None for a plain root file system.
+    """
+    wanted = options or BootOptions()
     return MachineSpec(
         name=name,
         disk=image.disk,
         kernel=image.kernel,
         initrd=image.initrd,
-        root=image.arguments or ROOT,
-        arguments=(*arguments, *overlay.arguments(overlays), *late),
+        root=wanted.root or ROOT,
+        arguments=(*arguments, *overlay.make_arguments(overlays), *wanted.arguments),
         accelerator=accelerator,
         cores=cores,
         memory=memory,
         disks=overlays,
-        ignition=image.ignition,
+        fw_cfg=wanted.fw_cfg,
     )
 
 
@@ -174,7 +184,7 @@ def started(
         with opening(place, sockets, deadline):
             _make_key(place, deadline)
             _make_disk(spec, saved, place, deadline)
-            _make_document(spec, place)
+            _write_fw_cfg(spec, place)
         memory = stack.enter_context(saved.memory.open("rb")) if saved else None
         key = saved.key if saved else place.key
         monitor = _start(stack, spec, place, record, deadline, ports, memory, key)
@@ -193,10 +203,10 @@ def _make_disk(spec: MachineSpec, saved: Saved | None, place: Place, deadline: D
     shutil.copyfile(saved.overlay, place.overlay)
 
 
-def _make_document(spec: MachineSpec, place: Place) -> None:
-    if spec.ignition:
+def _write_fw_cfg(spec: MachineSpec, place: Place) -> None:
+    for name, text in spec.fw_cfg.items():
         public = place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
-        place.ignition.write_text(spec.ignition.replace(SSH_KEY, public), encoding="utf-8")
+        place.fw_cfg(name).write_text(text.replace(SSH_KEY, public), encoding="utf-8")
 
 
 def _make_key(place: Place, deadline: Deadline) -> None:
@@ -232,7 +242,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
         port = ports()
         command = argv(
             spec, overlay=place.overlay, port=port, sockets=sockets, console=place.console, ssh_key=public,
-            ignition=place.ignition if spec.ignition else None,
+            fw_cfg={name: place.fw_cfg(name) for name in spec.fw_cfg},
             incoming=inherited[0] if inherited else None,
         )  # fmt: skip
         config = places.ssh_config(port=port, key=key, sockets=sockets)

@@ -122,7 +122,7 @@ def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
         "qemu": accel.qemu_version(deadline),
         "argv": shape,
         "files": files,
-        **({"ignition": spec.ignition} if spec.ignition else {}),
+        **({"fw_cfg": dict(spec.fw_cfg)} if spec.fw_cfg else {}),
         # A connection begins before the guest is saved.
         "ssh": _stamp(proc.require("ssh")),
         "residents": [file_digest(path) for path in waking.RESIDENTS],

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from harness.catalog import Catalog, Source, SuiteFile, Toolchain
+from harness.catalog import Catalog, Source, SuiteFile, ToolchainSource
 from harness.errors import UsageError
 from harness.matrix import names
 from harness.matrix.fields import (
@@ -195,7 +195,7 @@ class Matrix(_Part):
     """Changes to suites, by name."""
     sources: Mapping[ComponentText, tuple[Source, ...]] = Field(default_factory=dict)
     """Where source code comes from, by runtime or `systemd`; tried before what the harness knows."""
-    toolchains: Mapping[ToolchainText, tuple[Toolchain, ...]] = Field(default_factory=dict)
+    toolchains: Mapping[ToolchainText, tuple[ToolchainSource, ...]] = Field(default_factory=dict)
     """Where toolchains come from, by name; tried before what the harness knows."""
 
     def with_axes_of(self, profile: Profile) -> "Matrix":
@@ -225,7 +225,7 @@ class Matrix(_Part):
         rules = catalog.systemd.build if component == catalog.systemd.name else runtime.build if runtime else None
         return (*self.sources.get(component, ()), *(rules.sources if rules is not None else ()))
 
-    def toolchain_sources(self, name: str, catalog: Catalog) -> tuple[Toolchain, ...]:
+    def toolchain_sources(self, name: str, catalog: Catalog) -> tuple[ToolchainSource, ...]:
         """Where a toolchain comes from, in the order in which the first that fits a version is taken."""
         known = catalog.toolchains[name].sources if name in catalog.toolchains else ()
         return (*self.toolchains.get(name, ()), *known)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness import accel, build, image, log, machine
+from harness import accel, build, distros, image, log, machine
 from harness.accel import Accelerator
 from harness.build import meson
 from harness.errors import DeadlineError, UsageError
-from harness.image import Image, overlay, packages
+from harness.image import Image, overlay
 from harness.machine import GuestLostError, Machine
-from harness.model import CgroupMode, Phase
+from harness.model import Phase
 from harness.pipeline.state import Evaluation
 from harness.pipeline.workplace import BUDGETS, Workplace
 from harness.plan import BuildRequest, Plan
@@ -80,15 +80,16 @@ def _build(it: Evaluation, request: BuildRequest | None) -> Artifact | None:
 def _image(it: Evaluation) -> tuple[Image, tuple[Artifact | None, ...]]:
     """The image, and the packages that each suite wants beside it."""
     with it.phase(Phase.IMAGE, it.plan.image.title) as progress:
-        spec = image.pinned(it.plan.image, it.work.store, progress.deadline)
+        spec = image.pin(it.plan.image, it.work.store, progress.deadline)
         progress.cached = image.find(spec, it.work.store) is not None
         made = image.make(spec, it.work.store, progress.deadline, it.directory / "image.log")
-        mode = it.plan.cell.cgroup
-        if made.no_cgroup_v1 and mode is not CgroupMode.UNIFIED:
-            raise UsageError(f"The cell {it.plan.cell.id} cannot be in {mode} mode. {made.no_cgroup_v1}")
+        distro, mode = distros.find(spec.distro), it.plan.cell.cgroup
+        obstacle = distro.explain_impossible(made, mode)
+        if obstacle:
+            raise UsageError(f"The cell {it.plan.cell.id} cannot be in {mode} mode. {obstacle}")
         progress.text = f"{spec.title}: systemd {made.systemd}, kernel {made.kernel_version}"
         found = tuple(
-            packages.make(spec, made, file.packages, file.without, it.work.store, progress.deadline)
+            distro.make_packages(spec, made, file.packages, file.without, it.work.store, progress.deadline)
             for file in it.plan.suites.values()
         )
     return made, found
@@ -98,7 +99,7 @@ def _image(it: Evaluation) -> tuple[Image, tuple[Artifact | None, ...]]:
 def _boot(it: Evaluation, disk: Image, accelerator: Accelerator, systemd: Artifact | None) -> Iterator[Machine]:
     overlays: tuple[Path, ...] = ()
     if systemd is not None:
-        overlays = (overlay.make(systemd, it.work.store, it.work.deadline.within(60.0, "overlay")),)
+        overlays = (overlay.make_archive(systemd, it.work.store, it.work.deadline.within(60.0, "overlay")),)
     spec = machine.specify(
         disk,
         name=it.plan.cell.id,
@@ -107,6 +108,7 @@ def _boot(it: Evaluation, disk: Image, accelerator: Accelerator, systemd: Artifa
         cores=it.plan.cpus,
         memory=it.plan.memory,
         overlays=overlays,
+        options=distros.find(it.plan.image.distro).make_boot_options(disk, overlaid=bool(overlays)),
     )
     place = it.directory / MACHINE
     machine.clean(place)
@@ -156,12 +158,7 @@ def _prepare(
     it.facts.update(systemd=found.systemd, kernel=found.kernel, cgroup=found.cgroup.value)
     if disk.release:
         it.facts["release"] = disk.release
-    if disk.busybox is not None:
-        machine.install_busybox(guest, disk.busybox, deadline=deadline)
-    for tree in filter(None, trees):
-        if disk.ignition:
-            machine.install(guest, tree.path, deadline=deadline)
-        else:
-            guest.copy_in(tree.path, "/", deadline=deadline)
+    distro = distros.find(it.plan.image.distro)
+    distro.install(guest, disk, [tree.path for tree in trees if tree is not None], deadline=deadline)
     said = guest.run([*it.plan.command], deadline=deadline).out.splitlines()
     it.facts["runtime"] = said[0] if said else ""

@@ -48,7 +48,7 @@ def needs(plan: Plan) -> tuple[Need, ...]:
     spec = plan.image
 
     def obtain_image(work: Workplace, deadline: Deadline, log: Path) -> bool:
-        exact = image.pinned(spec, work.store, deadline)
+        exact = image.pin(spec, work.store, deadline)
         if image.find(exact, work.store) is not None:
             return False
         image.make(exact, work.store, deadline, log)

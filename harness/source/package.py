@@ -5,9 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import apt, lookup, proc
+from harness import lookup, proc
 from harness.catalog import Source
-from harness.debian import Apt, checksums, open_apt
+from harness.distros.debian.apt import Apt, open_apt, parse_checksums
+from harness.distros.debian.archive import find_archive
 from harness.errors import InfrastructureError, UsageError
 from harness.model import compare_versions, make_version_key
 from harness.source.revision import Revision, filled
@@ -29,7 +30,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
         InfrastructureError: The archive cannot be reached.
     """
     name, release = filled(source.debian, source, version), str(source.release)
-    question = {"archive": apt.archive(deadline), "release": release, "package": name}
+    question = {"archive": find_archive(deadline), "release": release, "package": name}
     found: Answer = lookup.remembered(store, "debian-source", question, lambda: _ask(name, release, deadline))
     fitting = [full for full in found if full == version or compare_versions(_upstream(full), "==", version)]
     if not fitting:
@@ -70,10 +71,10 @@ def fill(source: Source, revision: Revision, files: Path, store: Store, deadline
 def _ask(name: str, release: str, deadline: Deadline) -> Answer:
     """What the archive says about every version of the package that the release has."""
     with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
-        records = _open(release, Path(scratch), deadline).sources(name, deadline)
+        records = _open(release, Path(scratch), deadline).find_sources(name, deadline)
     return {
         record["Version"]: {
-            "dsc": next(digest for file, digest in checksums(record).items() if file.endswith(".dsc")),
+            "dsc": next(digest for file, digest in parse_checksums(record).items() if file.endswith(".dsc")),
             "depends": " ".join(_names(",".join(record.get(field, "") for field in BUILD_FIELDS))),
         }
         for record in records

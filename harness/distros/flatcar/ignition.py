@@ -13,8 +13,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from harness.errors import UsageError
-from harness.flatcar.ignition_values import (
+from harness.distros.flatcar.ignition_values import (
     DropInName,
     LineText,
     Mode,
@@ -24,7 +23,8 @@ from harness.flatcar.ignition_values import (
     UnitText,
     unique,
 )
-from harness.flatcar.versions import Version
+from harness.distros.flatcar.versions import Version
+from harness.errors import UsageError
 
 __all__ = ["Directory", "Document", "DropIn", "File", "KernelArguments", "Link", "Spec", "Unit", "User", "spec_for"]
 

@@ -8,7 +8,7 @@ from harness import proc
 from harness.errors import InfrastructureError
 from harness.wait import Deadline
 
-__all__ = ["KEYRING", "archive", "sources_list"]
+__all__ = ["KEYRING", "find_archive", "format_sources_list"]
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 """Debian's archive keys, of package debian-archive-keyring."""
@@ -17,11 +17,11 @@ FORMAT = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"
 
 
 _known: list[str] = []
-"""What `archive` has found in this process; each cell wants to know, and asking takes most of a second."""
+"""What `find_archive` has found in this process; each cell wants to know, and asking takes most of a second."""
 
 
-def archive(deadline: Deadline) -> str:
-    """The URI of the Debian archive that this computer's apt uses, with a trailing slash; it is looked for once.
+def find_archive(deadline: Deadline) -> str:
+    """Return the URI of the Debian archive that this computer's apt uses, with a trailing slash; it looks once.
 
     Raises:
         InfrastructureError: apt is not there or knows no Debian archive.
@@ -41,11 +41,11 @@ def archive(deadline: Deadline) -> str:
     )
 
 
-def sources_list(uri: str, release: str, *, pocket: str | None = None, source_packages: bool = False) -> str:
-    """Lines of a sources.list(5) for a Debian release.
+def format_sources_list(uri: str, release: str, *, pocket: str | None = None, source_packages: bool = False) -> str:
+    """Return lines of a sources.list(5) for a Debian release.
 
     Args:
-        uri: See `archive`.
+        uri: See `find_archive`.
         release: Code name: "bookworm".
         pocket: A further suite of the same archive: "bookworm-backports".
         source_packages: Include source packages.

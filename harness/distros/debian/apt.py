@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import apt, proc
+from harness import proc
+from harness.distros.debian.archive import find_archive, format_sources_list
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
-__all__ = ["Apt", "checksums", "open_apt", "records", "unpack"]
+__all__ = ["Apt", "open_apt", "parse_checksums", "parse_records", "unpack_package"]
 
 CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;
@@ -49,26 +50,26 @@ class Apt:
     home: Path
     release: str
 
-    def sources(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
-        """The records of a source package, one for each version that the release has; none if it has none."""
+    def find_sources(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
+        """Return the records of a source package, one for each version that the release has; none if it has none."""
         done = self._run(["apt-cache", "showsrc", "--only-source", name], deadline)
-        return tuple(records(done.out))
+        return tuple(parse_records(done.out))
 
-    def packages(self, names: Sequence[str], deadline: Deadline) -> tuple[Record, ...]:
-        """The records of the newest versions of binary packages, in the order of `names`.
+    def find_packages(self, names: Sequence[str], deadline: Deadline) -> tuple[Record, ...]:
+        """Return the records of the newest versions of binary packages, in the order of `names`.
 
         Raises:
             UsageError: The release does not have one of them.
         """
         done = self._run(["apt-cache", "show", "--no-all-versions", *names], deadline)
-        found = {record["Package"]: record for record in records(done.out)}
+        found = {record["Package"]: record for record in parse_records(done.out)}
         missing = [name for name in names if name not in found]
         if missing:
             raise UsageError(f"Debian {self.release} has no package {' and no package '.join(missing)}.")
         return tuple(found[name] for name in names)
 
-    def missing(self, names: Sequence[str], installed: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
-        """What a system lacks to have packages: these and what they depend on, each with its version.
+    def list_missing(self, names: Sequence[str], installed: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
+        """Return what a system lacks to have packages: these and what they depend on, each with its version.
 
         Args:
             names: The packages.
@@ -79,7 +80,7 @@ class Apt:
             UsageError: The release does not have one of them.
             InfrastructureError: They would replace a package that the system has.
         """
-        self.packages(names, deadline)
+        self.find_packages(names, deadline)
         architecture = proc.run(["dpkg", "--print-architecture"], deadline=deadline).out.strip()
         # What the installed packages depend on is no question here: they are there, and stay.
         status = "".join(
@@ -89,7 +90,7 @@ class Apt:
         (self.home / "status").write_text(status, encoding="utf-8")
         argv = ["apt-get", "install", "--simulate", "--no-upgrade", "--no-install-recommends", *names]
         found = INSTALL.findall(self._run(argv, deadline, hint=MOVED_ON).out)
-        # A version that is there apt may want anew, as its record here is shorter than the archive's.
+        # A version that is there apt may want again, as its record here is shorter than the archive's.
         replaced = sorted(name for name, old, new in found if old not in {"", new})
         if replaced:
             raise InfrastructureError(
@@ -124,11 +125,11 @@ class Apt:
 INSTALL = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) ", re.MULTILINE)
 """A line of `apt-get --simulate`: `Inst NAME [VERSION THAT IS THERE] (VERSION ARCHIVE [ARCHITECTURE])`."""
 
-MOVED_ON = "If the archive has a newer version by now, ask anew: remove the directory `lookup` in the store."
+MOVED_ON = "If the archive has a newer version by now, ask again: remove the directory `lookup` in the store."
 
 
 def open_apt(release: str, home: Path, deadline: Deadline, *, source_packages: bool = False) -> Apt:
-    """An apt that knows `release`, with fresh lists.
+    """Return an apt that knows `release`, with fresh lists.
 
     Args:
         release: Code name: "bookworm".
@@ -139,8 +140,8 @@ def open_apt(release: str, home: Path, deadline: Deadline, *, source_packages: b
     Raises:
         InfrastructureError: There is no apt, no archive or no network, or the archive has no such release.
     """
-    uri = apt.archive(deadline)
-    lines = apt.sources_list(uri, release, source_packages=source_packages).splitlines(keepends=True)
+    uri = find_archive(deadline)
+    lines = format_sources_list(uri, release, source_packages=source_packages).splitlines(keepends=True)
     kind = "deb-src " if source_packages else "deb "
     (home / "sources.list").write_text("".join(line for line in lines if line.startswith(kind)), encoding="utf-8")
     (home / "apt.conf").write_text(CONFIGURATION.format(home=home), encoding="utf-8")
@@ -153,19 +154,19 @@ def open_apt(release: str, home: Path, deadline: Deadline, *, source_packages: b
     return Apt(home=home, release=release)
 
 
-def unpack(package: Path, into: Path, deadline: Deadline) -> None:
+def unpack_package(package: Path, into: Path, deadline: Deadline) -> None:
     """Unpack the files of a binary package; its scripts are not run."""
     proc.run(["dpkg-deb", "--extract", str(package), str(into)], deadline=deadline)
 
 
-def checksums(record: Record) -> dict[str, str]:
-    """SHA-256 of each file of a source package, by file name."""
+def parse_checksums(record: Record) -> dict[str, str]:
+    """Return the SHA-256 of each file of a source package, by file name."""
     lines = record["Checksums-Sha256"].split("\n")
     return {name: digest for digest, _, name in (line.split() for line in lines if line.strip())}
 
 
-def records(text: str) -> Iterator[dict[str, str]]:
-    """The paragraphs of deb-control(5) text; continuation lines keep their line breaks."""
+def parse_records(text: str) -> Iterator[dict[str, str]]:
+    """Yield the paragraphs of deb-control(5) text; continuation lines keep their line breaks."""
     record: dict[str, str] = {}
     field = ""
     for line in [*text.splitlines(), ""]:

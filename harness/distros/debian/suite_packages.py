@@ -1,4 +1,4 @@
-"""Packages that suites want in a guest beside those of its image: files that are copied into it once it runs.
+"""Packages that suites want in a guest besides those of its image: files that are copied into it once it runs.
 
 So the image and the memories that were saved of its guests stay the same for all suites.
 """
@@ -10,13 +10,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from harness import apt, debian, lookup, proc
-from harness.image import Image, ImageSpec
-from harness.image import debian as maker
+from harness import lookup, proc
+from harness.distros.debian import apt
+from harness.distros.debian.archive import find_archive
+from harness.distros.protocol import Image
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
-__all__ = ["KIND", "make"]
+__all__ = ["KIND", "make_packages"]
 
 KIND = "packages"
 
@@ -30,37 +31,34 @@ MERGED = ("bin", "lib", "lib64", "sbin")
 """Directories that are links into /usr (file-hierarchy(7)): unpacked as directories they would replace the links."""
 
 
-def make(
-    spec: ImageSpec, disk: Image, names: tuple[str, ...], without: tuple[str, ...], store: Store, deadline: Deadline
+def make_packages(
+    release: str,
+    disk: Image,
+    names: tuple[str, ...],
+    without: tuple[str, ...],
+    store: Store,
+    deadline: Deadline,
 ) -> Artifact | None:
-    """The files of packages and of what they depend on, as a tree that stands for the guest's root.
+    """Return the files of packages and of what they depend on as a tree; see `Distro.make_packages`.
 
     Args:
-        spec: The guest's image as it was asked for.
-        disk: The image itself, which says what is there.
+        release: Code name of the guest's release: "bookworm".
+        disk: The guest's image.
         names: The packages; NAME@RELEASE is that release's, alone: what it depends on is not brought.
-        without: Paths that are left out, dpkg's path-exclude patterns.
+        without: Paths that are left out.
         store: Where it is kept.
-        deadline: For the archive, some seconds.
-
-    Returns:
-        None where there is nothing to bring: no package is wanted, or the guest is no Debian.
-
-    Raises:
-        UsageError: The release does not have one of them.
-        InfrastructureError: The archive cannot be reached, or has moved on too far since the image was made.
+        deadline: For the archive.
     """
-    if not names or spec.distro != "debian":
+    if not names:
         return None
-    release = maker.release(spec)
     installed = dict(line.split(" ", 1) for line in disk.packages.read_text("utf-8").splitlines())
-    question = {"archive": apt.archive(deadline), "release": release, "image": disk.key, "packages": sorted(names)}
+    question = {"archive": find_archive(deadline), "release": release, "image": disk.key, "packages": sorted(names)}
     own = tuple(name for name in names if AT not in name)
 
     def ask() -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
-            private = debian.open_apt(release, Path(scratch), deadline)
-            return private.missing(own, installed, deadline) | _of_others(set(names) - set(own), deadline)
+            private = apt.open_apt(release, Path(scratch), deadline)
+            return private.list_missing(own, installed, deadline) | _find_versions(set(names) - set(own), deadline)
 
     wanted: Mapping[str, str] = lookup.remembered(store, "debian-packages", question, ask)
 
@@ -72,13 +70,15 @@ def make(
     return store.obtain(KIND, inputs, fill, deadline)
 
 
-def _of_others(names: Iterable[str], deadline: Deadline) -> dict[str, str]:
-    """Versions of packages of other releases."""
+def _find_versions(names: Iterable[str], deadline: Deadline) -> dict[str, str]:
+    """Return the versions of packages of other releases."""
     found = {}
     for spelled in names:
         name, _, release = spelled.partition(AT)
         with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
-            found[spelled] = debian.open_apt(release, Path(scratch), deadline).packages([name], deadline)[0]["Version"]
+            found[spelled] = apt.open_apt(release, Path(scratch), deadline).find_packages([name], deadline)[0][
+                "Version"
+            ]
     return found
 
 
@@ -94,8 +94,8 @@ def _fill(files: Path, release: str, wanted: Mapping[str, str], without: tuple[s
                 if (name.partition(AT)[2] or release) == source
             }
             (home / source).mkdir()
-            for package in debian.open_apt(source, home / source, deadline).download(of_it, folder, deadline):
-                debian.unpack(package, tree, deadline)
+            for package in apt.open_apt(source, home / source, deadline).download(of_it, folder, deadline):
+                apt.unpack_package(package, tree, deadline)
         for merged in filter(Path.is_dir, [tree / name for name in MERGED]):
             (tree / "usr" / merged.name).mkdir(parents=True, exist_ok=True)
             proc.run(["cp", "-a", "--link", f"{merged}/.", str(tree / "usr" / merged.name)], deadline=deadline)

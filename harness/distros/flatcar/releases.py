@@ -16,8 +16,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from harness import fetch, log, lookup, yamlfile
+from harness.distros.flatcar.versions import Channel, Version
 from harness.errors import InfrastructureError, UsageError
-from harness.flatcar.versions import Channel, Version
 from harness.model import VersionRange
 from harness.store import Store
 from harness.wait import Deadline
@@ -27,7 +27,7 @@ __all__ = ["FILES", "INDEX", "Index", "Release", "known", "refresh"]
 
 logger = log.get(__name__)
 
-FILES = Path(__file__).parents[2] / "images" / "flatcar"
+FILES = Path(__file__).parents[3] / "images" / "flatcar"
 """Directory with the snapshot and the key, in the project that this package belongs to."""
 
 INDEX = "https://www.flatcar.org/releases-json/releases.json"

@@ -1,11 +1,10 @@
 """Flatcar's disks: a verified release as it was published, booted with its own kernel and provisioned by Ignition.
 
-Nothing in the image is changed. What a guest needs beside it (a user's key, the harness's sshd, its network) is an
+Nothing in the image is changed. What a guest needs besides (a user's key, the harness's sshd, its network) is an
 Ignition document that is made from images/flatcar: each file in `units/` is a unit, each in `tree/` a file of the root
 file system, and image.yaml says which units are masked.
 """
 
-import json
 import re
 import shutil
 import tempfile
@@ -16,17 +15,36 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from harness import catalog, debian, flatcar, image, proc, yamlfile
-from harness.catalog import Distro
+from harness import catalog, proc, yamlfile
+from harness.catalog import DistroFile
+from harness.distros import protocol
+from harness.distros.debian import apt
+from harness.distros.flatcar import grub, hosts, ignition, release_store
+from harness.distros.flatcar.ignition import Document, File, Link, Unit, User
+from harness.distros.flatcar.release_store import Fetched
+from harness.distros.flatcar.releases import Release
+from harness.distros.protocol import SSH_KEY, ImageSpec
 from harness.errors import InfrastructureError, UsageError
-from harness.flatcar import Fetched, Release, grub, ignition
-from harness.flatcar.ignition import Document, File, Link, Unit, User
-from harness.image import ImageSpec
 from harness.store import Artifact, Store, file_digest
 from harness.wait import Deadline
 from harness.writing import refusing
 
-__all__ = ["FlatcarFile", "build", "document", "inputs", "no_cgroup_v1", "pin"]
+__all__ = [
+    "BUSYBOX",
+    "IGNITION",
+    "FlatcarFile",
+    "build",
+    "collect_inputs",
+    "explain_no_cgroup_v1",
+    "make_document",
+    "pin",
+]
+
+IGNITION = "config.ign"
+"""File of an image with the document that Ignition reads at the first boot."""
+
+BUSYBOX = "busybox"
+"""File of an image with a static busybox, of which Flatcar has none."""
 
 ARCHITECTURE = "amd64"
 
@@ -43,20 +61,20 @@ EXECUTABLE = ".sh"
 """End of the names of the files in `tree/` that are programs."""
 
 
-class FlatcarFile(Distro):
+class FlatcarFile(DistroFile):
     """images/flatcar/image.yaml as a whole.
 
     Attributes:
         channels: Release streams by name.
-        mask: Units that systemd shall not start.
-        not_wanted: Units that multi-user.target shall not start.
-        without_generators: Generators (systemd.generator(7)) that shall not run.
+        mask: Units that systemd must not start.
+        not_wanted: Units that multi-user.target must not start.
+        without_generators: Generators (systemd.generator(7)) that must not run.
         cgroup_v1: Options without which a kernel has no whole cgroup v1, each with the reason.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    channels: Mapping[str, catalog.Channel]
+    channels: Mapping[str, catalog.DistroChannel]
     mask: tuple[str, ...] = ()
     not_wanted: tuple[str, ...] = ()
     without_generators: tuple[str, ...] = ()
@@ -64,18 +82,18 @@ class FlatcarFile(Distro):
 
 
 def pin(spec: ImageSpec, store: Store, deadline: Deadline) -> ImageSpec:
-    """The same with the exact release that its channel has now; see `flatcar.resolve` for what it raises."""
+    """Return the same with the exact release that its channel has now; see `hosts.resolve` for what it raises."""
     return spec if spec.release else replace(spec, release=_release(spec, store, deadline).version)
 
 
-def inputs(spec: ImageSpec) -> Mapping[str, Any]:
-    """What the image depends on: the release and who vouches for it, and the files of the document.
+def collect_inputs(spec: ImageSpec) -> Mapping[str, Any]:
+    """Return what the image depends on: the release and who vouches for it, and the files of the document.
 
     Raises:
         UsageError: The key file cannot be read.
     """
     file = _read(spec)
-    key = spec.key if spec.key is not None else spec.files / "key.yaml"
+    key = _key(spec) or spec.files / "key.yaml"
     with refusing(f"The key file {key} cannot be read", hint="--key or HARNESS_KEY names another one."):
         digest = file_digest(key)
     return {
@@ -83,14 +101,14 @@ def inputs(spec: ImageSpec) -> Mapping[str, Any]:
         "release": spec.release,
         "key": digest,
         "flatcar": file.model_dump(mode="json", exclude={"channels", "numbered", "name", "description"}),
-        "files": image.file_digests(
+        "files": protocol.digest_files(
             [*(spec.files / "units").rglob("*"), *(spec.files / "tree").rglob("*")], spec.files
         ),
     }
 
 
 def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, log: Path) -> Mapping[str, Any]:
-    """Fill a directory with a verified release; see `image.Maker`.
+    """Fill a directory with a verified release; see `Distro.build`.
 
     Raises:
         TrustError: The release is not what was signed.
@@ -99,27 +117,29 @@ def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, lo
     file = _read(spec)
     proc.require("qemu-img")
     release = _release(spec, store, deadline)
-    fetched = flatcar.obtain(release, store, deadline, log, mirror=spec.mirror, key=spec.key, files=spec.files)
-    argv = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(fetched.disk), str(directory / image.DISK)]
+    fetched = release_store.obtain(
+        release, store, deadline, log, mirror=spec.option("mirror"), key=_key(spec), files=spec.files
+    )
+    argv = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(fetched.disk), str(directory / protocol.DISK)]
     proc.run(argv, deadline=deadline, output=log)
-    shutil.copyfile(fetched.kernel, directory / image.KERNEL)
-    shutil.copyfile(fetched.packages, directory / image.PACKAGES)
-    shutil.copy(_busybox(store, deadline).path / image.BUSYBOX, directory / image.BUSYBOX)
-    rendered = document(spec.files, file).render(ignition.spec_for(fetched.version))
-    (directory / image.IGNITION).write_text(rendered, encoding="utf-8")
+    shutil.copyfile(fetched.kernel, directory / protocol.KERNEL)
+    shutil.copyfile(fetched.packages, directory / protocol.PACKAGES)
+    shutil.copy(_busybox(store, deadline).path / BUSYBOX, directory / BUSYBOX)
+    rendered = make_document(spec.files, file).render(ignition.spec_for(fetched.version))
+    (directory / IGNITION).write_text(rendered, encoding="utf-8")
     facts = {
         "systemd": fetched.systemd,
         "kernel_version": _kernel_version(fetched),
         "release": fetched.version,
         "arguments": list(grub.arguments(fetched.disk, fetched.kernel, deadline)),
-        "no_cgroup_v1": no_cgroup_v1(fetched.config, file.cgroup_v1),
+        "no_cgroup_v1": explain_no_cgroup_v1(fetched.config, file.cgroup_v1),
     }
-    (directory / image.FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    protocol.write_facts(directory, facts)
     return facts | {"sha512": fetched.sha512, "fingerprint": fetched.fingerprint}
 
 
-def no_cgroup_v1(config: Path | None, options: Mapping[str, str]) -> str:
-    """Why a kernel has no whole cgroup v1: sentences, or nothing where its configuration does not say so.
+def explain_no_cgroup_v1(config: Path | None, options: Mapping[str, str]) -> str:
+    """Return why a kernel has no whole cgroup v1: sentences, or nothing where its configuration does not say so.
 
     Args:
         config: The kernel's configuration, or None where it is not known.
@@ -130,8 +150,8 @@ def no_cgroup_v1(config: Path | None, options: Mapping[str, str]) -> str:
     return " ".join(f"The kernel was built without CONFIG_{name}: {options[name]}" for name in missing)
 
 
-def document(files: Path, file: FlatcarFile) -> Document:
-    """What a guest becomes at its first boot.
+def make_document(files: Path, file: FlatcarFile) -> Document:
+    """Return what a guest becomes at its first boot.
 
     Args:
         files: images/flatcar.
@@ -143,7 +163,7 @@ def document(files: Path, file: FlatcarFile) -> Document:
         *(f"system-generators/{name}" for name in file.without_generators),
     )
     return Document(
-        users=tuple(User(name=name, ssh_keys=(image.SSH_KEY,)) for name in USERS),
+        users=tuple(User(name=name, ssh_keys=(SSH_KEY,)) for name in USERS),
         files=tuple(
             File(
                 path=f"/{path.relative_to(tree)}",
@@ -164,6 +184,11 @@ def document(files: Path, file: FlatcarFile) -> Document:
     )
 
 
+def _key(spec: ImageSpec) -> Path | None:
+    value = spec.option("key")
+    return Path(value) if value is not None else None
+
+
 def _read(spec: ImageSpec) -> FlatcarFile:
     return yamlfile.load(spec.files / "image.yaml", FlatcarFile)
 
@@ -174,24 +199,24 @@ def _release(spec: ImageSpec, store: Store, deadline: Deadline) -> Release:
         raise UsageError(f"Flatcar has no channel `{spec.channel}`; known are {', '.join(file.channels)}.")
     # An LTS stream such as lts-2024 is a part of its channel, and a number says by itself which.
     wanted = f"{spec.channel.partition('-')[0]}@{spec.release}" if spec.release else spec.channel
-    return flatcar.resolve(wanted, ARCHITECTURE, store, deadline, mirror=spec.mirror, files=spec.files)
+    return hosts.resolve(wanted, ARCHITECTURE, store, deadline, mirror=spec.option("mirror"), files=spec.files)
 
 
 def _busybox(store: Store, deadline: Deadline) -> Artifact:
-    """A static busybox for guests that have none, from Debian's package."""
+    """Return a static busybox for guests that have none, from Debian's package."""
 
     def fill(directory: Path) -> Mapping[str, Any]:
         with tempfile.TemporaryDirectory(prefix="harness-busybox-") as name:
             home, tree = Path(name, "apt"), Path(name, "tree")
             home.mkdir()
             tree.mkdir()
-            known = debian.open_apt(BUSYBOX_FROM, home, deadline)
-            (record,) = known.packages(["busybox-static"], deadline)
+            known = apt.open_apt(BUSYBOX_FROM, home, deadline)
+            (record,) = known.find_packages(["busybox-static"], deadline)
             (package,) = known.download({"busybox-static": record["Version"]}, tree, deadline)
-            debian.unpack(package, tree, deadline)
+            apt.unpack_package(package, tree, deadline)
             found = next(path for path in (tree / "bin/busybox", tree / "usr/bin/busybox") if path.exists())
-            shutil.copyfile(found, directory / image.BUSYBOX)
-            (directory / image.BUSYBOX).chmod(0o755)
+            shutil.copyfile(found, directory / BUSYBOX)
+            (directory / BUSYBOX).chmod(0o755)
         return {"title": f"busybox {record['Version']}"}
 
     return store.obtain("busybox", {"release": BUSYBOX_FROM, "recipe": RECIPE}, fill, deadline)

@@ -1,4 +1,4 @@
-"""The values of Ignition's documents as types that check themselves; see `harness.flatcar.ignition`."""
+"""The values of Ignition's documents as types that check themselves; see `harness.distros.flatcar.ignition`."""
 
 import posixpath
 import re

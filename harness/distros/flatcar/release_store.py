@@ -11,14 +11,14 @@ from typing import Any
 
 from harness import fetch, lookup, yamlfile
 from harness import log as logs
+from harness.distros.flatcar import trust
+from harness.distros.flatcar.download import fetch_disk, fetch_file
+from harness.distros.flatcar.hosts import CONFIG, FOREVER, IMAGE, KERNEL, PACKAGES, VERSION, address
+from harness.distros.flatcar.releases import FILES, Release
+from harness.distros.flatcar.trust import KeyFile, Ring, TrustError
+from harness.distros.flatcar.versions import systemd_of, version_of
 from harness.errors import UsageError
 from harness.fetch import Progress
-from harness.flatcar import trust
-from harness.flatcar.download import fetch_disk, fetch_file
-from harness.flatcar.hosts import CONFIG, FOREVER, IMAGE, KERNEL, PACKAGES, VERSION, address
-from harness.flatcar.releases import FILES, Release
-from harness.flatcar.trust import KeyFile, Ring, TrustError
-from harness.flatcar.versions import systemd_of, version_of
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 

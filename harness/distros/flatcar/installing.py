@@ -1,16 +1,16 @@
-"""Programs in a guest beside those of its image, also where /usr is read-only.
+"""Programs in a guest besides those of its image, also where /usr is read-only.
 
 There they become a system extension (systemd-sysext(8)), which is laid over /usr while the guest runs. That serves a
-runtime; a systemd that shall be PID 1 is laid over before, see `image.overlay`. Guests before systemd 248 know no
+runtime; a systemd that is to be PID 1 is laid over before, see `image.overlay`. Guests before systemd 248 know no
 extensions, and the overlay is mounted as sysext would do it.
 """
 
 from pathlib import Path
 
-from harness.machine.guest import Machine
+from harness.distros.protocol import RunningGuest
 from harness.wait import Deadline
 
-__all__ = ["BUSYBOX", "install", "install_busybox"]
+__all__ = ["BUSYBOX", "install_busybox", "install_tree"]
 
 USR = "usr"
 EXTENSION = "/var/lib/extensions/harness"
@@ -35,7 +35,7 @@ fi
 """
 
 
-def install(guest: Machine, tree: Path, *, deadline: Deadline) -> None:
+def install_tree(guest: RunningGuest, tree: Path, *, deadline: Deadline) -> None:
     """Put a tree that stands for the guest's root into a guest.
 
     Raises:
@@ -50,7 +50,7 @@ def install(guest: Machine, tree: Path, *, deadline: Deadline) -> None:
     guest.run(MERGE, deadline=deadline)
 
 
-def install_busybox(guest: Machine, busybox: Path, *, deadline: Deadline) -> None:
+def install_busybox(guest: RunningGuest, busybox: Path, *, deadline: Deadline) -> None:
     """Bring a static busybox, of which suites make their containers' root file systems, into a guest that has none."""
     if guest.run("command -v busybox >/dev/null", deadline=deadline, expect=None).code:
         guest.copy_in(busybox, BUSYBOX, deadline=deadline)

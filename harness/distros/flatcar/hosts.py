@@ -5,10 +5,10 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from harness import fetch, lookup
+from harness.distros.flatcar import releases
+from harness.distros.flatcar.releases import FILES, Index, Release
+from harness.distros.flatcar.versions import Channel, Version, systemd_of, version_of
 from harness.errors import InfrastructureError, UsageError
-from harness.flatcar import releases
-from harness.flatcar.releases import FILES, Index, Release
-from harness.flatcar.versions import Channel, Version, systemd_of, version_of
 from harness.store import Store
 from harness.wait import Deadline
 

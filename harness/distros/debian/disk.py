@@ -4,7 +4,6 @@ What goes into them is data: images/debian/image.yaml, the files in images/debia
 images/debian/finish.sh, which runs as mmdebstrap's last hook.
 """
 
-import json
 import os
 import re
 import shutil
@@ -16,14 +15,16 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from harness import apt, catalog, image, proc, yamlfile
-from harness.catalog import Distro
+from harness import catalog, proc, yamlfile
+from harness.catalog import DistroFile
+from harness.distros import initrd, protocol
+from harness.distros.debian.archive import find_archive, format_sources_list
+from harness.distros.protocol import ImageSpec
 from harness.errors import InfrastructureError, UsageError
-from harness.image import ImageSpec, initrd
-from harness.store import Store, key_of
+from harness.store import key_of
 from harness.wait import Deadline
 
-__all__ = ["MERGE", "build", "inputs", "release"]
+__all__ = ["MERGE", "TOOLS", "DebianFile", "build", "collect_inputs", "find_release"]
 
 TOOLS = ("mmdebstrap", "mkfs.ext4", "qemu-img")
 """What is run here; they are looked for before the work of minutes begins."""
@@ -34,7 +35,7 @@ MERGE = (
 """What Debian's installer does for a merged /usr (usrmerge(7), debootstrap's --merged-usr)."""
 
 
-class Channel(catalog.Channel):
+class DebianChannel(catalog.DistroChannel):
     """A release stream of Debian.
 
     Attributes:
@@ -52,12 +53,12 @@ class Channel(catalog.Channel):
     merge_usr: bool = False
 
 
-class DebianFile(Distro):
+class DebianFile(DistroFile):
     """images/debian/image.yaml as a whole.
 
     Attributes:
         channels: Release streams by name.
-        packages: Packages in every guest, beside the essential ones.
+        packages: Packages in every guest, besides the essential ones.
         from_pocket: Source packages that come from a channel's pocket.
         without: Paths (dpkg's path-exclude patterns) that are not unpacked.
         mask: Units that systemd shall not start.
@@ -69,7 +70,7 @@ class DebianFile(Distro):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    channels: Mapping[str, Channel]
+    channels: Mapping[str, DebianChannel]
     packages: tuple[str, ...]
     from_pocket: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -80,25 +81,25 @@ class DebianFile(Distro):
     size: Annotated[int, Field(ge=1, le=64)]
 
 
-def inputs(spec: ImageSpec) -> Mapping[str, Any]:
-    """What the image depends on: its file, its channel, and the harness's own data files.
+def collect_inputs(spec: ImageSpec) -> Mapping[str, Any]:
+    """Return what the image depends on: its file, its channel, and the harness's own data files.
 
     The archive's state is not part of it: an image is kept until it is asked for again after
     `harness cache prune`, like the disk images that other distributions publish.
     """
     file = _read(spec)
-    digests = image.file_digests([*(spec.files / "tree").rglob("*"), spec.files / "finish.sh"], spec.files)
+    digests = protocol.digest_files([*(spec.files / "tree").rglob("*"), spec.files / "finish.sh"], spec.files)
     return {
         "recipe": 1,
         "debian": {**file.model_dump(mode="json", exclude={"channels", "name", "description"})},
         "release": _channel(spec, file).model_dump(mode="json"),
         "files": digests,
-        "init": image.file_digests([initrd.INIT], initrd.INIT.parent),
+        "init": protocol.digest_files([initrd.INIT], initrd.INIT.parent),
     }
 
 
-def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, log: Path) -> Mapping[str, Any]:  # noqa: ARG001 - as all makers
-    """Fill a directory with a Debian image; see `image.Maker`.
+def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Mapping[str, Any]:
+    """Fill a directory with a Debian image; see `Distro.build`.
 
     Raises:
         InfrastructureError: A tool is missing or failed, or the computer's apt knows no Debian archive.
@@ -114,14 +115,14 @@ def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, lo
         _prepare(work, spec, file, channel, deadline)
         _bootstrap(work, file, channel, deadline, log)
         _publish(work, directory, file, deadline, log)
-    versions = dict(line.split(" ", 1) for line in (directory / image.PACKAGES).read_text("utf-8").splitlines())
+    versions = dict(line.split(" ", 1) for line in (directory / protocol.PACKAGES).read_text("utf-8").splitlines())
     facts = {"systemd": versions["systemd"], "kernel_version": _kernel_version(versions)}
-    (directory / image.FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    protocol.write_facts(directory, facts)
     return facts
 
 
-def release(spec: ImageSpec) -> str:
-    """Code name of the Debian release that an image is; raises UsageError if there is no such channel."""
+def find_release(spec: ImageSpec) -> str:
+    """Return the code name of the Debian release that an image is; raises UsageError if there is no such channel."""
     return _channel(spec, _read(spec)).release
 
 
@@ -129,13 +130,13 @@ def _read(spec: ImageSpec) -> DebianFile:
     return yamlfile.load(spec.files / "image.yaml", DebianFile)
 
 
-def _channel(spec: ImageSpec, file: DebianFile) -> Channel:
+def _channel(spec: ImageSpec, file: DebianFile) -> DebianChannel:
     if spec.channel not in file.channels:
         raise UsageError(f"Debian has no channel `{spec.channel}`; known are {', '.join(sorted(file.channels))}.")
     return file.channels[spec.channel]
 
 
-def _prepare(work: Path, spec: ImageSpec, file: DebianFile, channel: Channel, deadline: Deadline) -> None:
+def _prepare(work: Path, spec: ImageSpec, file: DebianFile, channel: DebianChannel, deadline: Deadline) -> None:
     """Lay out what mmdebstrap and finish.sh read and write, so that another user may do both."""
     shutil.copytree(spec.files / "tree", work / "tree")
     shutil.copy(spec.files / "finish.sh", work / "finish.sh")
@@ -146,9 +147,9 @@ def _prepare(work: Path, spec: ImageSpec, file: DebianFile, channel: Channel, de
     )
     pins = (f"Package: src:{name}\nPin: release n={channel.pocket}\nPin-Priority: 990\n" for name in file.from_pocket)
     texts = {
-        "uuid": f"{uuid.UUID(bytes=bytes.fromhex(key_of(image.KIND, inputs(spec)))[:16], version=4)}\n",
+        "uuid": f"{uuid.UUID(bytes=bytes.fromhex(key_of(protocol.KIND, collect_inputs(spec)))[:16], version=4)}\n",
         "masked": "".join(f"{path}\n" for path in masked),
-        "sources.list": apt.sources_list(apt.archive(deadline), channel.release, pocket=channel.pocket),
+        "sources.list": format_sources_list(find_archive(deadline), channel.release, pocket=channel.pocket),
         "preferences": "\n".join(pins) if channel.pocket else "",
     }
     for name, text in texts.items():
@@ -162,7 +163,7 @@ def _prepare(work: Path, spec: ImageSpec, file: DebianFile, channel: Channel, de
     work.chmod(0o777)
 
 
-def _bootstrap(work: Path, file: DebianFile, channel: Channel, deadline: Deadline, log: Path) -> None:
+def _bootstrap(work: Path, file: DebianFile, channel: DebianChannel, deadline: Deadline, log: Path) -> None:
     proc.run(
         [
             "mmdebstrap", "--variant=essential", "--format=null",
@@ -184,15 +185,15 @@ def _bootstrap(work: Path, file: DebianFile, channel: Channel, deadline: Deadlin
 def _publish(work: Path, directory: Path, file: DebianFile, deadline: Deadline, log: Path) -> None:
     # A qcow2 file is as small as its content for every tool, and not only for those that know holes.
     proc.run(
-        ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(work / "disk.raw"), str(directory / image.DISK)],
+        ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(work / "disk.raw"), str(directory / protocol.DISK)],
         deadline=deadline,
         output=log,
     )
-    shutil.copyfile(work / "vmlinuz", directory / image.KERNEL)
-    shutil.copyfile(work / "packages", directory / image.PACKAGES)
+    shutil.copyfile(work / "vmlinuz", directory / protocol.KERNEL)
+    shutil.copyfile(work / "packages", directory / protocol.PACKAGES)
     busybox = (work / "busybox").read_bytes()
-    archive = initrd.make(busybox=busybox, modules=work / "modules.tar", wanted=file.modules)
-    (directory / image.INITRD).write_bytes(archive)
+    archive = initrd.make_initrd(busybox=busybox, modules=work / "modules.tar", wanted=file.modules)
+    (directory / protocol.INITRD).write_bytes(archive)
 
 
 def _kernel_version(versions: Mapping[str, str]) -> str:

@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 from harness import fetch
+from harness.distros.flatcar.trust import HINT, TrustError
 from harness.fetch import FileSink, Progress
-from harness.flatcar.trust import HINT, TrustError
 from harness.wait import Deadline, first_ended
 
 __all__ = ["SparseFile", "fetch_disk", "fetch_file"]

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import InfrastructureError
 
-__all__ = ["INIT", "cpio", "load_modules", "make", "module_order"]
+__all__ = ["INIT", "load_modules", "make_cpio", "make_initrd", "order_modules"]
 
 INIT = Path(__file__).with_name("init.sh")
 """What runs as PID 1 of the initrd."""
@@ -26,8 +26,8 @@ DEVICE = 0o020600
 Entry = tuple[str, int, bytes]
 
 
-def cpio(entries: Iterable[Entry], *, devices: Mapping[str, tuple[int, int]] | None = None) -> bytes:
-    """An archive in the newc format.
+def make_cpio(entries: Iterable[Entry], *, devices: Mapping[str, tuple[int, int]] | None = None) -> bytes:
+    """Return an archive in the newc format.
 
     Args:
         entries: Path, mode (with its file type) and content of each file; parents first.
@@ -49,8 +49,8 @@ def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
 
 
-def module_order(wanted: Iterable[str], dependencies: str) -> list[str]:
-    """Paths of the modules to load, each after those that it needs.
+def order_modules(wanted: Iterable[str], dependencies: str) -> list[str]:
+    """Return paths of the modules to load, each after those that it needs.
 
     Args:
         wanted: Names of modules; those that this kernel does not have (or has built in) are left out.
@@ -80,8 +80,8 @@ def _module_name(path: str) -> str:
     return PurePosixPath(path).name.partition(".ko")[0].replace("-", "_")
 
 
-def make(*, busybox: bytes, modules: Path, wanted: Iterable[str]) -> bytes:
-    """The initrd for a guest.
+def make_initrd(*, busybox: bytes, modules: Path, wanted: Iterable[str]) -> bytes:
+    """Return the initrd for a guest.
 
     Args:
         busybox: The guest's statically linked busybox.
@@ -91,11 +91,11 @@ def make(*, busybox: bytes, modules: Path, wanted: Iterable[str]) -> bytes:
     Raises:
         InfrastructureError: The archive is not that of exactly one kernel.
     """
-    return cpio(_entries(busybox, load_modules(modules, wanted)), devices={"dev/console": (5, 1)})
+    return make_cpio(_entries(busybox, load_modules(modules, wanted)), devices={"dev/console": (5, 1)})
 
 
 def load_modules(modules: Path, wanted: Iterable[str]) -> dict[str, bytes]:
-    """Modules and what they need, uncompressed, by file name, in the order in which they are loaded; see `make`."""
+    """Return modules and what they need, uncompressed, by file name, in the order in which they are loaded; see `make_initrd`."""
     with tarfile.open(modules) as archive:
         files = {str(PurePosixPath(member.name)): member for member in archive.getmembers() if member.isfile()}
         kernels = {path.split("/")[0] for path in files if path.endswith("/modules.dep")}
@@ -110,7 +110,7 @@ def load_modules(modules: Path, wanted: Iterable[str]) -> dict[str, bytes]:
             assert file is not None
             return file.read()
 
-        order = module_order(wanted, content("modules.dep").decode())
+        order = order_modules(wanted, content("modules.dep").decode())
         return {_module_name(path) + ".ko": _decompressed(path, content(path)) for path in order}
 
 
@@ -127,7 +127,7 @@ def _entries(busybox: bytes, modules: Mapping[str, bytes]) -> Iterator[Entry]:
 
 
 def _decompressed(path: str, data: bytes) -> bytes:
-    """A module's content; Debian compresses modules with xz since trixie."""
+    """Return a module's content; Debian compresses modules with xz since trixie."""
     if path.endswith(".xz"):
         return lzma.decompress(data)
     if path.endswith(".gz"):
