@@ -20,7 +20,7 @@ from harness import accel, catalog, image, machine
 from harness.image import Image, ImageSpec
 from harness.machine import Machine
 from harness.model import CgroupMode
-from harness.store import Store, listed
+from harness.store import Store, list_artifacts
 from harness.wait import Deadline
 
 ROOT = Path(__file__).parent.parent
@@ -99,7 +99,7 @@ def main() -> None:
         target = f"  (target {TARGETS[name]:.2f})" if name in TARGETS else ""
         spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
         print(f"{name:30} {statistics.median(seconds):7.2f} s  {len(seconds):3} times, {spread}{target}")
-    for item in listed(store):
+    for item in list_artifacts(store):
         if item.kind in FLOORS and item.seconds is not None:
             print(f"{item.title:50} {item.seconds:5.0f} s when it was made  ({FLOORS[item.kind]})")
 

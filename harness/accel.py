@@ -16,11 +16,11 @@ from typing import Literal
 
 from harness import log, proc
 from harness.errors import DeadlineError
-from harness.store import file_digest
+from harness.store import hash_file
 from harness.wait import Deadline, poll
 from harness.writing import STORE_HINT, write_text
 
-__all__ = ["DEVICE", "QEMU", "Accelerator", "obstacle", "probe", "qemu_version", "tcg"]
+__all__ = ["DEVICE", "QEMU", "Accelerator", "find_obstacle", "make_tcg", "probe", "read_qemu_version"]
 
 logger = log.get(__name__)
 
@@ -72,12 +72,12 @@ class Accelerator:
         return 1.0 if self.name == "kvm" else TCG_FACTOR
 
 
-def tcg(reason: str) -> Accelerator:
+def make_tcg(reason: str) -> Accelerator:
     """Emulation, which works everywhere."""
     return Accelerator(name="tcg", cpu=TCG_CPU, reason=reason)
 
 
-def qemu_version(deadline: Deadline) -> str:
+def read_qemu_version(deadline: Deadline) -> str:
     """The first line of `qemu --version`.
 
     Raises:
@@ -103,25 +103,25 @@ def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVIC
     Raises:
         InfrastructureError: QEMU is not installed.
     """
-    version = qemu_version(deadline)
+    version = read_qemu_version(deadline)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     # Who may open the device can change while the computer is up, and looking costs nothing.
-    trouble = obstacle(device)
+    trouble = find_obstacle(device)
     if trouble:
-        return tcg(trouble)
-    key = {"boot": boot, "qemu": version, "kernel": file_digest(kernel), "cpu": KVM_CPU, "emulated": TCG_CPU}
+        return make_tcg(trouble)
+    key = {"boot": boot, "qemu": version, "kernel": hash_file(kernel), "cpu": KVM_CPU, "emulated": TCG_CPU}
     memory = state / "accelerator.json"
-    known = _remembered(memory, key)
+    known = _read_answer(memory, key)
     if known:
         return known
-    answer = _try(kernel, deadline)
+    answer = _try_kvm(kernel, deadline)
     logger.info("accelerator: %s; %s", answer.name, answer.reason)
     # Cells of one run probe at the same time, and those with other kernels have another answer.
     write_text(memory, json.dumps({"key": key, "answer": asdict(answer)}, indent=1) + "\n", hint=STORE_HINT)
     return answer
 
 
-def _remembered(memory: Path, key: dict[str, str]) -> Accelerator | None:
+def _read_answer(memory: Path, key: dict[str, str]) -> Accelerator | None:
     try:
         data = json.loads(memory.read_text(encoding="utf-8"))
         return Accelerator(**data["answer"]) if data["key"] == key else None
@@ -129,7 +129,7 @@ def _remembered(memory: Path, key: dict[str, str]) -> Accelerator | None:
         return None
 
 
-def obstacle(device: Path = DEVICE) -> str | None:
+def find_obstacle(device: Path = DEVICE) -> str | None:
     """Why KVM cannot be used, as far as the device itself says, or None."""
     try:
         descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
@@ -153,7 +153,7 @@ def obstacle(device: Path = DEVICE) -> str | None:
     return None
 
 
-def _try(kernel: Path, deadline: Deadline) -> Accelerator:
+def _try_kvm(kernel: Path, deadline: Deadline) -> Accelerator:
     with tempfile.TemporaryDirectory(prefix="harness-probe-") as name:
         serial, output = Path(name, "serial"), Path(name, "output")
         argv = [
@@ -167,7 +167,7 @@ def _try(kernel: Path, deadline: Deadline) -> Accelerator:
             def attempt() -> str | None:
                 if serial.exists() and FIRST_LINE in serial.read_bytes():
                     return ""
-                code = running.code()
+                code = running.poll()
                 if code is None:
                     return None
                 said = output.read_text(errors="replace").strip().splitlines()
@@ -179,5 +179,5 @@ def _try(kernel: Path, deadline: Deadline) -> Accelerator:
                 deadline.check()
                 trouble = f"the kernel printed nothing within {PATIENCE:.0f} s"
     if trouble:
-        return tcg(f"Guests are emulated (TCG), as {DEVICE} opens but no kernel boots under KVM here: {trouble}.")
+        return make_tcg(f"Guests are emulated (TCG), as {DEVICE} opens but no kernel boots under KVM here: {trouble}.")
     return Accelerator(name="kvm", cpu=KVM_CPU, reason="A kernel was booted under KVM and printed its first line.")

@@ -11,7 +11,7 @@ from harness import accel, distros, image, proc
 from harness.build import container
 from harness.distros.debian.archive import find_archive
 from harness.errors import HarnessError
-from harness.plural import counted
+from harness.plural import pluralize
 from harness.store import Store
 from harness.tools import TOOLSETS, find_package
 from harness.wait import Deadline
@@ -72,7 +72,7 @@ def examine(store: Store, deadline: Deadline) -> tuple[Finding, ...]:
 
 def _computer() -> Finding:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    says = f"It has {counted(os.cpu_count() or 1, 'processor')} and {memory / GIB:.1f} GiB of memory."
+    says = f"It has {pluralize(os.cpu_count() or 1, 'processor')} and {memory / GIB:.1f} GiB of memory."
     if memory >= MEMORY:
         return Finding(what="computer", state=State.OK, says=says)
     mend = "`harness run -j 1` runs one guest at a time."
@@ -98,7 +98,7 @@ def _accelerator(store: Store, deadline: Deadline) -> Finding:
     if kernel is not None:
         chosen = accel.probe(kernel, store.root, deadline)
         return _accelerated(chosen.reason, limited=chosen.name == "tcg")
-    obstacle = accel.obstacle()
+    obstacle = accel.find_obstacle()
     tried = f"{accel.DEVICE} answers; whether a kernel boots under KVM is tried with the first image."
     return _accelerated(obstacle or tried, limited=obstacle is not None)
 

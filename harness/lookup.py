@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import log
 from harness.errors import InfrastructureError
-from harness.store import Store, key_of
+from harness.store import Store, make_key
 from harness.writing import STORE_HINT, write_text
 
 __all__ = ["HOURS", "forget", "remembered"]
@@ -42,7 +42,7 @@ def remembered(
     Raises:
         InfrastructureError: `ask` could not look, and nothing is remembered, not even from long ago.
     """
-    path = _home(store) / f"{kind}-{key_of(kind, question)[:24]}.json"
+    path = _home(store) / f"{kind}-{make_key(kind, question)[:24]}.json"
     old = _read(path)
     # An age below zero is a clock that was set back.
     if old is not None and 0 <= time.time() - old["asked"] < hours * 3600:

@@ -14,8 +14,8 @@ from harness.errors import UsageError
 from harness.image import ImageSpec
 from harness.matrix import Matrix, systemd_version, uncollected
 from harness.model import Cell, CgroupMode, Phase, State, parse_major_version
-from harness.plural import counted
-from harness.store import Store, key_of
+from harness.plural import pluralize
+from harness.store import Store, make_key
 from harness.wait import Deadline
 
 __all__ = ["BuildRequest", "Plan", "Step", "explain", "plan", "plans", "with_image_options", "with_systemd"]
@@ -302,7 +302,7 @@ def explain(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:
                 phase=Phase.BUILD,
                 state=State.CACHED if build.find(spec, store) else State.WAITING,
                 text=f"{spec.title}, builder {spec.builder}; {spec.revision.text}",
-                key=key_of(build.KIND, build.inputs(spec)),
+                key=make_key(build.KIND, build.inputs(spec)),
             )
         )
     disk = image.pin(plan.image, store, deadline)
@@ -312,12 +312,12 @@ def explain(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:
             phase=Phase.IMAGE,
             state=State.CACHED if store.find(image.KIND, wanted) else State.WAITING,
             text=disk.title,
-            key=key_of(image.KIND, wanted),
+            key=make_key(image.KIND, wanted),
         ),
         Step(
             phase=Phase.BOOT,
             state=State.WAITING,
-            text=f"{counted(plan.cpus, 'processor')}, {plan.memory} MiB, {' '.join(plan.arguments)}",
+            text=f"{pluralize(plan.cpus, 'processor')}, {plan.memory} MiB, {' '.join(plan.arguments)}",
         ),
         Step(phase=Phase.SUITES, state=State.WAITING, text=", ".join(plan.suites)),
     ]

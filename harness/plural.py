@@ -1,9 +1,9 @@
 """Numbers of things as people write them."""
 
-__all__ = ["counted"]
+__all__ = ["pluralize"]
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
+def pluralize(number: int, one: str, many: str | None = None) -> str:
     """`1 cell`, `2 cells`.
 
     Args:

@@ -26,10 +26,10 @@ __all__ = [
     "CommandError",
     "Done",
     "Running",
-    "environment",
     "find",
     "interact",
-    "process_started",
+    "make_environment",
+    "read_start_time",
     "require",
     "run",
     "start",
@@ -88,7 +88,7 @@ class CommandError(InfrastructureError):
         self.done = done
 
 
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def make_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """A clean environment for a child: `PASSED_ON` of ours, a fixed locale, and `extra`."""
     kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(PIP_PREFIX)}
     kept["PATH"] = f"{kept.get('PATH', os.defpath)}:{SBIN}"
@@ -112,7 +112,7 @@ def require(tool: str) -> Path:
 
 def find(tool: str) -> Path | None:
     """The path of an executable where our children look for one, or None."""
-    found = shutil.which(tool, path=environment()["PATH"])
+    found = shutil.which(tool, path=make_environment()["PATH"])
     return Path(found) if found else None
 
 
@@ -125,7 +125,7 @@ class Running:
         self._popen = popen
         self._lock = threading.Lock()
 
-    def code(self) -> int | None:
+    def poll(self) -> int | None:
         """Exit status, or None while it runs."""
         with self._lock:
             return self._popen.poll()
@@ -143,7 +143,7 @@ class Running:
         """
 
         def attempt() -> int | None:
-            code = self.code()
+            code = self.poll()
             if code is None and watch is not None:
                 watch()
             return code
@@ -184,7 +184,7 @@ def start(
     Args:
         argv: The command.
         output: Where its standard output and standard error go: an open file or descriptor.
-        env: Its whole environment; `environment()` if None.
+        env: Its whole environment; `make_environment()` if None.
         cwd: Its working directory.
         pass_fds: Descriptors that it inherits.
 
@@ -217,7 +217,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
     Args:
         argv: The command.
         deadline: When it is ended at the latest, with its whole process group.
-        env: Its whole environment; `environment()` if None.
+        env: Its whole environment; `make_environment()` if None.
         cwd: Its working directory.
         stdin: Bytes for its standard input, or a file to read them from; empty if None.
         output: File to append its output to; the result then carries the end of it.
@@ -233,7 +233,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
         InfrastructureError: The executable does not exist.
     """
     logger.debug("run: %s", shlex.join(argv))
-    with _sink(output) as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as feed:
+    with _open_sink(output) as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as feed:
         begin = out.tell()
         if isinstance(stdin, bytes):
             feed.write(stdin)
@@ -248,7 +248,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
                 running.stop()
         out.seek(begin)
         err.seek(0)
-        done = Done(argv=tuple(argv), code=code, out=_text(out), err=_text(err))
+        done = Done(argv=tuple(argv), code=code, out=_read_text(out), err=_read_text(err))
     if expect is not None and code not in expect:
         raise CommandError(done, output=output, hint=hint)
     return done
@@ -257,7 +257,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
 def interact(argv: Sequence[str], *, deadline: Deadline) -> int:
     """Run a command that talks to the user on our own terminal, in our process group; return its exit status."""
     logger.debug("interact: %s", shlex.join(argv))
-    with subprocess.Popen(argv, env=environment({"TERM": os.environ.get("TERM", "dumb")})) as popen:
+    with subprocess.Popen(argv, env=make_environment({"TERM": os.environ.get("TERM", "dumb")})) as popen:
         try:
             return poll(popen.poll, deadline)
         finally:
@@ -274,7 +274,7 @@ def _spawn(
     cwd: Path | None,
     pass_fds: Sequence[int] = (),
 ) -> Running:
-    variables = dict(env) if env is not None else environment()
+    variables = dict(env) if env is not None else make_environment()
     try:
         popen = subprocess.Popen(
             list(argv),
@@ -297,7 +297,7 @@ def _spawn(
 
 
 @contextmanager
-def _sink(output: Path | None) -> Iterator[IO[bytes]]:
+def _open_sink(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None:
         with tempfile.TemporaryFile() as file:
             yield file
@@ -308,11 +308,11 @@ def _sink(output: Path | None) -> Iterator[IO[bytes]]:
             yield file
 
 
-def _text(file: IO[bytes]) -> str:
+def _read_text(file: IO[bytes]) -> str:
     return file.read().decode(errors="replace")
 
 
-def process_started(pid: int) -> int | None:
+def read_start_time(pid: int) -> int | None:
     """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); None if it is not running."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import NothingRanError, UsageError
 from harness.results import RunResult, problem
-from harness.writing import refusing
+from harness.writing import translate_os_errors
 
 __all__ = [
     "BISECTION",
@@ -230,7 +230,9 @@ def open_runs(runs: Path) -> Iterator[None]:
     Raises:
         UsageError: It cannot be made, or nothing can be made in it.
     """
-    with refusing(f"Nothing can be made in {runs}", hint="--runs or HARNESS_RUNS names another place for results."):
+    with translate_os_errors(
+        f"Nothing can be made in {runs}", hint="--runs or HARNESS_RUNS names another place for results."
+    ):
         runs.mkdir(parents=True, exist_ok=True)
         yield
 

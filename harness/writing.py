@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError, UsageError
 
-__all__ = ["STORE_HINT", "refusing", "replacing", "write_text"]
+__all__ = ["STORE_HINT", "replace_file", "translate_os_errors", "write_text"]
 
 BROKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, None})
 """What is no mistake of the user's: errors of a disk, and those that are not the system's, such as a lock in use."""
@@ -18,7 +18,7 @@ STORE_HINT = "--store or HARNESS_STORE names another place for the store."
 
 
 @contextmanager
-def refusing(what: str, *, hint: str | None = None) -> Iterator[None]:
+def translate_os_errors(what: str, *, hint: str | None = None) -> Iterator[None]:
     """Say in a sentence what the system refuses while the context lasts.
 
     Args:
@@ -37,7 +37,7 @@ def refusing(what: str, *, hint: str | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, *, hint: str = "Name another place.") -> Iterator[Path]:
+def replace_file(path: Path, *, hint: str = "Name another place.") -> Iterator[Path]:
     """Where the content of a file goes while the context lasts: a temporary sibling that is then renamed.
 
     So no reader sees half of it. What is no plain file (a pipe, a link such as /dev/stdout) is not replaced, but
@@ -47,7 +47,7 @@ def replacing(path: Path, *, hint: str = "Name another place.") -> Iterator[Path
         UsageError: It cannot be written; the message names the file, and not its sibling.
         InfrastructureError: The disk is full or broken.
     """
-    with refusing(f"{path} cannot be written", hint=hint):
+    with translate_os_errors(f"{path} cannot be written", hint=hint):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or (path.exists() and not path.is_file()):
             yield path
@@ -61,6 +61,6 @@ def replacing(path: Path, *, hint: str = "Name another place.") -> Iterator[Path
 
 
 def write_text(path: Path, text: str, *, hint: str = "Name another place.") -> None:
-    """Write a file by a temporary sibling and a rename; raises as `replacing` does."""
-    with replacing(path, hint=hint) as half:
+    """Write a file by a temporary sibling and a rename; raises as `replace_file` does."""
+    with replace_file(path, hint=hint) as half:
         half.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-__all__ = ["Path", "Position", "Problem", "TextError", "problems"]
+__all__ = ["Path", "Position", "Problem", "TextError", "list_problems"]
 
 Path = tuple[str | int, ...]
 """Keys and indexes that lead to a value in a file."""
@@ -77,7 +77,9 @@ class _Found:
     details: ErrorDetails
 
 
-def problems(error: ValidationError, positions: Mapping[Path, Position], model: type[BaseModel]) -> Iterator[Problem]:
+def list_problems(
+    error: ValidationError, positions: Mapping[Path, Position], model: type[BaseModel]
+) -> Iterator[Problem]:
     """The problems of a file, in pydantic's order; the choices of a union are one problem.
 
     Args:
@@ -85,7 +87,7 @@ def problems(error: ValidationError, positions: Mapping[Path, Position], model: 
         positions: Has a key for each value that is in the file.
         model: What the file shall be; it has the keys that are known.
     """
-    problem = partial(_problem, model=model)
+    problem = partial(_make_problem, model=model)
     # A list whose items are wrong is "too short" for pydantic; what is wrong with the items says it all.
     about = [item for item in error.errors(include_url=False) if item["type"] != "too_short" or not item["input"]]
     found = [_locate(item, positions) for item in about]
@@ -100,7 +102,7 @@ def problems(error: ValidationError, positions: Mapping[Path, Position], model: 
         if depth > len(union):
             yield from map(problem, deepest)
         else:
-            yield _choice(deepest)
+            yield _merge_choice(deepest)
 
 
 def _locate(details: ErrorDetails, positions: Mapping[Path, Position]) -> _Found:
@@ -115,55 +117,63 @@ def _locate(details: ErrorDetails, positions: Mapping[Path, Position]) -> _Found
     return _Found(path=path, union=union, details=details)
 
 
-def _choice(group: list[_Found]) -> Problem:
-    parts = [_words(item.details) for item in group]
+def _merge_choice(group: list[_Found]) -> Problem:
+    parts = [_describe_error(item.details) for item in group]
     text = " or ".join([parts[0], *(part.removeprefix("must be ") for part in parts[1:])])
-    return Problem(path=group[0].path, offset=None, text=f"{_name(group[0].path)} {text}{_not(group[0].details)}.")
+    return Problem(
+        path=group[0].path,
+        offset=None,
+        text=f"{_format_path(group[0].path)} {text}{_describe_input(group[0].details)}.",
+    )
 
 
-def _problem(found: _Found, model: type[BaseModel]) -> Problem:
+def _make_problem(found: _Found, model: type[BaseModel]) -> Problem:
     details = found.details
     kind, path = details["type"], found.path
     if kind == "extra_forbidden":
-        return Problem(path=path, offset=None, text=f"the key {_name(path)} is not known here{_known(path, model)}.")
+        return Problem(
+            path=path, offset=None, text=f"the key {_format_path(path)} is not known here{_suggest_keys(path, model)}."
+        )
     if kind == "missing":
-        inside = f" in {_name(path)}" if path else ""
+        inside = f" in {_format_path(path)}" if path else ""
         return Problem(path=path, offset=None, text=f"the key `{details['loc'][-1]}` is missing{inside}.")
     if kind == "value_error":
         cause = details.get("ctx", {}).get("error")
         offset = cause.offset if isinstance(cause, TextError) else None
-        return Problem(path=path, offset=offset, text=f"{_name(path)}: {str(cause).rstrip('.')}.")
-    return Problem(path=path, offset=None, text=f"{_name(path)} {_words(details)}{_not(details)}.")
+        return Problem(path=path, offset=offset, text=f"{_format_path(path)}: {str(cause).rstrip('.')}.")
+    return Problem(
+        path=path, offset=None, text=f"{_format_path(path)} {_describe_error(details)}{_describe_input(details)}."
+    )
 
 
-def _known(path: Path, model: type[BaseModel]) -> str:
+def _suggest_keys(path: Path, model: type[BaseModel]) -> str:
     """What could have been meant by the last step of a path that leads to an unknown key."""
-    keys = list(dict.fromkeys(key for one in _models(model, path[:-1]) for key in one.model_fields))
+    keys = list(dict.fromkeys(key for one in _find_models(model, path[:-1]) for key in one.model_fields))
     near = get_close_matches(str(path[-1]), keys, n=1, cutoff=NEAR)
     return f"; the nearest is `{near[0]}`" if near else f"; known: {', '.join(keys)}"
 
 
-def _models(kind: Any, path: Path) -> Iterator[type[BaseModel]]:
+def _find_models(kind: Any, path: Path) -> Iterator[type[BaseModel]]:
     """The models that the value at a path may be, where the whole is of this kind."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         if not path:
             yield kind
         elif path[0] in kind.model_fields:
-            yield from _models(kind.model_fields[str(path[0])].annotation, path[1:])
+            yield from _find_models(kind.model_fields[str(path[0])].annotation, path[1:])
         return
     here = get_origin(kind) in {Annotated, Union, UnionType}  # others are mappings and lists: a step further in
     for part in get_args(kind) if here or path else ():
-        yield from _models(part, path if here else path[1:])
+        yield from _find_models(part, path if here else path[1:])
 
 
-def _words(details: ErrorDetails) -> str:
+def _describe_error(details: ErrorDetails) -> str:
     known = KINDS.get(details["type"])
     if known:
         return known
     return details["msg"].rstrip(".").replace("Input should be", "must be").replace("Input should", "must")
 
 
-def _not(details: ErrorDetails) -> str:
+def _describe_input(details: ErrorDetails) -> str:
     value: Any = details["input"]
     if details["type"] in {"too_short", "string_too_short"}:
         return ""
@@ -176,5 +186,5 @@ def _not(details: ErrorDetails) -> str:
     return ", not a list" if isinstance(value, list) else ", not a mapping"
 
 
-def _name(path: Path) -> str:
+def _format_path(path: Path) -> str:
     return f"`{'.'.join(str(step) for step in path)}`" if path else "the file"

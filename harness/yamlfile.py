@@ -20,7 +20,7 @@ from harness.errors import ConfigError
 from harness.yamlerror import Path as ValuePath
 from harness.yamlerror import Position, TextError
 
-__all__ = ["Document", "FileModel", "TextError", "load", "parse", "read"]
+__all__ = ["FileModel", "TextError", "YamlDocument", "load", "parse", "read"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,7 +46,7 @@ class FileModel(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class YamlDocument:
     """A parsed file.
 
     Attributes:
@@ -62,7 +62,7 @@ class Document:
     positions: dict[ValuePath, Position]
     texts: dict[ValuePath, Position] = field(default_factory=dict)
 
-    def where(self, path: Iterable[str | int], *, offset: int | None = None) -> str:
+    def locate(self, path: Iterable[str | int], *, offset: int | None = None) -> str:
         """`file:line:column` of the value at `path`, or of its nearest parent that is in the file.
 
         Args:
@@ -91,11 +91,11 @@ class Document:
         try:
             return model.model_validate(self.value, context=context)
         except ValidationError as error:
-            problems = yamlerror.problems(error, self.positions, model)
-            raise ConfigError("\n".join(dict.fromkeys(self._sentence(item) for item in problems))) from error
+            problems = yamlerror.list_problems(error, self.positions, model)
+            raise ConfigError("\n".join(dict.fromkeys(self._format_problem(item) for item in problems))) from error
 
-    def _sentence(self, problem: yamlerror.Problem) -> str:
-        place = self.where(problem.path, offset=problem.offset)
+    def _format_problem(self, problem: yamlerror.Problem) -> str:
+        place = self.locate(problem.path, offset=problem.offset)
         if problem.offset and problem.path not in self.texts:  # text in a block has no column of its own
             return f"{place}: {problem.text.rstrip('.')} (at character {problem.offset + 1} of the text)."
         return f"{place}: {problem.text}"
@@ -110,7 +110,7 @@ def load(path: Path, model: type[M]) -> M:
     return read(path).validate_as(model)
 
 
-def read(path: Path, *, name: str | None = None) -> Document:
+def read(path: Path, *, name: str | None = None) -> YamlDocument:
     """Read a YAML file.
 
     Args:
@@ -130,12 +130,12 @@ def read(path: Path, *, name: str | None = None) -> Document:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        place = _place(name, content[: error.start].decode(errors="replace"))
+        place = _format_position(name, content[: error.start].decode(errors="replace"))
         raise ConfigError(f"{place}: the file is not UTF-8 text: {error.reason}.") from error
     return parse(text, name=name)
 
 
-def parse(text: str, *, name: str) -> Document:
+def parse(text: str, *, name: str) -> YamlDocument:
     """Parse YAML text; `name` is the file as messages shall name it.
 
     Raises:
@@ -149,16 +149,16 @@ def parse(text: str, *, name: str) -> Document:
         what = ", ".join(filter(None, (error.context, error.problem)))
         raise ConfigError(f"{place}: this is not YAML: {what}.") from error
     except yaml.reader.ReaderError as error:
-        place = _place(name, text[: error.position])
+        place = _format_position(name, text[: error.position])
         raise ConfigError(f"{place}: the character #x{ord(text[error.position]):04x} may not stand in YAML.") from error
     except RecursionError as error:
         raise ConfigError(f"{name}:1:1: values are nested too deeply.") from error
     reader = _Reader(name)
-    value = reader.plain(node, ()) if node is not None else None
-    return Document(name=name, value=value, positions=reader.positions, texts=reader.texts)
+    value = reader.convert(node, ()) if node is not None else None
+    return YamlDocument(name=name, value=value, positions=reader.positions, texts=reader.texts)
 
 
-def _place(name: str, before: str) -> str:
+def _format_position(name: str, before: str) -> str:
     return f"{name}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
@@ -171,23 +171,25 @@ class _Reader:
         self.texts: dict[ValuePath, Position] = {}
         self.count = 0
 
-    def plain(self, node: yaml.Node, path: ValuePath) -> Any:
+    def convert(self, node: yaml.Node, path: ValuePath) -> Any:
         self.count += 1
         if len(path) > DEPTH:
-            raise self.error(node, "values are nested too deeply, or hold themselves")
+            raise self.make_error(node, "values are nested too deeply, or hold themselves")
         if self.count > VALUES:
-            raise self.error(node, f"there are more than {VALUES} values; aliases of aliases multiply")
+            raise self.make_error(node, f"there are more than {VALUES} values; aliases of aliases multiply")
         if node.tag not in TAGS:
-            raise self.error(node, f"the tag `{node.tag.replace(YAML, '!!')}` is not read; write the value without it")
+            raise self.make_error(
+                node, f"the tag `{node.tag.replace(YAML, '!!')}` is not read; write the value without it"
+            )
         self.positions.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
         if isinstance(node, yaml.MappingNode):
-            return dict(self.items(node, path))
+            return dict(self.read_items(node, path))
         if isinstance(node, yaml.SequenceNode):
-            return [self.plain(child, (*path, index)) for index, child in enumerate(node.value)]
+            return [self.convert(child, (*path, index)) for index, child in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
-        return self.scalar(node, path)
+        return self.convert_scalar(node, path)
 
-    def scalar(self, node: yaml.ScalarNode, path: ValuePath) -> str | int | bool | None:
+    def convert_scalar(self, node: yaml.ScalarNode, path: ValuePath) -> str | int | bool | None:
         text: str = node.value
         if node.start_mark.line == node.end_mark.line and node.style not in {"|", ">"}:
             quote = 1 if node.style else 0
@@ -197,42 +199,44 @@ class _Reader:
             return text
         return int(text) if INTEGER.match(text) else WORDS.get(text, text)
 
-    def items(self, node: yaml.MappingNode, path: ValuePath) -> Iterator[tuple[str, Any]]:
+    def read_items(self, node: yaml.MappingNode, path: ValuePath) -> Iterator[tuple[str, Any]]:
         seen: set[str] = set()
         merged: list[yaml.Node] = []
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise self.error(key, "a key must be a word")
+                raise self.make_error(key, "a key must be a word")
             if key.value in seen:
-                raise self.error(key, f"the key `{key.value}` stands here twice")
+                raise self.make_error(key, f"the key `{key.value}` stands here twice")
             seen.add(key.value)
             if key.tag == MERGE:
                 merged = child.value if isinstance(child, yaml.SequenceNode) else [child]
                 continue
-            yield key.value, self.at_key(key, child, path)
-        yield from self.merged(merged, path, seen, depth=len(path))
+            yield key.value, self.read_at_key(key, child, path)
+        yield from self.read_merged(merged, path, seen, depth=len(path))
 
-    def merged(self, nodes: list[yaml.Node], path: ValuePath, seen: set[str], depth: int) -> Iterator[tuple[str, Any]]:
+    def read_merged(
+        self, nodes: list[yaml.Node], path: ValuePath, seen: set[str], depth: int
+    ) -> Iterator[tuple[str, Any]]:
         """The pairs of the mappings behind a merge key that are not yet there."""
         for node in nodes:
             if not isinstance(node, yaml.MappingNode):
-                raise self.error(node, "a merge key `<<` takes a mapping, or a list of mappings")
+                raise self.make_error(node, "a merge key `<<` takes a mapping, or a list of mappings")
             self.count += 1
             if depth > DEPTH or self.count > VALUES:
-                raise self.error(node, "merge keys are nested too deeply, or hold themselves")
+                raise self.make_error(node, "merge keys are nested too deeply, or hold themselves")
             for key, child in node.value:
                 if key.tag == MERGE:
                     children = child.value if isinstance(child, yaml.SequenceNode) else [child]
-                    yield from self.merged(children, path, seen, depth + 1)
+                    yield from self.read_merged(children, path, seen, depth + 1)
                 elif key.value not in seen:
                     seen.add(key.value)
-                    yield key.value, self.at_key(key, child, path)
+                    yield key.value, self.read_at_key(key, child, path)
 
-    def at_key(self, key: yaml.Node, child: yaml.Node, path: ValuePath) -> Any:
+    def read_at_key(self, key: yaml.Node, child: yaml.Node, path: ValuePath) -> Any:
         # An error about a value is best shown at its key: a block value begins on a later line.
         self.positions[*path, key.value] = (key.start_mark.line + 1, key.start_mark.column + 1)
-        return self.plain(child, (*path, key.value))
+        return self.convert(child, (*path, key.value))
 
-    def error(self, node: yaml.Node, problem: str) -> ConfigError:
+    def make_error(self, node: yaml.Node, problem: str) -> ConfigError:
         mark = node.start_mark
         return ConfigError(f"{self.name}:{mark.line + 1}:{mark.column + 1}: {problem}.")

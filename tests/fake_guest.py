@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import proc
 from harness.machine.directory import Place, Record, boot_id
 from harness.model import Cell, CgroupMode
-from harness.proc import process_started
+from harness.proc import read_start_time
 from harness.results import CaseResult
 from harness.suite import cases_of, read_report
 from harness.wait import Deadline
@@ -46,7 +46,7 @@ def guest(tmp_path: Path) -> Iterator[Path]:
         place = Place(directory)
         Record(
             name="fake", port=0, sockets=str(tmp_path), accelerator="tcg", pid=qemu.pid,
-            started=process_started(qemu.pid), boot=boot_id(), spec={},
+            started=read_start_time(qemu.pid), boot=boot_id(), spec={},
         ).write(place)  # fmt: skip
         (directory / "pid").write_text(str(qemu.pid))
         place.console.write_text("[    1.0] the last words of the guest\n")
@@ -72,7 +72,7 @@ def run(
         "-p", "harness.plugin", "--harness-cell", str(tmp_path / "cell.json"), "-ra", "--strict-markers",
         "--report-log", str(tmp_path / "log.jsonl"), *words, str(demo),
     ]  # fmt: skip
-    env = proc.environment({"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"})
+    env = proc.make_environment({"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"})
     done = proc.run(argv, deadline=Deadline.after(120, "child pytest"), expect=None, env=env)
     cases = {case.nodeid.rpartition("::")[2]: case for case in cases_of(read_report(tmp_path / "log.jsonl"))}
     return done.out, cases

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import proc, store
 from harness.proc import Running
-from harness.store import Artifact, Pruned, Store, Verified, key_of
+from harness.store import Artifact, Pruned, Store, Verified, make_key
 from harness.wait import Deadline
 
 KIND = "thing"
@@ -37,7 +37,7 @@ def put(root: Path, name: str, deadline: Deadline | None = None, *, size: int = 
 
 def key(name: str) -> str:
     """The key of the artifact of a name."""
-    return key_of(KIND, {"name": name})
+    return make_key(KIND, {"name": name})
 
 
 def content(artifact: Artifact) -> str:
@@ -52,7 +52,7 @@ def homes(root: Path) -> list[Path]:
 
 def names(root: Path) -> set[str]:
     """Names of the artifacts in a store, for those that `fill` made."""
-    return {item.title.rpartition(" ")[2] for item in store.listed(Store(root))}
+    return {item.title.rpartition(" ")[2] for item in store.list_artifacts(Store(root))}
 
 
 def prune(root: Path, keep: int = 0) -> Pruned:

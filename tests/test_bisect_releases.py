@@ -92,7 +92,7 @@ def test_a_runtime_without_go_is_refused(tmp_path: Path, deadline: Deadline) -> 
 def test_the_versions_that_there_are(store: Store, deadline: Deadline) -> None:
     """All of the index's, and those that a rule names alone, each of which can be resolved by its number."""
     rules = catalog.load(ROOT).toolchains["go"]
-    found = toolchain.versions(rules, store, deadline)
+    found = toolchain.list_versions(rules, store, deadline)
 
     assert {"1.12.6", "1.9.7", "1.19"} <= set(found)
     assert sum(compare_versions(version, ">=", "1.21") for version in found) >= 20

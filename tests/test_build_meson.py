@@ -8,7 +8,7 @@ import pytest
 from harness import build
 from harness.build import BuildError, meson
 from harness.catalog import Fixup
-from harness.source import tree_digest
+from harness.source import hash_tree
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 from tests.builds import Repository
@@ -50,7 +50,7 @@ def test_output_says_its_revision_and_equal_code_is_known(own: Store, deadline: 
     assert [first, second, third] == [each.said[meson.STAMP] for each in made]
     contents = [each.said[meson.CONTENT] for each in made]
     assert contents[0] == contents[1] != contents[2]
-    assert tree_digest(made[0].path) != tree_digest(made[1].path)
+    assert hash_tree(made[0].path) != hash_tree(made[1].path)
     assert ["usr"] == [path.name for path in made[0].path.iterdir()]
     assert not build.build(repository.spec(first, own, deadline), own, deadline, tmp_path / "log").path.samefile(
         made[1].path
@@ -77,7 +77,7 @@ def test_next_revision_compiles_only_what_changed(own: Store, deadline: Deadline
     assert not fresh.cached
     found = build.find(spec, own)
     assert found is not None
-    assert tree_digest(found.path) == tree_digest(fresh.path)
+    assert hash_tree(found.path) == hash_tree(fresh.path)
 
 
 def test_a_spoilt_worktree_spoils_no_build(own: Store, deadline: Deadline, tmp_path: Path) -> None:

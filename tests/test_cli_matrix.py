@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 
 def harness(*words: str, cwd: Path, program: tuple[str, ...] = HARNESS, env: dict[str, str] | None = None) -> Done:
     """Run the command line to its end; nothing that a user of this computer set is seen by it."""
-    variables = proc.environment({"XDG_STATE_HOME": str(cwd / "state"), "COLUMNS": "200", **(env or {})})
+    variables = proc.make_environment({"XDG_STATE_HOME": str(cwd / "state"), "COLUMNS": "200", **(env or {})})
     deadline = Deadline.after(60, "harness in a test")
     done = proc.run([*program, *words], deadline=deadline, env=variables, cwd=cwd, apart=True, expect=None)
     assert "Traceback" not in done.err
@@ -213,7 +213,7 @@ raise SystemExit(main())
     kept = next((project / "state").rglob("crash-*.txt"))
     assert str(kept) in done.err
     assert "[][1]" in kept.read_text()
-    variables = proc.environment({"XDG_STATE_HOME": str(project / "state")})
+    variables = proc.make_environment({"XDG_STATE_HOME": str(project / "state")})
     deadline = Deadline.after(60, "harness in a test")
     shown = proc.run([*program, "--debug", "broken"], deadline=deadline, env=variables, cwd=project, expect=[3])
     assert "Traceback" in shown.out

@@ -22,7 +22,7 @@ from harness.distros import flatcar
 from harness.distros.flatcar import Channel, Fetched, Release
 from harness.distros.flatcar.download import BLOCK, SparseFile, _Disk
 from harness.errors import CancelledError, DeadlineError, HarnessError, InfrastructureError, UsageError
-from harness.fetch import Progress, streams
+from harness.fetch import DownloadProgress, streams
 from harness.store import Store
 from harness.wait import Cancellation, Deadline
 from tests.flatcar_host import Fault, Host, SigningKey, serve, sign_release, signing_key, write_release
@@ -64,7 +64,12 @@ def own(tmp_path: Path) -> Store:
 
 
 def obtain(
-    store: Store, mirror: str, key: SigningKey, deadline: Deadline, *, tell: Callable[[Progress], None] | None = None
+    store: Store,
+    mirror: str,
+    key: SigningKey,
+    deadline: Deadline,
+    *,
+    tell: Callable[[DownloadProgress], None] | None = None,
 ) -> Fetched:
     log = store.root.with_name("log")
     return flatcar.obtain(RELEASE, store, deadline, log, mirror=mirror, key=key.public, progress=tell)
@@ -234,7 +239,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(host: Host, own: Store, key: Sig
 
 def test_progress_has_rate_and_time_left(host: Host, own: Store, key: SigningKey, deadline: Deadline) -> None:
     """Received bytes only grow, up to the whole; rate and time left are there and reach zero."""
-    told: list[Progress] = []
+    told: list[DownloadProgress] = []
     host.faults[IMAGE] = [Fault(cut=400_000)]
     obtain(own, host.url, key, deadline, tell=told.append)
     assert all(a.received < b.received for a, b in pairwise(told))

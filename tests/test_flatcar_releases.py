@@ -275,7 +275,7 @@ def run(home: Path, *words: str, store: str = "store") -> Done:
     """`harness image` in the real executable, with a home of its own."""
     argv = [str(HARNESS), "--matrix", str(ROOT / "matrix.yaml"), "--store", str(home / store), "image", *words]
     limit = Deadline.after(60, "harness in a test")
-    done = proc.run(argv, deadline=limit, env=proc.environment({"HOME": str(home)}), apart=True, expect=None)
+    done = proc.run(argv, deadline=limit, env=proc.make_environment({"HOME": str(home)}), apart=True, expect=None)
     assert "Traceback" not in done.err
     return done
 

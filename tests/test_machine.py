@@ -19,7 +19,7 @@ from harness.image import Image, ImageSpec
 from harness.machine import GuestLostError, Machine
 from harness.machine.directory import Place, Record
 from harness.model import CgroupMode
-from harness.proc import CommandError, process_started
+from harness.proc import CommandError, read_start_time
 from harness.qemu import MachineSpec
 from harness.store import Store
 from harness.wait import Deadline, poll
@@ -266,7 +266,7 @@ def test_dead_harness(bookworm: Image, accelerator: Accelerator, tmp_path: Path,
     machine.clean(directory)
 
     assert record.pid is not None
-    assert process_started(record.pid) is None
+    assert read_start_time(record.pid) is None
     assert not Path(record.sockets).exists()
     assert {path.name for path in directory.iterdir()} == LEFT
     # ssh's shared connection ends by itself, when it notices.

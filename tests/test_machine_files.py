@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from harness import machine
-from harness.accel import tcg
+from harness.accel import make_tcg
 from harness.errors import InfrastructureError
 from harness.machine import cgroup_mode, directory
 from harness.machine.directory import Place, Record
 from harness.model import CgroupMode
-from harness.proc import process_started
+from harness.proc import read_start_time
 from harness.qemu import MachineSpec
 
 SPEC = MachineSpec(
-    name="cell", disk=Path("/d"), kernel=Path("/k"), initrd=Path("/i"), accelerator=tcg("There is no KVM.")
+    name="cell", disk=Path("/d"), kernel=Path("/k"), initrd=Path("/i"), accelerator=make_tcg("There is no KVM.")
 )
 
 
@@ -51,8 +51,8 @@ def test_record_is_read_as_written(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "machine.json").read_text(encoding="utf-8"))["spec"]["kernel"] == "/k"
     assert Record.read(Place(tmp_path)).pid == os.getpid()
     assert not Record.read(Place(tmp_path)).alive
-    assert replace(record, started=process_started(os.getpid())).alive
-    assert not replace(record, started=process_started(os.getpid()), boot="another").alive
+    assert replace(record, started=read_start_time(os.getpid())).alive
+    assert not replace(record, started=read_start_time(os.getpid()), boot="another").alive
 
 
 def test_no_machine(tmp_path: Path) -> None:
@@ -69,11 +69,11 @@ def test_process_with_any_name(tmp_path: Path) -> None:
     program = tmp_path / "a) S 1 (b"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "30"]) as process:
-        begin = process_started(process.pid)
+        begin = read_start_time(process.pid)
         assert begin is not None
-        assert begin == process_started(process.pid)
+        assert begin == read_start_time(process.pid)
         process.kill()
-    assert process_started(process.pid) is None
+    assert read_start_time(process.pid) is None
 
 
 def test_clean_leaves_strangers_alone(tmp_path: Path) -> None:

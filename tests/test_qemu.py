@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.accel import Accelerator, tcg
+from harness.accel import Accelerator, make_tcg
 from harness.errors import CancelledError, DeadlineError
 from harness.qemu import MachineSpec, Monitor, argv, overlay_argv
 from harness.wait import Cancellation, Deadline
@@ -18,7 +18,7 @@ SPEC = MachineSpec(
     kernel=Path("/store/vmlinuz"),
     initrd=Path("/store/initrd"),
     arguments=("systemd.unified_cgroup_hierarchy=0",),
-    accelerator=tcg("There is no KVM."),
+    accelerator=make_tcg("There is no KVM."),
 )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness import source
 from harness.catalog import Source
 from harness.errors import InfrastructureError, UsageError
-from harness.source.directory import digest
+from harness.source.directory import hash_tree
 from harness.store import Store
 from harness.wait import Deadline
 from tests.web import serving
@@ -161,24 +161,24 @@ def _write(root: Path, tree: dict[tuple[str, str], tuple[bytes, int]]) -> Path:
 @given(one=TREES, two=TREES)
 def test_the_digest_tells_trees_apart(tmp_path: Path, one: dict, two: dict) -> None:
     """Two trees have one digest when names, modes and contents are the same, and only then."""
-    first = digest(_write(tmp_path / "one", one))
-    assert first == digest(_write(tmp_path / "copy", one))
+    first = hash_tree(_write(tmp_path / "one", one))
+    assert first == hash_tree(_write(tmp_path / "copy", one))
     assume(one != two)
-    assert first != digest(_write(tmp_path / "two", two))
+    assert first != hash_tree(_write(tmp_path / "two", two))
 
 
 def test_the_digest_counts_links_and_empty_directories(tmp_path: Path) -> None:
     """A link's target, and a directory without files, are parts of the content."""
-    seen = {digest(tmp_path)}
+    seen = {hash_tree(tmp_path)}
     (tmp_path / "empty").mkdir()
-    seen.add(digest(tmp_path))
+    seen.add(hash_tree(tmp_path))
     (tmp_path / "link").symlink_to("one")
-    seen.add(digest(tmp_path))
+    seen.add(hash_tree(tmp_path))
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("two")
-    seen.add(digest(tmp_path))
+    seen.add(hash_tree(tmp_path))
     (tmp_path / "empty").chmod(0o700)
-    seen.add(digest(tmp_path))
+    seen.add(hash_tree(tmp_path))
     assert 5 == len(seen)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness import source
 from harness.catalog import Source
-from harness.source import mirroring, tree_digest
+from harness.source import hash_tree, mirroring
 from harness.store import Store
 from harness.wait import Deadline
 from tests.builds import Repository
@@ -49,7 +49,7 @@ def test_mirrored_tree_is_the_other_one(
     _write(root / "origin", after)
     _write(root / "tree", before)
     mirroring.mirror(root / "origin", root / "tree")
-    assert tree_digest(root / "origin") == tree_digest(root / "tree")
+    assert hash_tree(root / "origin") == hash_tree(root / "tree")
     for name, (kind, text, _) in after.items():
         if kind == "file":
             same = before.get(name, ("", "", 0))[:2] == ("file", text)
@@ -97,4 +97,4 @@ def test_other_kinds_of_sources_update_a_tree_too(tmp_path: Path, deadline: Dead
     (origin / "b").unlink()
     source.update(place, source.resolve(place, "1", store, deadline), tree, tmp_path / "index", store, deadline)
     assert ["a"] == [path.name for path in tree.iterdir()]
-    assert source.change(place, "0" * 40, store, deadline) is None
+    assert source.read_patch(place, "0" * 40, store, deadline) is None

@@ -15,7 +15,7 @@ from stores import content, fill, process, put
 
 from harness import proc
 from harness.errors import CancelledError, DeadlineError, ExitCode, InfrastructureError, UsageError
-from harness.store import Store, key_of, locked
+from harness.store import Store, hold_lock, make_key
 from harness.wait import Cancellation, Deadline, poll
 
 KIND = stores.KIND
@@ -37,15 +37,15 @@ def reversed_order(value: object) -> object:
 @given(INPUTS)
 def test_equal_inputs_have_one_key(inputs: dict[str, object]) -> None:
     """The order in which inputs are written down, at any depth, does not change the key."""
-    assert key_of("image", inputs) == key_of("image", reversed_order(inputs))
+    assert make_key("image", inputs) == make_key("image", reversed_order(inputs))
 
 
 @given(INPUTS, INPUTS)
 def test_different_inputs_have_different_keys(left: dict[str, object], right: dict[str, object]) -> None:
     """Two keys are equal just when the inputs are, in type too (1 is not True); the kind counts as well."""
     same = json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
-    assert same == (key_of("image", left) == key_of("image", right))
-    assert key_of("image", left) != key_of("runtime", left)
+    assert same == (make_key("image", left) == make_key("image", right))
+    assert make_key("image", left) != make_key("runtime", left)
 
 
 def test_an_artifact_is_made_once(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_waiting_for_another_process_ends_at_the_deadline(tmp_path: Path) -> Non
     """Who waits for a lock gives up at its deadline, or when it is interrupted, and says so."""
     lock = tmp_path / KIND / f"{stores.key('a')}.lock"
     cancelled = Cancellation()
-    with locked(lock, Deadline.after(5, "test")):
+    with hold_lock(lock, Deadline.after(5, "test")):
         with pytest.raises(DeadlineError, match=r"The build did not end within 0 s\."):
             put(tmp_path, "a", Deadline.after(0.3, "build"))
         cancelled.set()
@@ -188,7 +188,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tiny_disk: Path, make: Callable[
     free = os.statvfs(tiny_disk).f_bavail
     with pytest.raises(InfrastructureError, match=r"No space left on device") as caught:
         store.obtain(KIND, {}, make, Deadline.after(10, "build"))
-    assert str(caught.value).startswith(f"The {KIND} {key_of(KIND, {})[:12]} could not be stored below {tiny_disk}: ")
+    assert str(caught.value).startswith(f"The {KIND} {make_key(KIND, {})[:12]} could not be stored below {tiny_disk}: ")
     assert "harness cache prune" in str(caught.value.hint)
     assert ExitCode.INFRASTRUCTURE == caught.value.exit_code
     assert [] == stores.homes(tiny_disk)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stores import KIND, names, process, prune, put, verify
 
-from harness.store import Store, listed, locked
+from harness.store import Store, hold_lock, list_artifacts
 from harness.store.trees import remove
 from harness.wait import Deadline, poll
 
@@ -29,7 +29,7 @@ def test_the_oldest_uses_go_until_the_rest_fits(
     for moment, (number, size) in enumerate(uses):
         put(root, str(number), size=size * BLOCK)
         last[str(number)] = moment
-    sizes = {item.title.rpartition(" ")[2]: item.size for item in listed(Store(root))}
+    sizes = {item.title.rpartition(" ")[2]: item.size for item in list_artifacts(Store(root))}
     keep = int(sum(sizes.values()) * share)
     done = prune(root, keep)
     stay, gone = names(root), [item.title.rpartition(" ")[2] for item in done.removed]
@@ -51,7 +51,7 @@ def test_sizes_are_those_of_the_disk(tmp_path: Path) -> None:
             file.truncate(64 << 20)
 
     Store(tmp_path).obtain(KIND, {}, make, LIMIT)
-    (item,) = listed(Store(tmp_path))
+    (item,) = list_artifacts(Store(tmp_path))
     assert 40 * BLOCK <= item.size < 60 * BLOCK
 
 
@@ -60,7 +60,7 @@ def test_the_list_has_the_latest_use_first(tmp_path: Path) -> None:
     for name in ("a", "b", "c", "a"):
         put(tmp_path, name)
     assert Store(tmp_path).find(KIND, {"name": "b"})
-    assert ["the thing a", "the thing c", "the thing b"] == [item.title for item in listed(Store(tmp_path))]
+    assert ["the thing a", "the thing c", "the thing b"] == [item.title for item in list_artifacts(Store(tmp_path))]
 
 
 def test_a_clock_that_jumps_does_not_change_the_order(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_a_clock_that_jumps_does_not_change_the_order(tmp_path: Path) -> None:
         os.utime(path / "last-use", ns=(ahead, ahead))
     put(tmp_path, "b")
     put(tmp_path, "c")
-    assert ["the thing c", "the thing b", "the thing ahead"] == [item.title for item in listed(Store(tmp_path))]
-    prune(tmp_path, listed(Store(tmp_path))[0].size)
+    assert ["the thing c", "the thing b", "the thing ahead"] == [item.title for item in list_artifacts(Store(tmp_path))]
+    prune(tmp_path, list_artifacts(Store(tmp_path))[0].size)
     assert {"c"} == names(tmp_path)
 
 
@@ -94,7 +94,7 @@ def test_what_a_living_process_uses_stays(tmp_path: Path) -> None:
 def test_what_is_being_made_stays(tmp_path: Path) -> None:
     """Neither a half-made artifact of a living process nor one whose lock is held is touched; verifying skips it."""
     home = put(tmp_path, "locked").path.parent
-    with process("build", tmp_path, "slow", 60), locked(home.with_suffix(".lock"), LIMIT):
+    with process("build", tmp_path, "slow", 60), hold_lock(home.with_suffix(".lock"), LIMIT):
         poll(lambda: stores.made(tmp_path) or None, Deadline.after(20, "other process"))
         half = tmp_path / KIND / f"{stores.key('slow')}.part"
         done = prune(tmp_path)
@@ -123,7 +123,7 @@ def test_what_dead_processes_left_goes(tmp_path: Path) -> None:
 def test_a_store_that_is_not_there_has_nothing(tmp_path: Path) -> None:
     """Listing, pruning and verifying a store that was never used is no error, and makes nothing."""
     root = tmp_path / "none"
-    assert [] == listed(Store(root))
+    assert [] == list_artifacts(Store(root))
     assert ((), 0) == ((done := prune(root)).removed, done.size)
     assert 0 == verify(root).sound
     assert not root.exists()
@@ -133,11 +133,11 @@ def test_pruning_and_using_at_once_is_safe(tmp_path: Path) -> None:
     """While one process prunes all the time and two others want the same, nobody ever has what is not there."""
     with process("loop", tmp_path, "a", 1.5) as one, process("loop", tmp_path, "a", 1.5) as other:
         removed = 0
-        while one.code() is None or other.code() is None:
+        while one.poll() is None or other.poll() is None:
             removed += len(prune(tmp_path).removed)
             LIMIT.check()
         output = tmp_path.with_name(f"{tmp_path.name}-output").read_text()
-        assert (0, 0) == (one.code(), other.code()), output
+        assert (0, 0) == (one.poll(), other.poll()), output
     assert removed > 0
     assert removed <= len(stores.made(tmp_path))
 
@@ -145,15 +145,15 @@ def test_pruning_and_using_at_once_is_safe(tmp_path: Path) -> None:
 def test_shared_directories_are_pruned_like_artifacts(tmp_path: Path) -> None:
     """A compiler's cache is listed, stays while its user lives, goes when it was not used for long, and comes back."""
     user = Store(tmp_path)
-    place = user.shared("build-cache", "x", LIMIT)
+    place = user.share("build-cache", "x", LIMIT)
     (place / "object").write_bytes(bytes(10 * BLOCK))
-    assert ["build-cache/x"] == [item.name for item in listed(Store(tmp_path))]
+    assert ["build-cache/x"] == [item.name for item in list_artifacts(Store(tmp_path))]
     assert 1 == len(prune(tmp_path).busy)
-    assert place == user.shared("build-cache", "x", LIMIT)
+    assert place == user.share("build-cache", "x", LIMIT)
     del user
     assert ["build-cache/x"] == [item.name for item in prune(tmp_path).removed]
     assert [] == list(place.parent.iterdir())
-    assert [] == list(Path(Store(tmp_path).shared("build-cache", "x", LIMIT)).glob("object"))
+    assert [] == list(Path(Store(tmp_path).share("build-cache", "x", LIMIT)).glob("object"))
 
 
 FLIPS = {

@@ -10,7 +10,7 @@ from harness import catalog, toolchain
 from harness.catalog import ToolchainFile, ToolchainSource
 from harness.errors import InfrastructureError, UsageError
 from harness.store import Store
-from harness.toolchain import Toolchain
+from harness.toolchain import InstalledToolchain
 from harness.wait import Deadline
 from tests.web import serving
 
@@ -22,7 +22,7 @@ def empty(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def _says(tools: Toolchain) -> str:
+def _says(tools: InstalledToolchain) -> str:
     argv = [tools.goroot / "bin" / "go", "version"]
     env = {"GOROOT": str(tools.goroot), "HOME": "/nonexistent", "GOTOOLCHAIN": "local"}
     return subprocess.run(argv, env=env, check=True, capture_output=True, text=True).stdout

@@ -6,14 +6,14 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType
 
-from harness.wait import first_ended
+from harness.wait import wait_for_any
 
 
 def test_what_has_ended_is_returned() -> None:
     """At once where some have, and only those."""
     done: Future[int] = Future()
     done.set_result(1)
-    assert {done} == first_ended([done, Future()])
+    assert {done} == wait_for_any([done, Future()])
 
 
 def test_signals_are_handled_while_work_is_awaited() -> None:
@@ -34,7 +34,7 @@ def test_signals_are_handled_while_work_is_awaited() -> None:
     before = signal.signal(signal.SIGUSR1, handle)
     try:
         with ThreadPoolExecutor(max_workers=1) as pool:
-            (ended,) = first_ended([pool.submit(work)])
+            (ended,) = wait_for_any([pool.submit(work)])
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert ended.result()

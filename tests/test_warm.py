@@ -22,7 +22,7 @@ from harness.machine.call import Call
 from harness.machine.directory import Saved
 from harness.model import CgroupMode
 from harness.qemu import MachineSpec
-from harness.store import Store, key_of
+from harness.store import Store, make_key
 from harness.wait import Deadline, poll
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +56,7 @@ def copied(spec: MachineSpec, store: Store, start: Start, tmp_path: Path, deadli
     """A store of the test's own, with the saved guest in it."""
     with start("maker"):
         pass
-    key = key_of(warm.KIND, warm.inputs(spec, deadline))
+    key = make_key(warm.KIND, warm.inputs(spec, deadline))
     shutil.copytree(store.root / warm.KIND / key, tmp_path / "store" / warm.KIND / key)
     return Store(tmp_path / "store")
 
@@ -152,7 +152,7 @@ def test_memory_of_another_machine_is_another_key(
     shutil.copy(spec.kernel, disk)
 
     def key(other: MachineSpec) -> str:
-        return key_of(warm.KIND, warm.inputs(other, deadline))
+        return make_key(warm.KIND, warm.inputs(other, deadline))
 
     others = [
         replace(spec, disk=disk),

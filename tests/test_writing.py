@@ -8,7 +8,7 @@ import pytest
 
 from harness import cli
 from harness.errors import ExitCode, InfrastructureError, UsageError
-from harness.writing import refusing, replacing, write_text
+from harness.writing import replace_file, translate_os_errors, write_text
 
 ROOT = Path(__file__).parents[1]
 CELL = "debian-bookworm+systemd-252+legacy+nspawn"
@@ -18,7 +18,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     """Directories above are made; what was there stays until the end, and after an error."""
     path = tmp_path / "deep" / "file"
     write_text(path, "old")
-    with pytest.raises(UnicodeEncodeError), replacing(path) as half:
+    with pytest.raises(UnicodeEncodeError), replace_file(path) as half:
         half.write_text("ha\udcff", encoding="utf-8")
     assert path.read_text() == "old"
     write_text(path, "new")
@@ -58,7 +58,10 @@ def test_a_place_that_cannot_be_is_the_users(tmp_path: Path, monkeypatch: pytest
 
 def test_a_full_disk_is_not_the_users() -> None:
     """No other word on the command line would have helped."""
-    with pytest.raises(InfrastructureError, match="It cannot be: No space left on device"), refusing("It cannot be"):
+    with (
+        pytest.raises(InfrastructureError, match="It cannot be: No space left on device"),
+        translate_os_errors("It cannot be"),
+    ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(InfrastructureError, match=r"/dev/full cannot be written: No space left"):
         write_text(Path("/dev/full"), "text")

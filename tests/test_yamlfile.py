@@ -133,7 +133,7 @@ def test_a_place_inside_a_text_is_a_column(text: str, place: str) -> None:
     """A character of a text on one line has its own column; a text in a block is pointed at by its key."""
     document = yamlfile.parse(text, name="f")
     path = ("a",) if isinstance(document.value, dict) else (0,)
-    assert place == document.where(path, offset=2)
+    assert place == document.locate(path, offset=2)
 
 
 def test_text_errors_point_into_the_text() -> None:

@@ -192,7 +192,7 @@ def _find_python(root: Path) -> str:
 
 
 def _run(root: Path, argv: list[str], *, expect: Sequence[int] | None = (0,)) -> proc.Done:
-    env = proc.environment({"PYTHONPATH": str(root)})
+    env = proc.make_environment({"PYTHONPATH": str(root)})
     return proc.run(argv, deadline=Deadline.after(PATIENCE, argv[0]), cwd=root, env=env, expect=expect, apart=True)
 
 

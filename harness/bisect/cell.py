@@ -19,7 +19,7 @@ from harness.model import Event, Phase, State, Verdict
 from harness.pipeline import BUDGETS, Workplace
 from harness.plan import Plan
 from harness.proc import CommandError
-from harness.store import Artifact, key_of, manifest
+from harness.store import Artifact, make_key, manifest
 
 __all__ = ["CellOracle", "first_error"]
 
@@ -161,13 +161,13 @@ class CellOracle:
             "artifact": artifact,
             "subject": self.subject.name,
             "fixed": fixed,
-            "image": key_of(image.KIND, image.collect_inputs(base.image)),
+            "image": make_key(image.KIND, image.collect_inputs(base.image)),
             "cgroup": base.cell.cgroup.value,
             "guest": [base.memory, base.cpus],
             "boot failure": self.boot_failure.value,
             "question": self.question.key(base),
         }
-        return key_of("verdict", inputs)
+        return make_key("verdict", inputs)
 
     def stored(self) -> frozenset[str]:
         """As `Oracle` says."""
@@ -190,7 +190,7 @@ def _ours(error: HarnessError, phases: Phases) -> bool:
 
 def content(made: Artifact) -> str:
     """Digest of built files, with what names the revision in them left out where the recipe can do that."""
-    return str(made.said.get(meson.CONTENT) or source.tree_digest(made.path))
+    return str(made.said.get(meson.CONTENT) or source.hash_tree(made.path))
 
 
 def first_error(path: Path) -> str:

@@ -12,7 +12,7 @@ from harness.model import Outcome, Verdict
 from harness.pipeline import Workplace
 from harness.plan import Plan
 from harness.results import CaseResult
-from harness.store import file_digest
+from harness.store import hash_file
 
 __all__ = ["AbortError", "Cases", "Command", "Question", "Ruling", "named", "rule"]
 
@@ -93,7 +93,7 @@ class Cases:
     def key(self, plan: Plan) -> Mapping[str, Any]:
         """As `Question` says: the suites' code is a part of it."""
         code = {
-            str(path.relative_to(plan.root)): file_digest(path)
+            str(path.relative_to(plan.root)): hash_file(path)
             for name in ("lib", *plan.suites)
             for path in sorted((plan.root / name).rglob("*.py"))
         }
@@ -154,7 +154,7 @@ class Command:
         paths = {word: self.cwd / word for word in self.argv}
         return {
             "command": list(self.argv),
-            "files": {word: file_digest(path) for word, path in paths.items() if path.is_file()},
+            "files": {word: hash_file(path) for word, path in paths.items() if path.is_file()},
         }
 
 

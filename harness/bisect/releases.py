@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from harness import proc
 from harness.bisect.repository import Repository, open_repository
 from harness.errors import UsageError
-from harness.source.git import environment
-from harness.store import Store, locked
+from harness.source.git import make_environment
+from harness.store import Store, hold_lock
 from harness.wait import Deadline
 
 __all__ = ["FILE", "Releases", "repository"]
@@ -63,15 +63,15 @@ def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadl
         InfrastructureError: git failed.
     """
     ordered = tuple(sorted(versions, key=_numbers))
-    place = store.shared("releases", name, deadline) / "releases.git"
-    with locked(place.with_suffix(".lock"), deadline):
+    place = store.share("releases", name, deadline) / "releases.git"
+    with hold_lock(place.with_suffix(".lock"), deadline):
         if not place.exists():
             half = place.with_name(f"{uuid.uuid4().hex}.part")
-            proc.run(["git", "init", "--quiet", "--bare", str(half)], deadline=deadline, env=environment())
+            proc.run(["git", "init", "--quiet", "--bare", str(half)], deadline=deadline, env=make_environment())
             half.rename(place)
         stream = "".join(_stream(name, ordered)).encode()
         argv = ["git", "-C", str(place), "fast-import", "--quiet", "--force", "--done"]
-        proc.run(argv, deadline=deadline, env=environment(), stdin=stream)
+        proc.run(argv, deadline=deadline, env=make_environment(), stdin=stream)
     opened = open_repository(str(place), store, deadline)
     return Releases(
         address=opened.address, mirror=opened.mirror, store=store, local=opened.local, name=name, versions=ordered

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import proc
 from harness.bisect.engine import History
 from harness.errors import InfrastructureError, UsageError
-from harness.source.git import ask, environment, git, has, having, mirrored
+from harness.source.git import ask_remote, has_commit, make_environment, open_commit, open_mirror, run_git
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -93,10 +93,10 @@ class Repository:
             raise UsageError(
                 f"The revision `{revision}` begins with a dash or is empty; git would take it for an option."
             )
-        if re.fullmatch("[0-9a-f]{40}", revision) and has(self.mirror, revision, deadline):
+        if re.fullmatch("[0-9a-f]{40}", revision) and has_commit(self.mirror, revision, deadline):
             return revision
         name = self._parse(revision, deadline) if self.local else self._remote(revision, deadline)
-        with having(self.address, name, self.store, deadline):
+        with open_commit(self.address, name, self.store, deadline):
             return name
 
     def _parse(self, revision: str, deadline: Deadline) -> str:
@@ -111,14 +111,14 @@ class Repository:
         return done.out.strip()
 
     def _remote(self, revision: str, deadline: Deadline) -> str:
-        return ask(self.address, revision, self.store, deadline)["commit"]
+        return ask_remote(self.address, revision, self.store, deadline)["commit"]
 
     def dirty(self, deadline: Deadline) -> bool:
         """Whether there are changes that no commit has; a bisection does not see them."""
         if not self.local:
             return False
         argv = ["git", "--no-optional-locks", "-C", self.address, "status", "--porcelain", "--untracked-files=no"]
-        done = proc.run(argv, deadline=deadline, env=environment(), apart=True, expect=None)
+        done = proc.run(argv, deadline=deadline, env=make_environment(), apart=True, expect=None)
         return done.code == 0 and bool(done.out.strip())
 
     def range(self, old: str, new: str, deadline: Deadline) -> Range:
@@ -219,7 +219,7 @@ class Repository:
         env: dict[str, str] | None = None,
         expect: tuple[int, ...] | None = (0,),
     ) -> proc.Done:
-        return git(self.mirror, arguments, deadline, env=env, expect=expect)
+        return run_git(self.mirror, arguments, deadline, env=env, expect=expect)
 
 
 def open_repository(address: str, store: Store, deadline: Deadline) -> Repository:
@@ -238,13 +238,13 @@ def open_repository(address: str, store: Store, deadline: Deadline) -> Repositor
             hint="Give --repo the path of a clone, or the URL of a repository.",
         )
     name = _top(path.absolute(), deadline) if local else address
-    with mirrored(name, store, deadline) as mirror:
+    with open_mirror(name, store, deadline) as mirror:
         return Repository(address=name, mirror=mirror, store=store, local=local)
 
 
 def reopen(address: str, store: Store, deadline: Deadline) -> Repository:
     """The repository of a bisection that goes on: what it needs is in the mirror, even if the original is gone."""
-    with mirrored(address, store, deadline) as mirror:
+    with open_mirror(address, store, deadline) as mirror:
         return Repository(address=address, mirror=mirror, store=store, local=Path(address).exists())
 
 
@@ -269,7 +269,7 @@ def _top(path: Path, deadline: Deadline) -> str:
 def _ask_local(address: str, words: list[str], deadline: Deadline) -> proc.Done:
     """What `git rev-parse` says in the user's own repository; it only reads."""
     argv = ["git", "-C", address, "rev-parse", *words]
-    return proc.run(argv, deadline=deadline, env=environment(), apart=True, expect=None)
+    return proc.run(argv, deadline=deadline, env=make_environment(), apart=True, expect=None)
 
 
 def _commit(text: str) -> Commit:

@@ -14,7 +14,7 @@ from harness.bisect.records import Asked, Observed, Reverted, Same
 from harness.bisect.verdicts import Verdicts
 from harness.errors import InfrastructureError
 from harness.model import Verdict
-from harness.wait import first_ended
+from harness.wait import wait_for_any
 
 __all__ = ["SAMPLES", "SPARE", "Progress", "Session", "place_of"]
 
@@ -139,7 +139,7 @@ class Session:
                 if not running:
                     break
                 self._tell(tuple(task.asked for task in running.values()))
-                for future in first_ended(running):
+                for future in wait_for_any(running):
                     task = running.pop(future)
                     error = future.exception()
                     if error is None:

@@ -292,7 +292,7 @@ def _environment_key(job: Job) -> str:
 
 def _cache(store: Store, key: str, deadline: Deadline) -> Path:
     """Compiler output that builds in one environment share; another environment's C headers would be another truth."""
-    return store.shared("build-cache", key[:20], deadline)
+    return store.share("build-cache", key[:20], deadline)
 
 
 def _end_of(log: Path) -> str:

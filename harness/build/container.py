@@ -25,8 +25,8 @@ from harness.build.environment import KIND as ENVIRONMENT
 from harness.build.environment import TREE
 from harness.build.spec import Command
 from harness.errors import InfrastructureError
-from harness.proc import process_started
-from harness.store import Artifact, Store, locked
+from harness.proc import read_start_time
+from harness.store import Artifact, Store, hold_lock
 from harness.wait import Deadline, poll
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _image(client: "DockerClient", environment: Artifact, deadline: Deadline) ->
     """The name of the environment's image; it is imported when Docker does not have it."""
     name = f"{REPOSITORY}:{environment.key[:20]}"
     # Two builds at once would import the same tree twice and leave the first one nameless.
-    with locked(environment.path.parent.with_suffix(".import.lock"), deadline):
+    with hold_lock(environment.path.parent.with_suffix(".import.lock"), deadline):
         try:
             client.images.get(name)
         except ImageNotFound:
@@ -227,10 +227,10 @@ def _remove(client: "DockerClient", name: str) -> None:
 
 
 def _ourselves() -> str:
-    return f"{os.getpid()}:{process_started(os.getpid())}"
+    return f"{os.getpid()}:{read_start_time(os.getpid())}"
 
 
 def _lives(owner: str) -> bool:
     """Whether the harness of a container runs; one that was killed does not, even before its parent has noticed."""
     pid, _, started = owner.partition(":")
-    return pid.isdigit() and str(process_started(int(pid))) == started
+    return pid.isdigit() and str(read_start_time(int(pid))) == started

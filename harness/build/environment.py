@@ -11,7 +11,7 @@ from harness import proc
 from harness.catalog import Environment
 from harness.distros.debian.apt import parse_records
 from harness.distros.debian.archive import find_archive, format_sources_list
-from harness.store import Artifact, Store, key_of
+from harness.store import Artifact, Store, make_key
 from harness.wait import Deadline
 
 __all__ = ["KIND", "TREE", "inputs", "key", "obtain"]
@@ -41,7 +41,7 @@ def inputs(environment: Environment, further: Sequence[str] = ()) -> dict[str, A
 
 def key(environment: Environment, further: Sequence[str] = ()) -> str:
     """The key of an environment in the store."""
-    return key_of(KIND, inputs(environment, further))
+    return make_key(KIND, inputs(environment, further))
 
 
 def obtain(environment: Environment, further: Sequence[str], store: Store, deadline: Deadline) -> Artifact:
@@ -76,7 +76,7 @@ def obtain(environment: Environment, further: Sequence[str], store: Store, deadl
         hint = f"Is there a network, and does the archive have all these packages for {environment.release}?"
         with tempfile.TemporaryDirectory(dir=files.parent, ignore_cleanup_errors=True) as scratch:
             # An ordinary user's tree belongs to other users, who cannot reach into a private store.
-            env = proc.environment({"TMPDIR": scratch} if os.geteuid() == 0 else None)
+            env = proc.make_environment({"TMPDIR": scratch} if os.geteuid() == 0 else None)
             proc.run(argv, deadline=deadline, env=env, stdin=sources.encode(), hint=hint)
         installed = {item["Package"]: item["Version"] for item in parse_records(status.read_text(encoding="utf-8"))}
         status.unlink()

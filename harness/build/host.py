@@ -49,7 +49,7 @@ def run(commands: tuple[Command, ...], scratch: Path, output: Path, deadline: De
         DeadlineError: A command ran too long, and was ended with all its children.
     """
     for command in commands:
-        env = proc.environment({"HOME": str(scratch), "TMPDIR": str(scratch), **command.env})
+        env = proc.make_environment({"HOME": str(scratch), "TMPDIR": str(scratch), **command.env})
         done = proc.run(command.argv, deadline=deadline, env=env, cwd=Path(command.cwd), output=output, expect=None)
         if done.code != 0:
             return done.code

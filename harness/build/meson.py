@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.build.spec import BuildSpec, Command, Places
 from harness.model import VersionRange
-from harness.source import tree_digest
+from harness.source import hash_tree
 
 __all__ = [
     "CONTENT",
@@ -94,7 +94,7 @@ def finish(spec: BuildSpec, files: Path) -> dict[str, str]:
     for path in files.iterdir():
         if path.name != KEPT:
             shutil.rmtree(path)
-    content = tree_digest(files)
+    content = hash_tree(files)
     old, new = f"-g{BLANK}".encode(), f"-g{stamp(spec)}".encode()
     for path in files.rglob("*"):
         if path.is_file() and not path.is_symlink():

@@ -10,7 +10,7 @@ from harness.catalog import Build, Environment, Flavor, Source
 from harness.errors import InfrastructureError
 from harness.model import VersionRange, parse_major_version
 from harness.source import Revision
-from harness.toolchain import Release
+from harness.toolchain import ToolchainRelease
 
 __all__ = ["BuildError", "BuildSpec", "Builder", "Command", "Handed", "Places", "Recipe"]
 
@@ -65,7 +65,7 @@ class BuildSpec:
     rules: Build
     source: Source
     revision: Revision
-    toolchain: Release | None
+    toolchain: ToolchainRelease | None
     builder: Builder = Builder.DOCKER
     flavor: str | None = None
     systemd: Handed | None = None

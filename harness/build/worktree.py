@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import proc, source
 from harness.build.spec import BuildSpec
 from harness.model import VersionRange
-from harness.store import Store, locked_if_free
+from harness.store import Store, try_lock
 from harness.wait import Deadline
 
 __all__ = ["clean", "fill", "free"]
@@ -24,8 +24,8 @@ def free(name: str, store: Store, deadline: Deadline) -> Iterator[Path]:
     """A directory of this name that nobody else uses while the context lasts, with what was left in it."""
     with ExitStack() as stack:
         for number in itertools.count():
-            directory = store.shared("worktree", f"{name}-{number}", deadline)
-            if stack.enter_context(locked_if_free(directory.with_name(f"{directory.name}.use.lock"))):
+            directory = store.share("worktree", f"{name}-{number}", deadline)
+            if stack.enter_context(try_lock(directory.with_name(f"{directory.name}.use.lock"))):
                 yield directory
                 return
 
@@ -59,7 +59,7 @@ def fill(directory: Path, tree: Path, spec: BuildSpec, store: Store, log: Path, 
         for fixup in spec.rules.fixups:
             if VersionRange(fixup.versions).holds(spec.version):
                 for commit in fixup.commits:
-                    done = _apply(source.change(spec.source, commit, store, deadline), tree, deadline)
+                    done = _apply(source.read_patch(spec.source, commit, store, deadline), tree, deadline)
                     file.write(f"# fix-up {commit[:12]}: {done}. {fixup.reason}\n")
                 if fixup.file is not None:
                     done = _replace(tree / fixup.file, fixup.pattern or "", fixup.replacement or "")
@@ -80,7 +80,7 @@ def _apply(patch: str | None, tree: Path, deadline: Deadline) -> str:
     if patch is None:
         return "not applied, as the source is no git repository"
     # Without a ceiling git would take a repository around the store for the tree's.
-    env = proc.environment({"GIT_CEILING_DIRECTORIES": str(tree.parent)})
+    env = proc.make_environment({"GIT_CEILING_DIRECTORIES": str(tree.parent)})
 
     def git(*options: str) -> bool:
         argv = ["git", "apply", *options, "-"]

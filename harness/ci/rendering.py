@@ -16,7 +16,7 @@ import jinja2
 
 from harness.ci.systems import System
 from harness.errors import ConfigError, UsageError
-from harness.plural import counted
+from harness.plural import pluralize
 
 __all__ = ["Pipeline", "Rendered", "render"]
 
@@ -90,7 +90,7 @@ def _check(pipeline: Pipeline) -> None:
         )
     if pipeline.shards > pipeline.cells:
         raise UsageError(
-            f"The profile `{pipeline.profile}` has {counted(pipeline.cells, 'cell')}, which {counted(pipeline.shards, 'shard')} cannot share.",
+            f"The profile `{pipeline.profile}` has {pluralize(pipeline.cells, 'cell')}, which {pluralize(pipeline.shards, 'shard')} cannot share.",
             hint="Lower `shards` below `ci` in matrix.yaml.",
         )
 

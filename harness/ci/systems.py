@@ -52,8 +52,8 @@ def _load(path: Path) -> System:
     document = yamlfile.read(path, name=name)
     system = document.validate_as(System)
     if system.name != path.stem:
-        raise ConfigError(f"{document.where(('name',))}: the name must be `{path.stem}`, as the file is called.")
+        raise ConfigError(f"{document.locate(('name',))}: the name must be `{path.stem}`, as the file is called.")
     for file in system.files:
         if Path(file).is_absolute() or ".." in Path(file).parts:
-            raise ConfigError(f"{document.where(('files', file))}: `{file}` must be below the project's directory.")
+            raise ConfigError(f"{document.locate(('files', file))}: `{file}` must be below the project's directory.")
     return system

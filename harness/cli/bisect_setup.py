@@ -97,7 +97,7 @@ def repository_of(place: Place, subject: str, cell: Cell, address: str | None) -
     if subject == GO:
         if address is not None:
             raise UsageError("The releases of Go are known; bisect-go takes no --repo.")
-        versions = toolchain.versions(here.catalog.toolchains[GO], place.store, place.deadline)
+        versions = toolchain.list_versions(here.catalog.toolchains[GO], place.store, place.deadline)
         return releases.repository(GO, versions, place.store, place.deadline)
     return open_repository(address or _known(here, subject, cell), place.store, place.deadline)
 

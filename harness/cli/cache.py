@@ -15,7 +15,7 @@ from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError, UsageError
-from harness.plural import counted
+from harness.plural import pluralize
 from harness.report.terminal import duration
 from harness.store import Store, Stored
 
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 def list_artifacts(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print what is in the store, the latest use first."""
     chosen = get_settings(context)
-    items = stores.listed(Store(chosen.store))
+    items = stores.list_artifacts(Store(chosen.store))
     match form:
         case Format.IDS:
             _lines(item.name for item in items)
@@ -62,7 +62,7 @@ def list_artifacts(context: typer.Context, *, form: FormatOption = Format.TABLE)
             if items:
                 output.table(("kind", "key", "size", "last used", "made in", "what"), [_row(item) for item in items])
             total = _shown(sum(item.size for item in items))
-            output.say(f"{counted(len(items), 'artifact')} with {total} in {show_path(chosen.store)}.")
+            output.say(f"{pluralize(len(items), 'artifact')} with {total} in {show_path(chosen.store)}.")
 
 
 @verbs.command()
@@ -95,7 +95,7 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
                 output.say(f"removed {what}")
             output.say(f"{_shown(done.size)} remain in {show_path(chosen.store)}.")
             if done.size > limit:
-                what = counted(len(done.busy), "artifact is", "artifacts are")
+                what = pluralize(len(done.busy), "artifact is", "artifacts are")
                 output.say(f"That is more than {_shown(limit)}: {what} in use now and kept.")
 
 
@@ -116,12 +116,12 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
             for item in done.damaged:
                 title = f" ({item.title})" if item.title else ""
                 output.say(f"removed {item.kind} {item.key[:KEY_DIGITS]}{title}: {item.what}.")
-            busy = f" {counted(done.busy, 'is', 'are')} being made now and not looked at." if done.busy else ""
-            output.say(f"{counted(done.sound, 'artifact is as it was', 'artifacts are as they were')} made.{busy}")
+            busy = f" {pluralize(done.busy, 'is', 'are')} being made now and not looked at." if done.busy else ""
+            output.say(f"{pluralize(done.sound, 'artifact is as it was', 'artifacts are as they were')} made.{busy}")
     if done.damaged:
         count = len(done.damaged)
         raise InfrastructureError(
-            f"The store {show_path(chosen.store)} had {counted(count, 'damaged artifact')}; the damage is removed.",
+            f"The store {show_path(chosen.store)} had {pluralize(count, 'damaged artifact')}; the damage is removed.",
             hint="What was removed is made anew at its next use. If it happens again, test the disk and the memory.",
         )
 

@@ -15,7 +15,7 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ConfigError, ExitCode, NothingRanError
 from harness.matrix.models import CiRun
-from harness.plural import counted
+from harness.plural import pluralize
 from harness.report import junit
 from harness.report.terminal import duration
 from harness.results import RunResult
@@ -140,7 +140,7 @@ def merge(
             for problem in merged.problems:
                 output.say(problem)
             output.say(
-                f"{counted(len(merged.result.cells), 'cell')} of {counted(shards, 'shard')} merged in {show_path(into.absolute())}."
+                f"{pluralize(len(merged.result.cells), 'cell')} of {pluralize(shards, 'shard')} merged in {show_path(into.absolute())}."
             )
     if merged.problems:
         raise typer.Exit(ExitCode.FAILED)
@@ -181,7 +181,7 @@ def write_durations(
             output.say("\n".join(seconds))
         case Format.TABLE:
             cells = len(here.expansion.cells)
-            output.say(f"{show_path(path.absolute())}: the times of {len(seconds)} of {counted(cells, 'cell')}.")
+            output.say(f"{show_path(path.absolute())}: the times of {len(seconds)} of {pluralize(cells, 'cell')}.")
 
 
 def _drift(chosen: Settings) -> tuple[Drift, ...]:

@@ -18,7 +18,7 @@ from harness.distros.flatcar import Channel, Fetched, Index, Release
 from harness.distros.flatcar.release_store import KIND
 from harness.distros.flatcar.releases import INDEX
 from harness.errors import UsageError
-from harness.fetch import Progress
+from harness.fetch import DownloadProgress
 from harness.model import VersionRange
 from harness.report.terminal import duration
 from harness.store import Store
@@ -67,7 +67,7 @@ def list_releases(
         known = flatcar.known(store, files)
     wanted = _range(systemd)
     shown = [item for item in _sorted(known) if _fits(item, channel, wanted)]
-    here = {item.title.split()[2] for item in stores.listed(store) if item.kind == KIND}
+    here = {item.title.split()[2] for item in stores.list_artifacts(store) if item.kind == KIND}
     match form:
         case Format.IDS:
             for item in shown:
@@ -156,7 +156,7 @@ class _Bar:
         if self._drawn:
             sys.stderr.write("\n")
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: DownloadProgress) -> None:
         if time.monotonic() - self._last < EVERY[self._screen]:
             return
         self._last = time.monotonic()

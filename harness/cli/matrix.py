@@ -16,7 +16,7 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import NothingRanError
 from harness.model import Cell
-from harness.plural import counted
+from harness.plural import pluralize
 
 __all__ = ["register"]
 
@@ -106,9 +106,9 @@ def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
     if form is Format.JSON:
         output.as_json(report)
         return
-    output.say(f"{report['file']}: {counted(len(here.expansion.cells), 'cell')}, {report['excluded']} excluded.")
+    output.say(f"{report['file']}: {pluralize(len(here.expansion.cells), 'cell')}, {report['excluded']} excluded.")
     for name, count in profiles.items():
-        output.say(f"  profile {name}: {counted(count, 'cell')}")
+        output.say(f"  profile {name}: {pluralize(count, 'cell')}")
     for item in late:
         output.say(f"  expired on {item.expires}: the expectation of {item.cases} ({item.issue})")
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Event, Phase, State
-from harness.plural import counted
+from harness.plural import pluralize
 from harness.report.terminal import duration
 
 __all__ = ["Progress", "watching"]
@@ -90,7 +90,7 @@ class Progress:
                 what.stylize(STYLES[row.state])
                 table.add_row(Spinner("dots"), Text(cell), what, Text(duration(now - row.since)), Text(row.text))
             table.add_row(
-                "", Text(f"{len(self._ended)} of {counted(len(self._cells), 'cell')}, {duration(now - self._begin)}")
+                "", Text(f"{len(self._ended)} of {pluralize(len(self._cells), 'cell')}, {duration(now - self._begin)}")
             )
         return table
 

@@ -28,7 +28,7 @@ from harness.results import RunResult
 from harness.rundir import Request
 from harness.schedule import History, Job, Known, Slots
 from harness.store import Store
-from harness.writing import STORE_HINT, refusing
+from harness.writing import STORE_HINT, translate_os_errors
 
 __all__ = ["register"]
 
@@ -131,7 +131,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
         plan.print_plans(plan.plans_of(built, request.cells, request.suites, request.source), chosen, form)
         return
     slots = Slots(cores=jobs or os.cpu_count() or 1, memory=memory or _free_memory())
-    with refusing(f"The store {show_path(chosen.store)} cannot be made", hint=STORE_HINT):
+    with translate_os_errors(f"The store {show_path(chosen.store)} cannot be made", hint=STORE_HINT):
         chosen.store.mkdir(parents=True, exist_ok=True)
     place = rundir.find_run(chosen.runs, resume) if resume else rundir.make_directory(chosen.runs)
     try:

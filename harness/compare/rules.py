@@ -11,7 +11,7 @@ from itertools import combinations
 
 from harness.compare.atoms import Atom, atoms_over, written
 from harness.model import Cell
-from harness.plural import counted
+from harness.plural import pluralize
 
 __all__ = ["MOST", "Rule", "rule_between", "separate"]
 
@@ -55,13 +55,13 @@ class Rule:
             return f"{_all(self.with_it)} that can be compared, so that no axis tells them from others"
         if self.expression is not None:
             same = f" (so do {', '.join(self.others)}: these cells cannot tell which)" if self.others else ""
-            return f"{_all(self.with_it)} {'have' if self.with_it > 1 else 'has'} {self.expression}, and none of {counted(self.without, 'other')}{same}"
+            return f"{_all(self.with_it)} {'have' if self.with_it > 1 else 'has'} {self.expression}, and none of {pluralize(self.without, 'other')}{same}"
         near = (
-            f"; the nearest is {self.nearest}, which {self.wrong} of {counted(self.without, 'other')} have too"
+            f"; the nearest is {self.nearest}, which {self.wrong} of {pluralize(self.without, 'other')} have too"
             if self.nearest is not None
             else ""
         )
-        return f"no rule of at most {MOST} values was found that separates the {self.with_it} from {counted(self.without, 'other')}{near}"
+        return f"no rule of at most {MOST} values was found that separates the {self.with_it} from {pluralize(self.without, 'other')}{near}"
 
 
 def _all(count: int) -> str:

@@ -6,7 +6,7 @@ from harness.compare.changes import CaseChange, Change, Comparison, grouped
 from harness.compare.differences import Difference
 from harness.compare.following import Following
 from harness.compare.shown import visible
-from harness.plural import counted
+from harness.plural import pluralize
 
 __all__ = ["difference_text", "lines", "summary"]
 
@@ -19,7 +19,7 @@ MEMBERS = 3
 def summary(found: Comparison) -> str:
     """One line: how many cases had which change, the worst first."""
     counts = ", ".join(f"{number} {change}" for change, number in found.counts.items()) or "no case on either side"
-    return f"{counts}; {counted(found.common, 'cell')} on both sides"
+    return f"{counts}; {pluralize(found.common, 'cell')} on both sides"
 
 
 def lines(found: Comparison, following: Following, differs: Sequence[Difference], *, by: str) -> Iterator[str]:
@@ -40,7 +40,7 @@ def lines(found: Comparison, following: Following, differs: Sequence[Difference]
         yield change.value
         for cell in cells[:GROUPS]:
             text = f": {visible(cell.text)}" if cell.text else ""
-            yield f"  the cell {visible(cell.cell)} ({counted(cell.cases, 'case')}){text}"
+            yield f"  the cell {visible(cell.cell)} ({pluralize(cell.cases, 'case')}){text}"
         yield from _more(len(cells), GROUPS, "cells")
         yield from _groups(cases, by, following if change is Change.REGRESSED else None)
     if following.overall.with_it:
@@ -55,7 +55,7 @@ def difference_text(item: Difference) -> str:
     """A difference as one line: `systemd 252.38-1 -> 252.39-1 in 14 cells, with all 14 that have a regression`."""
     where = ""
     if item.cells:
-        where = f" in {counted(item.cells, 'cell')}"
+        where = f" in {pluralize(item.cells, 'cell')}"
         if item.of:
             where += f", with {item.regressed} of the {item.of} that have a regression"
     return f"{visible(item.fact)} {visible(item.old) or 'unknown'} -> {visible(item.new) or 'unknown'}{where}"

@@ -238,7 +238,7 @@ class Distro(ABC):
 
 def digest_files(paths: Sequence[Path], below: Path) -> dict[str, str]:
     """Return the SHA-256 of each file by its path below a directory: what inputs say about a maker's data files."""
-    return {str(path.relative_to(below)): stores.file_digest(path) for path in sorted(paths) if path.is_file()}
+    return {str(path.relative_to(below)): stores.hash_file(path) for path in sorted(paths) if path.is_file()}
 
 
 def write_facts(directory: Path, facts: Mapping[str, Any]) -> None:

@@ -6,6 +6,6 @@ file's name, and unpacking cannot write or point outside its directory.
 
 from harness.fetch.archives import unpack
 from harness.fetch.files import FileSink, download
-from harness.fetch.streams import ATTEMPTS, CHUNK, Progress, Sink, stream
+from harness.fetch.streams import ATTEMPTS, CHUNK, DownloadProgress, Sink, stream
 
-__all__ = ["ATTEMPTS", "CHUNK", "FileSink", "Progress", "Sink", "download", "stream", "unpack"]
+__all__ = ["ATTEMPTS", "CHUNK", "DownloadProgress", "FileSink", "Sink", "download", "stream", "unpack"]

@@ -25,13 +25,13 @@ def unpack(archive: Path, into: Path, deadline: Deadline) -> None:
     for folder, directories, files in os.walk(into):
         for name in (*directories, *files):
             path = Path(folder, name)
-            if path.is_symlink() and not _target(path).is_relative_to(inside):
+            if path.is_symlink() and not _resolve_link(path).is_relative_to(inside):
                 raise InfrastructureError(
                     f"The archive {archive.name} has a link that leads outside of it:"
                     f" {path.relative_to(into)} -> {path.readlink()}."
                 )
 
 
-def _target(link: Path) -> Path:
+def _resolve_link(link: Path) -> Path:
     """Where a symbolic link leads; a chain that never ends leads to itself."""
     return Path(os.path.realpath(link))

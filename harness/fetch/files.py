@@ -71,12 +71,12 @@ def download(url: str, path: Path, *, sha256: str | None, deadline: Deadline) ->
             )
         part.replace(path)
     except OSError as error:
-        raise _disk_error(path, error) from error
+        raise _translate_error(path, error) from error
     finally:
         part.unlink(missing_ok=True)
     return digest
 
 
-def _disk_error(path: Path, error: OSError) -> InfrastructureError:
+def _translate_error(path: Path, error: OSError) -> InfrastructureError:
     hint = f"Look at `df -h {path.parent}`." if error.errno in {errno.ENOSPC, errno.EDQUOT} else None
     return InfrastructureError(f"The file {path} could not be written: {error.strerror or error}.", hint=hint)

@@ -19,7 +19,7 @@ from harness import log
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
-__all__ = ["ATTEMPTS", "CHUNK", "Progress", "Sink", "stream"]
+__all__ = ["ATTEMPTS", "CHUNK", "DownloadProgress", "Sink", "stream"]
 
 logger = log.get(__name__)
 
@@ -48,7 +48,7 @@ BROKEN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class DownloadProgress:
     """How far a download is.
 
     Attributes:
@@ -79,7 +79,9 @@ class Sink(Protocol):
         """Take the next bytes."""
 
 
-def stream(url: str, sink: Sink, deadline: Deadline, *, progress: Callable[[Progress], None] | None = None) -> None:
+def stream(
+    url: str, sink: Sink, deadline: Deadline, *, progress: Callable[[DownloadProgress], None] | None = None
+) -> None:
     """Give the content of `url` to a sink while it comes; after a broken connection go on from where it broke.
 
     Args:
@@ -94,7 +96,7 @@ def stream(url: str, sink: Sink, deadline: Deadline, *, progress: Callable[[Prog
         DeadlineError: It took too long.
     """
     logger.info("download: %s", url)
-    flow = _Flow(url=url, sink=sink, deadline=deadline, tell=progress or _Told())
+    flow = _Flow(url=url, sink=sink, deadline=deadline, tell=progress or _ProgressLog())
     parts = urlsplit(url)
     if parts.scheme == "file":
         _copy(Path(unquote(parts.path)), flow)
@@ -116,7 +118,7 @@ class _Flow:
     url: str
     sink: Sink
     deadline: Deadline
-    tell: Callable[[Progress], None]
+    tell: Callable[[DownloadProgress], None]
     received: int = 0
     furthest: int = 0
     validator: str | None = None
@@ -136,22 +138,22 @@ class _Flow:
             self.deadline.check()
             rate = self.fresh / max(time.monotonic() - self.begin, 1e-6)
             left = (total - self.received) / rate if total is not None and rate else None
-            self.tell(Progress(received=self.received, total=total, rate=rate, left=left))
+            self.tell(DownloadProgress(received=self.received, total=total, rate=rate, left=left))
 
-    def advanced(self) -> bool:
+    def record_advance(self) -> bool:
         """Whether the last attempt got on."""
         ahead = self.received - self.furthest
         self.furthest = max(self.furthest, self.received)
         return ahead >= ADVANCE
 
 
-class _Told:
+class _ProgressLog:
     """Writes progress to the log, but not all of it."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: DownloadProgress) -> None:
         if time.monotonic() - self._last > PROGRESS:
             self._last = time.monotonic()
             logger.info("download: %s", progress)
@@ -174,12 +176,12 @@ def _persist(session: requests.Session, flow: _Flow) -> None:
         try:
             reason = _attempt(session, flow)
         except BROKEN as error:
-            reason = _reason(error)
+            reason = _find_reason(error)
         except requests.RequestException as error:
             raise UsageError(f"The address {flow.url} cannot be downloaded: {error}.") from error
         if not reason:
             return
-        failures = 1 if flow.advanced() else failures + 1
+        failures = 1 if flow.record_advance() else failures + 1
         logger.info("download broke after %d bytes (%s): %s", flow.received, reason, flow.url)
         if failures == ATTEMPTS:
             break
@@ -206,12 +208,12 @@ def _attempt(session: requests.Session, flow: _Flow) -> str:
             flow.validator = None
             return "the server's file ends before what is here of it"
         _check_status(flow.url, response)
-        if code == requests.codes.partial_content and not _continues(response, begin):
+        if code == requests.codes.partial_content and not _is_continuation(response, begin):
             flow.validator = None
             return "the server sent another part than was asked for"
         if code == requests.codes.ok:
             flow.restart()
-        flow.validator = _validator(response)
+        flow.validator = _find_validator(response)
         length = response.headers.get("Content-Length")
         flow.take(response.iter_content(CHUNK), flow.received + int(length) if length else None)
     return ""
@@ -228,18 +230,18 @@ def _check_status(url: str, response: requests.Response) -> None:
         raise InfrastructureError(f"The server did not send {url}: HTTP {code} {response.reason}.")
 
 
-def _validator(response: requests.Response) -> str | None:
+def _find_validator(response: requests.Response) -> str | None:
     """What If-Range may name: a strong ETag, else the date of the last change."""
     tag = response.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
 
 
-def _continues(response: requests.Response, size: int) -> bool:
+def _is_continuation(response: requests.Response, size: int) -> bool:
     """Whether a part that was sent is the rest from `size` on."""
     return size > 0 and response.headers.get("Content-Range", "").startswith(f"bytes {size}-")
 
 
-def _reason(error: Exception) -> str:
+def _find_reason(error: Exception) -> str:
     """The innermost cause, which says more than requests' wrapping of it."""
     inner: BaseException = error
     while (deeper := inner.__cause__ or inner.__context__) is not None:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from harness.compare import CaseChange
-from harness.plural import counted
+from harness.plural import pluralize
 
 __all__ = ["Check", "Level", "limited"]
 
@@ -60,4 +60,4 @@ def limited(
     details = (*before, *(f"{case.cell} {case.nodeid}: {case.message or case.new or 'gone'}" for case in cases))
     allowed = "any number is" if limit == "any" else f"{limit} {'is' if limit == 1 else 'are'}"
     level = Level.MET if not count else Level.TOLD if limit == "any" or count <= limit else Level.REFUSED
-    return Check(name=name, level=level, text=f"{counted(count, *nouns)}; {allowed} allowed.", details=details)
+    return Check(name=name, level=level, text=f"{pluralize(count, *nouns)}; {allowed} allowed.", details=details)

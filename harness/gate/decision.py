@@ -10,7 +10,7 @@ from harness.gate.first_bad import FirstBad, first_bads
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
-from harness.plural import counted
+from harness.plural import pluralize
 
 __all__ = ["Decision", "Evidence", "decide"]
 
@@ -96,8 +96,8 @@ def _whole(evidence: Evidence) -> Check:
     problems = (*evidence.conflicts, *evidence.side.problems)
     if problems:
         return Check(name="whole", level=Level.REFUSED, text="The results are not whole.", details=problems)
-    shards = f", {counted(len(evidence.side.shards), 'shard')}" if evidence.side.shards else ""
-    text = f"The results are whole: {counted(len(evidence.side.cells), 'cell')}{shards}."
+    shards = f", {pluralize(len(evidence.side.shards), 'shard')}" if evidence.side.shards else ""
+    text = f"The results are whole: {pluralize(len(evidence.side.cells), 'cell')}{shards}."
     return Check(name="whole", level=Level.MET, text=text)
 
 
@@ -112,18 +112,16 @@ def _required(item: Requirement, side: Side) -> Check:
             cases = side.cells[cell].cases.items()
             ran = {suite_of(nodeid) for nodeid, outcome in cases if outcome.ran}
             problems += [f"{cell}: no case of the suite {suite} ran." for suite in item.suites if suite not in ran]
-    what = f"{counted(len(item.cells), 'cell')} with {', '.join(item.suites)}"
+    what = f"{pluralize(len(item.cells), 'cell')} with {', '.join(item.suites)}"
     if problems:
-        text = (
-            f"Of what is required ({item.text}: {what}), {counted(len(problems), 'part was', 'parts were')} not tested."
-        )
+        text = f"Of what is required ({item.text}: {what}), {pluralize(len(problems), 'part was', 'parts were')} not tested."
         return Check(name=name, level=Level.REFUSED, text=text, details=tuple(problems))
     return Check(name=name, level=Level.MET, text=f"What is required was tested ({item.text}: {what}).")
 
 
 def _ran(policy: Policy, found: Comparison) -> Check:
     enough = found.ran >= policy.minimum_ran
-    text = f"{counted(found.ran, 'case')} really ran; at least {policy.minimum_ran} must."
+    text = f"{pluralize(found.ran, 'case')} really ran; at least {policy.minimum_ran} must."
     return Check(name="ran", level=Level.MET if enough else Level.REFUSED, text=text)
 
 
@@ -144,7 +142,7 @@ def _baseline(policy: Policy, evidence: Evidence, today: date) -> Check:
         return Check(name="baseline", level=Level.REFUSED, text=text)
     # A day to come is that of a clock which ran ahead.
     age = max((today - made).days, 0)
-    text = f"The baseline {name} is of {made}, {counted(age, 'day')} old; at most {rule.max_age_days} are allowed."
+    text = f"The baseline {name} is of {made}, {pluralize(age, 'day')} old; at most {rule.max_age_days} are allowed."
     return Check(name="baseline", level=Level.REFUSED if age > rule.max_age_days else Level.MET, text=text)
 
 
@@ -155,7 +153,7 @@ def _limits(policy: Policy, found: Comparison) -> Iterable[Check]:
     inside = {cell.cell for cell in cells}
     broken = [case for case in found.of(Change.BROKEN, Change.STILL_BROKEN) if case.cell not in inside]
     told = [f"{cell.cell}: {cell.text}" for cell in cells]
-    lost = [f"{cell.cell}: no result, and {counted(cell.cases, 'case')} in the baseline" for cell in gone]
+    lost = [f"{cell.cell}: no result, and {pluralize(cell.cases, 'case')} in the baseline" for cell in gone]
     yield limited("regressions", ("regression", "regressions"), found.of(Change.REGRESSED), allowed.regressions)
     yield limited("new failures", ("new failure", "new failures"), found.of(Change.NEW_FAILING), allowed.new_failures)
     yield limited("broken", ("broken cell or case", "broken cells or cases"), broken, allowed.broken, before=told)
@@ -192,15 +190,15 @@ def _expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[C
     levels = {"refuse": Level.REFUSED, "tell": Level.TOLD}
     what = "expectation"
     if late:
-        text = f"{counted(len(late), what)} of the matrix expired; mend the failure, or renew the day with a reason."
+        text = f"{pluralize(len(late), what)} of the matrix expired; mend the failure, or renew the day with a reason."
         yield Check(name="expired", level=levels[rule.expired], text=text, details=_told(late))
     else:
         yield Check(name="expired", level=Level.MET, text="No expectation about these cells has expired.")
     if soon:
-        text = f"{counted(len(soon), what)} will expire within {counted(rule.soon_days, 'day')}."
+        text = f"{pluralize(len(soon), what)} will expire within {pluralize(rule.soon_days, 'day')}."
         yield Check(name="expires soon", level=Level.TOLD, text=text, details=_told(soon))
     if passing:
-        text = f"{counted(len(passing), 'case')} passed though expected to fail; the expectation can be removed."
+        text = f"{pluralize(len(passing), 'case')} passed though expected to fail; the expectation can be removed."
         yield Check(name="passing", level=levels[rule.passing], text=text, details=tuple(passing))
 
 

@@ -7,7 +7,7 @@ from junitparser import Failure, JUnitXml, TestCase, TestSuite
 from harness.compare import visible
 from harness.gate.checks import Check, Level
 from harness.gate.decision import Decision
-from harness.writing import replacing
+from harness.writing import replace_file
 
 __all__ = ["write"]
 
@@ -16,7 +16,7 @@ DETAILS = 200
 
 
 def write(decision: Decision, path: Path) -> None:
-    """Write the JUnit file of a decision; raises as `replacing` does."""
+    """Write the JUnit file of a decision; raises as `replace_file` does."""
     suite = TestSuite("release gate")
     for check in decision.checks:
         suite.add_testcase(_case(check))
@@ -24,7 +24,7 @@ def write(decision: Decision, path: Path) -> None:
     xml = JUnitXml("harness gate")
     xml.add_testsuite(suite)
     xml.update_statistics()
-    with replacing(path) as half:
+    with replace_file(path) as half:
         xml.write(str(half), pretty=True)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from harness.compare import visible
 from harness.gate.checks import Level
 from harness.gate.decision import Decision
-from harness.plural import counted
+from harness.plural import pluralize
 
 __all__ = ["notice"]
 
@@ -28,7 +28,7 @@ def _lines(decision: Decision) -> Iterator[str]:
     yield (
         "release gate: it may be shipped"
         if decision.ships
-        else f"release gate: refused, for {counted(refused, 'reason')}"
+        else f"release gate: refused, for {pluralize(refused, 'reason')}"
     )
     for check in decision.checks:
         yield f"  {MARKS[check.level]}  {visible(check.text)}"

@@ -125,7 +125,7 @@ def load(path: Path, matrix: Matrix, catalog: Catalog, *, name: str) -> Policy:
     document = yamlfile.read(path, name=name)
     policy = document.validate_as(Policy, context=catalog)
     problems = [
-        f"{document.where(('required', index, 'profile'))}: {names.unknown('profile', item.profile, matrix.profiles)}."
+        f"{document.locate(('required', index, 'profile'))}: {names.unknown('profile', item.profile, matrix.profiles)}."
         for index, item in enumerate(policy.required)
         if item.profile is not None and item.profile not in matrix.profiles
     ]

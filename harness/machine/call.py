@@ -131,7 +131,7 @@ class Call:
         yield
         known, asked = self._saved.asked.read_bytes(), b""
         while len(asked) < len(known):
-            if running.code() is not None:
+            if running.poll() is not None:
                 raise InfrastructureError(f"ssh ended: {self._said()}.")
             asked += _some(heard, within, len(known) - len(asked))
         if asked != known:
@@ -150,7 +150,7 @@ class Call:
         def attempt() -> int | None:
             if next(looks) % LOOKS == 0:
                 guest.check()
-            return running.code()
+            return running.poll()
 
         if poll(attempt, deadline, every=QUICK):
             raise InfrastructureError(f"The restored guest {guest.name} does not take a connection: {self._said()}.")

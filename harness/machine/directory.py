@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InfrastructureError
-from harness.proc import process_started
+from harness.proc import read_start_time
 from harness.qemu import MachineSpec
 
 __all__ = ["Place", "Record", "Saved", "short_directory", "ssh_config"]
@@ -179,7 +179,7 @@ class Record:
     @property
     def alive(self) -> bool:
         """Whether the very process that was started is still there."""
-        return self.pid is not None and self.boot == boot_id() and process_started(self.pid) == self.started
+        return self.pid is not None and self.boot == boot_id() and read_start_time(self.pid) == self.started
 
 
 def new_record(spec: MachineSpec, sockets: Path) -> Record:

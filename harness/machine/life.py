@@ -214,7 +214,7 @@ def _make_key(place: Place, deadline: Deadline) -> None:
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "harness", "-f", str(place.key)]
     # A start waits for it, and it takes less time than `proc.run` lets pass between two looks.
     with tempfile.TemporaryFile() as output, proc.start(command, output=output) as running:
-        code = poll(running.code, deadline, every=QUICK)
+        code = poll(running.poll, deadline, every=QUICK)
         output.seek(0)
         said = output.read().decode(errors="replace")
     if code:
@@ -253,7 +253,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
         with ExitStack() as attempt:
             sink = attempt.enter_context(place.qemu_log.open("ab"))
             running = attempt.enter_context(proc.start(command, output=sink, pass_fds=inherited))
-            started = proc.process_started(running.pid)
+            started = proc.read_start_time(running.pid)
             replace(record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(place)
             monitor = _monitor(running, sockets / "qmp", place.events, deadline)
             if monitor is not None:
@@ -275,7 +275,7 @@ def _monitor(running: Running, path: Path, events: Path, deadline: Deadline) -> 
     """A connection to QEMU's monitor, which answers when all of the machine is there; None if QEMU ended before."""
 
     def attempt() -> tuple[Monitor | None] | None:
-        if running.code() is not None:
+        if running.poll() is not None:
             return (None,)
         if not path.exists():
             return None
@@ -314,7 +314,7 @@ def _hang_up(machine: Machine) -> None:
 def _quit(monitor: Monitor, running: Running) -> None:
     deadline = Deadline.after(PARTING, "end of QEMU")
     try:
-        if running.code() is None:
+        if running.poll() is None:
             monitor.execute("quit", deadline)
             running.wait(deadline)
     except HarnessError as error:

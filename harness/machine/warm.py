@@ -22,9 +22,9 @@ from harness.machine import life, waking
 from harness.machine.call import Call
 from harness.machine.directory import Saved
 from harness.machine.guest import GuestLostError, Machine
-from harness.plural import counted
+from harness.plural import pluralize
 from harness.qemu import MachineSpec, Monitor
-from harness.store import Store, file_digest
+from harness.store import Store, hash_file
 from harness.wait import Deadline, poll
 
 __all__ = ["KIND", "inputs", "load", "start"]
@@ -119,13 +119,13 @@ def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
         raise InfrastructureError(f"The image of {spec.name} is not whole: {error}.") from error
     return {
         "recipe": RECIPE,
-        "qemu": accel.qemu_version(deadline),
+        "qemu": accel.read_qemu_version(deadline),
         "argv": shape,
         "files": files,
         **({"fw_cfg": dict(spec.fw_cfg)} if spec.fw_cfg else {}),
         # A connection begins before the guest is saved.
         "ssh": _stamp(proc.require("ssh")),
-        "residents": [file_digest(path) for path in waking.RESIDENTS],
+        "residents": [hash_file(path) for path in waking.RESIDENTS],
         # Under KVM the processor is the computer's own.
         "processor": _processor() if spec.accelerator.name == "kvm" else "",
     }
@@ -195,7 +195,7 @@ def _save(spec: MachineSpec, directory: Path, saved: Saved, deadline: Deadline) 
         shutil.copyfile(booted.place.key, saved.key)
         saved.key.chmod(0o600)
     return {
-        "title": f"memory of {spec.name}, {counted(spec.cores, 'processor')}, {spec.memory} MiB, {spec.accelerator.name}"
+        "title": f"memory of {spec.name}, {pluralize(spec.cores, 'processor')}, {spec.memory} MiB, {spec.accelerator.name}"
     }
 
 

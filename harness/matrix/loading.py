@@ -11,7 +11,7 @@ from harness.matrix import names
 from harness.matrix.expansion import cell_from, included
 from harness.matrix.models import Matrix
 from harness.model import Cell, VersionRange
-from harness.yamlfile import Document
+from harness.yamlfile import YamlDocument
 
 __all__ = ["load", "schema"]
 
@@ -84,27 +84,27 @@ def _axis_parts(matrix: Matrix, catalog: Catalog) -> dict[str, list[str]]:
     }
 
 
-def _ambiguous_values(matrix: Matrix, catalog: Catalog, document: Document) -> Iterator[str]:
+def _ambiguous_values(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
     """Values of an axis that give two cells one identifier; without them all identifiers of the product differ."""
     for axis, parts in _axis_parts(matrix, catalog).items():
         for index, part in enumerate(parts):
             first = parts.index(part)
             if first != index:
-                place = document.where(("axes", axis, index))
+                place = document.locate(("axes", axis, index))
                 other = _short(document, ("axes", axis, first))
                 yield f"{place}: this value gives the same cells as the one at {other}; remove one of them."
 
 
-def _short(document: Document, path: tuple[str | int, ...]) -> str:
-    return document.where(path).removeprefix(f"{document.name}:")
+def _short(document: YamlDocument, path: tuple[str | int, ...]) -> str:
+    return document.locate(path).removeprefix(f"{document.name}:")
 
 
-def _bad_inclusions(matrix: Matrix, catalog: Catalog, document: Document) -> Iterator[str]:
+def _bad_inclusions(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
     """Included cells that lack a version of Go, or that are there already."""
     product = _axis_parts(matrix, catalog)
     seen: dict[str, int] = {}
     for index, (item, cell) in enumerate(zip(matrix.include, included(matrix, catalog), strict=True)):
-        place = document.where(("include", index))
+        place = document.locate(("include", index))
         if catalog.runtimes[cell.runtime].build is not None and item.go is None:
             yield f"{place}: the key `go` is missing: {cell.runtime} is built, and with some version of Go."
             continue
@@ -120,7 +120,7 @@ def _bad_inclusions(matrix: Matrix, catalog: Catalog, document: Document) -> Ite
             yield f"{place}: the cell `{cell.id}` is already included at {other}; remove one of them."
 
 
-def _without_origin(matrix: Matrix, catalog: Catalog, document: Document) -> Iterator[str]:
+def _without_origin(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
     """Versions of Go and of runtimes for which nothing says where they come from."""
     wanted: list[tuple[tuple[str | int, ...], str, str | None]] = [
         *((("axes", "go", index), text, None) for index, text in enumerate(matrix.axes.go)),
@@ -131,29 +131,29 @@ def _without_origin(matrix: Matrix, catalog: Catalog, document: Document) -> Ite
     for path, text, runtime in wanted:
         if runtime is None:
             if not any(VersionRange(item.versions).holds(text) for item in matrix.toolchain_sources("go", catalog)):
-                yield f"{document.where(path)}: nothing says where Go {text} comes from; add it below `toolchains`, `go`."
+                yield f"{document.locate(path)}: nothing says where Go {text} comes from; add it below `toolchains`, `go`."
             continue
         name = names.axis_runtime(runtime, catalog)
         sources = matrix.component_sources(name.runtime, catalog)
         if name.version and not any(VersionRange(item.versions).holds(name.version) for item in sources):
             what = f"{name.runtime} {name.version} comes from; add it below `sources`, `{name.runtime}`"
-            yield f"{document.where(path)}: nothing says where {what}."
+            yield f"{document.locate(path)}: nothing says where {what}."
 
 
-def _unknown_profiles(matrix: Matrix, document: Document) -> Iterator[str]:
+def _unknown_profiles(matrix: Matrix, document: YamlDocument) -> Iterator[str]:
     """Profiles that CI shall run and that there are not."""
     runs = {"change": matrix.ci.change, "release": matrix.ci.release} if matrix.ci is not None else {}
     for event, run in runs.items():
         if run is not None and run.profile not in matrix.profiles:
-            place = document.where(("ci", event, "profile"))
+            place = document.locate(("ci", event, "profile"))
             yield f"{place}: {names.unknown('profile', run.profile, matrix.profiles)}."
 
 
-def _without_case(matrix: Matrix, document: Document, cases: Cases | None) -> Iterator[str]:
+def _without_case(matrix: Matrix, document: YamlDocument, cases: Cases | None) -> Iterator[str]:
     """Expectations that none of the cases could meet."""
     known = cases() if cases is not None and matrix.expectations else ()
     for index, item in enumerate(matrix.expectations if cases is not None else ()):
         pattern = names.glob(item.cases)
         if not any(map(pattern.match, known)):
-            place = document.where(("expectations", index, "cases"))
+            place = document.locate(("expectations", index, "cases"))
             yield f"{place}: the suites have no case `{item.cases}`; `harness matrix cases` lists them."

@@ -12,7 +12,7 @@ from junitparser.xunit2 import FlakyFailure, TestCase
 
 from harness.model import Outcome
 from harness.results import CaseResult, CellResult, RunResult
-from harness.writing import replacing
+from harness.writing import replace_file
 
 __all__ = ["write"]
 
@@ -21,12 +21,12 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(run: RunResult, path: Path) -> None:
-    """Write the JUnit file of a run; raises as `replacing` does."""
+    """Write the JUnit file of a run; raises as `replace_file` does."""
     xml = JUnitXml(run.id)
     for cell in run.cells:
         xml.add_testsuite(_suite(cell))
     xml.update_statistics()
-    with replacing(path) as half:
+    with replace_file(path) as half:
         xml.write(str(half), pretty=True)
 
 

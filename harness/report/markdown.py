@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.compare import CaseChange, Change, Comparison, Difference, Following, grouped, visible
 from harness.compare.text import difference_text, summary
 from harness.gate import Check, Decision, FirstBad, Level
-from harness.plural import counted
+from harness.plural import pluralize
 
 __all__ = ["LIMIT", "code", "comparison", "decision"]
 
@@ -36,7 +36,7 @@ def comparison(found: Comparison, following: Following, differs: Sequence[Differ
 def decision(decided: Decision) -> str:
     """A decision of the gate as Markdown of at most `LIMIT` characters."""
     refused = len(decided.refused)
-    answer = "may be shipped" if decided.ships else f"refused, for {counted(refused, 'reason')}"
+    answer = "may be shipped" if decided.ships else f"refused, for {pluralize(refused, 'reason')}"
     return _fitting(
         [
             f"## Release gate: {answer}",
@@ -125,7 +125,7 @@ def _changes(found: Comparison, following: Following) -> Iterator[str]:
         lines = [f"### {change.value.capitalize()}"]
         for cell in cells[:ROWS]:
             text = f": {code(cell.text)}" if cell.text else ""
-            lines.append(f"- the cell {code(cell.cell)} ({counted(cell.cases, 'case')}){text}")
+            lines.append(f"- the cell {code(cell.cell)} ({pluralize(cell.cases, 'case')}){text}")
         if len(cells) > ROWS:
             lines.append(f"- and {len(cells) - ROWS} more cells")
         yield "\n".join([*lines, "", *_table(cases, following if change is Change.REGRESSED else None)])

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Outcome, Phase, Statement
-from harness.plural import counted
+from harness.plural import pluralize
 from harness.results import CaseResult, CellResult, RunResult
 
 __all__ = ["duration", "interval", "rates", "run_summary"]
@@ -147,7 +147,7 @@ def _expectations(run: RunResult) -> Iterable[Text]:
         yield Text("expectations of the matrix that want a look", style="bold")
     for item in run.expectations:
         what = {
-            "passes": f"passes in {counted(len(item.found), 'case')}, and can be removed",
+            "passes": f"passes in {pluralize(len(item.found), 'case')}, and can be removed",
             "expired": f"expired on {item.expires}, so that it excuses nothing any more",
             "unused": "is about no case: all of its cells ran, and none had one to excuse",
         }[item.state]
@@ -163,6 +163,6 @@ def _last_line(run: RunResult, directory: Path) -> Text:
     parts = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     interrupted = " (interrupted)" if run.interrupted else ""
     return Text(
-        f"{counted(len(run.cells), 'cell')}: {parts or 'none ran'}{interrupted} in {duration(run.seconds)}.  "
+        f"{pluralize(len(run.cells), 'cell')}: {parts or 'none ran'}{interrupted} in {duration(run.seconds)}.  "
         f"results: {directory}"
     )

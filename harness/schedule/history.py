@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from harness.writing import STORE_HINT, refusing, write_text
+from harness.writing import STORE_HINT, translate_os_errors, write_text
 
 __all__ = ["History"]
 
@@ -29,7 +29,7 @@ class History:
         """Write down how long some things took this time; raises UsageError where the store cannot be written."""
         if not seconds:
             return
-        with refusing(f"{self._path} cannot be written", hint=STORE_HINT):
+        with translate_os_errors(f"{self._path} cannot be written", hint=STORE_HINT):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self._path.with_suffix(".lock"), timeout=10):
                 merged = {**self.read(), **{name: round(value, 3) for name, value in seconds.items()}}

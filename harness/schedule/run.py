@@ -23,7 +23,7 @@ from harness.results import CellResult, RunResult
 from harness.rundir import CELLS, NEEDS, REQUEST, RESULT, Request
 from harness.schedule.board import Board, Slots, Task
 from harness.schedule.history import History
-from harness.wait import first_ended
+from harness.wait import wait_for_any
 
 __all__ = ["Job", "run"]
 
@@ -176,7 +176,7 @@ class _Run:
                 if not self.interrupted:
                     for task in board.start(time.monotonic()):
                         running[pool.submit(self._calls[task.name])] = (task.name, time.monotonic())
-                for future in first_ended(running):
+                for future in wait_for_any(running):
                     name, began = running.pop(future)
                     board.end(name)
                     self._take(name, future, time.monotonic() - began)

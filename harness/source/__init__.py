@@ -11,13 +11,12 @@ from harness.catalog import Source
 from harness.errors import UsageError
 from harness.model import VersionRange
 from harness.source import directory, git, mirroring, package, tarball
-from harness.source.directory import digest as tree_digest
-from harness.source.directory import require
+from harness.source.directory import hash_tree, require
 from harness.source.revision import Revision
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
-__all__ = ["Revision", "change", "checkout", "choose", "clone", "require", "resolve", "tree_digest", "update"]
+__all__ = ["Revision", "checkout", "choose", "clone", "hash_tree", "read_patch", "require", "resolve", "update"]
 
 Resolve = Callable[[Source, str, Store, Deadline], Revision]
 Fill = Callable[[Source, Revision, Path, Store, Deadline], None]
@@ -99,9 +98,9 @@ def update(source: Source, revision: Revision, tree: Path, index: Path, store: S
         mirroring.mirror(checkout(source, revision, store, deadline).path, tree)
 
 
-def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str | None:
+def read_patch(source: Source, commit: str, store: Store, deadline: Deadline) -> str | None:
     """What a commit of a git source changed, as a patch; None for sources of other kinds, which have no commits."""
-    return git.change(source, commit, store, deadline) if source.kind == "git" else None
+    return git.read_patch(source, commit, store, deadline) if source.kind == "git" else None
 
 
 def clone(

@@ -13,7 +13,7 @@ from harness.source.revision import Revision
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["digest", "fill", "require", "resolve"]
+__all__ = ["fill", "hash_tree", "require", "resolve"]
 
 EXCLUDED = ".git"
 """A repository's own data, or a worktree's file that points there; no part of the code."""
@@ -25,8 +25,8 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
     Raises:
         UsageError: It is not there, is unreadable, or has a socket or device in it.
     """
-    path = _path(source)
-    content = digest(path)
+    path = _find_path(source)
+    content = hash_tree(path)
     return Revision(
         kind="directory",
         version=version,
@@ -42,15 +42,15 @@ def fill(source: Source, revision: Revision, files: Path, store: Store, deadline
     Raises:
         InfrastructureError: It has changed since it was resolved.
     """
-    path = _path(source)
+    path = _find_path(source)
     shutil.copytree(path, files, symlinks=True, ignore=shutil.ignore_patterns(EXCLUDED), dirs_exist_ok=True)
-    if revision.identity != f"directory:{digest(files)}":
+    if revision.identity != f"directory:{hash_tree(files)}":
         raise InfrastructureError(
             f"The directory {path} changed while it was copied.", hint="Run again when nothing writes there."
         )
 
 
-def digest(root: Path) -> str:
+def hash_tree(root: Path) -> str:
     """SHA-256 over the names, modes, contents and link targets below `root`, in hexadecimal digits.
 
     Owners, times, the mode of `root` itself, and everything named `.git` do not count.
@@ -62,7 +62,7 @@ def digest(root: Path) -> str:
     try:
         for path in _walk(root):
             # Lengths before contents: no tree can look like another one by where its names end.
-            for part in (os.fsencode(path.relative_to(root)), *_facts(path)):
+            for part in (os.fsencode(path.relative_to(root)), *_read_facts(path)):
                 total.update(len(part).to_bytes(8, "big") + part)
     except OSError as error:
         raise UsageError(f"The source {error.filename or root} cannot be read: {error.strerror}.") from error
@@ -82,7 +82,7 @@ def require(source: Source, name: str, landmarks: Iterable[str]) -> None:
     """
     if source.kind != "directory":
         return
-    path, wanted = _path(source), tuple(landmarks)
+    path, wanted = _find_path(source), tuple(landmarks)
     missing = [landmark for landmark in wanted if not (path / landmark).exists()]
     if missing:
         raise UsageError(
@@ -99,7 +99,7 @@ def _walk(root: Path) -> Iterator[Path]:
                 yield from _walk(path)
 
 
-def _facts(path: Path) -> Iterator[bytes]:
+def _read_facts(path: Path) -> Iterator[bytes]:
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         yield b"link"
@@ -116,7 +116,7 @@ def _facts(path: Path) -> Iterator[bytes]:
     yield stat.S_IMODE(mode).to_bytes(4, "big")
 
 
-def _path(source: Source) -> Path:
+def _find_path(source: Source) -> Path:
     assert source.directory is not None
     path = source.directory.expanduser().absolute()
     if not path.is_dir():

@@ -10,22 +10,22 @@ from pathlib import Path
 from harness import lookup, proc
 from harness.catalog import Source
 from harness.errors import InfrastructureError, UsageError
-from harness.source.revision import Revision, filled
-from harness.store import Store, locked
+from harness.source.revision import Revision, fill_template
+from harness.store import Store, hold_lock
 from harness.wait import Deadline
 
 __all__ = [
-    "ask",
-    "change",
+    "ask_remote",
     "clone",
-    "environment",
     "fetch",
     "fill",
-    "git",
-    "has",
-    "having",
-    "mirrored",
+    "has_commit",
+    "make_environment",
+    "open_commit",
+    "open_mirror",
+    "read_patch",
     "resolve",
+    "run_git",
     "update",
 ]
 
@@ -44,12 +44,12 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
         UsageError: The ref begins with a dash, or names nothing there.
         InfrastructureError: The repository cannot be reached and has never been.
     """
-    url, ref = _address(source), _ref(source, version)
+    url, ref = _find_address(source), _find_ref(source, version)
     if COMMIT.match(ref):
         commit = ref
     else:
         question = {"url": url, "ref": ref}
-        answer = lookup.remembered(store, "git", question, lambda: ask(url, ref, store, deadline), hours=0)
+        answer = lookup.remembered(store, "git", question, lambda: ask_remote(url, ref, store, deadline), hours=0)
         commit = answer["commit"]
     return Revision(
         kind="git",
@@ -84,10 +84,10 @@ def update(source: Source, revision: Revision, files: Path, index: Path, store: 
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
-    with having(_address(source), revision.stamp, store, deadline) as mirror:
+    with open_commit(_find_address(source), revision.stamp, store, deadline) as mirror:
         # Plumbing instead of `checkout`: no hooks, no HEAD, and an index that nobody else sees.
         argv = [f"--work-tree={files}", "read-tree", "--reset", "-u", revision.stamp]
-        git(mirror, argv, deadline, env={"GIT_INDEX_FILE": str(index)})
+        run_git(mirror, argv, deadline, env={"GIT_INDEX_FILE": str(index)})
 
 
 def clone(
@@ -106,42 +106,42 @@ def clone(
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
-    with having(_address(source), revision.stamp, store, deadline) as mirror:
-        proc.run(["git", "init", "--quiet", "--template=", str(tree)], deadline=deadline, env=environment())
+    with open_commit(_find_address(source), revision.stamp, store, deadline) as mirror:
+        proc.run(["git", "init", "--quiet", "--template=", str(tree)], deadline=deadline, env=make_environment())
         origin, place = f"file://{mirror.absolute()}", tree / ".git"
         # Protocol 2 gives a commit that no ref names, too.
         fetching = ["-c", "protocol.version=2", "fetch", "--quiet", "--no-tags", "--depth=1", origin, revision.stamp]
-        git(place, fetching, deadline)
-        git(place, [f"--work-tree={tree}", "checkout", "--quiet", "--force", "--detach", revision.stamp], deadline)
+        run_git(place, fetching, deadline)
+        run_git(place, [f"--work-tree={tree}", "checkout", "--quiet", "--force", "--detach", revision.stamp], deadline)
         for tag in tags:
-            git(place, ["tag", "--force", tag, revision.stamp], deadline)
+            run_git(place, ["tag", "--force", tag, revision.stamp], deadline)
 
 
-def change(source: Source, commit: str, store: Store, deadline: Deadline) -> str:
+def read_patch(source: Source, commit: str, store: Store, deadline: Deadline) -> str:
     """What a commit changed, as a patch that `git apply` reads.
 
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
-    with having(_address(source), commit, store, deadline) as mirror:
-        return git(mirror, ["show", "--format=", "--binary", "--no-color", "--first-parent", commit], deadline).out
+    with open_commit(_find_address(source), commit, store, deadline) as mirror:
+        return run_git(mirror, ["show", "--format=", "--binary", "--no-color", "--first-parent", commit], deadline).out
 
 
-def ask(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:
+def ask_remote(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:
     """The commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows."""
     names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", f"{ref}^{{}}", ref)
     hint = "Is the address right, is there a network, and may this user read the repository?"
     done = proc.run(
-        ["git", "ls-remote", "--quiet", url, *names], deadline=deadline, env=environment(), apart=True, hint=hint
+        ["git", "ls-remote", "--quiet", url, *names], deadline=deadline, env=make_environment(), apart=True, hint=hint
     )
     found = {name: commit for commit, _, name in (line.partition("\t") for line in done.out.splitlines())}
     for name in names:
         if name in found:
             return {"commit": found[name]}
-    with mirrored(url, store, deadline) as mirror:
-        git(mirror, ["fetch", "--quiet", "--prune", "--no-write-fetch-head", url, *EVERYTHING], deadline, hint=hint)
+    with open_mirror(url, store, deadline) as mirror:
+        run_git(mirror, ["fetch", "--quiet", "--prune", "--no-write-fetch-head", url, *EVERYTHING], deadline, hint=hint)
         argv = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
-        parsed = git(mirror, argv, deadline, expect=(0, 1, 128))
+        parsed = run_git(mirror, argv, deadline, expect=(0, 1, 128))
     if parsed.code != 0:
         raise UsageError(f"The repository {url} has no tag, branch or commit `{ref}`.")
     return {"commit": parsed.out.strip()}
@@ -151,42 +151,42 @@ def fetch(mirror: Path, url: str, commit: str, deadline: Deadline) -> None:
     """Fetch one commit with its history; from a server that gives only what has a name, everything."""
     name = f"+{commit}:refs/harness/{commit}"
     base = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url]
-    if git(mirror, [*base, name], deadline, expect=None).code != 0:
-        git(mirror, [*base, *EVERYTHING], deadline)
-    if not has(mirror, commit, deadline):
+    if run_git(mirror, [*base, name], deadline, expect=None).code != 0:
+        run_git(mirror, [*base, *EVERYTHING], deadline)
+    if not has_commit(mirror, commit, deadline):
         raise InfrastructureError(f"The repository {url} does not have the commit {commit}.")
 
 
 @contextmanager
-def having(url: str, commit: str, store: Store, deadline: Deadline) -> Iterator[Path]:
+def open_commit(url: str, commit: str, store: Store, deadline: Deadline) -> Iterator[Path]:
     """Our mirror of a repository, with a commit in it; nobody else changes it meanwhile.
 
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
-    with mirrored(url, store, deadline) as mirror:
-        if not has(mirror, commit, deadline):
+    with open_mirror(url, store, deadline) as mirror:
+        if not has_commit(mirror, commit, deadline):
             fetch(mirror, url, commit, deadline)
         yield mirror
 
 
-def has(mirror: Path, commit: str, deadline: Deadline) -> bool:
+def has_commit(mirror: Path, commit: str, deadline: Deadline) -> bool:
     """Whether the mirror has a commit."""
-    return git(mirror, ["cat-file", "-e", f"{commit}^{{commit}}"], deadline, expect=None).code == 0
+    return run_git(mirror, ["cat-file", "-e", f"{commit}^{{commit}}"], deadline, expect=None).code == 0
 
 
 @contextmanager
-def mirrored(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
+def open_mirror(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
     """The bare mirror of a repository, ours alone while the context lasts."""
     proc.require("git")
-    path = store.shared("git", f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git", deadline)
-    with locked(path.with_suffix(".lock"), deadline):
+    path = store.share("git", f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git", deadline)
+    with hold_lock(path.with_suffix(".lock"), deadline):
         argv = ["git", "init", "--quiet", "--bare", "--template=", str(path)]
-        proc.run(argv, deadline=deadline, env=environment())
+        proc.run(argv, deadline=deadline, env=make_environment())
         yield path
 
 
-def git(
+def run_git(
     mirror: Path,
     arguments: list[str],
     deadline: Deadline,
@@ -198,16 +198,18 @@ def git(
     """Run git on a mirror; the arguments are those of `proc.run`, and it raises as that does."""
     # Collecting garbage would go on in the background after we have ended.
     argv = ["git", "-c", "gc.auto=0", "-c", "maintenance.auto=false", f"--git-dir={mirror}", *arguments]
-    return proc.run(argv, deadline=deadline, env=environment(env), expect=expect, apart=True, hint=hint)
+    return proc.run(argv, deadline=deadline, env=make_environment(env), expect=expect, apart=True, hint=hint)
 
 
-def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+def make_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of git, with more variables: it asks nobody for anything."""
     # Nobody is there to answer when git or ssh ask for a password.
-    return proc.environment({"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"} | (extra or {}))
+    return proc.make_environment(
+        {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"} | (extra or {})
+    )
 
 
-def _address(source: Source) -> str:
+def _find_address(source: Source) -> str:
     url = source.git or ""
     if url.startswith("-"):
         raise UsageError(f"The git address `{url}` begins with a dash; git would take it for an option.")
@@ -215,8 +217,8 @@ def _address(source: Source) -> str:
     return str(Path(url).expanduser().absolute()) if Path(url).expanduser().exists() else url
 
 
-def _ref(source: Source, version: str) -> str:
-    ref = filled(source.ref, source, version)
+def _find_ref(source: Source, version: str) -> str:
+    ref = fill_template(source.ref, source, version)
     if not ref or ref.startswith("-"):
         raise UsageError(f"The git ref `{ref}` begins with a dash or is empty; a ref is a tag, branch or commit.")
     return ref

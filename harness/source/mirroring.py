@@ -12,7 +12,7 @@ def mirror(origin: Path, tree: Path) -> None:
     """Make `tree` like `origin`: names, contents, modes and link targets; files with the same content keep their times."""
     for path in sorted(tree.rglob("*"), reverse=True):
         other = origin / path.relative_to(tree)
-        if _kind(path) != _kind(other):
+        if _read_kind(path) != _read_kind(other):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -33,7 +33,7 @@ def mirror(origin: Path, tree: Path) -> None:
             shutil.copymode(other, path)
 
 
-def _kind(path: Path) -> int | None:
+def _read_kind(path: Path) -> int | None:
     """The type bits of a path's mode, or None if there is nothing."""
     try:
         return os.lstat(path).st_mode & 0o170000

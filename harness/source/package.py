@@ -11,8 +11,8 @@ from harness.distros.debian.apt import Apt, open_apt, parse_checksums
 from harness.distros.debian.archive import find_archive
 from harness.errors import InfrastructureError, UsageError
 from harness.model import compare_versions, make_version_key
-from harness.source.revision import Revision, filled
-from harness.store import Store, file_digest
+from harness.source.revision import Revision, fill_template
+from harness.store import Store, hash_file
 from harness.wait import Deadline
 
 __all__ = ["fill", "resolve"]
@@ -29,10 +29,10 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
         UsageError: The release does not have the package in this version.
         InfrastructureError: The archive cannot be reached.
     """
-    name, release = filled(source.debian, source, version), str(source.release)
+    name, release = fill_template(source.debian, source, version), str(source.release)
     question = {"archive": find_archive(deadline), "release": release, "package": name}
     found: Answer = lookup.remembered(store, "debian-source", question, lambda: _ask(name, release, deadline))
-    fitting = [full for full in found if full == version or compare_versions(_upstream(full), "==", version)]
+    fitting = [full for full in found if full == version or compare_versions(_strip_epoch(full), "==", version)]
     if not fitting:
         known = ", ".join(sorted(found, key=make_version_key)) or "no version of it"
         raise UsageError(f"Debian {release} has no source package {name} {version}; it has {known}.")
@@ -53,12 +53,12 @@ def fill(source: Source, revision: Revision, files: Path, store: Store, deadline
     Raises:
         InfrastructureError: The archive does not have it any more, or sends something else.
     """
-    name = filled(source.debian, source, revision.version)
+    name = fill_template(source.debian, source, revision.version)
     with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
         private = _open(str(source.release), Path(scratch), deadline)
         private.download_source(name, revision.stamp, Path(scratch), deadline)
         (description,) = Path(scratch).glob("*.dsc")
-        if not revision.identity.endswith(f":sha256:{file_digest(description)}"):
+        if not revision.identity.endswith(f":sha256:{hash_file(description)}"):
             raise InfrastructureError(f"The file {description.name} is not the one that the archive promised before.")
         tree = Path(scratch, "tree")
         # apt has verified the files against the archive's signed index; the maintainer's own key is not at hand.
@@ -75,7 +75,7 @@ def _ask(name: str, release: str, deadline: Deadline) -> Answer:
     return {
         record["Version"]: {
             "dsc": next(digest for file, digest in parse_checksums(record).items() if file.endswith(".dsc")),
-            "depends": " ".join(_names(",".join(record.get(field, "") for field in BUILD_FIELDS))),
+            "depends": " ".join(_parse_names(",".join(record.get(field, "") for field in BUILD_FIELDS))),
         }
         for record in records
     }
@@ -87,7 +87,7 @@ def _open(release: str, scratch: Path, deadline: Deadline) -> Apt:
     return open_apt(release, home, deadline, source_packages=True)
 
 
-def _names(relations: str) -> Iterator[str]:
+def _parse_names(relations: str) -> Iterator[str]:
     """Package names in deb-control(5) relations: the first of alternatives, without versions and conditions."""
     for relation in relations.split(","):
         first = re.match(r"\s*([a-z0-9][a-z0-9+.-]+)", relation)
@@ -96,6 +96,6 @@ def _names(relations: str) -> Iterator[str]:
             yield first[1]
 
 
-def _upstream(full: str) -> str:
+def _strip_epoch(full: str) -> str:
     """A package version without its epoch."""
     return full.partition(":")[2] or full

@@ -28,7 +28,7 @@ class Revision:
     depends: tuple[str, ...] = ()
 
 
-def filled(text: str | None, source: Source, version: str) -> str:
+def fill_template(text: str | None, source: Source, version: str) -> str:
     """A field of `source` with the version put in; `source` is of the kind that has the field."""
     assert text is not None, f"{source} does not have what its kind needs"
     return text.replace("{version}", version)

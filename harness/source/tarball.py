@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from harness import fetch
 from harness.catalog import Source
-from harness.source.revision import Revision, filled
+from harness.source.revision import Revision, fill_template
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -15,7 +15,7 @@ __all__ = ["fill", "resolve"]
 
 def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:  # noqa: ARG001 - as all kinds
     """What the digest in the knowledge file says; nothing is asked."""
-    name = Path(urlsplit(filled(source.tarball, source, version)).path).name
+    name = Path(urlsplit(fill_template(source.tarball, source, version)).path).name
     return Revision(
         kind="tarball",
         version=version,
@@ -27,7 +27,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
 
 def fill(source: Source, revision: Revision, files: Path, store: Store, deadline: Deadline) -> None:  # noqa: ARG001
     """Download and unpack; the one directory that most archives consist of is left out."""
-    url = filled(source.tarball, source, revision.version)
+    url = fill_template(source.tarball, source, revision.version)
     with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
         archive = Path(scratch, Path(urlsplit(url).path).name or "archive")
         tree = Path(scratch, "tree")

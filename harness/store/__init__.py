@@ -9,9 +9,9 @@ it `<key>.lock`, and `<key>.part` while it is being made or removed.
 """
 
 from harness.store.artifacts import Artifact, Store
-from harness.store.keys import file_digest, key_of
-from harness.store.listing import Stored, listed
-from harness.store.locks import locked, locked_if_free
+from harness.store.keys import hash_file, make_key
+from harness.store.listing import Stored, list_artifacts
+from harness.store.locks import hold_lock, try_lock
 from harness.store.upkeep import Damaged, Pruned, Verified, prune, verify
 
 __all__ = [
@@ -21,11 +21,11 @@ __all__ = [
     "Store",
     "Stored",
     "Verified",
-    "file_digest",
-    "key_of",
-    "listed",
-    "locked",
-    "locked_if_free",
+    "hash_file",
+    "hold_lock",
+    "list_artifacts",
+    "make_key",
     "prune",
+    "try_lock",
     "verify",
 ]

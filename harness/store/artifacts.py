@@ -12,8 +12,8 @@ from typing import Any
 from harness import log
 from harness.errors import DeadlineError, InfrastructureError
 from harness.store import manifest, trees
-from harness.store.keys import Inputs, key_of
-from harness.store.locks import Uses, lock_of, locked
+from harness.store.keys import Inputs, make_key
+from harness.store.locks import Uses, get_lock_path, hold_lock
 from harness.store.manifest import FILES
 from harness.wait import Deadline
 
@@ -62,7 +62,7 @@ class Store:
 
     def find(self, kind: str, inputs: Inputs) -> Artifact | None:
         """The artifact made from these inputs, or None if it is not there, or not whole; this is not a use."""
-        return self._read(kind, key_of(kind, inputs))
+        return self._read(kind, make_key(kind, inputs))
 
     def obtain(self, kind: str, inputs: Inputs, make: Make, deadline: Deadline) -> Artifact:
         """The artifact made from these inputs; it is made now if it is not there, or not whole.
@@ -78,17 +78,17 @@ class Store:
             DeadlineError: Another process held the lock until the deadline.
             InfrastructureError: The disk is full. What `make` raises is passed on; nothing is left then.
         """
-        key = key_of(kind, inputs)
+        key = make_key(kind, inputs)
         found = self._use(kind, key)
         if found is None:
-            with locked(lock_of(self._home(kind, key)), deadline):
+            with hold_lock(get_lock_path(self._locate(kind, key)), deadline):
                 found = self._use(kind, key)
                 if found is None:
                     found = self._make(kind, key, inputs, make)
                     self._uses.add(found.path.parent)
         return found
 
-    def shared(self, kind: str, name: str, deadline: Deadline) -> Path:
+    def share(self, kind: str, name: str, deadline: Deadline) -> Path:
         """A directory that is kept between builds and belongs to no single one: a compiler's cache, a mirror.
 
         It is made if it is not there. While this process lives it stays; later it may be pruned like an artifact.
@@ -98,16 +98,16 @@ class Store:
             InfrastructureError: It cannot be made.
         """
         path = (self.root / kind / name).absolute()
-        with locked(lock_of(path), deadline):
+        with hold_lock(get_lock_path(path), deadline):
             try:
                 path.mkdir(exist_ok=True)
             except OSError as error:
-                raise self._refused(f"directory {path}", error) from error
+                raise self._translate_error(f"directory {path}", error) from error
             self._uses.add(path)
         return path
 
     def _make(self, kind: str, key: str, inputs: Inputs, make: Make) -> Artifact:
-        home = self._home(kind, key)
+        home = self._locate(kind, key)
         half = home.with_name(home.name + trees.PART)
         # The lock is ours, so what is left at these names is from a process that died, or damaged.
         if home.exists():
@@ -122,20 +122,22 @@ class Store:
             manifest.write(half, kind, inputs, provenance, seconds)
             half.replace(home)
         except BaseException as error:
-            short = self._short_of_space()
+            short = self._is_short_of_space()
             # The first error is the one to tell.
             with suppress(InfrastructureError):
                 trees.discard(half)
             if isinstance(error, OSError):
-                raise self._refused(f"{kind} {key[:12]}", error) from error
+                raise self._translate_error(f"{kind} {key[:12]}", error) from error
             # A command that died for want of space says so somewhere in its output, or nowhere.
             if short and isinstance(error, InfrastructureError) and not isinstance(error, DeadlineError):
-                raise self._refused(f"{kind} {key[:12]}", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from error
+                raise self._translate_error(
+                    f"{kind} {key[:12]}", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                ) from error
             raise
         logger.info("stored %s %s in %.1f s", kind, key[:12], seconds)
         return Artifact(kind=kind, key=key, path=home / FILES, seconds=seconds, cached=False, said=provenance)
 
-    def _refused(self, what: str, error: OSError) -> InfrastructureError:
+    def _translate_error(self, what: str, error: OSError) -> InfrastructureError:
         where = f": {error.filename}" if error.filename else ""
         room = "Make room with `harness cache prune --keep 5G`, or name another disk with `HARNESS_STORE`."
         other = f"Look at `ls -ld {self.root}`; `HARNESS_STORE` names another place."
@@ -144,21 +146,21 @@ class Store:
             hint=room if error.errno in FULL else other,
         )
 
-    def _short_of_space(self) -> bool:
+    def _is_short_of_space(self) -> bool:
         disk = os.statvfs(self.root)
         return disk.f_bavail * disk.f_frsize < RESERVE or (disk.f_files > 0 and disk.f_favail == 0)
 
-    def _home(self, kind: str, key: str) -> Path:
+    def _locate(self, kind: str, key: str) -> Path:
         return self.root / kind / key
 
     def _use(self, kind: str, key: str) -> Artifact | None:
         # First marked, then looked at: what is marked and whole stays.
-        home = self._home(kind, key)
+        home = self._locate(kind, key)
         return self._read(kind, key) if home.exists() and self._uses.add(home) else None
 
     def _read(self, kind: str, key: str) -> Artifact | None:
-        home = self._home(kind, key)
+        home = self._locate(kind, key)
         found = manifest.read(home)
-        if found is None or found.damage(home):
+        if found is None or found.find_damage(home):
             return None
         return Artifact(kind=kind, key=key, path=home / FILES, seconds=found.seconds, cached=True, said=found.said)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from harness.store import manifest, trees
 from harness.store.artifacts import Store
-from harness.store.locks import MARK, last_use
+from harness.store.locks import MARK, read_last_use
 from harness.store.trees import PART
 
-__all__ = ["Stored", "artifacts", "listed"]
+__all__ = ["Stored", "find_artifacts", "list_artifacts"]
 
 KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -43,18 +43,18 @@ class Stored:
         return f"{self.kind}/{self.key}"
 
 
-def listed(store: Store) -> list[Stored]:
+def list_artifacts(store: Store) -> list[Stored]:
     """Everything in the store that can be pruned, the latest use first; half-made things are not listed."""
-    found = [item for home in _homes(store.root) if (item := _describe(home)) is not None]
+    found = [item for home in _find_homes(store.root) if (item := _describe(home)) is not None]
     return sorted(found, key=lambda item: (-item.used, item.name))
 
 
-def artifacts(root: Path) -> Iterator[Path]:
+def find_artifacts(root: Path) -> Iterator[Path]:
     """Directories of artifacts, whole or not."""
-    return (home for home in _homes(root) if KEY.fullmatch(home.name))
+    return (home for home in _find_homes(root) if KEY.fullmatch(home.name))
 
 
-def _homes(root: Path) -> Iterator[Path]:
+def _find_homes(root: Path) -> Iterator[Path]:
     for home in sorted(root.glob("*/*/")):
         if not home.is_symlink() and home.suffix != PART and (KEY.fullmatch(home.name) or (home / MARK).exists()):
             yield home
@@ -65,14 +65,14 @@ def _describe(home: Path) -> Stored | None:
     if known is None and KEY.fullmatch(home.name):
         return None
     try:
-        used = last_use(home)
+        used = read_last_use(home)
     except FileNotFoundError:
         return None  # somebody removed it just now
     return Stored(
         kind=home.parent.name,
         key=home.name,
         title=known.title if known else "shared by builds",
-        size=trees.occupied(home),
+        size=trees.measure_tree(home),
         used=used,
         seconds=known.seconds if known else None,
         home=home,

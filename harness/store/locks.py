@@ -17,9 +17,9 @@ from filelock import FileLock, Timeout
 
 from harness.errors import InfrastructureError
 from harness.wait import Deadline, poll
-from harness.writing import STORE_HINT, refusing
+from harness.writing import STORE_HINT, translate_os_errors
 
-__all__ = ["Uses", "last_use", "lock_of", "locked", "locked_if_free", "unused"]
+__all__ = ["Uses", "get_lock_path", "hold_lock", "read_last_use", "reserve_unused", "try_lock"]
 
 MARK = "last-use"
 """File in a directory of the store: its users hold a shared lock on it, and its time is the last use."""
@@ -28,13 +28,13 @@ STEP = 1_000
 """Nanoseconds between two uses at least."""
 
 
-def lock_of(home: Path) -> Path:
+def get_lock_path(home: Path) -> Path:
     """The lock file of a directory of the store: for its making and its removal; what comes after a dot is left out."""
     return home.with_name(f"{home.name.partition('.')[0]}.lock")
 
 
 @contextmanager
-def locked(path: Path, deadline: Deadline) -> Iterator[None]:
+def hold_lock(path: Path, deadline: Deadline) -> Iterator[None]:
     """Hold the lock file `path`, alone among threads and processes, while the context lasts.
 
     Raises:
@@ -51,11 +51,11 @@ def locked(path: Path, deadline: Deadline) -> Iterator[None]:
 
 
 @contextmanager
-def locked_if_free(path: Path) -> Iterator[bool]:
+def try_lock(path: Path) -> Iterator[bool]:
     """Hold the lock file `path` while the context lasts, or give False at once if somebody else holds it.
 
     Raises:
-        InfrastructureError: As `locked` does.
+        InfrastructureError: As `hold_lock` does.
     """
     lock = FileLock(path, fallback_to_soft=False)
     ours = _take(lock, path)
@@ -67,7 +67,7 @@ def locked_if_free(path: Path) -> Iterator[bool]:
 
 
 def _take(lock: FileLock, path: Path) -> bool:
-    with refusing(f"{path.parent} cannot be made", hint=STORE_HINT):
+    with translate_os_errors(f"{path.parent} cannot be made", hint=STORE_HINT):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(timeout=0)
@@ -106,7 +106,7 @@ class Uses:
                     return False
                 except OSError:
                     return True  # a store that may only be read is not pruned by us, and hardly by others
-                if not _share(descriptor) or not _is_at(descriptor, mark):
+                if not _try_share(descriptor) or not _is_at(descriptor, mark):
                     os.close(descriptor)
                     return False
                 if held is not None:
@@ -125,7 +125,7 @@ class Uses:
                 os.utime(path, ns=(now, now))
 
 
-def last_use(home: Path) -> int:
+def read_last_use(home: Path) -> int:
     """When a directory of the store was used last, in nanoseconds since 1970; see `Uses` for jumping clocks."""
     try:
         return (home / MARK).stat().st_mtime_ns
@@ -134,7 +134,7 @@ def last_use(home: Path) -> int:
 
 
 @contextmanager
-def unused(home: Path) -> Iterator[bool]:
+def reserve_unused(home: Path) -> Iterator[bool]:
     """Whether no process uses a directory; if so, none begins to while the context lasts."""
     try:
         descriptor = os.open(home / MARK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -152,7 +152,7 @@ def unused(home: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _share(descriptor: int) -> bool:
+def _try_share(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.store.keys import Inputs, file_digest, key_of
+from harness.store.keys import Inputs, hash_file, make_key
 
 __all__ = ["FILES", "Manifest", "read", "write"]
 
@@ -57,7 +57,7 @@ class Manifest:
     entries: Mapping[str, Entry]
     said: Mapping[str, Any]
 
-    def damage(self, home: Path, *, thorough: bool = False, look: Callable[[], None] = lambda: None) -> str | None:
+    def find_damage(self, home: Path, *, thorough: bool = False, look: Callable[[], None] = lambda: None) -> str | None:
         """What is wrong with the files, as a sentence without its full stop, or None.
 
         Args:
@@ -79,9 +79,9 @@ class Manifest:
                     return f"the file {name} {CHANGES.get(field, 'differs from')} when it was made"
         if not thorough:
             return None
-        if key_of(self.kind, self.inputs) != self.key:
+        if make_key(self.kind, self.inputs) != self.key:
             return "its manifest does not say what it was made from"
-        more = set(_names(home / FILES)) - set(self.entries) if self.format >= FORMAT else None
+        more = set(_list_names(home / FILES)) - set(self.entries) if self.format >= FORMAT else None
         return f"the file {min(more)} was not there when it was made" if more else None
 
 
@@ -92,7 +92,7 @@ def read(home: Path) -> Manifest | None:
         manifest = Manifest(
             kind=str(data["kind"]),
             key=str(data["key"]),
-            title=_title(data),
+            title=_read_title(data),
             seconds=float(data["seconds"]),
             format=int(data.get("format", 1)),
             inputs=dict(data["inputs"]),
@@ -109,17 +109,17 @@ def write(home: Path, kind: str, inputs: Inputs, provenance: Mapping[str, Any], 
     manifest = {
         "format": FORMAT,
         "kind": kind,
-        "key": key_of(kind, inputs),
+        "key": make_key(kind, inputs),
         "inputs": inputs,
         "provenance": provenance,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds": seconds,
-        "files": {name: _describe(f"{home / FILES}/{name}", thorough=True) for name in _names(home / FILES)},
+        "files": {name: _describe(f"{home / FILES}/{name}", thorough=True) for name in _list_names(home / FILES)},
     }
     (home / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _names(root: Path) -> Iterator[str]:
+def _list_names(root: Path) -> Iterator[str]:
     """The paths of everything below a directory; symbolic links are not followed."""
     for folder, folders, files in os.walk(root, onerror=_fail):
         for name in (*folders, *files):
@@ -137,13 +137,13 @@ def _describe(path: str, *, thorough: bool) -> dict[str, str | int]:
     if stat.S_ISREG(info.st_mode):
         entry["size"] = info.st_size
         if thorough:
-            entry[DIGEST] = file_digest(Path(path))
+            entry[DIGEST] = hash_file(Path(path))
     elif stat.S_ISLNK(info.st_mode):
         entry["link"] = os.readlink(path)  # noqa: PTH115 - the text, as it is
     return entry
 
 
-def _title(data: Mapping[str, Any]) -> str:
+def _read_title(data: Mapping[str, Any]) -> str:
     """The title in the provenance, or the short facts there."""
     facts = dict(data["provenance"])
     return str(facts.get("title") or " ".join(value for value in facts.values() if isinstance(value, str)))

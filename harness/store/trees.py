@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import log
 from harness.errors import InfrastructureError
 
-__all__ = ["PART", "discard", "occupied", "remove"]
+__all__ = ["PART", "discard", "measure_tree", "remove"]
 
 logger = log.get(__name__)
 
@@ -26,7 +26,7 @@ MOVING = (errno.ENOENT, errno.ENOTEMPTY)
 """Errors of a removal that mean just that."""
 
 
-def occupied(root: Path) -> int:
+def measure_tree(root: Path) -> int:
     """Bytes on the disk of a tree, each file once however many names it has; what vanishes meanwhile counts nothing."""
     blocks = {}
     for folder, folders, files in os.walk(root):
@@ -55,7 +55,7 @@ def discard(home: Path) -> bool:
     except FileNotFoundError:
         return True
     except OSError as error:
-        raise _stuck(home, error) from error
+        raise _translate_error(home, error) from error
     return remove(aside)
 
 
@@ -77,7 +77,7 @@ def remove(tree: Path) -> bool:
                 shutil.rmtree(tree)
         except OSError as error:
             if error.errno not in MOVING:
-                raise _stuck(tree, error) from error
+                raise _translate_error(tree, error) from error
         if not os.path.lexists(tree):
             return True
     logger.warning("somebody still writes to %s; it is removed later", tree)
@@ -91,7 +91,7 @@ def _open_up(folder: Path) -> None:
             _open_up(Path(entry.path))
 
 
-def _stuck(tree: Path, error: OSError) -> InfrastructureError:
+def _translate_error(tree: Path, error: OSError) -> InfrastructureError:
     return InfrastructureError(
         f"The directory {tree} cannot be removed: {error.strerror}: {error.filename}.",
         hint=f"Remove it as the user to whom it belongs; `ls -ld {error.filename}` shows who that is.",

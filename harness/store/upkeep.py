@@ -7,8 +7,8 @@ from pathlib import Path
 from harness import log
 from harness.store import listing, manifest, trees
 from harness.store.artifacts import Store
-from harness.store.listing import Stored, listed
-from harness.store.locks import last_use, lock_of, locked_if_free, unused
+from harness.store.listing import Stored, list_artifacts
+from harness.store.locks import get_lock_path, read_last_use, reserve_unused, try_lock
 from harness.store.trees import PART
 from harness.wait import Deadline
 
@@ -85,7 +85,7 @@ def prune(store: Store, keep: int, deadline: Deadline) -> Pruned:
         InfrastructureError: Something cannot be removed.
     """
     leftovers = [*_sweep_halves(store.root, deadline)]
-    items = listed(store)
+    items = list_artifacts(store)
     size = sum(item.size for item in items)
     removed, busy = [], []
     for item in reversed(items):
@@ -114,15 +114,17 @@ def verify(store: Store, deadline: Deadline) -> Verified:
     """
     sound = busy = 0
     damaged = []
-    for home in listing.artifacts(store.root):
-        with locked_if_free(lock_of(home)) as ours:
+    for home in listing.find_artifacts(store.root):
+        with try_lock(get_lock_path(home)) as ours:
             if not ours:
                 busy += 1
                 continue
             if not home.exists():
                 continue
             known = manifest.read(home)
-            what = known.damage(home, thorough=True, look=deadline.check) if known else "its manifest cannot be read"
+            what = (
+                known.find_damage(home, thorough=True, look=deadline.check) if known else "its manifest cannot be read"
+            )
             if what is None:
                 sound += 1
                 continue
@@ -135,11 +137,11 @@ def verify(store: Store, deadline: Deadline) -> Verified:
 
 
 def _remove(item: Stored) -> bool:
-    with locked_if_free(lock_of(item.home)) as ours:
+    with try_lock(get_lock_path(item.home)) as ours:
         # Somebody may have used it since it was listed, and be done with it.
-        if not ours or (item.home.exists() and last_use(item.home) != item.used):
+        if not ours or (item.home.exists() and read_last_use(item.home) != item.used):
             return False
-        with unused(item.home) as free:
+        with reserve_unused(item.home) as free:
             if free:
                 trees.discard(item.home)
             return free
@@ -148,12 +150,12 @@ def _remove(item: Stored) -> bool:
 def _sweep_halves(root: Path, deadline: Deadline) -> Iterator[Path]:
     """Remove what nobody makes any more, and artifacts without a manifest."""
     halves = [path for path in sorted(root.glob(f"*/*{PART}/")) if not path.is_symlink()]
-    for path in (*halves, *listing.artifacts(root)):
+    for path in (*halves, *listing.find_artifacts(root)):
         deadline.check()
         half = path.suffix == PART
         if not half and manifest.read(path) is not None:
             continue
-        with locked_if_free(lock_of(path)) as ours:
+        with try_lock(get_lock_path(path)) as ours:
             if ours and path.exists() and (half or manifest.read(path) is None) and trees.discard(path):
                 yield path
 
@@ -162,6 +164,6 @@ def _sweep_locks(root: Path) -> None:
     """Remove the locks of what is gone; who waits for one meanwhile notices that its file has no name any more."""
     for lock in sorted(root.glob("*/*.lock")):
         stem = lock.name.partition(".")[0]
-        with locked_if_free(lock) as ours:
+        with try_lock(lock) as ours:
             if ours and not any(path.suffix != ".lock" for path in lock.parent.glob(f"{stem}*")):
                 lock.unlink()

@@ -21,7 +21,7 @@ from harness.distros import initrd, protocol
 from harness.distros.debian.archive import find_archive, format_sources_list
 from harness.distros.protocol import ImageSpec
 from harness.errors import InfrastructureError, UsageError
-from harness.store import key_of
+from harness.store import make_key
 from harness.wait import Deadline
 
 __all__ = ["MERGE", "TOOLS", "DebianFile", "build", "collect_inputs", "find_release"]
@@ -147,7 +147,7 @@ def _prepare(work: Path, spec: ImageSpec, file: DebianFile, channel: DebianChann
     )
     pins = (f"Package: src:{name}\nPin: release n={channel.pocket}\nPin-Priority: 990\n" for name in file.from_pocket)
     texts = {
-        "uuid": f"{uuid.UUID(bytes=bytes.fromhex(key_of(protocol.KIND, collect_inputs(spec)))[:16], version=4)}\n",
+        "uuid": f"{uuid.UUID(bytes=bytes.fromhex(make_key(protocol.KIND, collect_inputs(spec)))[:16], version=4)}\n",
         "masked": "".join(f"{path}\n" for path in masked),
         "sources.list": format_sources_list(find_archive(deadline), channel.release, pocket=channel.pocket),
         "preferences": "\n".join(pins) if channel.pocket else "",

@@ -25,9 +25,9 @@ from harness.distros.flatcar.release_store import Fetched
 from harness.distros.flatcar.releases import Release
 from harness.distros.protocol import SSH_KEY, ImageSpec
 from harness.errors import InfrastructureError, UsageError
-from harness.store import Artifact, Store, file_digest
+from harness.store import Artifact, Store, hash_file
 from harness.wait import Deadline
-from harness.writing import refusing
+from harness.writing import translate_os_errors
 
 __all__ = [
     "BUSYBOX",
@@ -94,8 +94,8 @@ def collect_inputs(spec: ImageSpec) -> Mapping[str, Any]:
     """
     file = _read(spec)
     key = _key(spec) or spec.files / "key.yaml"
-    with refusing(f"The key file {key} cannot be read", hint="--key or HARNESS_KEY names another one."):
-        digest = file_digest(key)
+    with translate_os_errors(f"The key file {key} cannot be read", hint="--key or HARNESS_KEY names another one."):
+        digest = hash_file(key)
     return {
         "recipe": RECIPE,
         "release": spec.release,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from harness import fetch
 from harness.distros.flatcar.trust import HINT, TrustError
-from harness.fetch import FileSink, Progress
-from harness.wait import Deadline, first_ended
+from harness.fetch import DownloadProgress, FileSink
+from harness.wait import Deadline, wait_for_any
 
 __all__ = ["SparseFile", "fetch_disk", "fetch_file"]
 
@@ -34,7 +34,7 @@ LARGEST = 64 << 30
 
 ZEROS = bytes(PIECE)
 
-Tell = Callable[[Progress], None]
+Tell = Callable[[DownloadProgress], None]
 
 
 class SparseFile:
@@ -129,7 +129,7 @@ class _Disk:
     def _drain(self, remain: int, *, heed: bool = True) -> None:
         """Wait until so few chunks wait; raise what went wrong with one, unless that is past."""
         while len(self._waiting) > remain:
-            first_ended([self._waiting[0]])
+            wait_for_any([self._waiting[0]])
             ended = self._waiting.popleft()
             if heed:
                 ended.result()

@@ -18,7 +18,7 @@ from harness.distros.flatcar.releases import FILES, Release
 from harness.distros.flatcar.trust import KeyFile, Ring, TrustError
 from harness.distros.flatcar.versions import systemd_of, version_of
 from harness.errors import UsageError
-from harness.fetch import Progress
+from harness.fetch import DownloadProgress
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
@@ -83,7 +83,7 @@ class _Order:
     mirror: str | None
     store: Store
     deadline: Deadline
-    tell: Callable[[Progress], None] | None
+    tell: Callable[[DownloadProgress], None] | None
     key: Callable[[], tuple[bytes, str | None, str]]
 
     def url(self, name: str) -> str:
@@ -106,7 +106,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
     mirror: str | None = None,
     key: Path | None = None,
     files: Path = FILES,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[DownloadProgress], None] | None = None,
 ) -> Fetched:
     """A release from the store; if it is not there it is downloaded, verified and decompressed in one pass.
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from harness.model import Verdict
-from harness.plural import counted
+from harness.plural import pluralize
 from harness.report.bisection.facts import SAYS, SHORT, headline, named, places, reverted, skipped, stretches, tallies
 from harness.report.bisection.view import Evidence, Rate, View
 from harness.report.page import bounded, percent, whole
@@ -74,8 +74,8 @@ def _tested(view: View) -> Iterator[str]:
     revisions = len(tallies(view))
     yield (
         f"Searched between {_code(named(view, view.good, known))} ({_plain(view.settings.term_old)}) and "
-        f"{_code(named(view, view.bad, known))} ({_plain(view.settings.term_new)}): {counted(len(view.commits), 'commit')}; "
-        f"{counted(revisions, 'revision was', 'revisions were')} built and tried."
+        f"{_code(named(view, view.bad, known))} ({_plain(view.settings.term_new)}): {pluralize(len(view.commits), 'commit')}; "
+        f"{pluralize(revisions, 'revision was', 'revisions were')} built and tried."
     )
     if answer is not None and answer.kind != "untestable":
         yield ""
