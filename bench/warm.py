@@ -22,8 +22,8 @@ from pathlib import Path
 from bench import virtme
 from bench.boot import ROOT, Figures, obtain
 from harness import accel, catalog, machine
-from harness.machine import Machine, life, warm
-from harness.machine.directory import Saved
+from harness.machine import Machine, booting, warm
+from harness.machine.files import SavedMachine
 from harness.model import CgroupMode
 from harness.qemu import MachineSpec
 from harness.store import Store
@@ -43,11 +43,11 @@ def to_first_command(start: Start) -> float:
             return time.monotonic() - begin
 
 
-def own_restore(spec: MachineSpec, saved: Saved) -> float:
+def own_restore(spec: MachineSpec, saved: SavedMachine) -> float:
     """Seconds that QEMU itself takes: from its start until it has loaded the memory and lets the guest run."""
     with tempfile.TemporaryDirectory() as name:
         deadline = Deadline.after(60, "restore")
-        with life.started(spec, Path(name), deadline, saved=saved) as (guest, monitor):
+        with booting.start_qemu(spec, Path(name), deadline, saved=saved) as (guest, monitor):
             warm.load(guest, monitor, deadline)
             assert guest.record.started is not None
             # Of the clock in which the kernel notes it, see proc_pid_stat(5).
@@ -162,11 +162,11 @@ def main() -> None:
     started, booted = starts(spec, store)
     print(f"debian/{asked.channel} under {accelerator.name}, load {os.getloadavg()[0]:.1f}")
     to_first_command(started)  # saves it, if it was not
-    artifact = store.find(warm.KIND, warm.inputs(spec, Deadline.after(60, "inputs")))
+    artifact = store.find(warm.KIND, warm.list_inputs(spec, Deadline.after(60, "inputs")))
     assert artifact is not None
     own, first = [], []
     for _ in range(asked.starts):
-        own.append(own_restore(spec, Saved(artifact.path)))
+        own.append(own_restore(spec, SavedMachine(artifact.path)))
         first.append(to_first_command(started))
     show("QEMU's own restore", own)
     median = show("warm start to first command", first)

@@ -17,7 +17,17 @@ from harness.accel import QEMU, Accelerator
 from harness.errors import InfrastructureError
 from harness.wait import SLICE, Deadline
 
-__all__ = ["ADDRESS", "DOORS", "ROOT", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "Monitor", "argv", "overlay_argv"]
+__all__ = [
+    "ADDRESS",
+    "DOORS",
+    "ROOT",
+    "SSH_DOOR",
+    "WAKE_DOOR",
+    "MachineSpec",
+    "Monitor",
+    "make_argv",
+    "make_overlay_argv",
+]
 
 logger = log.get(__name__)
 
@@ -31,7 +41,7 @@ ADDRESS = "10.0.2.15"
 GATEWAY = "10.0.2.2"
 
 DOORS = "10.0.2.100"
-"""Address at which the guest reaches the doors to this computer, see `machine.waking`."""
+"""Address at which the guest reaches the doors to this computer, see `machine.cloning`."""
 SSH_DOOR = 22
 """TCP port of the pipes `ssh.in` and `ssh.out`."""
 WAKE_DOOR = 23
@@ -80,7 +90,7 @@ class MachineSpec:
     fw_cfg: Mapping[str, str] = field(default_factory=dict)
 
 
-def argv(  # noqa: PLR0913 - all that a machine consists of
+def make_argv(  # noqa: PLR0913 - all that a machine consists of
     spec: MachineSpec,
     *,
     overlay: Path,
@@ -103,13 +113,13 @@ def argv(  # noqa: PLR0913 - all that a machine consists of
         overlay: Its writable qcow2 file.
         port: Loopback port that is forwarded to the guest's ssh.
         sockets: Directory for the sockets `qmp`, `console` and `wake`, and with the pipes `ssh.in` and `ssh.out`;
-            short, see `machine.directory`.
+            short, see `machine.files`.
         console: File to which the serial console is logged.
         ssh_key: Public half of its ed25519 key, the base64 part.
         fw_cfg: Files of the machine that its firmware hands on, by name.
         incoming: Descriptor of a saved memory to start from, instead of booting.
     """
-    logged = f"logfile={_escaped(console)},logappend=on"
+    logged = f"logfile={_escape(console)},logappend=on"
     command_line = [
         "console=ttyS0", *spec.root, "net.ifnames=0",
         f"harness.ssh_key={ssh_key}", f"harness.network={ADDRESS}/24,{GATEWAY}",
@@ -118,7 +128,7 @@ def argv(  # noqa: PLR0913 - all that a machine consists of
     ]  # fmt: skip
     result = [
         QEMU, "-nodefaults", "-no-user-config", "-display", "none",
-        "-name", _escaped(spec.name),
+        "-name", _escape(spec.name),
         "-machine", "q35",
         "-accel", "kvm" if spec.accelerator.name == "kvm" else "tcg,thread=multi",
         "-cpu", spec.accelerator.cpu,
@@ -126,26 +136,26 @@ def argv(  # noqa: PLR0913 - all that a machine consists of
         "-m", str(spec.memory),
         "-kernel", str(spec.kernel),
         *(() if spec.initrd is None else ("-initrd", str(spec.initrd))),
-        *(word for name, file in (fw_cfg or {}).items() for word in ("-fw_cfg", f"name={name},file={_escaped(file)}")),
+        *(word for name, file in (fw_cfg or {}).items() for word in ("-fw_cfg", f"name={name},file={_escape(file)}")),
         "-append", " ".join(command_line),
         "-action", "reboot=reset,shutdown=poweroff,panic=pause",
-        "-chardev", f"socket,id=qmp,path={_escaped(sockets / 'qmp')},server=on,wait=off",
+        "-chardev", f"socket,id=qmp,path={_escape(sockets / 'qmp')},server=on,wait=off",
         "-mon", "chardev=qmp,mode=control",
-        "-chardev", f"socket,id=console,path={_escaped(sockets / 'console')},server=on,wait=off,{logged}",
+        "-chardev", f"socket,id=console,path={_escape(sockets / 'console')},server=on,wait=off,{logged}",
         "-serial", "chardev:console",
         # The overlay is thrown away with the machine, so nothing must reach the disk of the host.
-        "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={_escaped(overlay)}",
+        "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={_escape(overlay)}",
         "-device", "virtio-blk-pci,drive=root",
     ]  # fmt: skip
     for number, disk in enumerate(spec.disks):
-        result += ["-drive", f"if=none,id=disk{number},format=raw,readonly=on,file={_escaped(disk)}"]
+        result += ["-drive", f"if=none,id=disk{number},format=raw,readonly=on,file={_escape(disk)}"]
         result += ["-device", f"virtio-blk-pci,drive=disk{number}"]
     # Connections to `guestfwd` are saved with a guest, those through `hostfwd` are not.
     doors = f"guestfwd=tcp:{DOORS}:{SSH_DOOR}-chardev:ssh,guestfwd=tcp:{DOORS}:{WAKE_DOOR}-chardev:wake"
     return [
         *result,
-        "-chardev", f"pipe,id=ssh,path={_escaped(sockets / 'ssh')}",
-        "-chardev", f"socket,id=wake,path={_escaped(sockets / 'wake')},server=on,wait=off",
+        "-chardev", f"pipe,id=ssh,path={_escape(sockets / 'ssh')}",
+        "-chardev", f"socket,id=wake,path={_escape(sockets / 'wake')},server=on,wait=off",
         "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22,{doors}",
         "-device", "virtio-net-pci,netdev=net,romfile=",
         "-object", "rng-random,id=rng,filename=/dev/urandom",
@@ -155,12 +165,12 @@ def argv(  # noqa: PLR0913 - all that a machine consists of
     ]  # fmt: skip
 
 
-def overlay_argv(base: Path, overlay: Path) -> list[str]:
+def make_overlay_argv(base: Path, overlay: Path) -> list[str]:
     """The command that makes a writable disk on an immutable one."""
     return ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(base.resolve()), str(overlay)]
 
 
-def _escaped(value: Path | str) -> str:
+def _escape(value: Path | str) -> str:
     """A value inside of QEMU's comma-separated options, where a comma is written twice."""
     return str(value).replace(",", ",,")
 

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness import proc
-from harness.machine.directory import Place, Record, boot_id
+from harness.machine.files import MachineFiles, MachineRecord, read_boot_id
 from harness.model import Cell, CgroupMode
 from harness.proc import read_start_time
 from harness.results import CaseResult
@@ -43,10 +43,10 @@ def guest(tmp_path: Path) -> Iterator[Path]:
     directory = tmp_path / "machine"
     directory.mkdir()
     with subprocess.Popen(["sleep", "600"]) as qemu:
-        place = Place(directory)
-        Record(
+        place = MachineFiles(directory)
+        MachineRecord(
             name="fake", port=0, sockets=str(tmp_path), accelerator="tcg", pid=qemu.pid,
-            started=read_start_time(qemu.pid), boot=boot_id(), spec={},
+            started=read_start_time(qemu.pid), boot=read_boot_id(), spec={},
         ).write(place)  # fmt: skip
         (directory / "pid").write_text(str(qemu.pid))
         place.console.write_text("[    1.0] the last words of the guest\n")

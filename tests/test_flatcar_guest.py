@@ -203,7 +203,7 @@ def test_another_systemd(guests: Guests) -> None:
     deadline, tree = guests.deadline, guests.directory / "systemd"
     with guests.start(LTS) as guest:
         _check_install(guest, guests.directory / "tree", deadline)
-        version = machine.facts(guest, deadline=deadline).systemd
+        version = machine.read_facts(guest, deadline=deadline).systemd
         names = ("usr/lib/systemd/systemd", "usr/lib/systemd/libsystemd-shared-247.so", "usr/bin/systemctl")
         for name in names:
             guest.copy_out(f"/{name}", tree / name, deadline=deadline)

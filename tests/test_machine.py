@@ -17,7 +17,7 @@ from harness.accel import Accelerator
 from harness.errors import DeadlineError, InfrastructureError
 from harness.image import Image, ImageSpec
 from harness.machine import GuestLostError, Machine
-from harness.machine.directory import Place, Record
+from harness.machine.files import MachineFiles, MachineRecord
 from harness.model import CgroupMode
 from harness.proc import CommandError, read_start_time
 from harness.qemu import MachineSpec
@@ -54,7 +54,7 @@ def boot(bookworm: Image, accelerator: Accelerator, tmp_path: Path) -> Boot:
     """Boots bookworm in unified mode, with further kernel arguments."""
 
     def start(
-        *further: str, seconds: float = 180, ports: Callable[[], int] = machine.free_port
+        *further: str, seconds: float = 180, ports: Callable[[], int] = machine.find_free_port
     ) -> AbstractContextManager[Machine]:
         spec = specify(bookworm, accelerator, CgroupMode.UNIFIED, *further)
         return machine.boot(spec, tmp_path / "m", Deadline.after(seconds, "boot of a test"), ports=ports)
@@ -167,7 +167,7 @@ def test_copies(guest: Machine, tmp_path: Path, deadline: Deadline) -> None:
 
 def test_journal(guest: Machine, tmp_path: Path, deadline: Deadline) -> None:
     """The journal of a living guest is evidence from its first line on."""
-    assert guest.journal(tmp_path / "journal", deadline=deadline)
+    assert guest.save_journal(tmp_path / "journal", deadline=deadline)
     assert "Linux version" in (tmp_path / "journal").read_text(encoding="utf-8")
 
 
@@ -178,7 +178,7 @@ def test_other_process(guest: Machine, deadline: Deadline) -> None:
         "guest = machine.attach(Path(sys.argv[1]))\n"
         "print(guest.cause_of_death(), guest.run(['hostname'], deadline=Deadline.after(60, 'command')).out.strip())"
     )
-    argv = [sys.executable, "-c", script, guest.place.directory]
+    argv = [sys.executable, "-c", script, guest.files.directory]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=90, check=True)
 
     assert done.stdout == "None guest\n"
@@ -187,15 +187,15 @@ def test_other_process(guest: Machine, deadline: Deadline) -> None:
 def test_killed(boot: Boot, deadline: Deadline, tmp_path: Path) -> None:
     """A port that somebody else took is no obstacle; a QEMU that is killed is the cause; nothing is left then."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = iter([taken.getsockname()[1], machine.free_port()])
+        ports = iter([taken.getsockname()[1], machine.find_free_port()])
         with boot(ports=ports.__next__) as booted:
-            assert booted.cause_of_death() is None
+            assert booted.find_cause_of_death() is None
             assert booted.record.pid is not None
             os.kill(booted.record.pid, signal.SIGKILL)
             with pytest.raises(GuestLostError, match=r"QEMU is not running any more"):
                 booted.run("sleep 60", deadline=deadline)
-            assert booted.cause_of_death() is not None
-            assert not booted.journal(tmp_path / "journal", deadline=deadline)
+            assert booted.find_cause_of_death() is not None
+            assert not booted.save_journal(tmp_path / "journal", deadline=deadline)
             sockets = Path(booted.record.sockets)
     assert {path.name for path in (tmp_path / "m").iterdir()} == LEFT
     assert not sockets.exists()
@@ -210,8 +210,8 @@ def test_panic(boot: Boot, deadline: Deadline) -> None:
             booted.run("echo c >/proc/sysrq-trigger; sleep 600", deadline=deadline)
         assert begin - deadline.remaining < 60
         assert "sysrq: Trigger a crash" in str(caught.value)
-        assert (booted.cause_of_death() or "").startswith("The kernel stopped for good.")
-    assert list(processes(str(booted.place.directory))) == []
+        assert (booted.find_cause_of_death() or "").startswith("The kernel stopped for good.")
+    assert list(processes(str(booted.files.directory))) == []
 
 
 def test_boot_fails_early(boot: Boot, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_dead_harness(bookworm: Image, accelerator: Accelerator, tmp_path: Path,
         assert harness.stdout is not None
         assert harness.stdout.readline() == "up\n"
         harness.kill()
-    record = Record.read(Place(directory))
+    record = MachineRecord.read(MachineFiles(directory))
     assert record.alive
     assert machine.attach(directory).run(["hostname"], deadline=deadline).out == "guest\n"
 

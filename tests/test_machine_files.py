@@ -11,8 +11,8 @@ import pytest
 from harness import machine
 from harness.accel import make_tcg
 from harness.errors import InfrastructureError
-from harness.machine import cgroup_mode, directory
-from harness.machine.directory import Place, Record
+from harness.machine import detect_cgroup_mode, files
+from harness.machine.files import MachineFiles, MachineRecord
 from harness.model import CgroupMode
 from harness.proc import read_start_time
 from harness.qemu import MachineSpec
@@ -33,24 +33,24 @@ SPEC = MachineSpec(
 )
 def test_modes(root: str, unified: str, init: list[str], mode: CgroupMode) -> None:
     """The three modes are told apart by what is mounted."""
-    assert mode == cgroup_mode(root, unified, init)
+    assert mode == detect_cgroup_mode(root, unified, init)
 
 
 @pytest.mark.parametrize(("root", "unified", "init"), [("", "", []), ("tmpfs", "", ["1:cpu:/"]), ("ext4", "", [])])
 def test_no_mode(root: str, unified: str, init: list[str]) -> None:
     """What is none of the three is not taken for one."""
     with pytest.raises(ValueError, match="/sys/fs/cgroup is"):
-        cgroup_mode(root, unified, init)
+        detect_cgroup_mode(root, unified, init)
 
 
 def test_record_is_read_as_written(tmp_path: Path) -> None:
     """machine.json says what was written, and who runs the machine."""
-    record = replace(directory.new_record(SPEC, tmp_path), pid=os.getpid(), started=1, argv=("qemu", "-m"))
-    record.write(Place(tmp_path))
+    record = replace(files.make_record(SPEC, tmp_path), pid=os.getpid(), started=1, argv=("qemu", "-m"))
+    record.write(MachineFiles(tmp_path))
 
     assert json.loads((tmp_path / "machine.json").read_text(encoding="utf-8"))["spec"]["kernel"] == "/k"
-    assert Record.read(Place(tmp_path)).pid == os.getpid()
-    assert not Record.read(Place(tmp_path)).alive
+    assert MachineRecord.read(MachineFiles(tmp_path)).pid == os.getpid()
+    assert not MachineRecord.read(MachineFiles(tmp_path)).alive
     assert replace(record, started=read_start_time(os.getpid())).alive
     assert not replace(record, started=read_start_time(os.getpid()), boot="another").alive
 
@@ -81,8 +81,8 @@ def test_clean_leaves_strangers_alone(tmp_path: Path) -> None:
     mine = tmp_path / "precious"
     mine.mkdir()
     with subprocess.Popen(["sleep", "30"]) as stranger:
-        record = directory.new_record(SPEC, mine)
-        replace(record, pid=stranger.pid, started=1).write(Place(tmp_path))
+        record = files.make_record(SPEC, mine)
+        replace(record, pid=stranger.pid, started=1).write(MachineFiles(tmp_path))
         machine.clean(tmp_path)
 
         assert stranger.poll() is None
@@ -93,10 +93,10 @@ def test_clean_leaves_strangers_alone(tmp_path: Path) -> None:
 def test_sockets_are_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sockets have short paths, however long the user's own run-time directory is."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("long" * 20)))
-    sockets = directory.short_directory()
+    sockets = files.make_short_directory()
     try:
         assert len(str(sockets / "console")) < 60
         assert sockets.stat().st_mode & 0o777 == 0o700
     finally:
-        directory.remove_sockets(sockets)
+        files.remove_sockets(sockets)
     assert not sockets.exists()

@@ -9,7 +9,7 @@ import pytest
 
 from harness.accel import Accelerator, make_tcg
 from harness.errors import CancelledError, DeadlineError
-from harness.qemu import MachineSpec, Monitor, argv, overlay_argv
+from harness.qemu import MachineSpec, Monitor, make_argv, make_overlay_argv
 from harness.wait import Cancellation, Deadline
 
 SPEC = MachineSpec(
@@ -24,7 +24,7 @@ SPEC = MachineSpec(
 
 def command(spec: MachineSpec, console: Path = Path("/run/m/console.log")) -> list[str]:
     """The command line with everything but the machine fixed."""
-    return argv(
+    return make_argv(
         spec, overlay=Path("/run/m/overlay.qcow2"), port=42022, sockets=Path("/s"), console=console, ssh_key="AAAA"
     )
 
@@ -101,7 +101,7 @@ def test_overlay_names_its_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """The overlay finds its base wherever it is opened from, so the base is an absolute path."""
     monkeypatch.chdir(tmp_path)
 
-    assert str(tmp_path / "base.qcow2") in overlay_argv(Path("base.qcow2"), Path("overlay.qcow2"))
+    assert str(tmp_path / "base.qcow2") in make_overlay_argv(Path("base.qcow2"), Path("overlay.qcow2"))
 
 
 @pytest.fixture

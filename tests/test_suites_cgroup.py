@@ -57,7 +57,7 @@ def guest(store: Store, bookworm: Image, tmp_path_factory: pytest.TempPathFactor
 def run(cell: Cell, guest: Machine, directory: Path, *arguments: str, root: Path = ROOT / "suites") -> list[CaseResult]:
     """Run a suite as `harness run` does; its cases."""
     spec = SuiteSpec(
-        cell=cell, machine=guest.place.directory, root=root, directory=directory, arguments=arguments,
+        cell=cell, machine=guest.files.directory, root=root, directory=directory, arguments=arguments,
         suites={"cgroup": Limits(timeout=300, reruns=0)},
     )  # fmt: skip
     return list(suite.run(spec, Deadline.after(800, "suite")))

@@ -17,9 +17,9 @@ import pytest
 from harness import catalog, machine, proc
 from harness.accel import Accelerator
 from harness.image import Image
-from harness.machine import Machine, life, waking, warm
-from harness.machine.call import Call
-from harness.machine.directory import Saved
+from harness.machine import Machine, booting, cloning, warm
+from harness.machine.files import SavedMachine
+from harness.machine.ssh_handover import SshHandover
 from harness.model import CgroupMode
 from harness.qemu import MachineSpec
 from harness.store import Store, make_key
@@ -56,7 +56,7 @@ def copied(spec: MachineSpec, store: Store, start: Start, tmp_path: Path, deadli
     """A store of the test's own, with the saved guest in it."""
     with start("maker"):
         pass
-    key = make_key(warm.KIND, warm.inputs(spec, deadline))
+    key = make_key(warm.KIND, warm.list_inputs(spec, deadline))
     shutil.copytree(store.root / warm.KIND / key, tmp_path / "store" / warm.KIND / key)
     return Store(tmp_path / "store")
 
@@ -99,7 +99,7 @@ def test_clones_share_nothing_that_matters(start: Start, deadline: Deadline) -> 
         assert "Linux version" in one.console.path.read_text(encoding="utf-8", errors="replace")
     with start("c") as three:
         assert "" == ask(three, "cat /root/mark 2>/dev/null || true", deadline)
-    assert LEFT == {path.name for path in three.place.directory.iterdir()}
+    assert LEFT == {path.name for path in three.files.directory.iterdir()}
 
 
 def test_reboot_of_a_clone(start: Start, deadline: Deadline) -> None:
@@ -152,7 +152,7 @@ def test_memory_of_another_machine_is_another_key(
     shutil.copy(spec.kernel, disk)
 
     def key(other: MachineSpec) -> str:
-        return make_key(warm.KIND, warm.inputs(other, deadline))
+        return make_key(warm.KIND, warm.list_inputs(other, deadline))
 
     others = [
         replace(spec, disk=disk),
@@ -220,16 +220,16 @@ def test_guest_without_a_sleeper_is_woken_over_ssh(
     spec: MachineSpec, copied: Store, tmp_path: Path, deadline: Deadline
 ) -> None:
     """A guest in which nothing could be left running, for want of perl, becomes one of its own all the same."""
-    saved = Saved(home(copied) / "files")
+    saved = SavedMachine(home(copied) / "files")
     saved.greeting.unlink()
     with (
-        Call(saved) as call,
-        life.started(spec, tmp_path / "m", deadline, saved=saved, opening=call.opening) as (guest, monitor),
+        SshHandover(saved) as call,
+        booting.start_qemu(spec, tmp_path / "m", deadline, saved=saved, opening=call.prepare) as (guest, monitor),
     ):
         warm.load(guest, monitor, deadline)
-        waking.wake(guest, saved, call, deadline)
+        cloning.wake(guest, saved, call, deadline)
         assert wrong_by(guest, deadline) < 1
-        public = guest.place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+        public = guest.files.key.with_suffix(".pub").read_text(encoding="ascii").strip()
         assert public == ask(guest, "cat /run/harness/authorized_keys", deadline)
         guest.disconnect(deadline)
         assert "10.0.2.2" == ask(guest, "echo ${SSH_CLIENT%% *}", deadline)

@@ -120,7 +120,7 @@ class Command:
         with pipeline.ready(plan, work, directory) as guest:
             variables = {
                 "HARNESS_REVISION": revision,
-                "HARNESS_GUEST": str(guest.place.directory),
+                "HARNESS_GUEST": str(guest.files.directory),
                 "HARNESS_SSH_CONFIG": str(guest.ssh_config),
             }
             ruling = self.run(variables, work, directory)

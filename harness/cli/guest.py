@@ -66,7 +66,7 @@ def boot(
         output.say(
             f"The guest runs until Ctrl-C.\n"
             f"log in:   ssh -F {show_path(guest.ssh_config)} guest\n"
-            f"console:  harness console {show_path(guest.place.directory)}"
+            f"console:  harness console {show_path(guest.files.directory)}"
         )
         sys.stdout.flush()
 
@@ -106,7 +106,7 @@ def console(
     chosen = get_settings(context)
     guest = machine.attach(_place(chosen, name))
     if not guest.record.alive:
-        raise InfrastructureError(f"The guest {guest.name} does not run any more; see {guest.place.console}.")
+        raise InfrastructureError(f"The guest {guest.name} does not run any more; see {guest.files.console}.")
     deadline = chosen.make_deadline(SECONDS, f"console of {guest.name}")
     with socket.socket(socket.AF_UNIX) as line:
         try:

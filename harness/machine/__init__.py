@@ -4,10 +4,10 @@ A machine is a directory (machine.json, ssh_config, console.log ...), and whoeve
 reaches the guest: `attach` is for other processes than the one that called `boot`.
 """
 
-from harness.machine.facts import Facts, cgroup_mode, facts, prove
+from harness.machine.booting import boot, find_free_port, specify
+from harness.machine.cleanup import clean
+from harness.machine.facts import Facts, detect_cgroup_mode, prove, read_facts
 from harness.machine.guest import SSH_FAILED, GuestLostError, Machine
-from harness.machine.life import boot, free_port, specify
-from harness.machine.remains import clean
 from harness.machine.warm import start
 
 __all__ = [
@@ -17,11 +17,11 @@ __all__ = [
     "Machine",
     "attach",
     "boot",
-    "cgroup_mode",
     "clean",
-    "facts",
-    "free_port",
+    "detect_cgroup_mode",
+    "find_free_port",
     "prove",
+    "read_facts",
     "specify",
     "start",
 ]

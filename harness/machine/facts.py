@@ -7,7 +7,7 @@ from harness.machine.guest import Machine
 from harness.model import CgroupMode, parse_major_version
 from harness.wait import Deadline
 
-__all__ = ["Facts", "cgroup_mode", "facts", "prove"]
+__all__ = ["Facts", "detect_cgroup_mode", "prove", "read_facts"]
 
 SCRIPT = """\
 echo "systemd=$(systemctl show --property=Version --value)"
@@ -44,7 +44,7 @@ class Facts:
         return parse_major_version(self.systemd)
 
 
-def facts(machine: Machine, *, deadline: Deadline) -> Facts:
+def read_facts(machine: Machine, *, deadline: Deadline) -> Facts:
     """Ask a guest what it is.
 
     Raises:
@@ -55,7 +55,7 @@ def facts(machine: Machine, *, deadline: Deadline) -> Facts:
         key, _, value = line.partition("=")
         answers.setdefault(key, []).append(value)
     try:
-        mode = cgroup_mode(answers["root"][0], answers["unified"][0], answers["init"])
+        mode = detect_cgroup_mode(answers["root"][0], answers["unified"][0], answers["init"])
         return Facts(
             systemd=answers["systemd"][0],
             systemctl=answers["systemctl"][0],
@@ -69,7 +69,7 @@ def facts(machine: Machine, *, deadline: Deadline) -> Facts:
         ) from error
 
 
-def cgroup_mode(root: str, unified: str, init: list[str]) -> CgroupMode:
+def detect_cgroup_mode(root: str, unified: str, init: list[str]) -> CgroupMode:
     """The cgroup mode, from the types of two file systems (systemd.io/CGROUP_DELEGATION) and PID 1's cgroups.
 
     Args:
@@ -109,7 +109,7 @@ def prove(
     Raises:
         InfrastructureError: It is something else; the message has both.
     """
-    found = facts(machine, deadline=deadline)
+    found = read_facts(machine, deadline=deadline)
     wrong = []
     if found.systemd_major != parse_major_version(systemd):
         wrong.append(f"asked for systemd {systemd}, booted systemd {found.systemd}")
@@ -123,6 +123,6 @@ def prove(
     if wrong:
         raise InfrastructureError(
             f"The guest {machine.name} is not what it should be: {'; '.join(wrong)}.",
-            hint=f"The kernel command line is in {machine.place.record}, what came of it in {machine.place.console}.",
+            hint=f"The kernel command line is in {machine.files.record}, what came of it in {machine.files.console}.",
         )
     return found

@@ -11,7 +11,7 @@ from typing import Any
 from harness import log, proc
 from harness.console import Console
 from harness.errors import InfrastructureError
-from harness.machine.directory import SSH_ALIAS, Place, Record
+from harness.machine.files import SSH_ALIAS, MachineFiles, MachineRecord
 from harness.proc import CommandError, Done
 from harness.wait import Deadline, poll
 
@@ -40,9 +40,9 @@ class Machine:
         Raises:
             InfrastructureError: There is none.
         """
-        self.place = Place(directory)
-        self.record = Record.read(self.place)
-        self.console = Console(self.place.console, ignore=ignore)
+        self.files = MachineFiles(directory)
+        self.record = MachineRecord.read(self.files)
+        self.console = Console(self.files.console, ignore=ignore)
         self._cause: str | None = None
 
     @property
@@ -53,9 +53,9 @@ class Machine:
     @property
     def ssh_config(self) -> Path:
         """File for `ssh -F`, in which the guest is the host `guest`."""
-        return self.place.ssh_config
+        return self.files.ssh_config
 
-    def cause_of_death(self) -> str | None:
+    def find_cause_of_death(self) -> str | None:
         """None while the guest lives; else a sentence that says what happened and where to look.
 
         A guest that died once stays dead, with its first cause.
@@ -69,42 +69,42 @@ class Machine:
         self.console.read()
         fatal = self.console.fatal
         if fatal:
-            return f"{fatal.description} See {self.place.console}:{fatal.line}: {fatal.text}"
-        events = self._events()
-        resets = _resets(events)
+            return f"{fatal.description} See {self.files.console}:{fatal.line}: {fatal.text}"
+        events = self._read_events()
+        resets = _count_resets(events)
         # Another process may have rebooted it, so the record is read anew.
-        if resets and (known := Record.read(self.place).resets) is not None and resets > known:
-            return f"The guest rebooted by itself; {self.place.console} has what it said before."
+        if resets and (known := MachineRecord.read(self.files).resets) is not None and resets > known:
+            return f"The guest rebooted by itself; {self.files.console} has what it said before."
         kinds = {event["event"] for event in events}
         if "GUEST_PANICKED" in kinds:
-            return f"The guest's kernel panicked; see the end of {self.place.console}."
+            return f"The guest's kernel panicked; see the end of {self.files.console}."
         if "BLOCK_IO_ERROR" in kinds:
-            return f"The guest's disk could not be written on this computer; is there space at {self.place.overlay}?"
+            return f"The guest's disk could not be written on this computer; is there space at {self.files.overlay}?"
         if not self.record.alive:
-            return f"QEMU is not running any more ({self.last_words()}); see {self.place.qemu_log}."
+            return f"QEMU is not running any more ({self.read_last_words()}); see {self.files.qemu_log}."
         return None
 
-    def _events(self) -> list[dict[str, Any]]:
+    def _read_events(self) -> list[dict[str, Any]]:
         try:
-            lines = self.place.events.read_text(encoding="utf-8").splitlines()
+            lines = self.files.events.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
         return [json.loads(line) for line in lines]
 
-    def last_words(self) -> str:
+    def read_last_words(self) -> str:
         """Why QEMU ended, as far as it said so: not a whole sentence."""
-        shutdowns = [event["data"] for event in self._events() if event["event"] == "SHUTDOWN"]
+        shutdowns = [event["data"] for event in self._read_events() if event["event"] == "SHUTDOWN"]
         if shutdowns:
             return f"it shut down: {json.dumps(shutdowns[-1])}"
         try:
-            said = self.place.qemu_log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            said = self.files.qemu_log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except FileNotFoundError:
             said = []
         return said[-1] if said else "it was killed"
 
     def check(self) -> None:
         """Raise GuestLostError, with the lines of the console that tell most, if the guest died."""
-        cause = self.cause_of_death()
+        cause = self.find_cause_of_death()
         if cause:
             raise GuestLostError(f"The guest {self.name} died. {cause}\n{self.console.excerpt()}")
 
@@ -132,21 +132,21 @@ class Machine:
             DeadlineError: It did not end in time.
         """
         text = command if isinstance(command, str) else shlex.join(command)
-        done = self._ssh(text, deadline, stdin, output)
+        done = self._run_ssh(text, deadline, stdin, output)
         if done.code == SSH_FAILED:
             self.check()
             # Either the command said so itself, and then ssh still works, or ssh did.
-            if self._ssh("true", deadline, None, None).code == SSH_FAILED:
+            if self._run_ssh("true", deadline, None, None).code == SSH_FAILED:
                 self.check()
                 raise InfrastructureError(
                     f"The guest {self.name} cannot be reached by ssh in the {deadline.what}, though QEMU runs: "
-                    f"{done.err.strip() or 'no reason given'}; see {self.place.console}."
+                    f"{done.err.strip() or 'no reason given'}; see {self.files.console}."
                 )
         if expect is not None and done.code not in expect:
             raise CommandError(done)
         return done
 
-    def _ssh(self, text: str, deadline: Deadline, stdin: bytes | Path | None, output: Path | None) -> Done:
+    def _run_ssh(self, text: str, deadline: Deadline, stdin: bytes | Path | None, output: Path | None) -> Done:
         argv = ["ssh", "-F", str(self.ssh_config), SSH_ALIAS, text]
         return proc.run(argv, deadline=deadline, apart=True, expect=None, stdin=stdin, output=output, watch=self.check)
 
@@ -193,9 +193,9 @@ class Machine:
             (copied,) = tree.iterdir()
             copied.rename(target)
 
-    def journal(self, to: Path, *, deadline: Deadline) -> bool:
+    def save_journal(self, to: Path, *, deadline: Deadline) -> bool:
         """Write the guest's journal to a file; False if the guest is dead or does not give it."""
-        if self.cause_of_death():
+        if self.find_cause_of_death():
             return False
         try:
             self.run("journalctl --no-pager -o short-monotonic", deadline=deadline, output=to)
@@ -211,21 +211,21 @@ class Machine:
             GuestLostError: It died on the way.
             DeadlineError: It was not up in time.
         """
-        before = self._boot_id(deadline)
-        replace(Record.read(self.place), resets=None).write(self.place)
+        before = self._read_boot_id(deadline)
+        replace(MachineRecord.read(self.files), resets=None).write(self.files)
         self.run("systemctl reboot --no-block", deadline=deadline, expect=None)
         self.disconnect(deadline)
 
         def again() -> bool | None:
-            return True if self._boot_id(deadline) not in {before, ""} else None
+            return True if self._read_boot_id(deadline) not in {before, ""} else None
 
         poll(again, deadline, every=0.5)
         self.wait_ready(deadline)
-        replace(Record.read(self.place), resets=_resets(self._events())).write(self.place)
+        replace(MachineRecord.read(self.files), resets=_count_resets(self._read_events())).write(self.files)
 
-    def _boot_id(self, deadline: Deadline) -> str:
+    def _read_boot_id(self, deadline: Deadline) -> str:
         self.check()
-        return self._ssh("cat /proc/sys/kernel/random/boot_id", deadline, None, None).out.strip()
+        return self._run_ssh("cat /proc/sys/kernel/random/boot_id", deadline, None, None).out.strip()
 
     def wait_ready(self, deadline: Deadline) -> None:
         """Wait until systemd in the guest says that the boot is complete.
@@ -239,14 +239,14 @@ class Machine:
 
         def attempt() -> str | None:
             self.check()
-            done = self._ssh(script, deadline, None, None)
+            done = self._run_ssh(script, deadline, None, None)
             state = done.out.split()[-1] if done.out.split() else ""
             return None if state in {"", "initializing", "starting", "offline", "unknown"} else state
 
         state = poll(attempt, deadline, every=0.1)
         if state not in {"running", "degraded"}:
             raise GuestLostError(
-                f"The guest {self.name} came up in the state `{state}`; see {self.place.console}.\n"
+                f"The guest {self.name} came up in the state `{state}`; see {self.files.console}.\n"
                 f"{self.console.excerpt()}"
             )
         if state == "degraded":
@@ -259,6 +259,6 @@ class Machine:
             proc.run(argv, deadline=deadline, expect=None)
 
 
-def _resets(events: list[dict[str, Any]]) -> int:
+def _count_resets(events: list[dict[str, Any]]) -> int:
     """How often the guest was reset by itself, as opposed to QEMU's own command."""
     return sum(event["event"] == "RESET" and bool(event["data"].get("guest")) for event in events)

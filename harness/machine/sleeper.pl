@@ -1,4 +1,4 @@
-# What sleeps in a guest while it is saved, and makes the restored one a guest of its own; see harness/machine/waking.py.
+# What sleeps in a guest while it is saved, and makes the restored one a guest of its own; see harness/machine/cloning.py.
 # Started as `perl -e` with the address and the ports of the two doors. A process that is started after the restore costs
 # 20 ms under emulation and a perl 100 ms, so both that are needed first are there already: this one, and a sshd that
 # has read its keys and waits for its only client. Both hold connections to QEMU, which it saves with the guest.

@@ -5,7 +5,7 @@ devices) beside what it had written to its disk, as an artifact "warm" in the st
 exactly the same machine loads the stream and writes to an overlay of its own on the saved disk. QEMU 7.2 has
 no `file:` transport yet, so the stream goes through a descriptor that QEMU inherits (`fd:`).
 
-What a clone must not share is made its own before anybody else talks to it, see `machine.waking`.
+What a clone must not share is made its own before anybody else talks to it, see `machine.cloning`.
 """
 
 import shutil
@@ -18,16 +18,16 @@ from typing import Any, cast
 
 from harness import accel, log, proc, qemu
 from harness.errors import CancelledError, DeadlineError, InfrastructureError
-from harness.machine import life, waking
-from harness.machine.call import Call
-from harness.machine.directory import Saved
+from harness.machine import booting, cloning
+from harness.machine.files import SavedMachine
 from harness.machine.guest import GuestLostError, Machine
+from harness.machine.ssh_handover import SshHandover
 from harness.plural import pluralize
 from harness.qemu import MachineSpec, Monitor
 from harness.store import Store, hash_file
 from harness.wait import Deadline, poll
 
-__all__ = ["KIND", "inputs", "load", "start"]
+__all__ = ["KIND", "list_inputs", "load", "start"]
 
 logger = log.get(__name__)
 
@@ -58,7 +58,7 @@ def start(
     *,
     store: Store,
     fresh: bool = False,
-    ports: Callable[[], int] = life.free_port,
+    ports: Callable[[], int] = booting.find_free_port,
 ) -> Iterator[Machine]:
     """A guest that is up: from memory, which is saved now if the store has none; it is destroyed with the context.
 
@@ -67,7 +67,7 @@ def start(
 
     Args:
         spec: The machine.
-        directory: Where its files are, see `life.boot`.
+        directory: Where its files are, see `booting.boot`.
         deadline: For the start alone.
         store: Where memories are kept.
         fresh: Boot, whatever the store has, and save nothing.
@@ -82,7 +82,7 @@ def start(
         note = ""
         if not fresh:
             try:
-                guest = stack.enter_context(_from_memory(spec, directory, deadline, store, ports))
+                guest = stack.enter_context(_restore(spec, directory, deadline, store, ports))
             except CancelledError:
                 raise
             except _LostError as error:
@@ -90,7 +90,9 @@ def start(
             except InfrastructureError as error:
                 deadline.check()
                 why = (
-                    f"QEMU did not accept it: {error.said}." if isinstance(error, life.NotStartedError) else str(error)
+                    f"QEMU did not accept it: {error.said}."
+                    if isinstance(error, booting.NotStartedError)
+                    else str(error)
                 )
                 # Of a guest that died, the first line is the cause, and the others are its console.
                 note = f"The saved memory was not used: {why.splitlines()[0]}"
@@ -98,10 +100,10 @@ def start(
             else:
                 yield guest
                 return
-        yield stack.enter_context(life.boot(spec, directory, deadline, ports=ports, note=note))
+        yield stack.enter_context(booting.boot(spec, directory, deadline, ports=ports, note=note))
 
 
-def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
+def list_inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
     """Everything that a saved memory depends on; it loads into exactly this machine only.
 
     The command line has the processors, the memory, the devices and the accelerator in it. Files are told apart
@@ -111,10 +113,12 @@ def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
         InfrastructureError: QEMU is not installed, or the image is not there.
     """
     nowhere = Path("-")
-    shape = qemu.argv(replace(spec, name="-"), overlay=nowhere, port=0, sockets=nowhere, console=nowhere, ssh_key="")
+    shape = qemu.make_argv(
+        replace(spec, name="-"), overlay=nowhere, port=0, sockets=nowhere, console=nowhere, ssh_key=""
+    )
     needed = [path for path in (spec.disk, spec.kernel, spec.initrd, *spec.disks) if path is not None]
     try:
-        files = {str(path): _stamp(path) for path in needed}
+        files = {str(path): _read_stamp(path) for path in needed}
     except OSError as error:
         raise InfrastructureError(f"The image of {spec.name} is not whole: {error}.") from error
     return {
@@ -124,10 +128,10 @@ def inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
         "files": files,
         **({"fw_cfg": dict(spec.fw_cfg)} if spec.fw_cfg else {}),
         # A connection begins before the guest is saved.
-        "ssh": _stamp(proc.require("ssh")),
-        "residents": [hash_file(path) for path in waking.RESIDENTS],
+        "ssh": _read_stamp(proc.require("ssh")),
+        "residents": [hash_file(path) for path in cloning.RESIDENTS],
         # Under KVM the processor is the computer's own.
-        "processor": _processor() if spec.accelerator.name == "kvm" else "",
+        "processor": _read_processor() if spec.accelerator.name == "kvm" else "",
     }
 
 
@@ -139,48 +143,51 @@ class _LostError(InfrastructureError):
         self.cause = cause
 
 
-def _stamp(path: Path) -> list[int]:
+def _read_stamp(path: Path) -> list[int]:
     info = path.stat()
     return [info.st_size, info.st_mtime_ns]
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a file of the kernel
         wanted = ("model name", "flags", "microcode")
         return "".join(sorted({line for line in file if line.startswith(wanted)}))
 
 
 @contextmanager
-def _from_memory(
+def _restore(
     spec: MachineSpec, directory: Path, deadline: Deadline, store: Store, ports: Callable[[], int]
 ) -> Iterator[Machine]:
     def fill(target: Path) -> Mapping[str, Any]:
-        return _save(spec, directory, Saved(target), deadline)
+        return _save(spec, directory, SavedMachine(target), deadline)
 
-    artifact = store.obtain(KIND, inputs(spec, deadline), fill, deadline)
-    saved = Saved(artifact.path)
+    artifact = store.obtain(KIND, list_inputs(spec, deadline), fill, deadline)
+    saved = SavedMachine(artifact.path)
     with (
-        Call(saved) as call,
-        life.started(spec, directory, deadline, ports=ports, saved=saved, opening=call.opening) as (guest, monitor),
+        SshHandover(saved) as call,
+        booting.start_qemu(spec, directory, deadline, ports=ports, saved=saved, opening=call.prepare) as (
+            guest,
+            monitor,
+        ),
     ):
         if not artifact.cached:
             guest.record = replace(guest.record, origin="cold")
-            guest.record.write(guest.place)
+            guest.record.write(guest.files)
         load(guest, monitor, deadline.within(LOADING, f"loading of the memory {saved.memory}"))
-        waking.wake(guest, saved, call, deadline.within(AWAKE * spec.accelerator.factor, f"awakening of {spec.name}"))
+        cloning.wake(guest, saved, call, deadline.within(AWAKE * spec.accelerator.factor, f"awakening of {spec.name}"))
         yield guest
 
 
-def _save(spec: MachineSpec, directory: Path, saved: Saved, deadline: Deadline) -> Mapping[str, Any]:
+def _save(spec: MachineSpec, directory: Path, saved: SavedMachine, deadline: Deadline) -> Mapping[str, Any]:
     """Boot a guest in the machine's own directory, so that its console is evidence there, and save it."""
     with ExitStack() as stack:
         try:
-            booted, monitor = stack.enter_context(life.booted(spec, directory, deadline))
+            booted, monitor = stack.enter_context(booting.boot_with_monitor(spec, directory, deadline))
         except (GuestLostError, DeadlineError) as error:
             raise _LostError(error) from error
-        waking.fall_asleep(booted, saved, deadline)
+        cloning.fall_asleep(booted, saved, deadline)
         booted.run("sync", deadline=deadline)
-        ahead = _clock(booted, deadline)
+        ahead = _measure_clock(booted, deadline)
         booted.disconnect(deadline)
         deadline.pause(QUIET)
         monitor.execute("stop", deadline)
@@ -190,16 +197,16 @@ def _save(spec: MachineSpec, directory: Path, saved: Saved, deadline: Deadline) 
             monitor.execute("migrate-set-parameters", deadline, **{"max-bandwidth": 1 << 40})
             monitor.execute("migrate", deadline, uri="fd:memory")
             _wait_saved(monitor, deadline)
-        shutil.copyfile(booted.place.overlay, saved.overlay)
-        shutil.copyfile(booted.place.console, saved.console)
-        shutil.copyfile(booted.place.key, saved.key)
+        shutil.copyfile(booted.files.overlay, saved.overlay)
+        shutil.copyfile(booted.files.console, saved.console)
+        shutil.copyfile(booted.files.key, saved.key)
         saved.key.chmod(0o600)
     return {
         "title": f"memory of {spec.name}, {pluralize(spec.cores, 'processor')}, {spec.memory} MiB, {spec.accelerator.name}"
     }
 
 
-def _clock(guest: Machine, deadline: Deadline) -> int:
+def _measure_clock(guest: Machine, deadline: Deadline) -> int:
     """How far the guest's clock is ahead of ours, in nanoseconds; the quickest of some answers tells best."""
     answers = []
     for _ in range(PROBES):
@@ -231,7 +238,7 @@ def load(guest: Machine, monitor: Monitor, deadline: Deadline) -> None:
 
     def attempt() -> bool | None:
         if not guest.record.alive:
-            raise InfrastructureError(f"QEMU is gone: {guest.last_words()}.")
+            raise InfrastructureError(f"QEMU is gone: {guest.read_last_words()}.")
         answer = cast("dict[str, Any]", monitor.execute("query-status", deadline))
         return True if answer["status"] != "inmigrate" else None
 
@@ -241,5 +248,5 @@ def load(guest: Machine, monitor: Monitor, deadline: Deadline) -> None:
     except InfrastructureError as error:
         if guest.record.alive or isinstance(error, DeadlineError):
             raise
-        said = guest.last_words()
-        raise life.NotStartedError(f"QEMU did not load the memory of {guest.name}: {said}.", said=said) from error
+        said = guest.read_last_words()
+        raise booting.NotStartedError(f"QEMU did not load the memory of {guest.name}: {said}.", said=said) from error

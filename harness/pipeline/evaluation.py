@@ -110,7 +110,7 @@ def _suites(it: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
     with it.phase(Phase.SUITES, ", ".join(plan.suites)) as progress:
         spec = SuiteSpec(
             cell=plan.cell,
-            machine=guest.place.directory,
+            machine=guest.files.directory,
             root=plan.root,
             suites={
                 name: Limits(timeout=file.timeout * it.factor, reruns=file.reruns) for name, file in plan.suites.items()
@@ -139,6 +139,6 @@ def _collect(it: Evaluation, guest: Machine) -> None:
     """Evidence that only the running guest has; a guest that died gives none, and that is no further error."""
     deadline = Deadline.after(BUDGETS[Phase.COLLECT] * it.factor, f"collection from {it.plan.cell.id}")
     try:
-        guest.journal(guest.place.directory / "journal.txt", deadline=deadline)
+        guest.save_journal(guest.files.directory / "journal.txt", deadline=deadline)
     except InfrastructureError as error:
         logger.warning("%s: no journal: %s", it.plan.cell.id, error)

@@ -68,7 +68,7 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
     def cause(self) -> str | None:
         """Why the guest is dead; None while it lives, and if nothing was wanted from it yet."""
         if self.gone is None and "guest" in vars(self):
-            self.gone = self.guest.cause_of_death()
+            self.gone = self.guest.find_cause_of_death()
         return self.gone
 
     def silent(self) -> str | None:

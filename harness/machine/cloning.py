@@ -5,7 +5,7 @@ its programs is translated yet. So a process and a sshd are saved that are half-
 connection to QEMU, which QEMU saves too (`guestfwd` of its user network). To them lead two doors on this computer:
 
     wake            a socket, over which the sleeper gets what makes the clone its own, and answers
-    ssh.in, ssh.out two pipes, over which the first ssh connection is made; the others share it, see `machine.call`
+    ssh.in, ssh.out two pipes, over which the first ssh connection is made; the others share it, see `machine.ssh_handover`
 
 What a clone must not share is made its own before anybody else talks to it. What it does share: the ssh host key (it
 is the image's, and nobody checks it), the host name, and the kernel's boot id. Guests without perl are woken over ssh
@@ -21,10 +21,9 @@ from pathlib import Path
 
 from harness import qemu
 from harness.errors import InfrastructureError
-from harness.machine import directory as places
-from harness.machine.call import Call, greet
-from harness.machine.directory import Saved
+from harness.machine.files import SavedMachine, format_ssh_config
 from harness.machine.guest import Machine
+from harness.machine.ssh_handover import SshHandover, greet
 from harness.wait import SLICE, Deadline
 
 __all__ = ["RESIDENTS", "fall_asleep", "wake"]
@@ -39,7 +38,7 @@ RESIDENTS = (WAKE, SLEEPER)
 """Files on which a saved guest depends."""
 
 
-def fall_asleep(guest: Machine, saved: Saved, deadline: Deadline) -> None:
+def fall_asleep(guest: Machine, saved: SavedMachine, deadline: Deadline) -> None:
     """Leave in a guest what wakes it, and a connection that has begun.
 
     Raises:
@@ -59,13 +58,13 @@ def fall_asleep(guest: Machine, saved: Saved, deadline: Deadline) -> None:
     greet(sockets, saved, deadline)
 
 
-def wake(guest: Machine, saved: Saved, call: Call, deadline: Deadline) -> None:
+def wake(guest: Machine, saved: SavedMachine, call: SshHandover, deadline: Deadline) -> None:
     """Make a restored guest one of its own, with the right time and a connection; its own key logs in from then on.
 
     Raises:
         InfrastructureError: It cannot be woken, or is lost.
     """
-    public = guest.place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+    public = guest.files.key.with_suffix(".pub").read_text(encoding="ascii").strip()
     # Its clock stood still since it was saved.
     behind = time.time_ns() - int(saved.clock.read_text(encoding="ascii"))
     arguments = [str(behind), uuid.uuid4().hex, os.urandom(64).hex(), public]
@@ -78,7 +77,7 @@ def wake(guest: Machine, saved: Saved, call: Call, deadline: Deadline) -> None:
             _expect(bell, "awake", deadline)
     else:
         guest.run(f"set -- {shlex.join(arguments)}\n{WAKE.read_text(encoding='utf-8')}", deadline=deadline)
-    config = places.ssh_config(port=guest.record.port, key=guest.place.key, sockets=Path(guest.record.sockets))
+    config = format_ssh_config(port=guest.record.port, key=guest.files.key, sockets=Path(guest.record.sockets))
     guest.ssh_config.write_text(config, encoding="utf-8")
 
 

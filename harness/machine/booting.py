@@ -14,15 +14,23 @@ from harness.accel import Accelerator
 from harness.distros.protocol import SSH_KEY, BootOptions
 from harness.errors import DeadlineError, HarnessError, InfrastructureError
 from harness.image import Image, overlay
-from harness.machine import directory as places
-from harness.machine.directory import Place, Record, Saved
+from harness.machine.cleanup import clean, forget, remove_secrets
+from harness.machine.files import (
+    MachineFiles,
+    MachineRecord,
+    SavedMachine,
+    format_ssh_config,
+    make_pipes,
+    make_record,
+    make_short_directory,
+    remove_sockets,
+)
 from harness.machine.guest import Machine
-from harness.machine.remains import clean, forget, remove_secrets
 from harness.proc import Running
-from harness.qemu import ROOT, MachineSpec, Monitor, argv, overlay_argv
+from harness.qemu import ROOT, MachineSpec, Monitor, make_argv, make_overlay_argv
 from harness.wait import Deadline, poll
 
-__all__ = ["NotStartedError", "boot", "booted", "free_port", "specify", "started"]
+__all__ = ["NotStartedError", "boot", "boot_with_monitor", "find_free_port", "specify", "start_qemu"]
 
 logger = log.get(__name__)
 
@@ -35,7 +43,7 @@ CLASH = "Could not set up host forwarding rule"
 NETWORK_UP = b": the network is up"
 """What the initrd prints, or a unit of the guest: harness/distros/init.sh."""
 
-Opening = Callable[[Place, Path, Deadline], AbstractContextManager[None]]
+Opening = Callable[[MachineFiles, Path, Deadline], AbstractContextManager[None]]
 
 QUICK = 0.002
 """Seconds between two looks whether a program has ended that takes some milliseconds."""
@@ -95,7 +103,7 @@ def specify(  # noqa: PLR0913 - each is one fact
     )
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A loopback port that nobody uses at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -108,7 +116,7 @@ def boot(
     directory: Path,
     deadline: Deadline,
     *,
-    ports: Callable[[], int] = free_port,
+    ports: Callable[[], int] = find_free_port,
     note: str = "",
 ) -> Iterator[Machine]:
     """Boot a guest, and yield it when it is up; it is destroyed when the context ends.
@@ -128,33 +136,33 @@ def boot(
         DeadlineError: It was not up in time; so has this message.
         InfrastructureError: QEMU did not start.
     """
-    with booted(spec, directory, deadline, ports=ports, note=note) as (machine, _):
+    with boot_with_monitor(spec, directory, deadline, ports=ports, note=note) as (machine, _):
         yield machine
 
 
 @contextmanager
-def booted(
-    spec: MachineSpec, directory: Path, deadline: Deadline, *, ports: Callable[[], int] = free_port, note: str = ""
+def boot_with_monitor(
+    spec: MachineSpec, directory: Path, deadline: Deadline, *, ports: Callable[[], int] = find_free_port, note: str = ""
 ) -> Iterator[tuple[Machine, Monitor]]:
     """As `boot`, with the connection to QEMU's monitor."""
-    with started(spec, directory, deadline, ports=ports, note=note) as (machine, monitor):
+    with start_qemu(spec, directory, deadline, ports=ports, note=note) as (machine, monitor):
         try:
             _wait_network(machine, deadline)
             machine.wait_ready(deadline)
         except DeadlineError as error:
-            raise DeadlineError(f"{error} See {machine.place.console}:\n{machine.console.excerpt()}") from error
+            raise DeadlineError(f"{error} See {machine.files.console}:\n{machine.console.excerpt()}") from error
         yield machine, monitor
 
 
 @contextmanager
-def started(
+def start_qemu(
     spec: MachineSpec,
     directory: Path,
     deadline: Deadline,
     *,
-    ports: Callable[[], int] = free_port,
+    ports: Callable[[], int] = find_free_port,
     note: str = "",
-    saved: Saved | None = None,
+    saved: SavedMachine | None = None,
     opening: Opening = lambda *_: nullcontext(),
 ) -> Iterator[tuple[Machine, Monitor]]:
     """Start QEMU for a machine, and yield it before anything in it is known to run; as `boot` otherwise.
@@ -168,50 +176,50 @@ def started(
         saved: A saved guest that is loaded, instead of a boot.
         opening: Gives a context around what is done before QEMU starts, when there are the pipes.
     """
-    place = Place(directory)
+    files = MachineFiles(directory)
     directory.mkdir(parents=True, exist_ok=True)
     clean(directory)
-    for evidence in (place.console, place.qemu_log, place.events):
+    for evidence in (files.console, files.qemu_log, files.events):
         evidence.write_bytes(b"")
     with ExitStack() as stack:
-        sockets = places.short_directory()
-        stack.callback(places.remove_sockets, sockets)
-        places.make_pipes(sockets)
-        record = replace(places.new_record(spec, sockets), note=note, origin="memory" if saved else "cold")
-        record.write(place)
-        stack.callback(forget, place)
-        stack.callback(remove_secrets, place)
-        with opening(place, sockets, deadline):
-            _make_key(place, deadline)
-            _make_disk(spec, saved, place, deadline)
-            _write_fw_cfg(spec, place)
+        sockets = make_short_directory()
+        stack.callback(remove_sockets, sockets)
+        make_pipes(sockets)
+        record = replace(make_record(spec, sockets), note=note, origin="memory" if saved else "cold")
+        record.write(files)
+        stack.callback(forget, files)
+        stack.callback(remove_secrets, files)
+        with opening(files, sockets, deadline):
+            _make_key(files, deadline)
+            _make_disk(spec, saved, files, deadline)
+            _write_fw_cfg(spec, files)
         memory = stack.enter_context(saved.memory.open("rb")) if saved else None
-        key = saved.key if saved else place.key
-        monitor = _start(stack, spec, place, record, deadline, ports, memory, key)
+        key = saved.key if saved else files.key
+        monitor = _start(stack, spec, files, record, deadline, ports, memory, key)
         machine = Machine(directory)
         stack.callback(_hang_up, machine)
         yield machine, monitor
 
 
-def _make_disk(spec: MachineSpec, saved: Saved | None, place: Place, deadline: Deadline) -> None:
+def _make_disk(spec: MachineSpec, saved: SavedMachine | None, files: MachineFiles, deadline: Deadline) -> None:
     if saved is None:
-        proc.run(overlay_argv(spec.disk, place.overlay), deadline=deadline)
+        proc.run(make_overlay_argv(spec.disk, files.overlay), deadline=deadline)
         return
     # What it said while it booted is evidence here too.
-    shutil.copyfile(saved.console, place.console)
+    shutil.copyfile(saved.console, files.console)
     # A boot writes a megabyte; to copy it takes less than to start a program that makes an overlay on it.
-    shutil.copyfile(saved.overlay, place.overlay)
+    shutil.copyfile(saved.overlay, files.overlay)
 
 
-def _write_fw_cfg(spec: MachineSpec, place: Place) -> None:
+def _write_fw_cfg(spec: MachineSpec, files: MachineFiles) -> None:
     for name, text in spec.fw_cfg.items():
-        public = place.key.with_suffix(".pub").read_text(encoding="ascii").strip()
-        place.fw_cfg(name).write_text(text.replace(SSH_KEY, public), encoding="utf-8")
+        public = files.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+        files.fw_cfg(name).write_text(text.replace(SSH_KEY, public), encoding="utf-8")
 
 
-def _make_key(place: Place, deadline: Deadline) -> None:
-    place.key.unlink(missing_ok=True)
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "harness", "-f", str(place.key)]
+def _make_key(files: MachineFiles, deadline: Deadline) -> None:
+    files.key.unlink(missing_ok=True)
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "harness", "-f", str(files.key)]
     # A start waits for it, and it takes less time than `proc.run` lets pass between two looks.
     with tempfile.TemporaryFile() as output, proc.start(command, output=output) as running:
         code = poll(running.poll, deadline, every=QUICK)
@@ -224,8 +232,8 @@ def _make_key(place: Place, deadline: Deadline) -> None:
 def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
     stack: ExitStack,
     spec: MachineSpec,
-    place: Place,
-    record: Record,
+    files: MachineFiles,
+    record: MachineRecord,
     deadline: Deadline,
     ports: Callable[[], int],
     memory: IO[bytes] | None,
@@ -236,42 +244,42 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
     The port is free when we look and may be somebody else's when QEMU does, so another one is tried then.
     """
     sockets = Path(record.sockets)
-    public = place.key.with_suffix(".pub").read_text(encoding="ascii").split()[1]
+    public = files.key.with_suffix(".pub").read_text(encoding="ascii").split()[1]
     inherited = () if memory is None else (memory.fileno(),)
     for _ in range(ATTEMPTS):
         port = ports()
-        command = argv(
-            spec, overlay=place.overlay, port=port, sockets=sockets, console=place.console, ssh_key=public,
-            fw_cfg={name: place.fw_cfg(name) for name in spec.fw_cfg},
+        command = make_argv(
+            spec, overlay=files.overlay, port=port, sockets=sockets, console=files.console, ssh_key=public,
+            fw_cfg={name: files.fw_cfg(name) for name in spec.fw_cfg},
             incoming=inherited[0] if inherited else None,
         )  # fmt: skip
-        config = places.ssh_config(port=port, key=key, sockets=sockets)
-        place.ssh_config.write_text(config, encoding="utf-8")
+        config = format_ssh_config(port=port, key=key, sockets=sockets)
+        files.ssh_config.write_text(config, encoding="utf-8")
         (sockets / "qmp").unlink(missing_ok=True)
         if memory is not None:
             memory.seek(0)
         with ExitStack() as attempt:
-            sink = attempt.enter_context(place.qemu_log.open("ab"))
+            sink = attempt.enter_context(files.qemu_log.open("ab"))
             running = attempt.enter_context(proc.start(command, output=sink, pass_fds=inherited))
             started = proc.read_start_time(running.pid)
-            replace(record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(place)
-            monitor = _monitor(running, sockets / "qmp", place.events, deadline)
+            replace(record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(files)
+            monitor = _connect_monitor(running, sockets / "qmp", files.events, deadline)
             if monitor is not None:
                 attempt.callback(_quit, monitor, running)
                 stack.push(attempt.pop_all())
                 return monitor
-        said = place.qemu_log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"
+        said = files.qemu_log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"
         last = said.splitlines()[-1]
         if CLASH not in last:
             raise NotStartedError(
-                f"QEMU did not start for {spec.name}: {last}. See {place.qemu_log}; the command is in {place.record}.",
+                f"QEMU did not start for {spec.name}: {last}. See {files.qemu_log}; the command is in {files.record}.",
                 said=last,
             )
         logger.info("the port %d was taken by somebody else", port)
     raise InfrastructureError(f"QEMU did not start for {spec.name}: {ATTEMPTS} ports were taken by somebody else.")
 
 
-def _monitor(running: Running, path: Path, events: Path, deadline: Deadline) -> Monitor | None:
+def _connect_monitor(running: Running, path: Path, events: Path, deadline: Deadline) -> Monitor | None:
     """A connection to QEMU's monitor, which answers when all of the machine is there; None if QEMU ended before."""
 
     def attempt() -> tuple[Monitor | None] | None:
@@ -299,7 +307,7 @@ def _wait_network(machine: Machine, deadline: Deadline) -> None:
 
     def attempt() -> bool | None:
         machine.check()
-        return True if NETWORK_UP in machine.place.console.read_bytes() else None
+        return True if NETWORK_UP in machine.files.console.read_bytes() else None
 
     poll(attempt, deadline)
 

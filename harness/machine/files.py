@@ -13,7 +13,7 @@ from harness.errors import InfrastructureError
 from harness.proc import read_start_time
 from harness.qemu import MachineSpec
 
-__all__ = ["Place", "Record", "Saved", "short_directory", "ssh_config"]
+__all__ = ["MachineFiles", "MachineRecord", "SavedMachine", "format_ssh_config", "make_short_directory"]
 
 LONGEST = 40
 """Bytes of a parent directory below which a socket's path is still short enough."""
@@ -29,7 +29,7 @@ SSH_ALIAS = "guest"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MachineFiles:
     """The files of a machine.
 
     Attributes:
@@ -40,7 +40,7 @@ class Place:
 
     @property
     def record(self) -> Path:
-        """What the machine is and which process runs it, as JSON; see `Record`."""
+        """What the machine is and which process runs it, as JSON; see `MachineRecord`."""
         return self.directory / "machine.json"
 
     @property
@@ -79,7 +79,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedMachine:
     """A guest that was saved while it ran.
 
     Attributes:
@@ -110,7 +110,7 @@ class Saved:
 
     @property
     def greeting(self) -> Path:
-        """What its sshd said in the connection that has begun, see `machine.call`; not there if none has."""
+        """What its sshd said in the connection that has begun, see `machine.ssh_handover`; not there if none has."""
         return self.directory / "greeting"
 
     @property
@@ -125,7 +125,7 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class MachineRecord:
     """What machine.json says.
 
     Attributes:
@@ -156,54 +156,59 @@ class Record:
     note: str = ""
     resets: int | None = 0
 
-    def write(self, place: Place) -> None:
+    def write(self, files: MachineFiles) -> None:
         """Replace machine.json."""
-        half = place.record.with_suffix(".part")
+        half = files.record.with_suffix(".part")
         half.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        half.replace(place.record)
+        half.replace(files.record)
 
     @classmethod
-    def read(cls, place: Place) -> "Record":
+    def read(cls, files: MachineFiles) -> "MachineRecord":
         """What machine.json says.
 
         Raises:
             InfrastructureError: There is none, or it is not ours.
         """
         try:
-            return cls(**json.loads(place.record.read_text(encoding="utf-8")))
+            return cls(**json.loads(files.record.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
-            raise InfrastructureError(f"There is no machine in {place.directory}: it has no machine.json.") from error
+            raise InfrastructureError(f"There is no machine in {files.directory}: it has no machine.json.") from error
         except (ValueError, TypeError) as error:
-            raise InfrastructureError(f"The file {place.record} does not describe a machine: {error}.") from error
+            raise InfrastructureError(f"The file {files.record} does not describe a machine: {error}.") from error
 
     @property
     def alive(self) -> bool:
         """Whether the very process that was started is still there."""
-        return self.pid is not None and self.boot == boot_id() and read_start_time(self.pid) == self.started
+        return self.pid is not None and self.boot == read_boot_id() and read_start_time(self.pid) == self.started
 
 
-def new_record(spec: MachineSpec, sockets: Path) -> Record:
+def make_record(spec: MachineSpec, sockets: Path) -> MachineRecord:
     """The record of a machine that has not started."""
     described = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(spec).items()}
     described["disks"] = [str(disk) for disk in spec.disks]
-    return Record(
-        name=spec.name, port=0, sockets=str(sockets), accelerator=spec.accelerator.name, boot=boot_id(), spec=described
+    return MachineRecord(
+        name=spec.name,
+        port=0,
+        sockets=str(sockets),
+        accelerator=spec.accelerator.name,
+        boot=read_boot_id(),
+        spec=described,
     )
 
 
-def boot_id() -> str:
+def read_boot_id() -> str:
     """A number for this boot of the computer, see random(4)."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def short_directory() -> Path:
+def make_short_directory() -> Path:
     """A new directory for sockets, whose paths may have 107 bytes at most (unix(7)); ssh adds 17 while it connects."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     parent = runtime if runtime and len(runtime) < LONGEST and os.access(runtime, os.W_OK) else "/tmp"  # noqa: S108
     return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
 
 
-def ssh_config(*, port: int, key: Path, sockets: Path) -> str:
+def format_ssh_config(*, port: int, key: Path, sockets: Path) -> str:
     """The configuration with which the system's ssh reaches a guest.
 
     The guest's host key is not checked: the port is ours, on the loopback, and the guest minutes old.
@@ -248,6 +253,6 @@ def make_pipes(sockets: Path) -> None:
 
 
 def remove_sockets(sockets: Path) -> None:
-    """Remove a directory that `short_directory` made; anything else is left alone, whatever a record says."""
+    """Remove a directory that `make_short_directory` made; anything else is left alone, whatever a record says."""
     if sockets.name.startswith(PREFIX) and not sockets.is_symlink():
         shutil.rmtree(sockets, ignore_errors=True)

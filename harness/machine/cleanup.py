@@ -5,8 +5,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from harness.machine import directory as places
-from harness.machine.directory import Place, Record
+from harness.machine.files import MachineFiles, MachineRecord, remove_sockets
 from harness.wait import Deadline, poll
 
 __all__ = ["clean", "forget", "remove_secrets"]
@@ -20,26 +19,26 @@ def clean(directory: Path) -> None:
 
     A process is killed only if it is the one that machine.json names, started at the same moment.
     """
-    place = Place(directory)
-    if not place.record.exists():
+    files = MachineFiles(directory)
+    if not files.record.exists():
         return
-    record = Record.read(place)
+    record = MachineRecord.read(files)
     if record.alive:
         assert record.pid is not None
         os.kill(record.pid, signal.SIGKILL)
         deadline = Deadline.after(PATIENCE, f"end of the process {record.pid}")
         poll(lambda: None if record.alive else True, deadline)
-    remove_secrets(place)
-    places.remove_sockets(Path(record.sockets))
-    forget(place)
+    remove_secrets(files)
+    remove_sockets(Path(record.sockets))
+    forget(files)
 
 
-def remove_secrets(place: Place) -> None:
+def remove_secrets(files: MachineFiles) -> None:
     """Remove the keys of a machine, and the disk."""
-    for path in (place.overlay, place.key, place.key.with_suffix(".pub"), place.ssh_config):
+    for path in (files.overlay, files.key, files.key.with_suffix(".pub"), files.ssh_config):
         path.unlink(missing_ok=True)
 
 
-def forget(place: Place) -> None:
+def forget(files: MachineFiles) -> None:
     """Write down that no process runs the machine any more."""
-    replace(Record.read(place), pid=None, started=None).write(place)
+    replace(MachineRecord.read(files), pid=None, started=None).write(files)

@@ -16,13 +16,12 @@ from typing import IO, Self
 
 from harness import proc
 from harness.errors import InfrastructureError
-from harness.machine import directory as places
-from harness.machine.directory import SSH_ALIAS, Place, Saved
+from harness.machine.files import PIPES, SSH_ALIAS, MachineFiles, SavedMachine, format_ssh_config
 from harness.machine.guest import Machine
 from harness.proc import Running
 from harness.wait import Deadline, poll
 
-__all__ = ["Call", "greet"]
+__all__ = ["SshHandover", "greet"]
 
 OPENING = 10.0
 """Seconds in which ssh says its first line."""
@@ -40,7 +39,7 @@ OVER_PIPES = ("-o", "ProxyCommand=-")
 """With this "command" ssh takes its standard input and output for the connection."""
 
 
-def greet(sockets: Path, saved: Saved, deadline: Deadline) -> None:
+def greet(sockets: Path, saved: SavedMachine, deadline: Deadline) -> None:
     """Begin a connection with the sshd that waits in a guest, and keep what both said.
 
     Raises:
@@ -50,25 +49,25 @@ def greet(sockets: Path, saved: Saved, deadline: Deadline) -> None:
     argv = ["ssh", "-F", "none", *OVER_PIPES, SSH_ALIAS]
     asked = proc.run(argv, deadline=deadline, expect=None, apart=True, stdin=b"").out.encode()
     with ExitStack() as stack:
-        said, heard = _ends(sockets, stack)
-        line, packet = _line(said, deadline)
+        said, heard = _open_ends(sockets, stack)
+        line, packet = _read_line(said, deadline)
         os.write(heard, asked)
         # A packet begins with its length, section 6.
         while len(packet) < LENGTH or len(packet) < LENGTH + int.from_bytes(packet[:LENGTH], "big"):
-            packet += _some(said, deadline)
+            packet += _read_some(said, deadline)
     saved.asked.write_bytes(asked)
     saved.greeting.write_bytes(line + packet)
 
 
-def _ends(sockets: Path, stack: ExitStack) -> tuple[int, int]:
+def _open_ends(sockets: Path, stack: ExitStack) -> tuple[int, int]:
     """Our ends of what a guest's sshd says and hears; opened for both ways a pipe is there at once, and stays."""
-    ends = [os.open(sockets / name, os.O_RDWR | os.O_NONBLOCK) for name in reversed(places.PIPES)]
+    ends = [os.open(sockets / name, os.O_RDWR | os.O_NONBLOCK) for name in reversed(PIPES)]
     for end in ends:
         stack.callback(os.close, end)
     return ends[0], ends[1]
 
 
-def _some(pipe: int, deadline: Deadline, size: int = 4096) -> bytes:
+def _read_some(pipe: int, deadline: Deadline, size: int = 4096) -> bytes:
     def attempt() -> bytes | None:
         try:
             return os.read(pipe, size)
@@ -78,19 +77,19 @@ def _some(pipe: int, deadline: Deadline, size: int = 4096) -> bytes:
     return poll(attempt, deadline, every=0.002)
 
 
-def _line(pipe: int, deadline: Deadline) -> tuple[bytes, bytes]:
+def _read_line(pipe: int, deadline: Deadline) -> tuple[bytes, bytes]:
     """The first line, and what came with it."""
     said = b""
     while b"\n" not in said:
-        said += _some(pipe, deadline)
+        said += _read_some(pipe, deadline)
     end = said.index(b"\n") + 1
     return said[:end], said[end:]
 
 
-class Call:
+class SshHandover:
     """The ssh that will keep a restored guest's first connection; a context, as it may have to be ended."""
 
-    def __init__(self, saved: Saved) -> None:
+    def __init__(self, saved: SavedMachine) -> None:
         self._saved = saved
         self._stack = ExitStack()
         self._running: Running | None = None
@@ -108,7 +107,7 @@ class Call:
         return self._running is not None
 
     @contextmanager
-    def opening(self, place: Place, sockets: Path, deadline: Deadline) -> Iterator[None]:
+    def prepare(self, files: MachineFiles, sockets: Path, deadline: Deadline) -> Iterator[None]:
         """Start ssh, and take out of the pipe what the guest knows; meanwhile something else may be done, but no QEMU.
 
         Raises:
@@ -119,11 +118,11 @@ class Call:
             return
         within = deadline.within(OPENING, "first line of ssh")
         # The port is not known yet, and not needed.
-        config = places.ssh_config(port=1, key=self._saved.key, sockets=sockets)
-        place.ssh_config.write_text(config, encoding="utf-8")
-        said, heard = _ends(sockets, self._stack)
+        config = format_ssh_config(port=1, key=self._saved.key, sockets=sockets)
+        files.ssh_config.write_text(config, encoding="utf-8")
+        said, heard = _open_ends(sockets, self._stack)
         os.write(said, self._saved.greeting.read_bytes())
-        ssh = ["ssh", "-F", str(place.ssh_config), *OVER_PIPES, "-o", "ControlMaster=yes", "-fN", SSH_ALIAS]
+        ssh = ["ssh", "-F", str(files.ssh_config), *OVER_PIPES, "-o", "ControlMaster=yes", "-fN", SSH_ALIAS]
         script = 'here=$1 there=$2; shift 2; exec "$@" <"$here" >"$there"'
         argv = ["sh", "-c", script, "sh", str(sockets / "ssh.out"), str(sockets / "ssh.in"), *ssh]
         self._errors = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
@@ -132,8 +131,8 @@ class Call:
         known, asked = self._saved.asked.read_bytes(), b""
         while len(asked) < len(known):
             if running.poll() is not None:
-                raise InfrastructureError(f"ssh ended: {self._said()}.")
-            asked += _some(heard, within, len(known) - len(asked))
+                raise InfrastructureError(f"ssh ended: {self._read_errors()}.")
+            asked += _read_some(heard, within, len(known) - len(asked))
         if asked != known:
             raise InfrastructureError("The memory was saved with another ssh on this computer.")
         self._running = running
@@ -153,8 +152,10 @@ class Call:
             return running.poll()
 
         if poll(attempt, deadline, every=QUICK):
-            raise InfrastructureError(f"The restored guest {guest.name} does not take a connection: {self._said()}.")
+            raise InfrastructureError(
+                f"The restored guest {guest.name} does not take a connection: {self._read_errors()}."
+            )
 
-    def _said(self) -> str:
+    def _read_errors(self) -> str:
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace").strip() or "it gave no reason"
