@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from harness import catalog, matrix
-from harness.plan import plans
-from harness.schedule import Slots, Task, lower_bound, makespan
+from harness.plan import make_plans
+from harness.schedule.scheduler import Slots, Task, compute_lower_bound, simulate_makespan
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,7 +41,7 @@ def main() -> None:
     expanded = time.process_time()
     choice = matrix.choose(expansion, wanted, known, select=["systemd>=247 and cgroup in (legacy, hybrid, unified)"])
     chosen = time.process_time()
-    planned = plans(choice.cells, wanted, known, ("cgroup",))
+    planned = make_plans(choice.cells, wanted, known, ("cgroup",))
     end = time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{len(planned):,} cells, CPU seconds: expand {expanded - begin:.2f}, choose {chosen - expanded:.2f}, "
@@ -57,7 +57,7 @@ def main() -> None:
     ]  # fmt: skip
     for cores in (1, 2, 4, 8):
         slots = Slots(cores=cores, memory=20_000)
-        ratio = makespan([*needs, *cells], slots) / lower_bound([*needs, *cells], slots)
+        ratio = simulate_makespan([*needs, *cells], slots) / compute_lower_bound([*needs, *cells], slots)
         print(f"schedule of {len(cells)} cells on {cores} slots: {ratio:.3f} of the lower bound (target 1.15)")
 
 

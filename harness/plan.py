@@ -4,26 +4,23 @@ The engines (build, image, machine, suite) get their own specs out of it and nev
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness import build, distros, image, source, toolchain
-from harness.build import Builder, BuildSpec, Handed
+from harness import distros, source
+from harness.build import Builder
 from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
 from harness.errors import UsageError
 from harness.image import ImageSpec
 from harness.matrix import Matrix, systemd_version, uncollected
-from harness.model import Cell, CgroupMode, Phase, State, parse_major_version
-from harness.plural import pluralize
-from harness.store import Store, make_key
-from harness.wait import Deadline
+from harness.model import Cell, CgroupMode, parse_major_version
 
-__all__ = ["BuildRequest", "Plan", "Step", "explain", "plan", "plans", "with_image_options", "with_systemd"]
+__all__ = ["BuildRequest", "Plan", "make_plan", "make_plans", "with_image_options", "with_systemd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """A build as a user asks for it; which exact code and toolchain that is today is found out by `resolve`.
+    """A build as a user asks for it; which exact code and toolchain that is today is found out by `harness.resolve`.
 
     Attributes:
         name: The component: "runc".
@@ -39,13 +36,13 @@ class BuildRequest:
 
     name: str
     version: str
-    rules: Build
-    source: Source
+    rules: Build = field(hash=False)
+    source: Source = field(hash=False)
     go: str | None = None
-    toolchain: ToolchainFile | None = None
+    toolchain: ToolchainFile | None = field(default=None, hash=False)
     builder: Builder
     flavor: str | None = None
-    systemd: tuple[str, Source] | None = None
+    systemd: tuple[str, Source] | None = field(default=None, hash=False)
 
     @property
     def title(self) -> str:
@@ -53,33 +50,6 @@ class BuildRequest:
         flavor = f"/{self.flavor}" if self.flavor else ""
         stage1 = f" of systemd {self.systemd[0]}" if self.systemd else ""
         return f"{self.name} {self.version}{flavor}{stage1}" + (f" with Go {self.go}" if self.go else "")
-
-    def resolve(self, store: Store, deadline: Deadline) -> BuildSpec:
-        """The build with an exact revision and an exact toolchain.
-
-        Raises:
-            UsageError: There is no such version.
-            InfrastructureError: The source or the index cannot be reached.
-        """
-        source.require(self.source, self.name, self.rules.landmarks)
-        go, systemd = None, None
-        if self.go is not None and self.toolchain is not None:
-            go = toolchain.resolve("go", self.toolchain, self.go, store, deadline)
-        if self.systemd is not None:
-            version, origin = self.systemd
-            revision = source.resolve(origin, version, store, deadline)
-            systemd = Handed(version=version, source=origin, revision=revision)
-        return BuildSpec(
-            name=self.name,
-            version=self.version,
-            rules=self.rules,
-            source=self.source,
-            revision=source.resolve(self.source, self.version, store, deadline),
-            toolchain=go,
-            builder=self.builder,
-            flavor=self.flavor,
-            systemd=systemd,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,35 +78,18 @@ class Plan:
     memory: int
     cpus: int
     command: tuple[str, ...]
-    suites: Mapping[str, SuiteFile]
+    suites: Mapping[str, SuiteFile] = field(hash=False)
     root: Path
     builder: Builder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One phase of a plan as `harness plan` shows it.
-
-    Attributes:
-        phase: Which.
-        state: `cached` where the store has its result, else `waiting`.
-        text: What is done, for people.
-        key: Hash of its inputs, or None where there is nothing to keep.
-    """
-
-    phase: Phase
-    state: State
-    text: str
-    key: str | None = None
+def make_plan(cell: Cell, matrix: Matrix, catalog: Catalog, suites: tuple[str, ...]) -> Plan:
+    """Return the plan of one cell; see `make_plans`."""
+    return make_plans((cell,), matrix, catalog, suites)[0]
 
 
-def plan(cell: Cell, matrix: Matrix, catalog: Catalog, suites: tuple[str, ...]) -> Plan:
-    """The plan of one cell; see `plans`."""
-    return plans((cell,), matrix, catalog, suites)[0]
-
-
-def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple[str, ...]) -> list[Plan]:
-    """The plans of cells, in their order; what cells share is one value in all their plans.
+def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple[str, ...]) -> list[Plan]:
+    """Return the plans of cells, in their order; what cells share is one value in all their plans.
 
     Raises:
         UsageError: A cell asks for something that the catalog or the matrix does not have.
@@ -156,13 +109,13 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
         for cell in cells:
             mode = (cell.systemd, cell.cgroup)
             if mode not in arguments:
-                arguments[mode] = _arguments(cell, catalog)
-            made = (*_kind(cell, catalog), cell.go)
+                arguments[mode] = _find_arguments(cell, catalog)
+            made = (*_find_kind(cell, catalog), cell.go)
             if made not in builds:
-                builds[made] = _build(cell, matrix, catalog, kinds)
+                builds[made] = _make_build_request(cell, matrix, catalog, kinds)
             own = cell.systemd if cell.systemd_built else ""
             if own not in systemds:
-                systemds[own] = _systemd(cell, matrix, catalog)
+                systemds[own] = _make_systemd_request(cell, matrix, catalog)
             disk = (cell.distro, cell.channel, cell.release)
             if disk not in images:
                 files_of = root / "images" / cell.distro
@@ -185,7 +138,7 @@ def plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple
     return result
 
 
-def _arguments(cell: Cell, catalog: Catalog) -> tuple[str, ...]:
+def _find_arguments(cell: Cell, catalog: Catalog) -> tuple[str, ...]:
     rule = catalog.systemd.cgroup_rule(cell.systemd, cell.cgroup)
     if rule.arguments is None:
         raise UsageError(f"The cell {cell.id} cannot be: {rule.reason}")
@@ -228,10 +181,10 @@ def with_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, 
     runtime = plan.build
     if runtime is not None and runtime.systemd is not None:
         runtime = replace(runtime, systemd=(version, request.source))
-    return replace(plan, cell=cell, build=runtime, systemd=request, arguments=_arguments(cell, catalog))
+    return replace(plan, cell=cell, build=runtime, systemd=request, arguments=_find_arguments(cell, catalog))
 
 
-def _systemd(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
+def _make_systemd_request(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
     if not cell.systemd_built:
         return None
     if systemd_version(cell.systemd) is None:
@@ -248,9 +201,14 @@ def _systemd(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | Non
     )
 
 
-def _kind(cell: Cell, catalog: Catalog) -> tuple[str | None, ...]:
+def _find_kind(cell: Cell, catalog: Catalog) -> tuple[str | None, ...]:
     """What the build of a cell's runtime depends on, beside Go: the systemd only where it is made from that."""
-    return (cell.runtime, cell.runtime_version, cell.flavor, cell.systemd if _wants_systemd(cell, catalog) else None)
+    return (
+        cell.runtime,
+        cell.runtime_version,
+        cell.flavor,
+        cell.systemd if _wants_systemd(cell, catalog) else None,
+    )
 
 
 def _wants_systemd(cell: Cell, catalog: Catalog) -> bool:
@@ -259,13 +217,13 @@ def _wants_systemd(cell: Cell, catalog: Catalog) -> bool:
     return flavor is not None and flavor.systemd
 
 
-def _handed(cell: Cell, matrix: Matrix, catalog: Catalog) -> tuple[str, Source]:
+def _choose_handed(cell: Cell, matrix: Matrix, catalog: Catalog) -> tuple[str, Source]:
     """Version and source of the systemd that a cell's runtime is made from: the cell's own, or of the image's the tag."""
     version = cell.systemd if cell.systemd_built else f"v{parse_major_version(cell.systemd)}"
     return version, source.choose(matrix.component_sources(catalog.systemd.name, catalog), version)
 
 
-def _build(
+def _make_build_request(
     cell: Cell, matrix: Matrix, catalog: Catalog, kinds: dict[tuple[str | None, ...], BuildRequest]
 ) -> BuildRequest | None:
     """The build of a cell's runtime; `kinds` remembers it, as many versions of Go may build it."""
@@ -274,7 +232,7 @@ def _build(
         return None
     if cell.runtime_version is None or cell.go is None:
         raise UsageError(f"The cell {cell.id} needs a version of {cell.runtime} and of Go to build it.")
-    kind = _kind(cell, catalog)
+    kind = _find_kind(cell, catalog)
     if kind not in kinds:
         go = catalog.toolchains["go"]
         kinds[kind] = BuildRequest(
@@ -287,38 +245,6 @@ def _build(
             ),
             builder=Builder(matrix.defaults.builder),
             flavor=cell.flavor if cell.flavor in runtime.build.flavors else None,
-            systemd=_handed(cell, matrix, catalog) if _wants_systemd(cell, catalog) else None,
+            systemd=_choose_handed(cell, matrix, catalog) if _wants_systemd(cell, catalog) else None,
         )
     return replace(kinds[kind], go=cell.go)
-
-
-def explain(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:
-    """The steps of a plan, with what the store has of them."""
-    steps: list[Step] = []
-    for request in filter(None, (plan.systemd, plan.build)):
-        spec = request.resolve(store, deadline)
-        steps.append(
-            Step(
-                phase=Phase.BUILD,
-                state=State.CACHED if build.find(spec, store) else State.WAITING,
-                text=f"{spec.title}, builder {spec.builder}; {spec.revision.text}",
-                key=make_key(build.KIND, build.inputs(spec)),
-            )
-        )
-    disk = image.pin(plan.image, store, deadline)
-    wanted = image.collect_inputs(disk)
-    steps += [
-        Step(
-            phase=Phase.IMAGE,
-            state=State.CACHED if store.find(image.KIND, wanted) else State.WAITING,
-            text=disk.title,
-            key=make_key(image.KIND, wanted),
-        ),
-        Step(
-            phase=Phase.BOOT,
-            state=State.WAITING,
-            text=f"{pluralize(plan.cpus, 'processor')}, {plan.memory} MiB, {' '.join(plan.arguments)}",
-        ),
-        Step(phase=Phase.SUITES, state=State.WAITING, text=", ".join(plan.suites)),
-    ]
-    return tuple(steps)

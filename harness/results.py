@@ -22,6 +22,7 @@ from harness.model import Cell, Outcome, Phase, State
 from harness.writing import write_text
 
 __all__ = [
+    "INTERRUPTED",
     "CaseResult",
     "CellResult",
     "ExpectationResult",
@@ -36,6 +37,9 @@ __all__ = [
 
 DISTRIBUTION = "rkt-upgrade-harness"
 """Name under which Python knows the package."""
+
+INTERRUPTED = "The run was interrupted."
+"""Error of a cell that was interrupted; results of before December 2026 have no other mark of it."""
 
 FORMAT = 1
 """Version of result.json; a change that a reader could stumble over raises it."""
@@ -104,6 +108,7 @@ class CellResult(ResultModel):
         facts: What the guest proved (systemd's version, kernel, cgroup mode), and what it ran under and why.
         cases: Its cases, in the order in which they ran.
         error: Why the cell broke, where it did: whole sentences, for people.
+        interrupted: Whether it was ended before its end, so that `--resume` runs it again.
         again: The command line that repeats it.
     """
 
@@ -113,6 +118,7 @@ class CellResult(ResultModel):
     facts: dict[str, str] = {}
     cases: tuple[CaseResult, ...] = ()
     error: str | None = None
+    interrupted: bool = False
     again: str = ""
 
     @property

@@ -23,7 +23,7 @@ from harness.bisect.records import Begun
 from harness.bisect.repository import open_repository, reopen
 from harness.bisect.session import Progress
 from harness.bisect.verdicts import Verdicts
-from harness.pipeline import Workplace
+from harness.pipeline import RunContext
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -103,7 +103,7 @@ class CommandOracle:
         found = known(built) if built and not sample.fresh else None
         if found is not None:
             return found
-        work = Workplace(store=self.store, emit=lambda _: None, deadline=self.deadline)
+        work = RunContext(store=self.store, emit=lambda _: None, deadline=self.deadline)
         command = Command(argv=self.command, environment=dict(os.environ), cwd=self.path)
         ruling = command.run({"HARNESS_REVISION": sample.revision}, work, sample.directory)
         return Seen(

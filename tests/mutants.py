@@ -26,8 +26,8 @@ from harness.catalog import Catalog
 from harness.errors import HarnessError, UsageError
 from harness.matrix import Matrix
 from harness.model import Cell, Outcome
-from harness.pipeline import Workplace
-from harness.plan import plan
+from harness.pipeline import CellTask, RunContext
+from harness.plan import make_plan
 from harness.results import CellResult
 from harness.store import Store
 from harness.wait import Deadline
@@ -84,11 +84,12 @@ class Bed:
             broken = directory / "break.sh"
             broken.write_text((ROOT / "suites" / COMMANDS).read_text("utf-8") + script, encoding="utf-8")
             arguments = ("--break", str(broken))
-        work = Workplace(
+        work = RunContext(
             store=self.store, emit=lambda _: None, deadline=Deadline.after(1800, "mutant"),
-            cases=tuple(cases), arguments=arguments,
+            arguments=arguments,
         )  # fmt: skip
-        return pipeline.evaluate(plan(cell, self.project, self.known, (suite,)), work, directory)
+        task = CellTask(plan=make_plan(cell, self.project, self.known, (suite,)), cases=tuple(cases))
+        return pipeline.evaluate(task, work, directory)
 
 
 def passed(result: CellResult) -> list[str]:

@@ -13,7 +13,7 @@ from harness.bisect.oracle import Sample, Seen
 from harness.bisect.question import AbortError, Ruling
 from harness.errors import CancelledError, InfrastructureError
 from harness.model import Event, Phase, State, Verdict
-from harness.pipeline import Workplace
+from harness.pipeline import RunContext
 from harness.plan import BuildRequest, Plan
 from harness.store import Store
 from harness.wait import Deadline
@@ -27,7 +27,7 @@ def base() -> Plan:
     known = catalog.load(ROOT)
     wanted = matrix.load(ROOT / "matrix.yaml", known)
     cell = next(cell for cell in matrix.expand(wanted, known).cells if cell.runtime == "nspawn")
-    return plan.plan(cell, wanted, known, ())
+    return plan.make_plan(cell, wanted, known, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,10 @@ class Subject:
 class Question:
     """A DOUBLE of a question: it goes through phases and fails in one, or answers."""
 
-    attempts: list[Callable[[Workplace, Path], Ruling]]
-    seen: list[Workplace] = field(default_factory=list)
+    attempts: list[Callable[[RunContext, Path], Ruling]]
+    seen: list[RunContext] = field(default_factory=list)
 
-    def ask(self, plan: Plan, work: Workplace, directory: Path, revision: str) -> Ruling:  # noqa: ARG002 - as all
+    def ask(self, plan: Plan, work: RunContext, directory: Path, revision: str) -> Ruling:  # noqa: ARG002 - as all
         """As `harness.bisect.question.Question` says: the next of its attempts."""
         self.seen.append(work)
         return self.attempts[len(self.seen) - 1](work, directory)
@@ -64,10 +64,10 @@ class Question:
         return {}
 
 
-def breaks(phase: Phase, log: str = "") -> Callable[[Workplace, Path], Ruling]:
+def breaks(phase: Phase, log: str = "") -> Callable[[RunContext, Path], Ruling]:
     """An attempt that breaks in a phase, with this in the build's log."""
 
-    def attempt(work: Workplace, directory: Path) -> Ruling:
+    def attempt(work: RunContext, directory: Path) -> Ruling:
         for state in (State.RUNNING, State.FAILED):
             work.emit(Event(cell="cell", phase=phase, state=state))
         if log:
@@ -77,10 +77,10 @@ def breaks(phase: Phase, log: str = "") -> Callable[[Workplace, Path], Ruling]:
     return attempt
 
 
-def answers(verdict: Verdict) -> Callable[[Workplace, Path], Ruling]:
+def answers(verdict: Verdict) -> Callable[[RunContext, Path], Ruling]:
     """An attempt that gives a verdict."""
 
-    def attempt(work: Workplace, directory: Path) -> Ruling:
+    def attempt(work: RunContext, directory: Path) -> Ruling:
         for phase in (Phase.BUILD, Phase.BOOT, Phase.SUITES):
             for state in (State.RUNNING, State.DONE):
                 work.emit(Event(cell="cell", phase=phase, state=state))
@@ -97,10 +97,10 @@ def take(base: Plan, tmp_path: Path, deadline: Deadline) -> Take:
     """Takes one sample with these attempts."""
 
     def taken(
-        *attempts: Callable[[Workplace, Path], Ruling], boot_failure: Verdict = Verdict.SKIP
+        *attempts: Callable[[RunContext, Path], Ruling], boot_failure: Verdict = Verdict.SKIP
     ) -> tuple[Seen, Question]:
         question = Question(attempts=list(attempts))
-        work = Workplace(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
+        work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
         oracle = CellOracle(subject=Subject(base=base), question=question, work=work, boot_failure=boot_failure)
         sample = Sample(number=1, revision="a" * 40, directory=tmp_path / "samples" / "001", fresh=True)
         return oracle.take(sample, lambda _: None), question
@@ -176,7 +176,7 @@ def test_first_error(tmp_path: Path, log: str, line: str) -> None:
 def test_what_is_passed_on(take: Take, error: Exception) -> None:
     """An interruption or the user's own end is no skip."""
 
-    def attempt(work: Workplace, directory: Path) -> Ruling:
+    def attempt(work: RunContext, directory: Path) -> Ruling:
         raise error
 
     with pytest.raises(type(error)):

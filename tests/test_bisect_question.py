@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.bisect.question import AbortError, Command, named, rule
 from harness.errors import DeadlineError
 from harness.model import Outcome, Verdict
-from harness.pipeline import Workplace
+from harness.pipeline import RunContext
 from harness.results import CaseResult
 from harness.store import Store
 from harness.wait import Deadline
@@ -107,13 +107,13 @@ def command(tmp_path: Path, text: str) -> Command:
 
 
 @pytest.fixture
-def work(tmp_path: Path, deadline: Deadline) -> Workplace:
+def work(tmp_path: Path, deadline: Deadline) -> RunContext:
     """A workplace."""
-    return Workplace(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
+    return RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
 
 
 @pytest.mark.parametrize("code", [0, 1, 124, 125, 126, 127, 128, 255])
-def test_exit_status(tmp_path: Path, work: Workplace, code: int) -> None:
+def test_exit_status(tmp_path: Path, work: RunContext, code: int) -> None:
     """The statuses mean what they mean to `git bisect run`."""
     it = command(tmp_path, f"echo some words; exit {code}")
     if code >= 128:
@@ -127,7 +127,7 @@ def test_exit_status(tmp_path: Path, work: Workplace, code: int) -> None:
     assert (tmp_path / "run.log").read_text() == "some words\n"
 
 
-def test_signal(tmp_path: Path, work: Workplace) -> None:
+def test_signal(tmp_path: Path, work: RunContext) -> None:
     """A command that a signal ended says nothing, and ends the bisection."""
     with pytest.raises(AbortError, match="status -15"):
         command(tmp_path, "kill -TERM $$").run({}, work, tmp_path)
@@ -135,12 +135,12 @@ def test_signal(tmp_path: Path, work: Workplace) -> None:
 
 def test_hanging_command(tmp_path: Path) -> None:
     """A command that does not end is no verdict, and is ended."""
-    work = Workplace(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=Deadline.after(0.5, "test"))
+    work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=Deadline.after(0.5, "test"))
     with pytest.raises(DeadlineError):
         command(tmp_path, "sleep 60").run({}, work, tmp_path)
 
 
-def test_no_shell(tmp_path: Path, work: Workplace) -> None:
+def test_no_shell(tmp_path: Path, work: RunContext) -> None:
     """Words are words: nothing in them is run by a shell, and the variables are there."""
     argv = ("sh", "-c", 'test "$1" = "a; exit 3" && test "$HARNESS_REVISION" = abc', "sh", "a; exit 3")
     it = Command(argv=argv, environment=dict(os.environ), cwd=tmp_path)

@@ -10,7 +10,7 @@ from harness.bisect import releases
 from harness.bisect.subject import Go
 from harness.errors import UsageError
 from harness.model import compare_versions
-from harness.plan import Plan, plan
+from harness.plan import Plan, make_plan
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -23,7 +23,7 @@ def planned(cell: str) -> Plan:
     known = catalog.load(ROOT)
     project = matrix.load(ROOT / "matrix.yaml", known)
     (found,) = (one for one in matrix.expand(project, known).cells if one.id == cell)
-    return plan(found, project, known, ("cgroup",))
+    return make_plan(found, project, known, ("cgroup",))
 
 
 def test_releases_are_commits_in_their_order(tmp_path: Path, deadline: Deadline) -> None:

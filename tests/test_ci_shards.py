@@ -122,7 +122,7 @@ def test_only_the_shards_of_a_division_are_collected(tmp_path: Path) -> None:
 def test_splitting_and_merging_is_what_one_machine_does(names: list[str], count: int, data: st.DataObject) -> None:
     """For any cells, times and number of shards, the merged run has exactly the cells of the whole run, in order."""
     seconds = {name: data.draw(st.floats(1, 1000)) for name in names}
-    parts = [schedule.shard(names, names, seconds, index=index, count=count) for index in range(1, count + 1)]
+    parts = [schedule.select_shard(names, names, seconds, index=index, count=count) for index in range(1, count + 1)]
     owner = {name: index for index, part in enumerate(parts, 1) for name in part}
     found = [Shard(index=index, result=run(*map(cell, part))) for index, part in enumerate(parts, 1)]
     merged = ci.merge(found, {name: owner[name] for name in names}, count, name="m", command="c")

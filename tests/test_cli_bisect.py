@@ -20,7 +20,7 @@ from harness.cli.bisect_progress import Screen
 from harness.cli.bisect_setup import question
 from harness.errors import ExitCode
 from harness.model import Event, Phase, State, Verdict
-from harness.pipeline import Workplace
+from harness.pipeline import RunContext
 from harness.store import Store
 from harness.wait import Deadline
 from tests.bisections import Repo, begun, driver, git, script
@@ -197,7 +197,7 @@ def test_command_runs_where_it_was_begun(
         script(place, f"#!/bin/sh\nexit {code}\n")
     monkeypatch.chdir(here)
     asked = question((), ("./test-of-the-double",), directory=str(there))
-    work = Workplace(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
+    work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
     assert isinstance(asked, Command)
     assert asked.run({}, work, tmp_path).verdict is Verdict.GOOD
 

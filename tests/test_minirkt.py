@@ -17,8 +17,8 @@ from harness.accel import Accelerator
 from harness.image import Image
 from harness.machine import Machine
 from harness.model import Cell, CgroupMode, Outcome
-from harness.pipeline import Workplace
-from harness.plan import plan
+from harness.pipeline import CellTask, RunContext
+from harness.plan import make_plan
 from harness.store import Store
 from harness.wait import Deadline
 from suites.lib import rkt, rkt_images
@@ -291,9 +291,9 @@ def test_suite_runs_on_it(
     )  # fmt: skip
     project = matrix.load(ROOT / "matrix.yaml", known)
     defaults = project.defaults.model_copy(update={"builder": "host"})
-    work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(880, "cell"), cases=cases)
-    planned = plan(cell, project.model_copy(update={"defaults": defaults}), known, (suite,))
-    result = pipeline.evaluate(planned, work, tmp_path / "cell")
+    work = RunContext(store=store, emit=lambda _: None, deadline=Deadline.after(880, "cell"))
+    planned = make_plan(cell, project.model_copy(update={"defaults": defaults}), known, (suite,))
+    result = pipeline.evaluate(CellTask(plan=planned, cases=cases), work, tmp_path / "cell")
     outcomes = {case.nodeid: (case.outcome, case.message) for case in result.cases}
 
     assert result.error is None

@@ -11,7 +11,7 @@ from harness.catalog import Catalog, Source
 from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode
-from harness.plan import Plan, plan, plans, with_systemd
+from harness.plan import Plan, make_plan, make_plans, with_systemd
 from tests.trees import AXES, load, project
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -35,13 +35,13 @@ def _cell(found: Matrix, known: Catalog, wanted: str) -> Cell:
 
 def _plan(known: Catalog, wanted: str) -> Plan:
     found = load(known, AXES + SOURCES)
-    return plan(_cell(found, known, wanted), found, known, ("cgroup",))
+    return make_plan(_cell(found, known, wanted), found, known, ("cgroup",))
 
 
 def test_cells_share_what_is_the_same(known: Catalog) -> None:
     """Cells with one runtime and toolchain have one build, those with one channel one image; the image's systemd none."""
     found = load(known, AXES)
-    made = plans(matrix.expand(found, known).cells, found, known, ("cgroup", "pod"))
+    made = make_plans(matrix.expand(found, known).cells, found, known, ("cgroup", "pod"))
     assert {False} == {each.systemd is not None for each in made}
     assert 2 == len({id(each.build) for each in made if each.build})
     assert 2 == len({id(each.image) for each in made})
@@ -79,5 +79,17 @@ def test_a_revision_without_a_version_is_refused(known: Catalog) -> None:
     )
     assert cell.cgroup is CgroupMode.UNIFIED
     with pytest.raises(UsageError, match="`main`") as caught:
-        plan(cell, found, known, ("cgroup",))
+        make_plan(cell, found, known, ("cgroup",))
     assert "v257" in str(caught.value.hint)
+
+
+def test_a_plan_is_a_value(known: Catalog) -> None:
+    """Equal plans have one hash, and what is planned with another suite is another plan."""
+    found = load(known, AXES)
+    cells = matrix.expand(found, known).cells
+    first, again, other = (
+        set(make_plans(cells, found, known, suites)) for suites in (("cgroup",), ("cgroup",), ("pod",))
+    )
+    assert first == again
+    assert len(cells) == len(first)
+    assert not first & other

@@ -13,7 +13,7 @@ from harness.catalog import Source
 from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode, VersionRange
-from harness.plan import plan, plans, with_systemd
+from harness.plan import make_plan, make_plans, with_systemd
 from harness.store import Store
 from harness.wait import Deadline
 from tests.rkt_tree import RktTree
@@ -41,7 +41,7 @@ def _cell(flavor: str, systemd: str, *, built: bool = False) -> Cell:
 def test_every_cell_of_its_matrix_has_a_plan(wanted: Matrix) -> None:
     """Each has a build in its flavor; the runtime is asked for its version as rkt wants to be asked."""
     cells = matrix.expand(wanted, KNOWN).cells
-    made = plans(cells, wanted, KNOWN, ("cgroup",))
+    made = make_plans(cells, wanted, KNOWN, ("cgroup",))
     assert {"host", "fly", "src"} == {each.build.flavor for each in made if each.build}
     assert [each.cell.flavor for each in made] == [each.build.flavor for each in made if each.build]
     assert {("rkt", "version")} == {each.command for each in made}
@@ -68,7 +68,7 @@ def test_the_flavors_are_those_that_are_built() -> None:
 
 def test_src_is_made_from_the_systemd_of_the_cell(wanted: Matrix) -> None:
     """From the revision that also runs the guest; where that is the image's own, from the tag of its version."""
-    made = plans(
+    made = make_plans(
         (_cell("src", "v234", built=True), _cell("src", "247"), _cell("host", "247")), wanted, KNOWN, ("cgroup",)
     )
     builds = [each.build for each in made]
@@ -83,7 +83,7 @@ def test_src_is_made_from_the_systemd_of_the_cell(wanted: Matrix) -> None:
 def test_a_bisection_of_systemd_builds_src_anew(wanted: Matrix) -> None:
     """A commit that takes the place of the guest's systemd takes that of stage1's too; other flavors stay."""
     for flavor, expected in (("src", ("234", COMMIT)), ("host", None)):
-        base = plan(_cell(flavor, "v234", built=True), wanted, KNOWN, ("cgroup",))
+        base = make_plan(_cell(flavor, "v234", built=True), wanted, KNOWN, ("cgroup",))
         after = with_systemd(base, KNOWN, source=Source(git="/repository"), version="234", commit=COMMIT)
         assert after.build is not None
         found = after.build.systemd
@@ -147,6 +147,6 @@ def test_the_fakes_of_other_tests_are_built_without_flavors(tmp_path: Path) -> N
     known = trees.project(tmp_path)
     found = trees.load(known, trees.AXES.replace("runc@1.1.5", "rkt@1.30.0/host"))
     cell = replace(_cell("host", "252"), channel="bookworm", go="1.27")
-    request = plan(cell, found, known, ("cgroup",)).build
+    request = make_plan(cell, found, known, ("cgroup",)).build
     assert request is not None
     assert (None, None) == (request.flavor, request.systemd)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.rundir import parse_shard
-from harness.schedule import Board, History, Slots, Task, lower_bound, makespan, shard
-from harness.schedule.board import ranks
+from harness.schedule import History, select_shard
+from harness.schedule.scheduler import Scheduler, Slots, Task, compute_lower_bound, rank_tasks, simulate_makespan
 
 
 @st.composite
@@ -46,13 +46,13 @@ def test_rank_is_the_longest_chain(tasks: list[Task]) -> None:
     """The rank agrees with a walk over all chains."""
     known = {task.name: task for task in tasks}
 
-    assert {name: naive_rank(name, known) for name in known} == ranks(tasks)
+    assert {name: naive_rank(name, known) for name in known} == rank_tasks(tasks)
 
 
 @given(task_lists(), SLOTS, st.randoms())
 def test_every_task_runs_once_in_its_slots_after_its_needs(tasks: list[Task], slots: Slots, random) -> None:
     """Whatever the tasks really take: no slot is overdrawn, no need is passed over, nothing is left or done twice."""
-    board = Board(tasks, slots)
+    board = Scheduler(tasks, slots)
     known = {task.name: task for task in tasks}
     ended: list[str] = []
     now = 0.0
@@ -102,9 +102,9 @@ def _fits(task: Task, moment: float, placed: list[tuple[float, float, Task]], sl
 def test_schedule_is_near_the_best_of_all(tasks: list[Task], slots: Slots) -> None:
     """Never better than the lower bound, and within 3 times the best, as promised for 2 resources (Garey, Graham 1975)."""
     best = best_makespan(tasks, slots)
-    took = makespan(tasks, slots)
+    took = simulate_makespan(tasks, slots)
 
-    assert lower_bound(tasks, slots) <= best + 1e-9
+    assert compute_lower_bound(tasks, slots) <= best + 1e-9
     assert best <= took + 1e-9
     assert took <= 3 * best
 
@@ -123,14 +123,14 @@ def test_cells_of_a_real_matrix_end_near_the_lower_bound() -> None:
     ]
     for cores in (2, 3, 4):
         slots = Slots(cores=cores, memory=16000)
-        assert makespan([*needs, *cells], slots) <= 1.15 * lower_bound([*needs, *cells], slots)
+        assert simulate_makespan([*needs, *cells], slots) <= 1.15 * compute_lower_bound([*needs, *cells], slots)
 
 
 def test_urgent_task_is_not_starved_by_small_ones() -> None:
     """A task that needs both cores starts although single-core tasks could always slip in before it."""
     small = [Task(name=f"s{number}", seconds=10) for number in range(6)]
     large = Task(name="large", seconds=30, cores=2)
-    board = Board([*small, large], Slots(cores=2, memory=0))
+    board = Scheduler([*small, large], Slots(cores=2, memory=0))
 
     assert ("large",) == tuple(task.name for task in board.start(0.0))
 
@@ -150,14 +150,14 @@ def test_urgent_task_is_not_starved_by_small_ones() -> None:
 def test_what_can_never_run_is_said_at_once(tasks: list[Task], words: str) -> None:
     """Circles, missing needs and tasks larger than the computer are refused before anything starts."""
     with pytest.raises(UsageError, match=words):
-        Board(tasks, Slots(cores=2, memory=100))
+        Scheduler(tasks, Slots(cores=2, memory=100))
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=4), st.floats(0.1, 500), max_size=30), st.integers(1, 6))
 def test_shards_are_a_partition_and_balanced(seconds: dict[str, float], count: int) -> None:
     """Each cell is in one shard, in the order of the matrix; no shard exceeds the mean by more than one cell."""
     names = list(seconds)
-    shards = [shard(names, names, seconds, index=index, count=count) for index in range(1, count + 1)]
+    shards = [select_shard(names, names, seconds, index=index, count=count) for index in range(1, count + 1)]
     loads = [sum(seconds[name] for name in part) for part in shards]
 
     assert sorted(names) == sorted(itertools.chain.from_iterable(shards))
@@ -171,7 +171,9 @@ def test_shards_do_not_depend_on_the_order_of_the_cells(names: list[str], random
     other = list(names)
     random.shuffle(other)
 
-    assert set(shard(names, names, {}, index=1, count=3)) == set(shard(other, other, {}, index=1, count=3))
+    assert set(select_shard(names, names, {}, index=1, count=3)) == set(
+        select_shard(other, other, {}, index=1, count=3)
+    )
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/3", "4/3", "1/", "a/b", "-1/3", "1/3/5"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.matrix import Matrix
 from harness.model import Outcome
 from harness.results import CaseResult, CellResult
-from harness.schedule import Known, review
+from harness.schedule import KnownFailure, review_expectations
 
 TEXT = f"""{trees.AXES}\
 expectations:
@@ -37,15 +37,15 @@ def cell(name: str, *cases: tuple[str, Outcome], error: str | None = None) -> Ce
 
 
 def states(wanted: Matrix, cells: list[CellResult], today: date = LAST, *, whole: bool = True) -> list[str]:
-    known = Known(expectation=wanted.expectations[0], cells=frozenset({"a", "b"}), whole=whole)
-    return [item.state for item in review([known], cells, today)]
+    known = KnownFailure(expectation=wanted.expectations[0], cells=frozenset({"a", "b"}), whole=whole)
+    return [item.state for item in review_expectations([known], cells, today)]
 
 
 def test_an_expected_failure_that_passes_is_told_with_its_cases(wanted: Matrix) -> None:
     """Pattern, reason, link, last day, and each case that passed; cells that it is not about do not count."""
-    known = Known(expectation=wanted.expectations[0], cells=frozenset({"a", "b"}), whole=False)
+    known = KnownFailure(expectation=wanted.expectations[0], cells=frozenset({"a", "b"}), whole=False)
     cells = [cell("a", (COVERED, Outcome.XPASSED), (OTHER, Outcome.PASSED)), cell("c", (COVERED, Outcome.XPASSED))]
-    (found,) = review([known], cells, LAST)
+    (found,) = review_expectations([known], cells, LAST)
 
     assert found.model_dump() == {
         "state": "passes",

@@ -8,8 +8,8 @@ import pytest
 from harness import catalog, matrix, pipeline
 from harness.image import Image
 from harness.model import Cell, CgroupMode, Outcome
-from harness.pipeline import Workplace
-from harness.plan import plan
+from harness.pipeline import CellTask, RunContext
+from harness.plan import make_plan
 from harness.results import CellResult
 from harness.store import Store
 from harness.wait import Deadline
@@ -68,5 +68,7 @@ def _evaluate(
 ) -> CellResult:
     known = catalog.load(ROOT)
     project = matrix.load(ROOT / "matrix.yaml", known)
-    work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"), cases=cases)
-    return pipeline.evaluate(plan(cell, project, known, suites), work, directory / "cell")
+    work = RunContext(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"))
+    return pipeline.evaluate(
+        CellTask(plan=make_plan(cell, project, known, suites), cases=cases), work, directory / "cell"
+    )

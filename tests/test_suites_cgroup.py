@@ -13,8 +13,8 @@ from harness import accel, catalog, machine, matrix, pipeline, suite
 from harness.image import Image
 from harness.machine import Machine
 from harness.model import Cell, CgroupMode, Outcome
-from harness.pipeline import Workplace
-from harness.plan import plan
+from harness.pipeline import CellTask, RunContext
+from harness.plan import make_plan
 from harness.results import CaseResult
 from harness.store import Store
 from harness.suite import Limits, SuiteSpec, read_report
@@ -84,9 +84,9 @@ def test_suite_passes(
     versions = {"runtime_version": "1.1.5", "go": "1.27"} if runtime == "runc" else {}
     wanted = replace(CELL, cgroup=mode, runtime=runtime, **versions)
     project = matrix.load(ROOT / "matrix.yaml", known)
-    work = Workplace(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"), workers=workers)
-    planned = replace(plan(wanted, project, known, ("cgroup",)), cpus=workers)
-    result = pipeline.evaluate(planned, work, tmp_path / "cell")
+    work = RunContext(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"), workers=workers)
+    planned = replace(make_plan(wanted, project, known, ("cgroup",)), cpus=workers)
+    result = pipeline.evaluate(CellTask(plan=planned), work, tmp_path / "cell")
 
     assert result.error is None
     assert (tmp_path / "cell" / "groups.json").exists() == (workers > 1)

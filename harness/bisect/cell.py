@@ -16,9 +16,10 @@ from harness.bisect.subject import Subject
 from harness.build import BuildError, meson
 from harness.errors import CancelledError, DeadlineError, HarnessError, InfrastructureError, UsageError
 from harness.model import Event, Phase, State, Verdict
-from harness.pipeline import BUDGETS, Workplace
+from harness.pipeline import BUDGETS, RunContext
 from harness.plan import Plan
 from harness.proc import CommandError
+from harness.resolve import resolve_build
 from harness.store import Artifact, make_key, manifest
 
 __all__ = ["CellOracle", "first_error"]
@@ -75,7 +76,7 @@ class CellOracle:
 
     subject: Subject
     question: Question
-    work: Workplace
+    work: RunContext
     boot_failure: Verdict = Verdict.SKIP
     builds: AbstractContextManager[object] = field(default_factory=nullcontext)
 
@@ -103,7 +104,7 @@ class CellOracle:
                     break  # by a compiler; the recipe has already tried it from nothing
         return seen
 
-    def _attempt(self, sample: Sample, known: Known, work: Workplace, directory: Path) -> Seen:
+    def _attempt(self, sample: Sample, known: Known, work: RunContext, directory: Path) -> Seen:
         directory.mkdir(parents=True, exist_ok=True)
         plan = self.subject.plan(sample.revision, work.deadline)
         artifact = None
@@ -121,7 +122,7 @@ class CellOracle:
             artifact=ruling.artifact or artifact,
         )
 
-    def _build(self, plan: Plan, work: Workplace, directory: Path) -> str:
+    def _build(self, plan: Plan, work: RunContext, directory: Path) -> str:
         """Build what the revision is of, ahead of all else, and return the digest of the built files."""
         request = self.subject.request(plan)
         state = State.FAILED
@@ -130,7 +131,10 @@ class CellOracle:
         try:
             deadline = work.deadline.within(BUDGETS[Phase.BUILD], f"build of {text}")
             made = build.build(
-                request.resolve(work.store, deadline), work.store, deadline, directory / f"build-{request.name}.log"
+                resolve_build(request, work.store, deadline),
+                work.store,
+                deadline,
+                directory / f"build-{request.name}.log",
             )
             state = State.CACHED if made.cached else State.DONE
         finally:
@@ -156,7 +160,7 @@ class CellOracle:
     def key(self, artifact: str) -> str:
         """As `Oracle` says."""
         base, other = self.subject.base, self.subject.fixed
-        fixed = build.inputs(other.resolve(self.work.store, self.work.deadline)) if other else None
+        fixed = build.inputs(resolve_build(other, self.work.store, self.work.deadline)) if other else None
         inputs: dict[str, Any] = {
             "artifact": artifact,
             "subject": self.subject.name,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from harness import pipeline, proc
 from harness.errors import InfrastructureError
 from harness.model import Outcome, Verdict
-from harness.pipeline import Workplace
+from harness.pipeline import CellTask, RunContext
 from harness.plan import Plan
 from harness.results import CaseResult
 from harness.store import hash_file
@@ -54,7 +54,7 @@ class Ruling:
 class Question(Protocol):
     """What is asked at a revision."""
 
-    def ask(self, plan: Plan, work: Workplace, directory: Path, revision: str) -> Ruling:
+    def ask(self, plan: Plan, work: RunContext, directory: Path, revision: str) -> Ruling:
         """Ask it in a guest of the plan.
 
         Raises:
@@ -80,11 +80,11 @@ class Cases:
     canary: str | None = None
     matching: re.Pattern[str] | None = None
 
-    def ask(self, plan: Plan, work: Workplace, directory: Path, revision: str) -> Ruling:  # noqa: ARG002 - as all
+    def ask(self, plan: Plan, work: RunContext, directory: Path, revision: str) -> Ruling:  # noqa: ARG002 - as all
         """As `Question` says."""
         cases = (*((self.canary,) if self.canary else ()), *self.tests)
         once = {name: file.model_copy(update={"reruns": 0}) for name, file in plan.suites.items()}
-        result = pipeline.evaluate(replace(plan, suites=once), replace(work, cases=cases), directory)
+        result = pipeline.evaluate(CellTask(plan=replace(plan, suites=once), cases=cases), work, directory)
         if result.error:
             raise InfrastructureError(result.error)
         ruling = rule(result.cases, self.tests, canary=self.canary, matching=self.matching)
@@ -115,9 +115,9 @@ class Command:
     environment: Mapping[str, str]
     cwd: Path
 
-    def ask(self, plan: Plan, work: Workplace, directory: Path, revision: str) -> Ruling:
+    def ask(self, plan: Plan, work: RunContext, directory: Path, revision: str) -> Ruling:
         """As `Question` says."""
-        with pipeline.ready(plan, work, directory) as guest:
+        with pipeline.boot_cell(plan, work, directory) as guest:
             variables = {
                 "HARNESS_REVISION": revision,
                 "HARNESS_GUEST": str(guest.files.directory),
@@ -128,7 +128,7 @@ class Command:
                 guest.check()
         return ruling
 
-    def run(self, variables: Mapping[str, str], work: Workplace, directory: Path) -> Ruling:
+    def run(self, variables: Mapping[str, str], work: RunContext, directory: Path) -> Ruling:
         """Run the command with further variables in its environment; raises as `ask`."""
         done = proc.run(
             self.argv,

@@ -20,7 +20,7 @@ from harness.cli.wanted import check_case
 from harness.errors import CancelledError, ExitCode, HarnessError, UsageError
 from harness.matrix import find
 from harness.model import Cell, Verdict
-from harness.pipeline import Workplace
+from harness.pipeline import RunContext
 
 __all__ = ["register"]
 
@@ -71,9 +71,9 @@ class _Asker:
         here = self._place.here
         for attempt in (1, 2):
             directory = self.directory / "samples" / f"{cell.id}-{attempt}"
-            work = Workplace(store=self._place.store, emit=lambda _: None, deadline=self._place.deadline)
+            work = RunContext(store=self._place.store, emit=lambda _: None, deadline=self._place.deadline)
             try:
-                wanted = plan.plan(cell, here.matrix, here.catalog, self._suites)
+                wanted = plan.make_plan(cell, here.matrix, here.catalog, self._suites)
                 directory.mkdir(parents=True)
                 ruling = self._question.ask(wanted, work, directory, cell.id)
             except (AbortError, CancelledError):

@@ -28,7 +28,7 @@ from harness.cli.wanted import check_case
 from harness.errors import UsageError
 from harness.matrix import find
 from harness.model import Cell, Event
-from harness.pipeline import Workplace
+from harness.pipeline import RunContext
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -122,7 +122,7 @@ def oracle_of(
     for case in (*begun.tests, *((begun.canary,) if begun.canary else ())):
         check_case(place.here, case)
     suites = tuple(dict.fromkeys(case.partition("/")[0] for case in (*begun.tests, begun.canary or "") if case))
-    base = plan.plan(find(place.here.expansion, begun.cell), place.here.matrix, place.here.catalog, suites)
+    base = plan.make_plan(find(place.here.expansion, begun.cell), place.here.matrix, place.here.catalog, suites)
     subject: Subject
     match begun.subject:
         case "systemd":
@@ -136,7 +136,7 @@ def oracle_of(
         question=question(
             begun.tests, begun.run, canary=begun.canary, matching=begun.matching, directory=begun.directory
         ),
-        work=Workplace(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN),
+        work=RunContext(store=place.store, emit=emit, deadline=place.deadline, arguments=PLUGIN),
         boot_failure=begun.boot_failure,
         builds=Semaphore(max(1, jobs // 2)),
     )

@@ -204,7 +204,9 @@ def _pipeline(here: Project, wanted: CiRun) -> Pipeline:
 def _owners(here: Project, profile: str, count: int, seconds: dict[str, float]) -> dict[str, int]:
     """The cells of a profile in the order of the matrix, with the number of the shard of each."""
     cells = [cell.id for cell in here.choose(profile=profile, select=()).cells]
-    shards = {index: schedule.shard(cells, cells, seconds, index=index, count=count) for index in range(1, count + 1)}
+    shards = {
+        index: schedule.select_shard(cells, cells, seconds, index=index, count=count) for index in range(1, count + 1)
+    }
     owner = {cell: index for index, mine in shards.items() for cell in mine}
     return {cell: owner[cell] for cell in cells}
 

@@ -25,7 +25,7 @@ from harness.cli.progress import watching
 from harness.cli.settings import KeyOption, MirrorOption, get_settings
 from harness.errors import InfrastructureError, UsageError
 from harness.machine import Machine
-from harness.pipeline import Workplace, ready
+from harness.pipeline import RunContext, boot_cell
 from harness.store import Store
 from harness.wait import Deadline, poll
 
@@ -136,8 +136,8 @@ def _guest(
         with ExitStack() as stack:
             # The live table goes when the guest is there.
             with watching(screen, (wanted.cell.id,)) as progress:
-                work = Workplace(store=Store(chosen.store), emit=progress, deadline=deadline, fresh=fresh)
-                guest = stack.enter_context(ready(wanted, work, directory))
+                run = RunContext(store=Store(chosen.store), emit=progress, deadline=deadline, fresh=fresh)
+                guest = stack.enter_context(boot_cell(wanted, run, directory))
             yield guest
         ended = True
     finally:

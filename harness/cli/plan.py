@@ -14,8 +14,9 @@ from harness.cli.options import ProfileOption, SetOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import KeyOption, MirrorOption, get_settings
 from harness.matrix import find
-from harness.plan import Plan, explain, plans, with_image_options
+from harness.plan import Plan, make_plans, with_image_options
 from harness.report.terminal import duration
+from harness.resolve import explain_plan
 from harness.schedule import History
 from harness.store import Store
 
@@ -62,7 +63,7 @@ def plans_of(
         suites: Names of the suites that run.
         source: Mirror and key for images, options of distros.
     """
-    made = plans([find(here.expansion, name) for name in cells], here.matrix, here.catalog, suites)
+    made = make_plans([find(here.expansion, name) for name in cells], here.matrix, here.catalog, suites)
     options = {name: str(value) for name, value in zip(("mirror", "key"), source, strict=True) if value is not None}
     return [with_image_options(item, options) for item in made] if options else made
 
@@ -74,7 +75,7 @@ def print_plans(plans: Sequence[Plan], chosen: Settings, form: Format) -> None:
         return
     store, took = Store(chosen.store), History(chosen.history).read()
     deadline = chosen.make_deadline(SECONDS, "look at the store")
-    explained = [(item.cell.id, explain(item, store, deadline)) for item in plans]
+    explained = [(item.cell.id, explain_plan(item, store, deadline)) for item in plans]
     if form is Format.JSON:
         output.as_json(
             [

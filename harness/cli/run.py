@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -22,11 +21,11 @@ from harness.cli.settings import KeyOption, MirrorOption, get_settings
 from harness.cli.wanted import Wanted, again
 from harness.errors import UsageError
 from harness.machine import Machine
-from harness.pipeline import Workplace
+from harness.pipeline import CellTask, RunContext
 from harness.report import junit, run_page, terminal
 from harness.results import RunResult
 from harness.rundir import Request
-from harness.schedule import History, Job, Known, Slots
+from harness.schedule import History, KnownFailure, Slots
 from harness.store import Store
 from harness.writing import STORE_HINT, translate_os_errors
 
@@ -177,16 +176,17 @@ def _run(
     deadline = chosen.make_deadline(SECONDS, "run")
     built = here.replace_builder(request.builder).replace_sources(request.sets)
     plans = plan.plans_of(built, request.cells, request.suites, request.source)
-    jobs = [
-        Job(
+    tasks = [
+        CellTask(
             plan=item,
+            cases=request.cases.get(item.cell.id, ()),
             expectations=here.matrix.expectations_for(item.cell),
             again=again(item.cell.id, request, here, chosen),
         )
         for item in plans
     ]
     # Cells side by side keep the processors busy by themselves; what runs alone may have them all.
-    at_a_time = max(1, min(slots.cores, len(jobs)))
+    at_a_time = max(1, min(slots.cores, len(tasks)))
     workers = max(1, (os.cpu_count() or 1) // at_a_time)
 
     def keep(guest: Machine) -> None:
@@ -195,20 +195,15 @@ def _run(
         deadline.pause(SECONDS)
 
     with watching(console, request.cells) as progress:
-        shared = Workplace(
+        run_context = RunContext(
             store=store, emit=progress, deadline=deadline, arguments=request.arguments, multiply=request.multiply,
             workers=workers, fresh=request.fresh, keep=keep if keep_failed else None,
         )  # fmt: skip
-
-        def work(job: Job) -> Workplace:
-            cases = request.cases.get(job.plan.cell.id, ())
-            return replace(shared, expectations=job.expectations, cases=cases, again=job.again)
-
-        result = schedule.run(
-            jobs, work, directory, request=request, slots=slots, history=History(chosen.history),
+        result = schedule.run_cells(
+            tasks, run_context, directory, request=request, slots=slots, history=History(chosen.history),
             ended=lambda ended: progress.ended(ended.id),
         )  # fmt: skip
-    found = schedule.review(_known(request, here), result.cells, datetime.now(UTC).date())
+    found = schedule.review_expectations(_known(request, here), result.cells, datetime.now(UTC).date())
     result = result.model_copy(update={"expectations": found})
     results.write(result, directory / rundir.RESULT)
     junit.write(result, directory / rundir.JUNIT)
@@ -232,7 +227,7 @@ def _show(result: RunResult, directory: Path, console: Console, form: Format, *,
             console.print(terminal.run_summary(result, Path(show_path(directory))), soft_wrap=True)
 
 
-def _known(request: Request, here: Project) -> list[Known]:
+def _known(request: Request, here: Project) -> list[KnownFailure]:
     """The matrix's known failures, each with all of its cells."""
     everything = not request.arguments and not request.cases
     known = []
@@ -240,7 +235,7 @@ def _known(request: Request, here: Project) -> list[Known]:
         suite = item.cases.partition("/")[0]
         suites = {suite} if suite in here.catalog.suites else set(here.catalog.suites)
         cells = frozenset(cell.id for cell in here.expansion.by_id.values() if item.cells.holds(cell))
-        known.append(Known(expectation=item, cells=cells, whole=everything and suites <= set(request.suites)))
+        known.append(KnownFailure(expectation=item, cells=cells, whole=everything and suites <= set(request.suites)))
     return known
 
 

@@ -89,7 +89,7 @@ class Wanted:
             index, count = rundir.parse_shard(self.shard)
             # Not by this computer's own history: all machines must come to the same shards.
             seconds = ci.read(chosen.root / ci.DURATIONS)
-            cells = tuple(schedule.shard(cells, cells, seconds, index=index, count=count))
+            cells = tuple(schedule.select_shard(cells, cells, seconds, index=index, count=count))
         _check_cases(self.cases, suites, here)
         return Request(
             command=shlex.join([*_called(chosen), *self.words()]),

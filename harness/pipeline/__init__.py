@@ -1,8 +1,8 @@
-"""`evaluate(plan)`: the one place where build, image, machine and suite meet."""
+"""`evaluate(task, context, directory)`: the one place where build, image, machine and suite meet."""
 
-from harness.pipeline.evaluation import INTERRUPTED, evaluate
-from harness.pipeline.guest import ready
-from harness.pipeline.needs import Need, needs
-from harness.pipeline.workplace import BUDGETS, Workplace
+from harness.pipeline.context import BUDGETS, CellTask, RunContext
+from harness.pipeline.evaluation import evaluate
+from harness.pipeline.guest import boot_cell
+from harness.pipeline.prerequisites import Prerequisite, list_prerequisites
 
-__all__ = ["BUDGETS", "INTERRUPTED", "Need", "Workplace", "evaluate", "needs", "ready"]
+__all__ = ["BUDGETS", "CellTask", "Prerequisite", "RunContext", "boot_cell", "evaluate", "list_prerequisites"]

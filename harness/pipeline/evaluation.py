@@ -14,55 +14,49 @@ from harness.errors import CancelledError, HarnessError, InfrastructureError
 from harness.machine import Machine
 from harness.matrix import Expectation, judge
 from harness.model import Outcome, Phase
-from harness.pipeline.guest import guest_of
+from harness.pipeline.context import BUDGETS, CellTask, RunContext
+from harness.pipeline.guest import open_guest
 from harness.pipeline.state import IN_GUEST, Evaluation
-from harness.pipeline.workplace import BUDGETS, Workplace
-from harness.plan import Plan
-from harness.results import CaseResult, CellResult, write
+from harness.results import INTERRUPTED, CaseResult, CellResult, write
 from harness.rundir import PLAN, RESULT
 from harness.suite import Limits, SuiteSpec
 from harness.wait import Deadline
 
-__all__ = ["INTERRUPTED", "evaluate"]
+__all__ = ["evaluate"]
 
 logger = log.get(__name__)
 
-INTERRUPTED = "The run was interrupted."
-"""The error of a cell that was ended before its end; `--resume` runs it again."""
 
-
-def evaluate(plan: Plan, work: Workplace, directory: Path) -> CellResult:
+def evaluate(task: CellTask, context: RunContext, directory: Path) -> CellResult:
     """Build, boot, test and judge one cell.
 
     Args:
-        plan: What is done.
-        work: What all cells share.
+        task: The cell.
+        context: What all cells of the run share.
         directory: Where the cell's evidence goes; result.json is written there last.
 
     Raises:
         CancelledError: The run was interrupted. The result that there is has been written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    description = json.dumps(asdict(plan), indent=1, default=_plain)
+    description = json.dumps(asdict(task.plan), indent=1, default=_make_plain)
     (directory / PLAN).write_text(description + "\n", encoding="utf-8")
-    evaluation = Evaluation(plan=plan, directory=directory, work=work)
+    evaluation = Evaluation(task=task, context=context, directory=directory)
     try:
         _evaluate(evaluation)
     except Exception as error:  # a mistake of ours must not stop the other cells either
-        evaluation.error = _why(evaluation, error)
-        if evaluation.error == INTERRUPTED:
+        evaluation.interrupted = isinstance(error, CancelledError) or context.deadline.cancelled.is_set()
+        evaluation.error = INTERRUPTED if evaluation.interrupted else _explain(task.plan.cell.id, error)
+        if evaluation.interrupted:  # whatever else went wrong then is a consequence
+            logger.info("%s: interrupted: %s", task.plan.cell.id, error)
             raise CancelledError(INTERRUPTED) from error
     finally:
-        write(evaluation.result(), directory / RESULT)
-    return evaluation.result()
+        write(evaluation.make_result(), directory / RESULT)
+    return evaluation.make_result()
 
 
-def _why(it: Evaluation, error: Exception) -> str:
-    """What the result says of a cell that ended early."""
-    name = it.plan.cell.id
-    if isinstance(error, CancelledError) or it.work.deadline.cancelled.is_set():
-        logger.info("%s: interrupted: %s", name, error)  # whatever else went wrong then is a consequence
-        return INTERRUPTED
+def _explain(name: str, error: Exception) -> str:
+    """Return what the result says of a cell that broke."""
     if isinstance(error, HarnessError):
         logger.info("%s: %s", name, error)
         return f"{error}" + (f"\n{error.hint}" if error.hint else "")
@@ -70,75 +64,80 @@ def _why(it: Evaluation, error: Exception) -> str:
     return f"The harness met an error of its own: {type(error).__name__}: {error}"
 
 
-def _plain(value: object) -> object:
-    """A value in a plan that is no plain JSON: a path, or a model of a knowledge file."""
+def _make_plain(value: object) -> object:
+    """Return a value in a plan that is no plain JSON: a path, or a model of a knowledge file."""
     dump = getattr(value, "model_dump", None)
     return dump(mode="json") if dump else str(value)
 
 
-def _evaluate(it: Evaluation) -> None:
+def _evaluate(evaluation: Evaluation) -> None:
     """Run the suites in one guest, and those cases in another that ask for a booted one where the first was restored."""
-    with guest_of(it) as guest:
-        _in_guest(it, guest, fresh=None if it.fresh else False)
-    if suite.put_off(it.directory):
-        _in_booted_guest(it)
+    with open_guest(evaluation) as guest:
+        _run_in_guest(evaluation, guest, fresh=None if evaluation.fresh else False)
+    if suite.put_off(evaluation.directory):
+        _run_in_booted_guest(evaluation)
 
 
-def _in_booted_guest(it: Evaluation) -> None:
-    place = it.directory / "booted"
-    booted = replace(it, directory=place, work=replace(it.work, fresh=True), facts={}, phases=[], cases=())
+def _run_in_booted_guest(evaluation: Evaluation) -> None:
+    place = evaluation.directory / "booted"
+    booted = replace(
+        evaluation, directory=place, context=replace(evaluation.context, fresh=True), facts={}, phases=[], cases=()
+    )
     place.mkdir(exist_ok=True)
     try:
-        with guest_of(booted) as guest:
-            _in_guest(booted, guest, fresh=True)
+        with open_guest(booted) as guest:
+            _run_in_guest(booted, guest, fresh=True)
     finally:
-        it.phases += [phase for phase in booted.phases if phase.phase in IN_GUEST]
-        it.cases += booted.cases
+        evaluation.phases += [phase for phase in booted.phases if phase.phase in IN_GUEST]
+        evaluation.cases += booted.cases
 
 
-def _in_guest(it: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
+def _run_in_guest(evaluation: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
     try:
-        _suites(it, guest, fresh=fresh)
+        _run_suites(evaluation, guest, fresh=fresh)
     finally:
-        _collect(it, guest)
-    if it.work.keep is not None and it.result().outcome.badness > Outcome.PASSED.badness:
-        it.work.keep(guest)
+        _collect(evaluation, guest)
+    if evaluation.context.keep is not None and evaluation.make_result().outcome.badness > Outcome.PASSED.badness:
+        evaluation.context.keep(guest)
 
 
-def _suites(it: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
-    plan = it.plan
-    with it.phase(Phase.SUITES, ", ".join(plan.suites)) as progress:
+def _run_suites(evaluation: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
+    plan = evaluation.plan
+    with evaluation.run_phase(Phase.SUITES, ", ".join(plan.suites)) as progress:
         spec = SuiteSpec(
             cell=plan.cell,
             machine=guest.files.directory,
             root=plan.root,
             suites={
-                name: Limits(timeout=file.timeout * it.factor, reruns=file.reruns) for name, file in plan.suites.items()
+                name: Limits(timeout=file.timeout * evaluation.factor, reruns=file.reruns)
+                for name, file in plan.suites.items()
             },
-            directory=it.directory,
-            arguments=it.work.arguments,
-            cases=it.work.cases,
-            multiply=it.work.multiply,
+            directory=evaluation.directory,
+            arguments=evaluation.context.arguments,
+            cases=evaluation.task.cases,
+            multiply=evaluation.context.multiply,
             fresh=fresh,
-            workers=min(it.work.workers, plan.cpus, max((file.workers for file in plan.suites.values()), default=1)),
+            workers=min(
+                evaluation.context.workers, plan.cpus, max((file.workers for file in plan.suites.values()), default=1)
+            ),
         )
         cases = suite.run(spec, progress.deadline)
-        it.cases = tuple(_judged(case, it.work.expectations) for case in cases)
-        counts = it.result().counts()
+        evaluation.cases = tuple(_judge(case, evaluation.task.expectations) for case in cases)
+        counts = evaluation.make_result().counts()
         progress.text = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
 
 
-def _judged(case: CaseResult, expectations: tuple[Expectation, ...]) -> CaseResult:
-    """The case in the light of what is known to fail."""
+def _judge(case: CaseResult, expectations: tuple[Expectation, ...]) -> CaseResult:
+    """Return the case in the light of what is known to fail."""
     text = f"{case.message}\n{case.details}"
     judgement = judge(case.nodeid, case.outcome, text, expectations, datetime.now(UTC).date())
     return case.model_copy(update={"outcome": judgement.outcome, "expectation": judgement.note or None})
 
 
-def _collect(it: Evaluation, guest: Machine) -> None:
+def _collect(evaluation: Evaluation, guest: Machine) -> None:
     """Evidence that only the running guest has; a guest that died gives none, and that is no further error."""
-    deadline = Deadline.after(BUDGETS[Phase.COLLECT] * it.factor, f"collection from {it.plan.cell.id}")
+    deadline = Deadline.after(BUDGETS[Phase.COLLECT] * evaluation.factor, f"collection from {evaluation.plan.cell.id}")
     try:
         guest.save_journal(guest.files.directory / "journal.txt", deadline=deadline)
     except InfrastructureError as error:
-        logger.warning("%s: no journal: %s", it.plan.cell.id, error)
+        logger.warning("%s: no journal: %s", evaluation.plan.cell.id, error)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.model import Event, Phase, State
-from harness.pipeline.workplace import BUDGETS, Workplace
+from harness.pipeline.context import BUDGETS, CellTask, RunContext
 from harness.plan import Plan
 from harness.results import CaseResult, CellResult, PhaseResult, axes_of
 from harness.wait import Deadline
@@ -22,27 +22,33 @@ IN_GUEST = frozenset({Phase.BOOT, Phase.SUITES, Phase.COLLECT})
 class Evaluation:
     """What has become of one cell so far."""
 
-    plan: Plan
+    task: CellTask
+    context: RunContext
     directory: Path
-    work: Workplace
     phases: list[PhaseResult] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     cases: tuple[CaseResult, ...] = ()
     error: str | None = None
+    interrupted: bool = False
     factor: float = 1.0
+
+    @property
+    def plan(self) -> Plan:
+        """What is done."""
+        return self.task.plan
 
     @property
     def fresh(self) -> bool:
         """Whether its guest is booted, where it could start from a saved memory."""
-        return self.work.fresh or any(file.fresh_boot for file in self.plan.suites.values())
+        return self.context.fresh or any(file.fresh_boot for file in self.plan.suites.values())
 
     @contextmanager
-    def phase(self, phase: Phase, text: str) -> Iterator["Progress"]:
-        """Time a phase, tell the user about it, and give it its deadline."""
+    def run_phase(self, phase: Phase, text: str) -> Iterator["Progress"]:
+        """Time a phase, report it, and give it its deadline."""
         seconds = BUDGETS[phase] * (self.factor if phase in IN_GUEST else 1.0)
-        deadline = self.work.deadline.within(seconds, f"{phase} of {self.plan.cell.id}")
-        if phase in self.work.broken:
-            raise self.work.broken[phase]
+        deadline = self.context.deadline.within(seconds, f"{phase} of {self.plan.cell.id}")
+        if phase in self.task.broken:
+            raise self.task.broken[phase]
         progress = Progress(deadline=deadline, text=text)
         self._emit(phase, State.RUNNING, text)
         begin, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -62,10 +68,10 @@ class Evaluation:
             self._emit(phase, state, progress.text)
 
     def _emit(self, phase: Phase, state: State, text: str) -> None:
-        self.work.emit(Event(cell=self.plan.cell.id, phase=phase, state=state, text=text))
+        self.context.emit(Event(cell=self.plan.cell.id, phase=phase, state=state, text=text))
 
-    def result(self) -> CellResult:
-        """What has become of the cell."""
+    def make_result(self) -> CellResult:
+        """Return what has become of the cell."""
         cell = self.plan.cell
         return CellResult(
             id=cell.id,
@@ -74,7 +80,8 @@ class Evaluation:
             facts=self.facts,
             cases=self.cases,
             error=self.error,
-            again=self.work.again,
+            interrupted=self.interrupted,
+            again=self.task.again,
         )
 
 

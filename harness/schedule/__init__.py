@@ -1,24 +1,12 @@
-"""Runs the cells of a run side by side over the slots of the computer, and keeps the run's directory.
+"""Runs the cells of a run next to each other over the slots of the computer.
 
 What several cells need (builds, images) is made once, before them, as a task of its own.
 """
 
-from harness.schedule.board import Board, Slots, Task, lower_bound, makespan
-from harness.schedule.expectations import Known, review
+from harness.schedule.expectations import KnownFailure, review_expectations
 from harness.schedule.history import History
-from harness.schedule.run import Job, run
-from harness.schedule.shards import shard
+from harness.schedule.runner import run_cells
+from harness.schedule.scheduler import Slots
+from harness.schedule.shards import select_shard
 
-__all__ = [
-    "Board",
-    "History",
-    "Job",
-    "Known",
-    "Slots",
-    "Task",
-    "lower_bound",
-    "makespan",
-    "review",
-    "run",
-    "shard",
-]
+__all__ = ["History", "KnownFailure", "Slots", "review_expectations", "run_cells", "select_shard"]

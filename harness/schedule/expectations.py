@@ -1,4 +1,4 @@
-"""Which known failures of the matrix are to be mended, by what a run found: a pure function, with the day given."""
+"""Which known failures of the matrix are to be fixed, by what a run found: a pure function, with the day given."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from harness.matrix import Expectation
 from harness.model import Outcome
 from harness.results import CellResult, ExpectationResult
 
-__all__ = ["Known", "review"]
+__all__ = ["KnownFailure", "review_expectations"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownFailure:
     """A known failure of the matrix.
 
     Attributes:
-        expectation: It, as the matrix has it.
+        expectation: The entry, as the matrix has it.
         cells: Identifiers of all cells of the matrix that it is about, in this run or not.
         whole: Whether all cases of its suites run, so that a pattern that meets none is wrong.
     """
@@ -27,8 +27,10 @@ class Known:
     whole: bool
 
 
-def review(known: Sequence[Known], cells: Sequence[CellResult], today: date) -> tuple[ExpectationResult, ...]:
-    """The known failures that a person should look at, in the order of the matrix.
+def review_expectations(
+    known: Sequence[KnownFailure], cells: Sequence[CellResult], today: date
+) -> tuple[ExpectationResult, ...]:
+    """Return the known failures that a person should look at, in the order of the matrix.
 
     Those that passed somewhere, those that have expired and are about a cell of the run, and those that are about
     no case: all of their cells ran to the end, and nothing that they cover was more than skipped.
@@ -39,14 +41,14 @@ def review(known: Sequence[Known], cells: Sequence[CellResult], today: date) -> 
         today: The day to judge at.
     """
     results = ((item, _look(item, [cell for cell in cells if cell.id in item.cells], today)) for item in known)
-    return tuple(_result(item.expectation, *found) for item, found in results if found is not None)
+    return tuple(_make_result(item.expectation, *found) for item, found in results if found is not None)
 
 
-State = Literal["passes", "expired", "unused"]
+Finding = Literal["passes", "expired", "unused"]
 Cases = tuple[tuple[str, str], ...]
 
 
-def _look(item: Known, cells: Sequence[CellResult], today: date) -> tuple[State, Cases] | None:
+def _look(item: KnownFailure, cells: Sequence[CellResult], today: date) -> tuple[Finding, Cases] | None:
     expectation = item.expectation
     if not cells:
         return None
@@ -62,7 +64,7 @@ def _look(item: Known, cells: Sequence[CellResult], today: date) -> tuple[State,
     return None
 
 
-def _result(expectation: Expectation, state: State, found: Cases) -> ExpectationResult:
+def _make_result(expectation: Expectation, state: Finding, found: Cases) -> ExpectationResult:
     return ExpectationResult(
         state=state,
         cells=str(expectation.cells),

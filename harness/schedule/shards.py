@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["shard"]
+__all__ = ["select_shard"]
 
 T = TypeVar("T")
 
@@ -11,8 +11,10 @@ UNKNOWN = 60.0
 """Seconds that a cell of which nothing is known is taken to need."""
 
 
-def shard(items: Sequence[T], names: Sequence[str], seconds: Mapping[str, float], *, index: int, count: int) -> list[T]:
-    """The items of one shard, in their order.
+def select_shard(
+    items: Sequence[T], names: Sequence[str], seconds: Mapping[str, float], *, index: int, count: int
+) -> list[T]:
+    """Return the items of one shard, in their order.
 
     Longest first, each to the shard with the least work so far; equal ones by name, so that every machine
     that is given the same seconds computes the same shards.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.errors import UsageError
 
-__all__ = ["Board", "Slots", "Task", "lower_bound", "makespan", "ranks"]
+__all__ = ["Scheduler", "Slots", "Task", "compute_lower_bound", "rank_tasks", "simulate_makespan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,21 +45,21 @@ class Slots:
     cores: int
     memory: int
 
-    def without(self, task: Task) -> "Slots":
-        """What is left beside a task."""
+    def subtract(self, task: Task) -> "Slots":
+        """Return what is left next to a task."""
         return Slots(cores=self.cores - task.cores, memory=self.memory - task.memory)
 
-    def and_again(self, task: Task) -> "Slots":
-        """What is there once a task has ended."""
+    def add(self, task: Task) -> "Slots":
+        """Return what is there once a task has ended."""
         return Slots(cores=self.cores + task.cores, memory=self.memory + task.memory)
 
-    def hold(self, task: Task) -> bool:
-        """Whether a task fits."""
+    def has_room_for(self, task: Task) -> bool:
+        """Return whether a task fits."""
         return task.cores <= self.cores and task.memory <= self.memory
 
 
-def ranks(tasks: Iterable[Task]) -> dict[str, float]:
-    """For each task the seconds of the longest chain of tasks that begins with it.
+def rank_tasks(tasks: Iterable[Task]) -> dict[str, float]:
+    """Return for each task the seconds of the longest chain of tasks that begins with it.
 
     Raises:
         UsageError: Tasks wait for each other, or for one that does not exist.
@@ -86,7 +86,7 @@ def ranks(tasks: Iterable[Task]) -> dict[str, float]:
     return result
 
 
-class Board:
+class Scheduler:
     """What waits, what runs and what has ended."""
 
     def __init__(self, tasks: Iterable[Task], slots: Slots) -> None:
@@ -97,13 +97,13 @@ class Board:
         """
         self.tasks = {task.name: task for task in tasks}
         for task in self.tasks.values():
-            if not slots.hold(task):
+            if not slots.has_room_for(task):
                 raise UsageError(
                     f"{task.name} needs {task.cores} cores and {task.memory} MiB; "
                     f"there are {slots.cores} cores and {slots.memory} MiB.",
                     hint="Raise -j or --memory, or lower `cpus` or `memory` in the matrix's defaults.",
                 )
-        rank = ranks(self.tasks.values())
+        rank = rank_tasks(self.tasks.values())
         self._waiting = sorted(self.tasks, key=lambda name: (-rank[name], name))
         self._ends: dict[str, float] = {}
         self._ended: set[str] = set()
@@ -120,51 +120,51 @@ class Board:
         return not self._waiting and not self._ends
 
     def start(self, now: float) -> tuple[Task, ...]:
-        """The tasks that start at the time `now`; they count as running from here."""
+        """Return the tasks that start at the time `now`; they count as running from here."""
         started: list[Task] = []
         bound: float | None = None
         for name in list(self._waiting):
             task = self.tasks[name]
             if not self._ended.issuperset(task.after):
                 continue
-            if not self._free.hold(task):
-                bound = self._could_start(task) if bound is None else bound
+            if not self._free.has_room_for(task):
+                bound = self._predict_start(task) if bound is None else bound
                 continue
             if bound is not None and now + task.seconds > bound:
                 continue  # it would delay one that is more urgent
             self._waiting.remove(name)
-            self._free = self._free.without(task)
+            self._free = self._free.subtract(task)
             self._ends[name] = now + task.seconds
             started.append(task)
         return tuple(started)
 
     def end(self, name: str) -> None:
-        """A task has ended."""
+        """Note that a task has ended."""
         del self._ends[name]
         self._ended.add(name)
-        self._free = self._free.and_again(self.tasks[name])
+        self._free = self._free.add(self.tasks[name])
 
-    def _could_start(self, task: Task) -> float:
-        """When the running tasks will have made room for one, by what is expected of them."""
+    def _predict_start(self, task: Task) -> float:
+        """Return when the running tasks will have made room for one, by what is expected of them."""
         free = self._free
         for name, end in sorted(self._ends.items(), key=lambda item: item[1]):
-            free = free.and_again(self.tasks[name])
-            if free.hold(task):
+            free = free.add(self.tasks[name])
+            if free.has_room_for(task):
                 return end
         raise AssertionError("every task fits the slots alone")
 
 
-def lower_bound(tasks: Iterable[Task], slots: Slots) -> float:
-    """Seconds that no schedule can beat: the longest chain, or the work spread evenly over the slots."""
+def compute_lower_bound(tasks: Iterable[Task], slots: Slots) -> float:
+    """Return the seconds that no schedule can beat: the longest chain, or the work spread evenly over the slots."""
     known = tuple(tasks)
-    chain = max(ranks(known).values(), default=0.0)
+    chain = max(rank_tasks(known).values(), default=0.0)
     work = sum(task.seconds * task.cores for task in known) / slots.cores
     space = sum(task.seconds * task.memory for task in known) / slots.memory if slots.memory else 0.0
     return max(chain, work, space)
 
 
-def makespan(tasks: Iterable[Task], slots: Slots, took: Mapping[str, float] | None = None) -> float:
-    """Seconds that the schedule takes, by simulation.
+def simulate_makespan(tasks: Iterable[Task], slots: Slots, took: Mapping[str, float] | None = None) -> float:
+    """Return the seconds that the schedule takes, by simulation.
 
     Args:
         tasks: The tasks.
@@ -172,13 +172,13 @@ def makespan(tasks: Iterable[Task], slots: Slots, took: Mapping[str, float] | No
         took: How long each really takes, where that differs from what is expected.
     """
     real = took or {}
-    board = Board(tasks, slots)
+    scheduler = Scheduler(tasks, slots)
     now = 0.0
     ends: dict[str, float] = {}
-    while not board.finished:
-        for task in board.start(now):
+    while not scheduler.finished:
+        for task in scheduler.start(now):
             ends[task.name] = now + real.get(task.name, task.seconds)
         name = min(ends, key=lambda key: (ends[key], key))
         now = ends.pop(name)
-        board.end(name)
+        scheduler.end(name)
     return now

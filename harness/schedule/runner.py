@@ -1,59 +1,40 @@
-"""A run: its directory, its tasks on threads, its result.
+"""A run: its tasks on threads, its result.
 
 runs/<id>/request.json   what was asked for; `--resume` reads it
-runs/<id>/result.json    written anew when a cell has ended, so that a run that is killed leaves what it knew
+runs/<id>/result.json    written again when a cell has ended, so that a run that is killed leaves what it knew
 """
 
 import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness import log, pipeline, results
+from harness import pipeline, results
 from harness.errors import CancelledError, HarnessError
-from harness.matrix import Expectation
-from harness.pipeline import Workplace
-from harness.plan import Plan
-from harness.results import CellResult, RunResult
+from harness.pipeline import CellTask, Prerequisite, RunContext
+from harness.results import INTERRUPTED, CellResult, RunResult
 from harness.rundir import CELLS, NEEDS, REQUEST, RESULT, Request
-from harness.schedule.board import Board, Slots, Task
 from harness.schedule.history import History
+from harness.schedule.scheduler import Scheduler, Slots, Task
 from harness.wait import wait_for_any
 
-__all__ = ["Job", "run"]
+__all__ = ["run_cells"]
 
-logger = log.get(__name__)
-
-EXPECTED = {"build": 60.0, "image": 60.0, "cell": 60.0}
+EXPECTED = 60.0
 """Seconds that a task without history is taken to need."""
 
 OVERHEAD = 256
-"""Memory of QEMU and pytest beside the guest's own, in MiB."""
+"""Memory of QEMU and pytest in addition to the guest's own, in MiB."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One cell of a run.
-
-    Attributes:
-        plan: What is done.
-        expectations: Known failures of its cases.
-        again: The command line that repeats it.
-    """
-
-    plan: Plan
-    expectations: tuple[Expectation, ...]
-    again: str
-
-
-def run(
-    jobs: Sequence[Job],
-    work: Callable[[Job], Workplace],
+def run_cells(
+    tasks: Sequence[CellTask],
+    context: RunContext,
     directory: Path,
     *,
     request: Request,
@@ -64,8 +45,8 @@ def run(
     """Run the cells; those that have a result in the directory already are not run again.
 
     Args:
-        jobs: The cells.
-        work: Makes the workplace of a cell.
+        tasks: The cells.
+        context: What they share.
         directory: The run's directory, see `rundir.make_directory`.
         request: What was asked for.
         slots: How many cells at a time, and the memory that their guests may have.
@@ -79,24 +60,24 @@ def run(
         UsageError: A cell needs more than the slots have.
     """
     results.write(request, directory / REQUEST)
-    it = _Run(jobs=jobs, work=work, directory=directory, request=request, history=history, ended=ended)
-    for job in jobs:
-        done = finished(directory / CELLS / job.plan.cell.id)
+    run = _Run(tasks=tasks, context=context, directory=directory, request=request, history=history, ended=ended)
+    for task in tasks:
+        done = read_finished(directory / CELLS / task.plan.cell.id)
         if done is not None:
-            it.cells[done.id] = done
-    board = Board(it.tasks(), slots)
-    it.save()
-    it.work_off(board, slots.cores)
-    return it.save()
+            run.cells[done.id] = done
+    scheduler = Scheduler(run.make_tasks(), slots)
+    run.save()
+    run.work_off(scheduler, slots.cores)
+    return run.save()
 
 
-def finished(directory: Path) -> CellResult | None:
-    """The result of a cell that ran to its end, or None."""
+def read_finished(directory: Path) -> CellResult | None:
+    """Return the result of a cell that ran to its end, or None."""
     try:
         result = CellResult.model_validate_json((directory / RESULT).read_bytes())
     except (OSError, ValidationError):
         return None
-    return None if result.error == pipeline.INTERRUPTED else result
+    return None if result.interrupted or result.error == INTERRUPTED else result
 
 
 class _Run:
@@ -105,15 +86,15 @@ class _Run:
     def __init__(
         self,
         *,
-        jobs: Sequence[Job],
-        work: Callable[[Job], Workplace],
+        tasks: Sequence[CellTask],
+        context: RunContext,
         directory: Path,
         request: Request,
         history: History,
         ended: Callable[[CellResult], None],
     ) -> None:
-        self.jobs = {job.plan.cell.id: job for job in jobs}
-        self.work = work
+        self.tasks = {task.plan.cell.id: task for task in tasks}
+        self.context = context
         self.directory = directory
         self.request = request
         self.history = history
@@ -125,60 +106,57 @@ class _Run:
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._calls: dict[str, Callable[[], CellResult | None]] = {}
 
-    def tasks(self) -> list[Task]:
-        """A task for each cell, and one before them for each build and image that is not in the store."""
-        known = self.history.read()
+    def make_tasks(self) -> list[Task]:
+        """Return a task for each cell, and one before them for each build and image that is not in the store."""
+        took = self.history.read()
         tasks: dict[str, Task] = {}
-        for name, job in self.jobs.items():
+        for name, task in self.tasks.items():
             if name in self.cells:
                 continue
-            needs = pipeline.needs(job.plan)
-            for need in needs:
-                seconds = known.get(need.name, EXPECTED[need.name.split(" ", 1)[0]])
-                tasks.setdefault(need.name, Task(name=need.name, seconds=seconds))
-                self._calls.setdefault(need.name, self._preparation(job, need))
+            prerequisites = pipeline.list_prerequisites(task.plan)
+            for each in prerequisites:
+                tasks.setdefault(each.name, Task(name=each.name, seconds=took.get(each.name, EXPECTED)))
+                self._calls.setdefault(each.name, self._make_preparation(each))
             tasks[name] = Task(
                 name=name,
-                seconds=known.get(name, EXPECTED["cell"]),
-                memory=job.plan.memory + OVERHEAD,
-                after=tuple(need.name for need in needs),
+                seconds=took.get(name, EXPECTED),
+                memory=task.plan.memory + OVERHEAD,
+                after=tuple(each.name for each in prerequisites),
             )
-            self._calls[name] = self._evaluation(job)
+            self._calls[name] = self._make_evaluation(task, prerequisites)
         return list(tasks.values())
 
-    def _preparation(self, job: Job, need: pipeline.Need) -> Callable[[], None]:
+    def _make_preparation(self, prerequisite: Prerequisite) -> Callable[[], None]:
         def prepare() -> None:
-            logs = self.directory / NEEDS
+            log = self.directory / NEEDS / f"{prerequisite.name.replace('/', '-').replace(' ', '-')}.log"
             try:
-                need.make(self.work(job), logs / f"{need.name.replace('/', '-').replace(' ', '-')}.log")
+                prerequisite.make(self.context, log)
             except CancelledError:
                 raise
             except HarnessError as error:
-                self.broken[need.name] = error
+                self.broken[prerequisite.name] = error
 
         return prepare
 
-    def _evaluation(self, job: Job) -> Callable[[], CellResult]:
+    def _make_evaluation(self, task: CellTask, prerequisites: Sequence[Prerequisite]) -> Callable[[], CellResult]:
         def evaluate() -> CellResult:
-            place = self.directory / CELLS / job.plan.cell.id
-            broken = {
-                need.phase: self.broken[need.name] for need in pipeline.needs(job.plan) if need.name in self.broken
-            }
-            return pipeline.evaluate(job.plan, replace(self.work(job), broken=broken), place)
+            broken = {each.phase: self.broken[each.name] for each in prerequisites if each.name in self.broken}
+            directory = self.directory / CELLS / task.plan.cell.id
+            return pipeline.evaluate(replace(task, broken=broken), self.context, directory)
 
         return evaluate
 
-    def work_off(self, board: Board, threads: int) -> None:
-        """Start tasks as the board says, and take their results, until all have ended or the run is interrupted."""
+    def work_off(self, scheduler: Scheduler, threads: int) -> None:
+        """Start tasks as the scheduler says, and take their results, until all have ended or the run is interrupted."""
         running: dict[Future[CellResult | None], tuple[str, float]] = {}
         with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="cell") as pool:
-            while running or not (board.finished or self.interrupted):
+            while running or not (scheduler.finished or self.interrupted):
                 if not self.interrupted:
-                    for task in board.start(time.monotonic()):
+                    for task in scheduler.start(time.monotonic()):
                         running[pool.submit(self._calls[task.name])] = (task.name, time.monotonic())
                 for future in wait_for_any(running):
                     name, began = running.pop(future)
-                    board.end(name)
+                    scheduler.end(name)
                     self._take(name, future, time.monotonic() - began)
 
     def _take(self, name: str, future: "Future[CellResult | None]", seconds: float) -> None:
@@ -203,7 +181,7 @@ class _Run:
             started=self._started,
             seconds=round(time.monotonic() - self._begin, 3),
             computer={"cores": str(os.cpu_count()), "kernel": os.uname().release},
-            cells=tuple(self.cells[name] for name in self.jobs if name in self.cells),
+            cells=tuple(self.cells[name] for name in self.tasks if name in self.cells),
             interrupted=self.interrupted,
         )
         results.write(result, self.directory / RESULT)
