@@ -5,13 +5,14 @@
 
 import os
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from suites import runtimes
 from suites.lib.cgroups import Hierarchies
+from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Host
 from suites.lib.leftovers import Leftovers
 from suites.lib.rootfs import Rootfs
@@ -37,6 +38,20 @@ class Cell(Protocol):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the suites."""
     parser.addoption("--break", metavar="FILE", help="Run this shell script in the guest first: what is wrong then?")
+
+
+def pytest_harness_lacks(runtime: str | None) -> dict[str, str]:
+    """Return why a runtime lacks each of the features that a case may need, or nothing where it has it."""
+    lacks = runtimes.find_adapter(runtime).LACKS if runtime is not None else {}
+    return {feature: lacks.get(feature, "") for feature in Feature}
+
+
+@pytest.fixture(autouse=True)
+def _needed(request: pytest.FixtureRequest, runtime: Runtime) -> None:
+    """Skip a case that needs what the runtime lacks in this guest; what it never has, the harness knows before."""
+    for mark in request.node.iter_markers("needs"):
+        if "feature" in mark.kwargs:
+            runtime.require(mark.kwargs["feature"])
 
 
 @pytest.fixture(scope="session")
@@ -103,8 +118,8 @@ def systemd(guest: Guest) -> str:
 
 @pytest.fixture(scope="session")
 def runtime(cell: Cell, guest: Guest, hierarchies: Hierarchies, systemd: str) -> Iterator[Runtime]:
-    """The runtime under test: `suites/lib/NAME.py` for the runtime NAME."""
-    engine = import_module(f"suites.lib.{cell.runtime}").connect(guest)
+    """The runtime under test, by its adapter in suites/runtimes."""
+    engine = runtimes.find_adapter(cell.runtime).connect(guest)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     rootfs = Rootfs(guest, f"/run/harness-{worker}", systemd)
     runtime = Runtime(engine, guest, hierarchies, rootfs, f"harness-{worker}")

@@ -21,13 +21,14 @@ from harness.pipeline import CellTask, RunContext
 from harness.plan import make_plan
 from harness.store import Store
 from harness.wait import Deadline
-from suites.lib import rkt, rkt_images
 from suites.lib.cgroups import Hierarchies, parse_places
 from suites.lib.guest import CommandFailedError, Guest
-from suites.lib.rkt import Rkt
-from suites.lib.rkt_command import App, Pod, Port, Volume, service_units
 from suites.lib.rootfs import Rootfs
 from suites.lib.runtime import MIB, Container, Spec
+from suites.runtimes import rkt
+from suites.runtimes.rkt import images
+from suites.runtimes.rkt.command import App, Pod, Port, Volume, service_units
+from suites.runtimes.rkt.engine import Rkt
 from tests import minirkt
 
 pytestmark = pytest.mark.guest
@@ -104,7 +105,7 @@ def place(
         rootfs = Rootfs(guest, "/run/tree", "252")
         texts = guest.read("/proc/1/mountinfo", "/sys/fs/cgroup/cgroup.controllers")
         tiny = rootfs.tiny()
-        rkt_images.build(guest, tiny, rkt_images.Image(name="example.com/tiny", argv=("/bin/sh",)), "/root/tiny.aci")
+        images.build(guest, tiny, images.Image(name="example.com/tiny", argv=("/bin/sh",)), "/root/tiny.aci")
         yield Place(
             machine=started, guest=guest, rkt=engine, hierarchies=Hierarchies.parse(*texts.values()), tiny=tiny,
             image=engine.fetch("/root/tiny.aci"),
@@ -191,11 +192,11 @@ def test_service_that_a_socket_starts(place: Place) -> None:
     """The connection that starts the service is the app's; the service is ready when the app is, and has its cgroup."""
     guest = place.guest
     guest.do("mkdir -p /root/perl && cd /root/perl && mkdir usr etc mnt && ln -s usr/lib usr/lib64 . && mkdir /run/go")
-    image = rkt_images.Image(
+    image = images.Image(
         name="example.com/answer", argv=("/usr/bin/perl", "-e", PERL), notifies=True, mounts={"usr": "/usr"},
-        ports=(rkt_images.port("talk", 80, socket_activated=True),),
+        ports=(images.port("talk", 80, socket_activated=True),),
     )  # fmt: skip
-    rkt_images.build(guest, "/root/perl", image, "/root/perl.aci")
+    images.build(guest, "/root/perl", image, "/root/perl.aci")
     pod = Pod(
         apps=(App(image=place.rkt.fetch("/root/perl.aci"), name="answer", mounts=(("go", "/mnt"),)),),
         volumes=(Volume(name="usr", source="/usr", read_only=True), Volume(name="go", source="/run/go")),

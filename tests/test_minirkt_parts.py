@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suites.lib.rkt_command import App, Pod, run_words
+from suites.runtimes.rkt.command import App, Pod, run_words
 from tests.minirkt import TREE
 
 LIBRARY = TREE / "usr" / "lib" / "minirkt"

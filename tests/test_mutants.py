@@ -8,20 +8,29 @@ from pathlib import Path
 import pytest
 
 from harness import yamlfile
+from suites.lib.features import Feature
+from suites.runtimes import find_adapter
 from tests.mutants import COMMANDS, FILE, ROOT, Mutants
+
+LACKED = [
+    f"Feature.{feature.name}"
+    for feature in Feature
+    if all(feature in find_adapter(runtime).LACKS for runtime in ("nspawn", "runc"))
+]
+"""Features that only a runtime has which mutants are not tried with."""
 
 SUITES = sorted(path.parent for path in ROOT.glob(f"suites/*/{FILE}"))
 
 
 def cases_of(suite: Path) -> set[str]:
-    """Node ids of a suite's cases, without parameters and without those that only rkt can run."""
+    """Node ids of a suite's cases, without parameters and without those that no runtime can run that mutants have."""
     trees = {path.name: ast.parse(path.read_text("utf-8")) for path in suite.glob("test_*.py")}
     return {
         f"{name}::{node.name}"
         for name, tree in trees.items()
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-        if not any(ast.unparse(decorator).endswith("needs(runtime='rkt')") for decorator in node.decorator_list)
+        if not any(feature in ast.unparse(decorator) for decorator in node.decorator_list for feature in LACKED)
     }
 
 

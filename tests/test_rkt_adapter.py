@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suites.lib import rkt_specs
 from suites.lib.guest import Guest
 from suites.lib.rights import App as SpecApp
 from suites.lib.rights import LacksError
-from suites.lib.rkt import LINE, Rkt
-from suites.lib.rkt_command import App, Pod, Port, Seccomp, Volume, run_words, service_units, unit_word
-from suites.lib.rkt_images import Image, Isolators, port
-from suites.lib.rkt_pods import Place, parse_list, parse_status, parse_status_text
-from suites.lib.rkt_versions import FEATURES, NotYetError, has, parse_version, require, spelled
 from suites.lib.runtime import MIB, Mount, Spec
+from suites.runtimes.rkt import specs
+from suites.runtimes.rkt.command import App, Pod, Port, Seccomp, Volume, run_words, service_units, unit_word
+from suites.runtimes.rkt.engine import LINE, Rkt
+from suites.runtimes.rkt.images import Image, Isolators, port
+from suites.runtimes.rkt.pods import Place, parse_list, parse_status, parse_status_text
+from suites.runtimes.rkt.versions import FEATURES, NotYetError, has, parse_version, require, spelled
 
 NEWEST = (1, 30, 0)
 
@@ -218,9 +218,7 @@ def spec(**changes: object) -> Spec:
 
 def words_of(it: Spec) -> list[str]:
     return list(
-        run_words(
-            NEWEST, rkt_specs.pod(it, NEWEST, lambda tree, isolators: f"{tree}:{json.dumps(isolators.as_json())}")
-        )
+        run_words(NEWEST, specs.pod(it, NEWEST, lambda tree, isolators: f"{tree}:{json.dumps(isolators.as_json())}"))
     )
 
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from suites.lib import rkt_nets
 from suites.lib.cnimade import Wanted
 from suites.lib.cnispec import Network
 from suites.lib.rights import LacksError
-from suites.lib.rkt_command import Port
+from suites.runtimes.rkt import nets
+from suites.runtimes.rkt.command import Port
 
 BLUE = Network(
     name="blue",
@@ -23,15 +23,15 @@ DEFAULT = Network(name="default", plugins=({"type": "ptp", "ipam": {}},))
 def test_networks_are_files_and_words() -> None:
     """Networks of rkt's own have no file, and a file one plugin, of the oldest form; all have the arguments."""
     wanted = Wanted(networks=(DEFAULT, BLUE), arguments={"IP": "10.0.0.9", "X": "y"})
-    ((name, text),) = rkt_nets.files(wanted).items()
+    ((name, text),) = nets.files(wanted).items()
 
     assert name == "01-blue.conf"
     assert json.loads(text) == {
         "name": "blue", "type": "ptp", "ipMasq": True,
         "ipam": {"type": "host-local", "subnet": "10.0.0.0/24", "routes": []},
     }  # fmt: skip
-    assert rkt_nets.words(wanted) == ("default:IP=10.0.0.9;X=y", "blue:IP=10.0.0.9;X=y")
-    assert rkt_nets.words(Wanted(networks=(BLUE,))) == ("blue",)
+    assert nets.words(wanted) == ("default:IP=10.0.0.9;X=y", "blue:IP=10.0.0.9;X=y")
+    assert nets.words(Wanted(networks=(BLUE,))) == ("blue",)
 
 
 def test_port_is_one_of_the_image_and_one_of_the_guest() -> None:
@@ -42,8 +42,8 @@ def test_port_is_one_of_the_image_and_one_of_the_guest() -> None:
     )
     wanted = Wanted(networks=(BLUE,), ports=ports)
 
-    assert rkt_nets.ports(wanted) == (Port(name="p0", port=81, address="192.0.2.1"), Port(name="p1", port=82))
-    assert [(each["name"], each["port"], each["protocol"]) for each in rkt_nets.image_ports(wanted)] == [
+    assert nets.ports(wanted) == (Port(name="p0", port=81, address="192.0.2.1"), Port(name="p1", port=82))
+    assert [(each["name"], each["port"], each["protocol"]) for each in nets.image_ports(wanted)] == [
         ("p0", 80, "tcp"),
         ("p1", 80, "udp"),
     ]
@@ -60,4 +60,4 @@ def test_port_is_one_of_the_image_and_one_of_the_guest() -> None:
 def test_networks_that_rkt_has_no_word_for(networks: tuple[Network, ...], message: str) -> None:
     """What rkt would do in another way is refused."""
     with pytest.raises(LacksError, match=message):
-        rkt_nets.files(Wanted(networks=networks))
+        nets.files(Wanted(networks=networks))

@@ -8,10 +8,10 @@ import pytest
 
 from suites.lib.cgroups import Hierarchies, parse_places
 from suites.lib.guest import CommandFailedError, Guest, Result
-from suites.lib.nspawn import Nspawn
 from suites.lib.rootfs import Rootfs
-from suites.lib.runc import Runc, bundle_config
 from suites.lib.runtime import MIB, Mount, Spec
+from suites.runtimes.nspawn import Nspawn
+from suites.runtimes.runc import Runc, bundle_config
 
 # Lines of bookworm's own /proc/1/mountinfo, shortened.
 UNIFIED = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n"

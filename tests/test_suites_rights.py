@@ -5,10 +5,10 @@ from pathlib import Path
 
 from suites.lib import apps
 from suites.lib.guest import Guest
-from suites.lib.nspawn import Nspawn
 from suites.lib.rights import App, Mount
-from suites.lib.runc import bundle_config
 from suites.lib.runtime import Spec
+from suites.runtimes.nspawn import Nspawn
+from suites.runtimes.runc import bundle_config
 
 
 class Here:

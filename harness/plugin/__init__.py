@@ -29,7 +29,7 @@ every remaining case is reported as an error of that cause, without touching the
 """
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from testinfra.host import Host
 from harness.errors import HarnessError
 from harness.machine import Machine
 from harness.model import Cell, VersionRange
+from harness.plugin import hooks
 from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, line
 from harness.plugin.described import Described
 from harness.plugin.spread import Spread, write_groups
@@ -61,6 +62,9 @@ NEEDS = frozenset({"distro", "channel", "systemd", "cgroup", "go", "runtime", "r
 RANGES = frozenset({"systemd", "go", "runtime_version"})
 """Needs that are version ranges; the others are one word or several."""
 
+FEATURE = "feature"
+"""What a case may ask of the runtime; which features there are, the suites say by `pytest_harness_lacks`."""
+
 AGAIN = "harness_again"
 """The parameter that makes several cases of one."""
 
@@ -81,10 +85,15 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     )
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add what the suites tell the plugin."""
+    pluginmanager.add_hookspecs(hooks)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and read the cell."""
     config.addinivalue_line(
-        "markers", f"needs({', '.join(sorted(NEEDS))}): skip where the cell is another; versions as ranges: '>=239'"
+        "markers", f"needs({', '.join(_needable())}): skip where the cell is another; versions as ranges: '>=239'"
     )
     config.addinivalue_line(
         "markers",
@@ -122,8 +131,12 @@ def again(request: pytest.FixtureRequest) -> int:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Check what a case needs, and give it the reruns of its suite."""
     for mark in item.iter_markers("needs"):
-        if mark.args or not set(mark.kwargs) <= NEEDS:
-            raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(sorted(NEEDS))} as keywords")
+        if mark.args or not set(mark.kwargs) <= set(_needable()):
+            raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(_needable())} as keywords")
+        if FEATURE in mark.kwargs and mark.kwargs[FEATURE] not in _lacks(item):
+            raise pytest.UsageError(
+                f"{item.nodeid}: there is no feature `{mark.kwargs[FEATURE]}`; there are {', '.join(_lacks(item))}"
+            )
     described = item.config.stash.get(DESCRIBED, None)
     reruns = described.limits(item).get("reruns") if described else None
     if reruns and not item.get_closest_marker("flaky"):
@@ -176,7 +189,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what the cell cannot do, and do not touch a guest that is gone, before any fixture is set up."""
     for mark in item.iter_markers("needs"):
         for name, wanted in mark.kwargs.items():
-            reason = _unmet(item.config, name, wanted)
+            reason = _unmet(item, name, wanted)
             if reason:
                 pytest.skip(reason)
     backend = item.config.stash.get(BACKEND, None)
@@ -247,8 +260,25 @@ def _start_clock(item: pytest.Item) -> None:
         item.config.stash[BACKEND].deadline = Deadline.after(seconds, "case")
 
 
-def _unmet(config: pytest.Config, name: str, wanted: str | tuple[str, ...]) -> str | None:
-    """Why the cell cannot give what a case needs, in words; None if it can."""
+def _needable() -> tuple[str, ...]:
+    return tuple(sorted((*NEEDS, FEATURE)))
+
+
+def _lacks(item: pytest.Item) -> Mapping[str, str]:
+    """Return why the cell's runtime lacks each feature; see `hooks.pytest_harness_lacks`."""
+    described = item.config.stash.get(DESCRIBED, None)
+    answer: Mapping[str, str] | None = item.ihook.pytest_harness_lacks(
+        runtime=described.cell.runtime if described else None
+    )
+    return answer or {}
+
+
+def _unmet(item: pytest.Item, name: str, wanted: str | tuple[str, ...]) -> str | None:
+    """Return why the cell cannot give what a case needs, in words; None if it can."""
+    if name == FEATURE:
+        lack = _lacks(item)[str(wanted)]
+        return f"needs {wanted}: {lack}" if lack else None
+    config = item.config
     words = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     has = _systemd(config) if name == "systemd" else getattr(_described(config).cell, name)
     if has is not None and any(VersionRange(word).holds(has) if name in RANGES else has == word for word in words):

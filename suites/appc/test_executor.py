@@ -3,9 +3,10 @@
 import pytest
 
 from suites.appc.conftest import Executor
+from suites.lib.features import Feature
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import CAPABILITY_NUMBERS, DEFAULT_CAPABILITIES
-from suites.lib.runtime import PATH, Runtime
+from suites.lib.runtime import PATH
 
 Said = dict[str, list[str]]
 
@@ -26,7 +27,7 @@ def test_variables_that_every_app_has(said: Said) -> None:
     assert said["AC_APP_NAME"] == ["main"]
 
 
-@pytest.mark.needs(runtime=("nspawn", "rkt"))
+@pytest.mark.needs(feature=Feature.CONTAINER_VARIABLE)
 def test_app_knows_that_it_is_in_a_container(said: Said) -> None:
     """The variable `container` names what runs it; an OCI runtime sets none."""
     assert said["container"][0]
@@ -42,11 +43,9 @@ def test_working_directory_is_the_images(said: Said) -> None:
     assert said["cwd"] == ["/srv"]
 
 
-def test_supplementary_groups_are_the_images(runtime: Runtime, said: Said) -> None:
+@pytest.mark.needs(feature=Feature.NUMERIC_GROUPS)
+def test_supplementary_groups_are_the_images(said: Said) -> None:
     """The app has the supplementary groups of its image."""
-    reason = runtime.engine.lacks.get("numeric supplementary groups")
-    if reason is not None:
-        pytest.skip(f"needs numeric supplementary groups: {reason}")
     assert set(said["groups"][0].split()) >= {"0", "4001", "4002"}
 
 
@@ -146,7 +145,7 @@ def test_memory_isolator_is_in_force(executor: Executor, limit: str, end: str) -
     assert ("begun" in ended.out, "status=0" in ended.out) == (True, end == "alive")
 
 
-@pytest.mark.needs(runtime="rkt")
+@pytest.mark.needs(feature=Feature.METADATA_SERVICE)
 def test_metadata_service_knows_the_app(executor: Executor) -> None:
     """AC_METADATA_URL leads to a service that has the pod's UUID and the image's manifest."""
     script = 'wget -q -O - "$AC_METADATA_URL/acMetadata/v1/pod/uuid"'
@@ -156,7 +155,7 @@ def test_metadata_service_knows_the_app(executor: Executor) -> None:
     assert len(ended.out.strip()) == 36
 
 
-@pytest.mark.needs(runtime="rkt")
+@pytest.mark.needs(feature=Feature.EVENT_HANDLERS)
 def test_event_handlers_run_before_the_app(executor: Executor) -> None:
     """What an image wants to be run before its app has ended when that starts."""
     handler = {"name": "pre-start", "exec": ["/bin/cp", "/etc/passwd", "/srv/before"]}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from suites.lib.cgroups import Hierarchies
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import MIB, Container, Options, Runtime
 
@@ -47,7 +48,7 @@ class Limits:
     def options(self, runtime: Runtime) -> Options:
         """The limits that a runtime has a word for; the cases of the others say what they need."""
         options = Options(memory=self.memory, cpu=self.cpu)
-        if "pids limit" not in runtime.engine.lacks:
+        if Feature.PIDS_LIMIT not in runtime.engine.lacks:
             options["pids"] = self.pids
         return options
 

@@ -3,6 +3,7 @@
 import pytest
 
 from suites.cgroup.conftest import Limits
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import Container, Runtime
 
@@ -51,7 +52,7 @@ def test_nothing_is_left_when_the_process_is_killed(runtime: Runtime, guest: Gue
         assert _ends(container, guest)
 
 
-@pytest.mark.needs(runtime="nspawn")
+@pytest.mark.needs(feature=Feature.SUPERVISOR)
 def test_nothing_is_left_when_nspawn_is_killed(runtime: Runtime, guest: Guest) -> None:
     """A container does not outlive the nspawn that watches it."""
     with runtime.running("sleep", "60") as container:
@@ -61,5 +62,5 @@ def test_nothing_is_left_when_nspawn_is_killed(runtime: Runtime, guest: Guest) -
 
 
 def _ends(container: Container, guest: Guest) -> bool:
-    """Whether a container's scope goes away by itself within seconds; a pod of rkt has a systemd that shuts down first."""
-    return guest.wait(ENDED, container.scope, seconds=20 if container.engine.name == "rkt" else 8)
+    """Whether a container's scope goes away by itself within seconds; a pod's systemd that shuts down first."""
+    return guest.wait(ENDED, container.scope, seconds=8 if Feature.POD_SYSTEMD in container.engine.lacks else 20)

@@ -3,6 +3,7 @@
 import pytest
 
 from suites.cgroup.conftest import Limits
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import Container, Mount, Runtime
 
@@ -19,7 +20,7 @@ def test_proc_sys_is_read_only(probe: dict[str, str]) -> None:
     assert probe["proc_sys"] == "no"
 
 
-@pytest.mark.needs(runtime=("rkt", "runc"))
+@pytest.mark.needs(feature=Feature.READ_ONLY_SYSRQ)
 def test_sysrq_is_read_only(probe: dict[str, str]) -> None:
     """A container does not reboot the guest by /proc/sysrq-trigger; nspawn allows it outside of user namespaces."""
     assert probe["sysrq"] == "no"
@@ -30,7 +31,7 @@ def test_sys_is_read_only(probe: dict[str, str]) -> None:
     assert (probe["sys"], probe["uevent"]) == ("no", "no")
 
 
-@pytest.mark.needs(runtime="runc")
+@pytest.mark.needs(feature=Feature.READ_ONLY_CGROUPS)
 def test_cgroup_tree_is_read_only(probe: dict[str, str]) -> None:
     """A container that asked for no writable cgroup tree makes no cgroup in any hierarchy."""
     trees = {name: answer for name, answer in probe.items() if name.startswith("/sys/fs/cgroup/")}
@@ -39,7 +40,7 @@ def test_cgroup_tree_is_read_only(probe: dict[str, str]) -> None:
     assert set(trees.values()) == {"no"}
 
 
-@pytest.mark.needs(runtime="nspawn", cgroup="unified")
+@pytest.mark.needs(feature=Feature.DELEGATED_CGROUPS, cgroup="unified")
 def test_only_its_own_tree_is_writable(probe: dict[str, str]) -> None:
     """What nspawn delegates is the tree below the container's own root, and nothing else is mounted."""
     trees = {name: answer for name, answer in probe.items() if name.startswith("/sys/fs/cgroup/")}
@@ -47,7 +48,7 @@ def test_only_its_own_tree_is_writable(probe: dict[str, str]) -> None:
     assert trees == {"/sys/fs/cgroup/": "yes"}
 
 
-@pytest.mark.needs(runtime="nspawn", cgroup=V1)
+@pytest.mark.needs(feature=Feature.DELEGATED_CGROUPS, cgroup=V1)
 def test_only_the_hierarchies_of_systemd_are_writable(probe: dict[str, str]) -> None:
     """What nspawn delegates are the hierarchies without controllers; those with controllers are read-only."""
     writable = {name for name, answer in probe.items() if name.startswith("/sys/fs/cgroup/") and answer == "yes"}
@@ -118,7 +119,7 @@ def test_devices_are_the_usual_ones(probe: dict[str, str]) -> None:
     assert devices >= {"full", "null", "random", "urandom", "zero"}
 
 
-@pytest.mark.needs(runtime=("nspawn", "runc"))
+@pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)
 def test_disk_of_the_guest_cannot_be_read(container: Container, guest: Guest) -> None:
     """Even a process of root that may make device nodes is kept from the disk, by the device controller or its BPF."""
     script = "read -r major minor _ name <<E\n$(tail -n +3 /proc/partitions | head -n 1)\nE\necho $major $minor $name"
@@ -132,7 +133,7 @@ def test_disk_of_the_guest_cannot_be_read(container: Container, guest: Guest) ->
 
 
 @pytest.mark.independent
-@pytest.mark.needs(runtime="rkt")
+@pytest.mark.needs(feature=Feature.POD_SYSTEMD)
 def test_disk_of_the_guest_cannot_be_read_by_an_app(runtime: Runtime, guest: Guest) -> None:
     """The same for rkt, where a command that enters a pod is not in the cgroup that keeps it from devices."""
     major, minor = guest.read("/proc/partitions")["/proc/partitions"].splitlines()[2].split()[:2]

@@ -6,6 +6,7 @@ import pytest
 
 from suites.cgroup.conftest import Limits
 from suites.lib.cgroups import Hierarchies
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import MIB, Container, Runtime
 
@@ -29,7 +30,7 @@ def test_memory_limit_is_written(container: Container, limits: Limits) -> None:
     assert container.knobs("memory.max") == {"memory.max": str(limits.memory)}
 
 
-@pytest.mark.needs(runtime=("nspawn", "runc"))
+@pytest.mark.needs(feature=Feature.PIDS_LIMIT)
 def test_pids_limit_is_written(container: Container, limits: Limits) -> None:
     """The limit of processes is in pids.max of the scope, on v1 and v2."""
     assert container.knobs("pids.max") == {"pids.max": str(limits.pids)}
@@ -64,13 +65,13 @@ def test_memory_hog_is_killed(runtime: Runtime, guest: Guest) -> None:
     assert ours[-1].startswith("/machine.slice/")
 
 
-@pytest.mark.needs(runtime=("nspawn", "runc"))
+@pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)
 def test_memory_below_the_limit_is_given(container: Container) -> None:
     """The same process lives where the limit is above what it wants."""
     assert container.output("sh", "-c", EAT % 24).strip() == "status=0"
 
 
-@pytest.mark.needs(runtime=("nspawn", "runc"))
+@pytest.mark.needs(feature=Feature.PIDS_LIMIT)
 def test_fork_fails_at_the_pids_limit(container: Container, limits: Limits) -> None:
     """Beyond the limit fork fails with EAGAIN, and there are never more processes than the limit."""
     # The shell itself ends where fork fails; its children are waited for, so that the next case has room.
@@ -81,7 +82,7 @@ def test_fork_fails_at_the_pids_limit(container: Container, limits: Limits) -> N
     assert current <= limits.pids
 
 
-@pytest.mark.needs(runtime=("nspawn", "runc"))
+@pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)
 def test_busy_loop_is_throttled(container: Container, hierarchies: Hierarchies, limits: Limits) -> None:
     """A process that wants a whole CPU is held back, and gets no more than its share of the time that passed."""
     before = _cpu(container, hierarchies)
@@ -105,7 +106,7 @@ def _cpu(container: Container, hierarchies: Hierarchies) -> dict[str, float]:
 
 
 @pytest.mark.independent
-@pytest.mark.needs(runtime="rkt")
+@pytest.mark.needs(feature=Feature.POD_SYSTEMD)
 def test_busy_app_is_throttled(runtime: Runtime, guest: Guest, hierarchies: Hierarchies) -> None:
     """An app that wants a whole CPU gets no more than its share; a command of `rkt enter` would not be in its cgroup."""
     with runtime.running("sh", "-c", "while :; do :; done", cpu=0.25) as container:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from suites.conftest import Cell
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.rootfs import SERVICE, TARGET
 from suites.lib.runtime import MIB, Container, Runtime
 
 # One container serves all cases, so they stay together.
 # rkt's pods have a systemd too, but it is rkt's own: where its services are is in test_places.py.
-pytestmark = [pytest.mark.independent("booted"), pytest.mark.needs(runtime=("nspawn", "runc"))]
+pytestmark = [pytest.mark.independent("booted"), pytest.mark.needs(feature=Feature.OWN_SYSTEMD)]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def booted(runtime: Runtime) -> Iterator[Container]:
 @pytest.fixture(scope="module")
 def root(cell: Cell, booted: Container) -> str:
     """The cgroup that the inner systemd takes for the root, in the hierarchy of systemd."""
-    payload = cell.runtime == "nspawn" and int(cell.systemd.lstrip("v").split(".")[0]) >= 239
+    payload = Feature.PAYLOAD not in booted.engine.lacks and int(cell.systemd.lstrip("v").split(".")[0]) >= 239
     return f"/machine.slice/{booted.scope}" + ("/payload" if payload else "")
 
 

@@ -9,15 +9,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
-from typing import Protocol, Unpack
+from typing import Protocol, Unpack, runtime_checkable
+
+import pytest
 
 from suites.lib.cgroups import Hierarchies, parse_places
 from suites.lib.cnimade import Wanted
+from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import App, Mount, Rights, RightsOptions
 from suites.lib.rootfs import READY, TARGET, Rootfs
 
-__all__ = ["MIB", "PATH", "App", "Container", "Engine", "Mount", "Options", "Runtime", "Spec"]
+__all__ = ["MIB", "PATH", "App", "AppPlaces", "Container", "Engine", "Mount", "Options", "Runtime", "Spec"]
 
 MIB = 1024 * 1024
 
@@ -121,8 +124,12 @@ class Engine(Protocol):
         """Directories of the guest in which the runtime has an entry for each of its containers."""
 
     @property
-    def lacks(self) -> Mapping[str, str]:
-        """What the runtime cannot do, each with the reason: "named user" -> "config.json has numbers only"."""
+    def service(self) -> str:
+        """What machined says runs the runtime's containers; empty where it registers none."""
+
+    @property
+    def lacks(self) -> Mapping[Feature, str]:
+        """What the runtime cannot do in this guest, each with the reason; what it never can is its adapter's LACKS."""
 
     def scope(self, name: str) -> str:
         """The scope unit that has a container's processes."""
@@ -156,6 +163,14 @@ class Engine(Protocol):
 
     def named(self, text: str) -> str:
         """Text about the guest, with a container's name where the runtime has another one for it."""
+
+
+@runtime_checkable
+class AppPlaces(Protocol):
+    """An engine with `Feature.POD_SYSTEMD`, which knows where the pod's systemd puts an app."""
+
+    def app_cgroup(self, name: str, mode: str) -> str:
+        """Return the path of an app's first process in the hierarchy of systemd, in a guest of a cgroup mode."""
 
 
 @dataclass(kw_only=True)
@@ -255,6 +270,12 @@ class Runtime:
         """Whether a container was run since the last look for leftovers."""
         self._numbers = count(1)
 
+    def require(self, feature: Feature) -> None:
+        """Skip the case where the runtime lacks a feature, with the reason that its adapter gives."""
+        reason = self.engine.lacks.get(feature)
+        if reason is not None:
+            pytest.skip(f"needs {feature}: {reason}")
+
     @contextmanager
     def running(self, *argv: str, **options: Unpack[Options]) -> Iterator[Container]:
         """A container that runs `argv`; its root file system is a busybox and read-only unless asked otherwise."""
@@ -268,7 +289,7 @@ class Runtime:
         The systemd of a pod may be the runtime's own business, which then says itself when the apps are started.
         """
         name = self._name()
-        if "systemd of one's own" in self.engine.lacks:
+        if Feature.OWN_SYSTEMD in self.engine.lacks:
             made = options | Options(rootfs="")
             with self._started(Spec(name=name, argv=(), boots=True, **made)) as container:
                 yield container

@@ -14,17 +14,12 @@ import pytest
 from suites.lib.cni import Cni, Namespace
 from suites.lib.cnimade import Made, Networking, Wanted, look
 from suites.lib.cnispec import Network, PluginError
+from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Result
 from suites.lib.runtime import Container, Mount, Options, Runtime
 from suites.networking.wire import LISTENING, Answer, Wire, ask
 
-__all__ = ["BACK", "JOINED", "Member", "Pod", "Pods"]
-
-JOINED = "networks that its caller makes"
-"""What a runtime may lack (`Engine.lacks`): joining a network namespace that is there."""
-
-BACK = "ports that lead back"
-"""What a runtime may lack: that who is in the network of a forwarded port reaches it by the guest's address."""
+__all__ = ["Member", "Pod", "Pods"]
 
 SERVE = ("httpd", "-f", "-p", "80", "-h", "/mnt")
 
@@ -84,16 +79,10 @@ class Pods:
         self.maker = runtime.engine if isinstance(runtime.engine, Networking) else None
         """The runtime's engine, if it makes its containers' networks itself."""
 
-    def need(self, feature: str) -> None:
-        """Skip where the runtime lacks a feature, with the reason that its adapter gives."""
-        reason = self.runtime.engine.lacks.get(feature)
-        if reason is not None:
-            pytest.skip(f"needs {feature}: {reason}")
-
     @contextmanager
     def namespace(self) -> Iterator[Namespace]:
         """A network namespace without a container; it is looked at for leftovers as one with a container is."""
-        self.need(JOINED)
+        self.runtime.require(Feature.JOINED_NETWORKS)
         self.runtime.dirty = True
         try:
             with self.cni.namespace() as namespace:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.networking.nets import BRIDGE, BRIDGED, ptp, with_ports
-from suites.networking.pods import BACK, Member, Pod, Pods
+from suites.networking.pods import Member, Pod, Pods
 from suites.networking.wire import BEYOND, GUEST, Answer, Wire
 
 PORT = 10070
@@ -62,7 +63,7 @@ def test_bridge_forwards_ports(pod: Pod, wire: Wire) -> None:
 
 def test_bridge_forwards_ports_to_its_own_containers(pods: Pods, pod: Pod, neighbour: Member) -> None:
     """Others on the same bridge reach a forwarded port; answers come back the same way, and not straight."""
-    pods.need(BACK)
+    pods.runtime.require(Feature.PORTS_BACK)
     (inside,) = neighbour.ask(f"{pod.gateway}:{PORT}")
 
     assert inside.server == pod.name

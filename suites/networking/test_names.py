@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.networking.nets import ptp
 from suites.networking.pods import Pod, Pods
@@ -41,7 +42,7 @@ def test_servers_of_a_file_are_handed_through(pods: Pods, wire: Wire, guest: Gue
 @pytest.fixture(scope="module")
 def six(pods: Pods, guest: Guest) -> Iterator[Pod]:
     """A container with an address of each kind."""
-    pods.need("networks of both kinds of addresses")
+    pods.runtime.require(Feature.BOTH_ADDRESSES)
     if guest.sh("[ -e /proc/net/if_inet6 ]").code != 0:
         pytest.skip("needs IPv6; this guest's kernel has none")
     routes = ("0.0.0.0/0", "::/0")

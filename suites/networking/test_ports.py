@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.networking.nets import DEFAULT, RESTRICTED, with_ports
-from suites.networking.pods import BACK, Pod, Pods
+from suites.networking.pods import Pod, Pods
 from suites.networking.wire import BEYOND, GUEST, Answer, Wire
 
 PORT = 10080
@@ -51,7 +52,7 @@ def test_port_is_open_to_other_containers(pod: Pod, pods: Pods) -> None:
 
 def test_port_is_open_to_the_container_itself(pods: Pods, pod: Pod) -> None:
     """Packets that a container sends to its own forwarded port come back to it."""
-    pods.need(BACK)
+    pods.runtime.require(Feature.PORTS_BACK)
 
     assert [answer.server for answer in pod.ask(f"{GUEST}:{PORT}")] == [pod.name]
 

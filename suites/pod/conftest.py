@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import Container, Mount, Runtime
 
@@ -45,21 +46,9 @@ HOSTNAME = "other.example"
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Register this suite's marker."""
-    config.addinivalue_line("markers", "asks(feature): skip where the runtime lacks it, as its adapter says")
-
-
-def need(runtime: Runtime, feature: str) -> None:
-    """Skip where the runtime lacks a feature, with the reason that its adapter gives."""
-    reason = runtime.engine.lacks.get(feature)
-    if reason is not None:
-        pytest.skip(f"needs {feature}: {reason}")
-
-
 FEATURES = {
-    "masked": "masked paths", "read_only_paths": "read-only paths", "open_files": "limit of open files",
-    "machine_id": "machine id",
+    "masked": Feature.MASKED_PATHS, "read_only_paths": Feature.READ_ONLY_PATHS, "open_files": Feature.OPEN_FILES,
+    "machine_id": Feature.MACHINE_ID,
 }  # fmt: skip
 """What a runtime lacks that has no word for an option."""
 
@@ -73,13 +62,6 @@ def machine(guest: Guest, container: Container) -> str:
     """What machined calls a container: the machine of its scope, which is the container's name where it has a choice."""
     script = r'cd /run/systemd/machines && grep -lxF "SCOPE=$1" [!u]* && exit; grep -lxF "SCOPE=$2" [!u]*; :'
     return guest.do(script, container.scope, container.scope.replace("\\", "\\\\")).strip()
-
-
-@pytest.fixture(autouse=True)
-def _asked(request: pytest.FixtureRequest, runtime: Runtime) -> None:
-    """Skip a case that asks for what the runtime lacks."""
-    for mark in request.node.iter_markers("asks"):
-        need(runtime, mark.args[0])
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import App, Container, Mount, Runtime
-from suites.pod.conftest import CAPABILITIES, machine, need, offered
+from suites.pod.conftest import CAPABILITIES, machine, offered
 from suites.pod.test_rights import MASK
 
 # One pod serves the cases, in order; two more end by themselves.
@@ -48,7 +49,7 @@ NAMES = ("user", "filtered", "bound", "confined", "open", "stubborn")
 @pytest.fixture(scope="module")
 def place(runtime: Runtime, guest: Guest) -> Iterator[str]:
     """The directory of the guest that all apps see."""
-    need(runtime, "several apps")
+    runtime.require(Feature.SEVERAL_APPS)
     path = f"/run/{runtime.prefix}-apps"
     guest.do('mkdir -m 0777 "$1"', path)
     yield path
@@ -146,7 +147,7 @@ def test_app_has_its_environment(probes: Probes) -> None:
     assert {app["greeting"] for app in probes.values()} == {r"two  words\tand"}
 
 
-@pytest.mark.asks("raising by a user")
+@pytest.mark.needs(feature=Feature.RAISING_BY_USER)
 def test_app_without_no_new_privileges_can_raise(probes: Probes) -> None:
     """A user's app becomes root by a set-user-id program where that was left open."""
     assert (probes["user"]["NoNewPrivs"], probes["user"]["su"]) == ("0", "0")
@@ -157,7 +158,7 @@ def test_app_with_no_new_privileges_cannot_raise(probes: Probes) -> None:
     assert (probes["bound"]["NoNewPrivs"], probes["bound"]["su"]) == ("1", "")
 
 
-@pytest.mark.asks("system call filter")
+@pytest.mark.needs(feature=Feature.SYSCALL_FILTER)
 def test_filter_refuses_what_it_should(probes: Probes) -> None:
     """A refused system call fails for the one app, and works for its neighbours."""
     assert (probes["filtered"]["mkdir"], probes["bound"]["mkdir"]) == ("no", "yes")
@@ -171,8 +172,8 @@ def test_filter_of_a_user_brings_no_new_privileges(probes: Probes) -> None:
 
 
 @pytest.mark.needs(systemd=">=257")
-@pytest.mark.asks("system call filter")
-@pytest.mark.asks("raising by a user")
+@pytest.mark.needs(feature=Feature.SYSCALL_FILTER)
+@pytest.mark.needs(feature=Feature.RAISING_BY_USER)
 def test_filter_of_a_user_brings_nothing_else(probes: Probes) -> None:
     """A newer systemd filters a user's system calls and leaves it to the unit whether the user can become root."""
     assert (probes["filtered"]["NoNewPrivs"], probes["filtered"]["su"]) == ("0", "0")
@@ -184,7 +185,7 @@ def test_app_has_its_capabilities(probes: Probes) -> None:
     assert int(probes["open"]["CapBnd"], 16) & ~int(MASK, 16)
 
 
-@pytest.mark.asks("masked paths")
+@pytest.mark.needs(feature=Feature.MASKED_PATHS)
 def test_masked_path_is_closed(probes: Probes) -> None:
     """Even root of one app reads nothing of a masked file of /proc, which the others read."""
     assert (probes["confined"]["masked"], probes["open"]["masked"]) == ("", "Linux")
@@ -201,7 +202,7 @@ def test_app_has_its_limits(probes: Probes) -> None:
     assert probes["open"]["oom"] != "321"
 
 
-@pytest.mark.asks("limit of open files")
+@pytest.mark.needs(feature=Feature.OPEN_FILES)
 def test_app_has_its_limit_of_open_files(probes: Probes) -> None:
     """The limit is one app's own."""
     assert (probes["confined"]["files"], probes["open"]["files"] == "77") == ("77", False)
@@ -236,7 +237,7 @@ def test_journal_of_the_pod_is_read_in_the_guest(pod: Container, guest: Guest) -
     assert "log of user" in guest.do(command, machine(guest, pod)).splitlines()
 
 
-@pytest.mark.asks("systemd of one's own")
+@pytest.mark.needs(feature=Feature.OWN_SYSTEMD)
 def test_service_is_ready_when_the_pod_is(pod: Container, guest: Guest) -> None:
     """The guest's service is started when the pod's systemd has reached its target, and not before."""
     show = "systemctl show --property={} --value {}"
@@ -246,7 +247,7 @@ def test_service_is_ready_when_the_pod_is(pod: Container, guest: Guest) -> None:
     assert 0 < int(inside) <= int(outside)
 
 
-@pytest.mark.asks("order of apps")
+@pytest.mark.needs(feature=Feature.APP_ORDER)
 def test_apps_stop_in_the_reverse_order(pod: Container, guest: Guest, place: str) -> None:
     """Stopping a pod asks each app, the one that was started last first, and kills one that does not end."""
     # The last case of this pod.
@@ -273,7 +274,7 @@ def _end(pod: Container, name: str) -> None:
 
 def test_first_failure_is_the_pods_status(runtime: Runtime) -> None:
     """An app that fails ends the pod: the others are stopped, and its status is the pod's."""
-    need(runtime, "several apps")
+    runtime.require(Feature.SEVERAL_APPS)
     well = App(name="well", argv=("/bin/true",), rootfs=runtime.rootfs.tiny())
     with runtime.booted(apps=(_waiting(runtime, "good", 0), _waiting(runtime, "bad", 7), well)) as pod:
         _end(pod, "bad")
@@ -282,14 +283,14 @@ def test_first_failure_is_the_pods_status(runtime: Runtime) -> None:
 
     assert code == 7
     expected = {"bad": 7, "good": 143, "well": 0}
-    if "status of a stopped app" in runtime.engine.lacks:
+    if Feature.STOPPED_STATUS in runtime.engine.lacks:
         expected["good"] = statuses["good"]
     assert statuses == expected
 
 
 def test_pod_ends_with_its_last_app(runtime: Runtime) -> None:
     """A pod whose apps have all ended well ends well, when the last one does."""
-    need(runtime, "several apps")
+    runtime.require(Feature.SEVERAL_APPS)
     with runtime.booted(apps=(_waiting(runtime, "one", 0), _waiting(runtime, "two", 0))) as pod:
         _end(pod, "one")
         alive = pod.exec("systemctl", "is-active", "two.service").out.strip()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import Container, Mount, Runtime
 from suites.pod.conftest import HOSTNAME
@@ -46,7 +47,7 @@ def test_working_directory_is_what_was_asked_for(probe: dict[str, str], confined
 def test_namespaces_are_its_own(confined: Container, runtime: Runtime, guest: Guest) -> None:
     """Processes, mounts, IPC, network, host name and, where the runtime has that, cgroups are not the guest's."""
     script = 'for kind in cgroup ipc mnt net pid uts; do [ "/proc/$1/ns/$kind" -ef "/proc/1/ns/$kind" ] && echo $kind; done; :'
-    shared = ["cgroup"] if "cgroup namespace" in runtime.engine.lacks else []
+    shared = ["cgroup"] if Feature.CGROUP_NAMESPACE in runtime.engine.lacks else []
 
     assert guest.do(script, str(confined.pid)).split() == shared
 
@@ -59,7 +60,7 @@ def test_mounts_of_the_guest_are_not_seen(confined: Container, runtime: Runtime)
     assert runtime.prefix not in " ".join(line.split()[1] for line in mounts.splitlines())
 
 
-@pytest.mark.asks("process 1")
+@pytest.mark.needs(feature=Feature.PROCESS_1)
 def test_process_is_number_one_of_its_namespace(confined: Container, guest: Guest) -> None:
     """The process that the runtime names is number 1 in the container, and runs in its root file system."""
     path = f"/proc/{confined.pid}/status"
@@ -78,8 +79,8 @@ def test_user_by_number(runtime: Runtime) -> None:
 
 
 @pytest.mark.independent
-@pytest.mark.asks("named user")
-@pytest.mark.asks("groups of a named user")
+@pytest.mark.needs(feature=Feature.NAMED_USER)
+@pytest.mark.needs(feature=Feature.IMAGE_GROUPS)
 def test_user_by_name(runtime: Runtime) -> None:
     """A user's name is looked up in the image, with the groups that the image gives it."""
     result = runtime.run("sh", "-c", "id -u; id -g; id -G", user="user")
@@ -88,7 +89,7 @@ def test_user_by_name(runtime: Runtime) -> None:
 
 
 @pytest.mark.independent
-@pytest.mark.asks("numeric supplementary groups")
+@pytest.mark.needs(feature=Feature.NUMERIC_GROUPS)
 def test_groups_by_number(runtime: Runtime, shared: str, guest: Guest) -> None:
     """Supplementary groups that the image does not know open the files of these groups."""
     guest.do('echo open >"$1/file" && chown 0:3003 "$1/file" && chmod 0640 "$1/file"', shared)
@@ -99,7 +100,7 @@ def test_groups_by_number(runtime: Runtime, shared: str, guest: Guest) -> None:
 
 
 @pytest.mark.independent("shared")
-@pytest.mark.asks("chosen private users")
+@pytest.mark.needs(feature=Feature.CHOSEN_PRIVATE_USERS)
 def test_private_users_are_shifted(runtime: Runtime, shared: str, guest: Guest) -> None:
     """Root in a container with users of its own is a user without rights in the guest, and so are its files."""
     mounts = (Mount(source=shared, target="/mnt/a"),)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import Container, Mount, Runtime
 
@@ -34,7 +35,7 @@ def test_exit_status_is_passed_on(runtime: Runtime, code: int) -> None:
     assert runtime.run("sh", "-c", f"exit {code}").code == code
 
 
-@pytest.mark.asks("standard error")
+@pytest.mark.needs(feature=Feature.STANDARD_ERROR)
 def test_output_and_errors_are_told_apart(runtime: Runtime) -> None:
     """What the process writes to its standard output and to its standard error arrives there."""
     result = runtime.run("sh", "-c", "echo out; echo err >&2")
@@ -47,10 +48,10 @@ def test_missing_program_is_an_error(runtime: Runtime) -> None:
     result = runtime.run("/missing/program")
 
     assert result.code != 0
-    assert "/missing/program" in (result.out if "standard error" in runtime.engine.lacks else result.err)
+    assert "/missing/program" in (result.out if Feature.STANDARD_ERROR in runtime.engine.lacks else result.err)
 
 
-@pytest.mark.asks("exit status later")
+@pytest.mark.needs(feature=Feature.LATER_STATUS)
 def test_exit_status_is_kept(runtime: Runtime, shared: str, guest: Guest) -> None:
     """The status of a container that ran in the background is known when it has ended."""
     script = "until [ -e /mnt/a/go ]; do sleep 0.1; done; exit 9"
@@ -69,7 +70,7 @@ def test_entered_command_is_in_the_containers_world(runtime: Runtime, guest: Gue
     with runtime.running("sh", "-c", "echo mark >/tmp/mark; sleep 300") as container:
         guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root/tmp/mark")
         root = container.exec("sh", "-c", script)
-        user = None if "commands as a user" in runtime.engine.lacks else container.exec("id", "-u", user=1000)
+        user = None if Feature.COMMANDS_AS_USER in runtime.engine.lacks else container.exec("id", "-u", user=1000)
 
     assert (root.code, root.out.split()) == (5, ["mark"])
     assert user is None or user.out.split() == ["1000"]

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import Container, Runtime
-from suites.pod.conftest import MACHINE_ID, machine, need
+from suites.pod.conftest import MACHINE_ID, machine
 
 SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 300 & wait; done"
 
@@ -14,7 +15,7 @@ SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 
 @pytest.fixture(scope="module")
 def shown(runtime: Runtime, confined: Container, guest: Guest) -> dict[str, str]:
     """What machined says of the shared container."""
-    need(runtime, "machined")
+    runtime.require(Feature.MACHINED)
     lines = guest.do('machinectl show "$1"', machine(guest, confined)).splitlines()
     return dict(line.split("=", 1) for line in lines)
 
@@ -22,7 +23,7 @@ def shown(runtime: Runtime, confined: Container, guest: Guest) -> dict[str, str]
 @pytest.fixture(scope="module")
 def registered(runtime: Runtime, guest: Guest) -> Iterator[Container]:
     """A container that says which signals it got; the last case ends it."""
-    need(runtime, "machined")
+    runtime.require(Feature.MACHINED)
     with runtime.running("sh", "-c", SCRIPT, first=True) as container:
         assert guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root/tmp/ready")
         yield container
@@ -30,14 +31,13 @@ def registered(runtime: Runtime, guest: Guest) -> Iterator[Container]:
 
 def test_machine_is_registered(shown: dict[str, str], runtime: Runtime) -> None:
     """It is a running container, of the service that the runtime is."""
-    service = "rkt" if runtime.name == "rkt" else "systemd-nspawn"
-    expected = {"Class": "container", "State": "running", "Service": service}
+    expected = {"Class": "container", "State": "running", "Service": runtime.engine.service}
 
     assert runtime.prefix in runtime.engine.named(shown["Name"])
     assert {key: shown[key] for key in expected} == expected
 
 
-@pytest.mark.asks("process 1")
+@pytest.mark.needs(feature=Feature.PROCESS_1)
 def test_leader_is_the_first_process(shown: dict[str, str], confined: Container) -> None:
     """Machined's leader is the process that is number 1 in the container."""
     assert shown["Leader"] == str(confined.pid)
@@ -48,13 +48,13 @@ def test_unit_is_the_scope(shown: dict[str, str], confined: Container) -> None:
     assert shown["Unit"].replace(r"\\", "\\") == confined.scope
 
 
-@pytest.mark.asks("root directory")
+@pytest.mark.needs(feature=Feature.ROOT_DIRECTORY)
 def test_root_directory_is_the_containers(shown: dict[str, str], confined: Container) -> None:
     """Machined knows where the container's files are."""
     assert shown["RootDirectory"] == confined.spec.rootfs
 
 
-@pytest.mark.asks("machine id")
+@pytest.mark.needs(feature=Feature.MACHINE_ID)
 def test_machine_id_is_the_one_given(shown: dict[str, str], confined: Container, guest: Guest) -> None:
     """The id that was asked for is what machined knows, and what the container's process was told."""
     path = f"/proc/{confined.pid}/environ"
@@ -72,7 +72,7 @@ def test_address_is_seen(registered: Container, guest: Guest) -> None:
     assert "192.0.2.77" in status
 
 
-@pytest.mark.asks("process 1")
+@pytest.mark.needs(feature=Feature.PROCESS_1)
 def test_signal_reaches_the_leader(registered: Container, guest: Guest) -> None:
     """A signal that is sent by way of machined arrives at the first process."""
     guest.do('machinectl kill --signal=USR1 "$1" --kill-who=leader 2>/dev/null || machinectl kill --signal=USR1 '

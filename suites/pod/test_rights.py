@@ -2,6 +2,7 @@
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import CAPABILITY_NUMBERS
 from suites.lib.runtime import Container, Runtime
@@ -68,13 +69,13 @@ def test_device_that_was_not_given_is_refused(runtime: Runtime, disk: str, guest
     assert "0000001" in result.out
 
 
-@pytest.mark.asks("masked paths")
+@pytest.mark.needs(feature=Feature.MASKED_PATHS)
 def test_masked_paths_show_nothing(probe: dict[str, str]) -> None:
     """A masked file has no content, and a masked directory no files."""
     assert (probe["secret"], probe["masked"]) == ("", "/srv/masked/*")
 
 
-@pytest.mark.asks("read-only paths")
+@pytest.mark.needs(feature=Feature.READ_ONLY_PATHS)
 def test_path_that_was_made_read_only_is(probe: dict[str, str]) -> None:
     """A path that was asked to be read-only cannot be written, in a root file system that can."""
     assert (probe["path"], probe["root"]) == ("no", "yes")
@@ -88,13 +89,13 @@ def test_settings_of_the_kernel_are_read_only(probe: dict[str, str], guest: Gues
     assert guest.read(path)[path].strip() != "harness"
 
 
-@pytest.mark.asks("read-only kernel files")
+@pytest.mark.needs(feature=Feature.READ_ONLY_KERNEL_FILES)
 def test_sysrq_is_read_only(probe: dict[str, str]) -> None:
     """Root in the container does not reboot the guest by /proc/sysrq-trigger."""
     assert probe["sysrq"] == "no"
 
 
-@pytest.mark.asks("masked kernel files")
+@pytest.mark.needs(feature=Feature.MASKED_KERNEL_FILES)
 def test_memory_of_the_kernel_is_masked(probe: dict[str, str]) -> None:
     """The null device is in the place of /proc/kcore."""
     assert probe.get("kcore") == "null"
@@ -105,21 +106,21 @@ def test_oom_score_is_what_was_asked_for(probe: dict[str, str], outside: dict[st
     assert (probe["oom"], outside["oom"]) == ("321", "321")
 
 
-@pytest.mark.asks("limit of open files")
+@pytest.mark.needs(feature=Feature.OPEN_FILES)
 def test_limit_of_open_files_is_what_was_asked_for(probe: dict[str, str], outside: dict[str, str]) -> None:
     """A resource limit of the process is soft and hard what was asked for."""
     assert probe["files"] == "77 77"
     assert outside["files"].split()[3:5] == ["77", "77"]
 
 
-@pytest.mark.asks("limit of open files")
+@pytest.mark.needs(feature=Feature.OPEN_FILES)
 def test_limit_of_open_files_is_in_force(probe: dict[str, str]) -> None:
     """A program that opens more files than its limit at the same time fails, and one with fewer does not."""
     assert (probe["few"], probe["many"]) == ("yes", "no")
 
 
 @pytest.mark.independent
-@pytest.mark.asks("system call filter")
+@pytest.mark.needs(feature=Feature.SYSCALL_FILTER)
 @pytest.mark.parametrize("user", [0, 1000])
 def test_refused_system_call_fails(runtime: Runtime, user: int) -> None:
     """A refused call fails with EPERM, for root and for a user; others work, and the process lives."""
@@ -136,7 +137,7 @@ def test_refused_system_call_fails(runtime: Runtime, user: int) -> None:
 
 
 @pytest.mark.independent
-@pytest.mark.asks("raising by a user")
+@pytest.mark.needs(feature=Feature.RAISING_BY_USER)
 def test_set_user_id_raises(runtime: Runtime) -> None:
     """Without no-new-privileges a user becomes root by a set-user-id program, also under a filter of system calls."""
     result = runtime.run(
@@ -161,4 +162,4 @@ def test_set_user_id_does_not_raise_with_no_new_privileges(runtime: Runtime) -> 
 
 def _errors(runtime: Runtime, result: Result) -> str:
     """What a process wrote to its standard error, in which the runtime may mix its output."""
-    return result.out if "standard error" in runtime.engine.lacks else result.err
+    return result.out if Feature.STANDARD_ERROR in runtime.engine.lacks else result.err

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import Mount, Runtime
 
@@ -71,8 +72,8 @@ def test_service_stops_its_container(runtime: Runtime, shared: str, guest: Guest
         assert guest.sh('[ -e "$1/alive" ]', shared).code != 0
 
 
-@pytest.mark.asks("notification by any process")
-@pytest.mark.asks("the guest's system")
+@pytest.mark.needs(feature=Feature.NOTIFICATION_BY_ANY)
+@pytest.mark.needs(feature=Feature.GUEST_SYSTEM)
 def test_service_is_ready_when_the_container_says_so(runtime: Runtime, shared: str, guest: Guest) -> None:
     """A service of Type=notify is starting until a process in the container says READY=1, and active then."""
     start = (
@@ -92,7 +93,7 @@ def test_service_is_ready_when_the_container_says_so(runtime: Runtime, shared: s
     assert (before, ready) == ("activating", True)
 
 
-@pytest.mark.asks("the guest's system")
+@pytest.mark.needs(feature=Feature.GUEST_SYSTEM)
 def test_socket_is_passed_in(runtime: Runtime, shared: str, guest: Guest) -> None:
     """A connection to a socket of the guest starts the container, which accepts it: it has no network itself."""
     port = str(20000 + sum(runtime.prefix.encode()))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import Container, Mount, Runtime
-from suites.pod.conftest import need
 
 MAKE = r"""
 mkdir -p "$1" && mount -t tmpfs -o mode=1777 harness "$1" && mount --make-shared "$1" && cd "$1" &&
@@ -122,7 +122,7 @@ def test_file_can_be_a_volume(confined: Container) -> None:
 
 def test_later_mount_does_not_come_where_not_asked(runtime: Runtime, guest: Guest, source: str) -> None:
     """A mount that is made later does not come to a volume that was asked to be private."""
-    need(runtime, "private propagation")
+    runtime.require(Feature.PRIVATE_PROPAGATION)
     mounts = (Mount(source=source, target="/mnt/a", propagation="private"),)
     guest.do('! mountpoint -q "$1/late" || umount "$1/late"', source)
     with runtime.running("sleep", "300", mounts=mounts) as container:

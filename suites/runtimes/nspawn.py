@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from suites.lib import apps
+from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.runtime import PATH, Container, Mount, Spec
 
@@ -76,11 +77,18 @@ CAPABILITIES = (
 """What every container gets (systemd-nspawn(1), --capability=), with the one that comes with --private-network."""
 
 LACKS = {
-    "numeric supplementary groups": "systemd-nspawn takes them from the image's group file, by the user's name",
-    "notification by any process": "systemd-nspawn listens to process 1 of the container only",
-    "private propagation": "systemd-nspawn mounts everything as a slave of the guest",
-    "read-only kernel files": "systemd-nspawn can bind read-only what is in the image or the guest, not in /proc",
-    "masked kernel files": "systemd-nspawn has no masked path below /proc",
+    Feature.EVENT_HANDLERS: "systemd-nspawn runs what it is told and nothing before it",
+    Feature.METADATA_SERVICE: "systemd-nspawn serves nothing",
+    Feature.POD_SYSTEMD: "a systemd is in a container of nspawn where its image has one",
+    Feature.PROCESSES_IN_SCOPE: "systemd-nspawn keeps a cgroup below the scope for them",
+    Feature.READ_ONLY_CGROUPS: "systemd-nspawn delegates a part of the cgroup tree to the container",
+    Feature.READ_ONLY_SYSRQ: "systemd-nspawn allows it outside of user namespaces",
+    Feature.SCOPE_IN_EVERY_CONTROLLER: "systemd makes a scope in the controllers that it manages",
+    Feature.NUMERIC_GROUPS: "systemd-nspawn takes them from the image's group file, by the user's name",
+    Feature.NOTIFICATION_BY_ANY: "systemd-nspawn listens to process 1 of the container only",
+    Feature.PRIVATE_PROPAGATION: "systemd-nspawn mounts everything as a slave of the guest",
+    Feature.READ_ONLY_KERNEL_FILES: "systemd-nspawn can bind read-only what is in the image or the guest, not in /proc",
+    Feature.MASKED_KERNEL_FILES: "systemd-nspawn has no masked path below /proc",
 }
 
 
@@ -88,6 +96,7 @@ class Nspawn:
     """systemd-nspawn's command line, with machinectl's and systemctl's."""
 
     name = "nspawn"
+    service = "systemd-nspawn"
     traces = ("/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export")
 
     def __init__(self, guest: Guest, version: int, *, seccomp: bool = True) -> None:
@@ -107,10 +116,10 @@ class Nspawn:
         return f"machine-{escaped}.scope"
 
     @property
-    def lacks(self) -> Mapping[str, str]:
+    def lacks(self) -> Mapping[Feature, str]:
         """What nspawn's command line has no word for."""
         # A newer systemd loads the library when it needs it, and goes on without.
-        missing = {} if self.seccomp else {"system call filter": "the guest has no libseccomp for its systemd"}
+        missing = {} if self.seccomp else {Feature.SYSCALL_FILTER: "the guest has no libseccomp for its systemd"}
         return LACKS | missing
 
     def command(self, spec: Spec) -> tuple[str, ...]:

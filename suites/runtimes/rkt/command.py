@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from suites.lib.rkt_versions import Version, require, spelled
+from suites.runtimes.rkt.versions import Version, require, spelled
 
 __all__ = ["App", "Pod", "Port", "Seccomp", "Volume", "run_words", "service_units", "unit_word"]
 

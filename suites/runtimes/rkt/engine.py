@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from suites.lib import rkt_images, rkt_nets, rkt_specs
 from suites.lib.cnimade import Told
+from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import LacksError
-from suites.lib.rkt_command import App, Pod, Volume, run_words
-from suites.lib.rkt_images import Image, Isolators
-from suites.lib.rkt_pods import Place, Status, parse_list, parse_status, parse_status_text
-from suites.lib.rkt_scripts import CONFIGURE, DATA, ENDED, FILES, FIRST, INSIDE, NAMES, RUN, START, STOP
-from suites.lib.rkt_versions import Version, has, parse_version, require, spelled
 from suites.lib.runtime import Container, Spec
+from suites.runtimes.rkt import images, nets, specs
+from suites.runtimes.rkt.command import App, Pod, Volume, run_words
+from suites.runtimes.rkt.images import Image, Isolators
+from suites.runtimes.rkt.pods import Place, Status, parse_list, parse_status, parse_status_text
+from suites.runtimes.rkt.scripts import CONFIGURE, DATA, ENDED, FILES, FIRST, INSIDE, NAMES, RUN, START, STOP
+from suites.runtimes.rkt.versions import Version, has, parse_version, require, spelled
 
 __all__ = ["DATA", "Rkt", "connect"]
 
@@ -37,6 +38,7 @@ class Rkt:
     """rkt's command line."""
 
     name = "rkt"
+    service = "rkt"
     traces = (
         *(f"{DATA}/pods/{place}" for place in ("embryo", "prepare", "prepared", "run", "exited-garbage", "garbage")),
         "/run/netns", "/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export",
@@ -127,12 +129,16 @@ class Rkt:
         self.uuids[name], *texts = self.guest.do(FILES, name, DATA).splitlines()
         return Place.parse(*texts)
 
+    def app_cgroup(self, name: str, mode: str) -> str:
+        """Return the path of the first process of a pod's app in the hierarchy of systemd."""
+        return self.place(name).app(name, mode)[0]
+
     # What the protocol asks for.
 
     @property
-    def lacks(self) -> Mapping[str, str]:
+    def lacks(self) -> Mapping[Feature, str]:
         """What rkt has no option for."""
-        return rkt_specs.LACKS
+        return specs.LACKS
 
     def scope(self, name: str) -> str:
         """The scope unit of a pod that was started; rkt itself has noted it."""
@@ -146,7 +152,7 @@ class Rkt:
         """The command line of a pod; in a service of its own it is in the service, and not in a scope."""
         if spec.networks is None:
             return self.run_command(self._pod(spec))
-        config, files = f"/run/{spec.name}.rkt", rkt_nets.files(spec.networks)
+        config, files = f"/run/{spec.name}.rkt", nets.files(spec.networks)
         self.guest.do(CONFIGURE, config, *(word for file in files.items() for word in file))
         return self.run_command(self._pod(spec), config=config)
 
@@ -234,17 +240,17 @@ class Rkt:
     def _pod(self, spec: Spec) -> Pod:
         def image(tree: str, isolators: Isolators) -> str:
             # A tree that is one container's own is taken as it is now; what containers share is fetched once.
-            ports = rkt_nets.image_ports(spec.networks) if spec.networks else ()
+            ports = nets.image_ports(spec.networks) if spec.networks else ()
             key = tree, isolators, str(ports)
             if key not in self.images or not spec.read_only:
                 path = f"/run/{spec.name}.aci"
                 made = Image(name="harness.example/image", argv=("/bin/sh",), isolators=isolators, ports=ports)
-                rkt_images.build(self.guest, tree, made, path)
+                images.build(self.guest, tree, made, path)
                 self.images[key] = self.fetch(path)
                 self.guest.do('rm "$1"', path)
             return self.images[key]
 
-        return rkt_specs.pod(spec, self.version, image)
+        return specs.pod(spec, self.version, image)
 
     @cached_property
     def _tree(self) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError
 from suites.lib.runtime import PATH, Container, Spec
@@ -71,11 +72,17 @@ READ_ONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sys
 MASKED_PATHS = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware")
 
 LACKS = {
-    "named user": "config.json has user numbers only",
-    "groups of the image": "config.json has group numbers only",
-    "machined": "runc registers no machine",
-    "several apps": "a bundle of runc has one process; pods are made by what calls it",
-    "exit status later": "runc does not keep the exit status of a detached container",
+    Feature.CONTAINER_VARIABLE: "an OCI runtime sets no variable of its own",
+    Feature.DELEGATED_CGROUPS: "runc mounts the cgroup tree read-only where nothing else is asked for",
+    Feature.EVENT_HANDLERS: "a bundle's hooks run outside of the container",
+    Feature.METADATA_SERVICE: "runc serves nothing",
+    Feature.PAYLOAD: "runc puts a container's processes into its scope itself",
+    Feature.POD_SYSTEMD: "runc runs the container's process and nothing else",
+    Feature.SUPERVISOR: "runc ends when the container runs",
+    Feature.NAMED_USER: "config.json has user numbers only",
+    Feature.MACHINED: "runc registers no machine",
+    Feature.SEVERAL_APPS: "a bundle of runc has one process; pods are made by what calls it",
+    Feature.LATER_STATUS: "runc does not keep the exit status of a detached container",
 }
 
 SPECIAL = "nosuid", "noexec", "nodev"
@@ -87,6 +94,7 @@ class Runc:
 
     name = "runc"
     traces = ("/run/runc",)
+    service = ""
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
@@ -96,7 +104,7 @@ class Runc:
         return f"runc-{name}.scope"
 
     @property
-    def lacks(self) -> Mapping[str, str]:
+    def lacks(self) -> Mapping[Feature, str]:
         """What runc leaves to what calls it, or a bundle has no word for."""
         return LACKS
 
@@ -142,11 +150,11 @@ class Runc:
 
     def ended(self, container: Container) -> int:
         """Raise LacksError: see `LACKS`."""
-        raise LacksError(f"{container.name}: {LACKS['exit status later']}")
+        raise LacksError(f"{container.name}: {LACKS[Feature.LATER_STATUS]}")
 
     def statuses(self, container: Container) -> Mapping[str, int]:
         """Raise LacksError: see `LACKS`."""
-        raise LacksError(f"{container.name}: {LACKS['several apps']}")
+        raise LacksError(f"{container.name}: {LACKS[Feature.SEVERAL_APPS]}")
 
     def _config(self, spec: Spec) -> str:
         shown = self.guest.do("stat -c '%n %t %T %F' \"$@\"", *spec.devices) if spec.devices else ""

@@ -11,8 +11,8 @@ from typing import Any
 from suites.lib.cnimade import Wanted
 from suites.lib.cnispec import Network
 from suites.lib.rights import LacksError
-from suites.lib.rkt_command import Port
-from suites.lib.rkt_images import port
+from suites.runtimes.rkt.command import Port
+from suites.runtimes.rkt.images import port
 
 __all__ = ["BUILTIN", "files", "image_ports", "ports", "words"]
 

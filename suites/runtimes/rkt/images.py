@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suites.lib.guest import Guest
-from suites.lib.rkt_command import Seccomp
+from suites.runtimes.rkt.command import Seccomp
 
 __all__ = ["Image", "Isolators", "build", "port"]
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from suites.lib import rkt_nets
+from suites.lib.features import Feature
 from suites.lib.rights import App as SpecApp
 from suites.lib.rights import LacksError, Mount, Rights
-from suites.lib.rkt_command import App, Pod, Seccomp, Volume
-from suites.lib.rkt_images import Isolators
-from suites.lib.rkt_versions import Version, require
 from suites.lib.runtime import Spec
+from suites.runtimes.rkt import nets
+from suites.runtimes.rkt.command import App, Pod, Seccomp, Volume
+from suites.runtimes.rkt.images import Isolators
+from suites.runtimes.rkt.versions import Version, require
 
 __all__ = ["LACKS", "Image", "pod"]
 
@@ -17,30 +18,37 @@ Image = Callable[[str, Isolators], str]
 """Makes an image of a tree and isolators, and returns its id."""
 
 LACKS = {
-    "pids limit": "appc has no isolator for the number of processes",
-    "cgroup namespace": "rkt turns nspawn's cgroup namespaces off (rkt#2989)",
-    "systemd of one's own": "a pod's PID 1 is the systemd of rkt's stage1",
-    "commands in the container's cgroup": "`rkt enter` joins namespaces only",
-    "status of a stopped app": "rkt notes what its systemd shows of an app, which may not have ended by then",
-    "exit status later": "rkt itself ends with the status; `rkt status` has it for each app",
-    "masked kernel files": "rkt hides a fixed set of paths",
-    "masked paths": "rkt hides a fixed set of paths",
-    "read-only paths": "rkt protects a fixed set of paths",
-    "limit of open files": "appc has no isolator for open files",
-    "machine id": "machined knows a pod by its UUID",
-    "process 1": "a pod's PID 1 is the systemd of rkt's stage1",
-    "root directory": "a pod's root is its stage1, in which the apps have theirs",
-    "standard error": "an app's errors come by the pod's console, as its output does",
-    "chosen private users": "--private-users takes a range of rkt's own choosing",
-    "groups of a named user": "rkt gives a user the groups that are named, and none of the image's",
-    "commands as a user": "`rkt enter` runs commands as root only",
-    "order of apps": "rkt starts and stops the apps of a pod all at once",
-    "raising by a user": "systemd turns no-new-privileges on for a user's filter, and rkt filters every app (rkt#3896)",
-    "the guest's system": "rkt would have to make an image of all that the guest has",
-    "networks that its caller makes": "rkt calls the plugins itself, with the configurations in /etc/rkt/net.d",
-    "networks of both kinds of addresses": "rkt notes and reports an address of IPv4 for each network, and no other",
-    "ports that lead back": "rkt masks the source of packets only if that is 127.0.0.1 (its networking/portfwd.go)",
-    "private propagation": "rkt has no option for the propagation of a volume",
+    Feature.BARE_SCOPE: "a pod's scope has the systemd of its stage1, with its journal",
+    Feature.DELEGATED_CGROUPS: "what nspawn delegates is the stage1's, and no app's",
+    Feature.PAYLOAD: "an app is a service below the pod's systemd",
+    Feature.PROCESSES_IN_SCOPE: "an app is a service below the pod's systemd",
+    Feature.READ_ONLY_CGROUPS: "the pod's systemd manages a part of the cgroup tree",
+    Feature.SCOPE_IN_EVERY_CONTROLLER: "systemd makes a scope in the controllers that it manages",
+    Feature.SUPERVISOR: "rkt becomes the nspawn of its stage1, which is one with the pod",
+    Feature.PIDS_LIMIT: "appc has no isolator for the number of processes",
+    Feature.CGROUP_NAMESPACE: "rkt turns nspawn's cgroup namespaces off (rkt#2989)",
+    Feature.OWN_SYSTEMD: "a pod's PID 1 is the systemd of rkt's stage1",
+    Feature.COMMANDS_IN_CGROUP: "`rkt enter` joins namespaces only",
+    Feature.STOPPED_STATUS: "rkt notes what its systemd shows of an app, which may not have ended by then",
+    Feature.LATER_STATUS: "rkt itself ends with the status; `rkt status` has it for each app",
+    Feature.MASKED_KERNEL_FILES: "rkt hides a fixed set of paths",
+    Feature.MASKED_PATHS: "rkt hides a fixed set of paths",
+    Feature.READ_ONLY_PATHS: "rkt protects a fixed set of paths",
+    Feature.OPEN_FILES: "appc has no isolator for open files",
+    Feature.MACHINE_ID: "machined knows a pod by its UUID",
+    Feature.PROCESS_1: "a pod's PID 1 is the systemd of rkt's stage1",
+    Feature.ROOT_DIRECTORY: "a pod's root is its stage1, in which the apps have theirs",
+    Feature.STANDARD_ERROR: "an app's errors come by the pod's console, as its output does",
+    Feature.CHOSEN_PRIVATE_USERS: "--private-users takes a range of rkt's own choosing",
+    Feature.IMAGE_GROUPS: "rkt gives a user the groups that are named, and none of the image's",
+    Feature.COMMANDS_AS_USER: "`rkt enter` runs commands as root only",
+    Feature.APP_ORDER: "rkt starts and stops the apps of a pod all at once",
+    Feature.RAISING_BY_USER: "systemd turns no-new-privileges on for a user's filter, and rkt filters every app (rkt#3896)",
+    Feature.GUEST_SYSTEM: "rkt would have to make an image of all that the guest has",
+    Feature.JOINED_NETWORKS: "rkt calls the plugins itself, with the configurations in /etc/rkt/net.d",
+    Feature.BOTH_ADDRESSES: "rkt notes and reports an address of IPv4 for each network, and no other",
+    Feature.PORTS_BACK: "rkt masks the source of packets only if that is 127.0.0.1 (its networking/portfwd.go)",
+    Feature.PRIVATE_PROPAGATION: "rkt has no option for the propagation of a volume",
 }
 
 WITHOUT_OPTION = ("masked", "read_only_paths", "open_files")
@@ -68,8 +76,8 @@ def pod(spec: Spec, version: Version, image: Image) -> Pod:
         apps=apps,
         volumes=tuple(volumes),
         hostname=spec.hostname or spec.name,
-        ports=rkt_nets.ports(spec.networks) if spec.networks else (),
-        nets=rkt_nets.words(spec.networks) if spec.networks else (spec.network or "none",),
+        ports=nets.ports(spec.networks) if spec.networks else (),
+        nets=nets.words(spec.networks) if spec.networks else (spec.network or "none",),
         environment=spec.environment,
         uuid_file=f"/run/{spec.name}.uuid",
     )
