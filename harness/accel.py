@@ -73,12 +73,12 @@ class Accelerator:
 
 
 def make_tcg(reason: str) -> Accelerator:
-    """Emulation, which works everywhere."""
+    """Make the accelerator that works everywhere: emulation."""
     return Accelerator(name="tcg", cpu=TCG_CPU, reason=reason)
 
 
 def read_qemu_version(deadline: Deadline) -> str:
-    """The first line of `qemu --version`.
+    """Return the first line of `qemu --version`.
 
     Raises:
         InfrastructureError: QEMU is not installed.
@@ -92,7 +92,7 @@ def read_qemu_version(deadline: Deadline) -> str:
 
 
 def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVICE) -> Accelerator:
-    """The accelerator to use, probed once for each boot of the computer, QEMU and kernel.
+    """Return the accelerator to use, probed once for each boot of the computer, QEMU and kernel.
 
     Args:
         kernel: The kernel that guests will boot.
@@ -130,7 +130,7 @@ def _read_answer(memory: Path, key: dict[str, str]) -> Accelerator | None:
 
 
 def find_obstacle(device: Path = DEVICE) -> str | None:
-    """Why KVM cannot be used, as far as the device itself says, or None."""
+    """Return why KVM cannot be used, as far as the device itself says, or None."""
     try:
         descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -138,7 +138,7 @@ def find_obstacle(device: Path = DEVICE) -> str | None:
     except PermissionError:
         return (
             f"Guests are emulated (TCG), as this user may not open {device}; "
-            "`usermod -aG kvm USER` and a new login would mend that."
+            "`usermod -aG kvm USER` and a new login would fix that."
         )
     except OSError as error:
         return f"Guests are emulated (TCG), as {device} cannot be opened: {error.strerror}."

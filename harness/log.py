@@ -7,7 +7,7 @@ __all__ = ["add_file", "get"]
 
 
 def get(name: str) -> logging.Logger:
-    """The logger of a module, below `harness`."""
+    """Return the logger of a module, below `harness`."""
     return logging.getLogger(name if name.startswith("harness") else f"harness.{name}")
 
 

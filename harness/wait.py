@@ -40,11 +40,11 @@ class Cancellation:
         self._set = True
 
     def is_set(self) -> bool:
-        """Whether the run is being interrupted."""
+        """Return whether the run is being interrupted."""
         return self._set
 
     def wait(self, seconds: float) -> None:
-        """Wait so many seconds, or until the run is interrupted."""
+        """Wait for some seconds, or until the run is interrupted."""
         ends = time.monotonic() + seconds
         while not self._set and (left := ends - time.monotonic()) > 0:
             time.sleep(min(SLICE, left))  # noqa: TID251 - this is what the ban points to
@@ -68,12 +68,12 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, what: str, *, cancelled: Cancellation | None = None) -> "Deadline":
-        """A deadline `seconds` from now for the work named by `what`."""
+        """Return a deadline `seconds` from now for the work named by `what`."""
         event = cancelled if cancelled is not None else Cancellation()
         return cls(ends=time.monotonic() + seconds, what=what, seconds=seconds, cancelled=event)
 
     def within(self, seconds: float, what: str) -> "Deadline":
-        """A deadline for a part of this work: `seconds` from now, but never later than this one."""
+        """Return a deadline for a part of this work: `seconds` from now, but never later than this one."""
         now = time.monotonic()
         ends = min(self.ends, now + seconds)
         return Deadline(ends=ends, what=what, seconds=ends - now, cancelled=self.cancelled)

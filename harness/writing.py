@@ -12,14 +12,14 @@ from harness.errors import InfrastructureError, UsageError
 __all__ = ["STORE_HINT", "replace_file", "translate_os_errors", "write_text"]
 
 BROKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, None})
-"""What is no mistake of the user's: errors of a disk, and those that are not the system's, such as a lock in use."""
+"""Errors that the user did not cause: those of a disk, and those without a number, such as a lock in use."""
 
 STORE_HINT = "--store or HARNESS_STORE names another place for the store."
 
 
 @contextmanager
 def translate_os_errors(what: str, *, hint: str | None = None) -> Iterator[None]:
-    """Say in a sentence what the system refuses while the context lasts.
+    """Raise what the system refuses while the context lasts as a sentence.
 
     Args:
         what: The beginning of the sentence, up to the system's reason: "runs/ cannot be written".
@@ -38,7 +38,7 @@ def translate_os_errors(what: str, *, hint: str | None = None) -> Iterator[None]
 
 @contextmanager
 def replace_file(path: Path, *, hint: str = "Name another place.") -> Iterator[Path]:
-    """Where the content of a file goes while the context lasts: a temporary sibling that is then renamed.
+    """Provide a temporary sibling of a file for the new content, which is renamed when the context ends.
 
     So no reader sees half of it. What is no plain file (a pipe, a link such as /dev/stdout) is not replaced, but
     written to. Directories above the file are made.

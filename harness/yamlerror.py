@@ -80,12 +80,12 @@ class _Found:
 def list_problems(
     error: ValidationError, positions: Mapping[Path, Position], model: type[BaseModel]
 ) -> Iterator[Problem]:
-    """The problems of a file, in pydantic's order; the choices of a union are one problem.
+    """Yield the problems of a file, in pydantic's order; the choices of a union are one problem.
 
     Args:
         error: What pydantic found.
         positions: Has a key for each value that is in the file.
-        model: What the file shall be; it has the keys that are known.
+        model: What the file should be; it has the keys that are known.
     """
     problem = partial(_make_problem, model=model)
     # A list whose items are wrong is "too short" for pydantic; what is wrong with the items says it all.
@@ -147,14 +147,14 @@ def _make_problem(found: _Found, model: type[BaseModel]) -> Problem:
 
 
 def _suggest_keys(path: Path, model: type[BaseModel]) -> str:
-    """What could have been meant by the last step of a path that leads to an unknown key."""
+    """Return what could have been meant by the last step of a path that leads to an unknown key."""
     keys = list(dict.fromkeys(key for one in _find_models(model, path[:-1]) for key in one.model_fields))
     near = get_close_matches(str(path[-1]), keys, n=1, cutoff=NEAR)
     return f"; the nearest is `{near[0]}`" if near else f"; known: {', '.join(keys)}"
 
 
 def _find_models(kind: Any, path: Path) -> Iterator[type[BaseModel]]:
-    """The models that the value at a path may be, where the whole is of this kind."""
+    """Yield the models that the value at a path may be, where the whole is of this kind."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         if not path:
             yield kind

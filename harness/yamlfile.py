@@ -1,6 +1,6 @@
 """YAML files that people write, read so that every error names file:line:column.
 
-PyYAML's composer gives nodes with positions; they are turned into plain values beside a table of
+PyYAML's composer gives nodes with positions; they are turned into plain values and a table of
 where each value stands, and pydantic's errors are looked up in that table. Unlike YAML 1.1's own
 rule, `on`, `off`, `yes` and `no` stay strings, and so does anything that looks like a version: only
 integers, true/false and null are given a type. Aliases and merge keys (`<<`) are read; tags are not.
@@ -63,7 +63,7 @@ class YamlDocument:
     texts: dict[ValuePath, Position] = field(default_factory=dict)
 
     def locate(self, path: Iterable[str | int], *, offset: int | None = None) -> str:
-        """`file:line:column` of the value at `path`, or of its nearest parent that is in the file.
+        """Return `file:line:column` of the value at `path`, or of its nearest parent that is in the file.
 
         Args:
             path: Keys and indexes that lead to the value.
@@ -79,10 +79,10 @@ class YamlDocument:
         return f"{self.name}:{line}:{column}"
 
     def validate_as(self, model: type[M], *, context: object = None) -> M:
-        """The content as a `model`.
+        """Return the content as a `model`.
 
         Args:
-            model: What it shall be.
+            model: What it should be.
             context: Handed to the model's validators as `info.context`.
 
         Raises:
@@ -115,7 +115,7 @@ def read(path: Path, *, name: str | None = None) -> YamlDocument:
 
     Args:
         path: The file.
-        name: The file as messages shall name it; its path if None.
+        name: The file as messages name it; its path if None.
 
     Raises:
         ConfigError: The file cannot be read or is no YAML.
@@ -136,7 +136,7 @@ def read(path: Path, *, name: str | None = None) -> YamlDocument:
 
 
 def parse(text: str, *, name: str) -> YamlDocument:
-    """Parse YAML text; `name` is the file as messages shall name it.
+    """Parse YAML text; `name` is the file as messages name it.
 
     Raises:
         ConfigError: It is no YAML, has a key twice, has tags, or uses anchors into themselves.
@@ -217,7 +217,7 @@ class _Reader:
     def read_merged(
         self, nodes: list[yaml.Node], path: ValuePath, seen: set[str], depth: int
     ) -> Iterator[tuple[str, Any]]:
-        """The pairs of the mappings behind a merge key that are not yet there."""
+        """Yield the pairs of the mappings behind a merge key that are not yet there."""
         for node in nodes:
             if not isinstance(node, yaml.MappingNode):
                 raise self.make_error(node, "a merge key `<<` takes a mapping, or a list of mappings")

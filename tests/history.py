@@ -109,7 +109,7 @@ def make(
     Raises:
         RuntimeError: Debian's systemd is not the one that the edits were written for.
     """
-    tree = source.checkout(ORIGIN, source.resolve(ORIGIN, VERSION, store, deadline), store, deadline).path
+    tree = source.check_out(ORIGIN, source.resolve(ORIGIN, VERSION, store, deadline), store, deadline).path
     kind = CULPRITS[culprit]
     planned = [Commit(message="systemd, as it is released\n", parents=(), files={}), *patched(tree)]
     last = len(planned) - 1

@@ -79,7 +79,7 @@ def make(path: Path, store: Store, deadline: Deadline) -> RuncHistory:
         deadline: For fetching all that, a minute.
     """
     revision = source.resolve(ORIGIN, VERSION, store, deadline)
-    tree = source.checkout(ORIGIN, revision, store, deadline).path
+    tree = source.check_out(ORIGIN, revision, store, deadline).path
     wanted = tuple(name for name in revision.depends if re.fullmatch(r"golang-.*-dev", name))
     with tempfile.TemporaryDirectory() as scratch:
         vendored = dict(_vendored(tree, _libraries(wanted, Path(scratch), deadline), store, deadline))

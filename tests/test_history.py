@@ -30,7 +30,7 @@ def tree(store: Store) -> Path:
     """The unpacked source package."""
     deadline = Deadline.after(300, "source of systemd")
     revision = source.resolve(history.ORIGIN, history.VERSION, store, deadline)
-    return source.checkout(history.ORIGIN, revision, store, deadline).path
+    return source.check_out(history.ORIGIN, revision, store, deadline).path
 
 
 @pytest.fixture

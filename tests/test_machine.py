@@ -176,7 +176,7 @@ def test_other_process(guest: Machine, deadline: Deadline) -> None:
     script = (
         "import sys; from pathlib import Path; from harness import machine; from harness.wait import Deadline\n"
         "guest = machine.attach(Path(sys.argv[1]))\n"
-        "print(guest.cause_of_death(), guest.run(['hostname'], deadline=Deadline.after(60, 'command')).out.strip())"
+        "print(guest.find_cause_of_death(), guest.run(['hostname'], deadline=Deadline.after(60, 'command')).out.strip())"
     )
     argv = [sys.executable, "-c", script, guest.files.directory]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=90, check=True)

@@ -64,14 +64,14 @@ def test_every_way_to_name_a_commit_finds_it(repository: Path, empty: Store, dea
     origin = Source(git=str(repository), ref=ref)
     revision = source.resolve(origin, "1", empty, deadline)
     assert f"git:{_git(repository, 'rev-parse', expression + '^{commit}')}" == revision.identity
-    tree = source.checkout(origin, revision, empty, deadline)
+    tree = source.check_out(origin, revision, empty, deadline)
     assert ("new" if expression == "main" else "old") == (tree.path / "file").read_text()
 
 
 def test_the_tree_is_the_commits(repository: Path, empty: Store, deadline: Deadline) -> None:
     """Executable bits and links are there, the repository's own data is not."""
     origin = Source(git=str(repository), ref="main")
-    tree = source.checkout(origin, source.resolve(origin, "1", empty, deadline), empty, deadline).path
+    tree = source.check_out(origin, source.resolve(origin, "1", empty, deadline), empty, deadline).path
     assert {"file", "script", "link"} == {path.name for path in tree.iterdir()}
     assert os.access(tree / "script", os.X_OK)
     assert not os.access(tree / "file", os.X_OK)
@@ -92,7 +92,7 @@ def test_a_users_repository_is_only_read(repository: Path, empty: Store, deadlin
 
     before = everything()
     origin = Source(git=str(repository), ref="main~1")
-    source.checkout(origin, source.resolve(origin, "1", empty, deadline), empty, deadline)
+    source.check_out(origin, source.resolve(origin, "1", empty, deadline), empty, deadline)
     assert before == everything()
 
 
@@ -108,10 +108,10 @@ def test_a_repository_out_of_reach_is_remembered(repository: Path, empty: Store,
     """What was resolved and checked out once is had again without the repository."""
     origin = Source(git=repository.as_uri(), ref="v1")
     revision = source.resolve(origin, "1", empty, deadline)
-    tree = source.checkout(origin, revision, empty, deadline)
+    tree = source.check_out(origin, revision, empty, deadline)
     repository.rename(repository.with_name("elsewhere"))
     assert revision == source.resolve(origin, "1", empty, deadline)
-    assert tree.path == source.checkout(origin, revision, empty, deadline).path
+    assert tree.path == source.check_out(origin, revision, empty, deadline).path
 
 
 @pytest.mark.parametrize(("ref", "version"), [("--upload-pack=evil", "1"), ("{version}", "--exec=evil"), ("", "1")])
@@ -188,7 +188,7 @@ def test_a_directory_is_taken_without_its_repository(repository: Path, empty: St
     before = source.resolve(origin, "1", empty, deadline)
     _git(repository, "commit", "--quiet", "--allow-empty", "--message=three")
     assert before == source.resolve(origin, "1", empty, deadline)
-    tree = source.checkout(origin, before, empty, deadline)
+    tree = source.check_out(origin, before, empty, deadline)
     assert {"file", "script", "link"} == {path.name for path in tree.path.iterdir()}
     (repository / "file").write_text("not committed")
     assert before != source.resolve(origin, "1", empty, deadline)
@@ -202,7 +202,7 @@ def test_a_directory_that_changes_while_it_is_copied_is_noticed(
     revision = source.resolve(origin, "1", empty, deadline)
     (repository / "file").write_text("changed")
     with pytest.raises(InfrastructureError, match="changed while it was copied"):
-        source.checkout(origin, revision, empty, deadline)
+        source.check_out(origin, revision, empty, deadline)
     assert [] == [path for path in (empty.root / "source").iterdir() if path.suffix != ".lock"]
 
 
@@ -228,7 +228,7 @@ def test_a_debian_source_package_is_unpacked_with_patches(empty: Store, deadline
     assert revision.stamp.startswith("2.10-")
     assert revision.identity.startswith(f"debian:hello={revision.stamp}:sha256:")
     assert "debhelper-compat" in revision.depends
-    tree = source.checkout(HELLO, revision, empty, deadline).path
+    tree = source.check_out(HELLO, revision, empty, deadline).path
     assert (tree / "configure.ac").is_file()
     assert (tree / "debian" / "control").is_file()
 
@@ -272,11 +272,11 @@ def test_a_tarball_is_taken_without_its_top_directory(tmp_path: Path, empty: Sto
     with serving(content, "x-1.tar.gz") as site:
         template = site.url.replace("x-1", "x-{version}")
         origin = Source(tarball=template, sha256=hashlib.sha256(content).hexdigest())
-        tree = source.checkout(origin, source.resolve(origin, "1", empty, deadline), empty, deadline)
+        tree = source.check_out(origin, source.resolve(origin, "1", empty, deadline), empty, deadline)
         assert "content" == (tree.path / "file").read_text()
         wrong = Source(tarball=template, sha256="0" * 64)
         with pytest.raises(InfrastructureError, match="SHA-256"):
-            source.checkout(wrong, source.resolve(wrong, "1", empty, deadline), empty, deadline)
+            source.check_out(wrong, source.resolve(wrong, "1", empty, deadline), empty, deadline)
 
 
 def test_the_first_source_that_has_a_version_is_chosen() -> None:

@@ -229,7 +229,7 @@ def _in_container(job: Job, work: Path | None, store: Store, deadline: Deadline)
             hint="Build on this computer, with `--builder host`.",
         )
     if work is None:
-        outside = source.checkout(spec.source, spec.revision, store, deadline).path
+        outside = source.check_out(spec.source, spec.revision, store, deadline).path
         code = Bind(outside=outside, inside=INSIDE / "work" / job.recipe.source_place(spec))
     else:
         outside = work
@@ -263,7 +263,7 @@ def _on_host(job: Job, work: Path | None, store: Store, deadline: Deadline) -> i
     host.require_packages((*spec.environment.packages, *job.recipe.packages(spec)), deadline)
     if work is None:
         work = job.scratch / "work"
-        tree = source.checkout(spec.source, spec.revision, store, deadline).path
+        tree = source.check_out(spec.source, spec.revision, store, deadline).path
         # A copy, because nothing else keeps the commands from writing to the store.
         shutil.copytree(tree, work / job.recipe.source_place(spec), symlinks=True)
     tools = toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None

@@ -33,5 +33,5 @@ def unpack(archive: Path, into: Path, deadline: Deadline) -> None:
 
 
 def _resolve_link(link: Path) -> Path:
-    """Where a symbolic link leads; a chain that never ends leads to itself."""
+    """Return where a symbolic link leads; a chain that never ends leads to itself."""
     return Path(os.path.realpath(link))

@@ -1,7 +1,7 @@
 """Download of one file: whatever the server does, what arrives is the file from its beginning to its end, once.
 
 A broken connection is taken up where it broke (Range with If-Range); where the file has changed meanwhile, or the
-server cannot go on, it begins anew. A `Sink` takes the bytes while they come.
+server cannot go on, it begins again. A `Sink` takes the bytes while they come.
 """
 
 import os
@@ -27,13 +27,13 @@ ATTEMPTS = 6
 """How often one download is taken up again, in a row, without getting on."""
 
 ADVANCE = 1 << 20
-"""Bytes after which a download has got on, so that the attempts are counted anew."""
+"""Bytes after which a download has made progress, so that the attempts are counted from the start."""
 
 TIMEOUT = 30.0
 """Longest silence of a server, in seconds."""
 
 CHUNK = 1 << 16
-"""Bytes read at once; so many at most are sent twice when a connection breaks."""
+"""Bytes read at once, and the most that are sent twice when a connection breaks."""
 
 PROGRESS = 5.0
 """Seconds between two lines of progress in the log."""
@@ -86,7 +86,7 @@ def stream(
 
     Args:
         url: An http, https or file address.
-        sink: Takes the content. It is told to restart where the file has changed, or the server cannot go on.
+        sink: Takes the content. It restarts where the file has changed, or the server cannot go on.
         deadline: When to give up.
         progress: Called after each chunk; None for a line in the log now and then.
 
@@ -96,7 +96,7 @@ def stream(
         DeadlineError: It took too long.
     """
     logger.info("download: %s", url)
-    flow = _Flow(url=url, sink=sink, deadline=deadline, tell=progress or _ProgressLog())
+    flow = _Flow(url=url, sink=sink, deadline=deadline, report=progress or _ProgressLog())
     parts = urlsplit(url)
     if parts.scheme == "file":
         _copy(Path(unquote(parts.path)), flow)
@@ -118,7 +118,7 @@ class _Flow:
     url: str
     sink: Sink
     deadline: Deadline
-    tell: Callable[[DownloadProgress], None]
+    report: Callable[[DownloadProgress], None]
     received: int = 0
     furthest: int = 0
     validator: str | None = None
@@ -138,10 +138,10 @@ class _Flow:
             self.deadline.check()
             rate = self.fresh / max(time.monotonic() - self.begin, 1e-6)
             left = (total - self.received) / rate if total is not None and rate else None
-            self.tell(DownloadProgress(received=self.received, total=total, rate=rate, left=left))
+            self.report(DownloadProgress(received=self.received, total=total, rate=rate, left=left))
 
     def record_advance(self) -> bool:
-        """Whether the last attempt got on."""
+        """Return whether the last attempt made progress, and count it."""
         ahead = self.received - self.furthest
         self.furthest = max(self.furthest, self.received)
         return ahead >= ADVANCE
@@ -160,7 +160,7 @@ class _ProgressLog:
 
 
 def _copy(path: Path, flow: _Flow) -> None:
-    """A file of this computer as a download."""
+    """Give a file of this computer to the sink as a download."""
     try:
         with path.open("rb") as file:
             flow.take(iter(lambda: file.read(CHUNK), b""), os.fstat(file.fileno()).st_size)
@@ -231,18 +231,18 @@ def _check_status(url: str, response: requests.Response) -> None:
 
 
 def _find_validator(response: requests.Response) -> str | None:
-    """What If-Range may name: a strong ETag, else the date of the last change."""
+    """Return what If-Range may name: a strong ETag, else the date of the last change."""
     tag = response.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
 
 
 def _is_continuation(response: requests.Response, size: int) -> bool:
-    """Whether a part that was sent is the rest from `size` on."""
+    """Return whether a part that was sent is the rest from `size` on."""
     return size > 0 and response.headers.get("Content-Range", "").startswith(f"bytes {size}-")
 
 
 def _find_reason(error: Exception) -> str:
-    """The innermost cause, which says more than requests' wrapping of it."""
+    """Return the innermost cause, which says more than requests' wrapping of it."""
     inner: BaseException = error
     while (deeper := inner.__cause__ or inner.__context__) is not None:
         inner = deeper

@@ -5,7 +5,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -104,7 +104,7 @@ def specify(  # noqa: PLR0913 - each is one fact
 
 
 def find_free_port() -> int:
-    """A loopback port that nobody uses at this moment."""
+    """Return a loopback port that nobody uses at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -144,7 +144,7 @@ def boot(
 def boot_with_monitor(
     spec: MachineSpec, directory: Path, deadline: Deadline, *, ports: Callable[[], int] = find_free_port, note: str = ""
 ) -> Iterator[tuple[Machine, Monitor]]:
-    """As `boot`, with the connection to QEMU's monitor."""
+    """Boot a guest as `boot` does, and yield it with the connection to QEMU's monitor."""
     with start_qemu(spec, directory, deadline, ports=ports, note=note) as (machine, monitor):
         try:
             _wait_network(machine, deadline)
@@ -194,8 +194,8 @@ def start_qemu(
             _make_disk(spec, saved, files, deadline)
             _write_fw_cfg(spec, files)
         memory = stack.enter_context(saved.memory.open("rb")) if saved else None
-        key = saved.key if saved else files.key
-        monitor = _start(stack, spec, files, record, deadline, ports, memory, key)
+        launch = _Launch(spec=spec, files=files, record=record, key=saved.key if saved else files.key, memory=memory)
+        monitor = _start(launch, ports, stack, deadline)
         machine = Machine(directory)
         stack.callback(_hang_up, machine)
         yield machine, monitor
@@ -214,7 +214,7 @@ def _make_disk(spec: MachineSpec, saved: SavedMachine | None, files: MachineFile
 def _write_fw_cfg(spec: MachineSpec, files: MachineFiles) -> None:
     for name, text in spec.fw_cfg.items():
         public = files.key.with_suffix(".pub").read_text(encoding="ascii").strip()
-        files.fw_cfg(name).write_text(text.replace(SSH_KEY, public), encoding="utf-8")
+        files.get_fw_cfg_path(name).write_text(text.replace(SSH_KEY, public), encoding="utf-8")
 
 
 def _make_key(files: MachineFiles, deadline: Deadline) -> None:
@@ -229,58 +229,78 @@ def _make_key(files: MachineFiles, deadline: Deadline) -> None:
         raise proc.CommandError(proc.Done(argv=tuple(command), code=code, out=said))
 
 
-def _start(  # noqa: PLR0913, PLR0917 - all that a machine consists of
-    stack: ExitStack,
-    spec: MachineSpec,
-    files: MachineFiles,
-    record: MachineRecord,
-    deadline: Deadline,
-    ports: Callable[[], int],
-    memory: IO[bytes] | None,
-    key: Path,
-) -> Monitor:
-    """Start QEMU, and give the connection to its monitor; the ends of both are put on the stack.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Launch:
+    """What QEMU is started with.
+
+    Attributes:
+        spec: The machine.
+        files: Its files.
+        record: What machine.json says before the start.
+        key: The private key that the guest accepts.
+        memory: The saved memory from which it starts, or None for a boot.
+    """
+
+    spec: MachineSpec
+    files: MachineFiles
+    record: MachineRecord
+    key: Path
+    memory: IO[bytes] | None
+
+
+def _start(launch: _Launch, ports: Callable[[], int], stack: ExitStack, deadline: Deadline) -> Monitor:
+    """Start QEMU, and return the connection to its monitor; the ends of both are put on the stack.
 
     The port is free when we look and may be somebody else's when QEMU does, so another one is tried then.
     """
-    sockets = Path(record.sockets)
-    public = files.key.with_suffix(".pub").read_text(encoding="ascii").split()[1]
-    inherited = () if memory is None else (memory.fileno(),)
     for _ in range(ATTEMPTS):
         port = ports()
-        command = make_argv(
-            spec, overlay=files.overlay, port=port, sockets=sockets, console=files.console, ssh_key=public,
-            fw_cfg={name: files.fw_cfg(name) for name in spec.fw_cfg},
-            incoming=inherited[0] if inherited else None,
-        )  # fmt: skip
-        config = format_ssh_config(port=port, key=key, sockets=sockets)
-        files.ssh_config.write_text(config, encoding="utf-8")
-        (sockets / "qmp").unlink(missing_ok=True)
-        if memory is not None:
-            memory.seek(0)
         with ExitStack() as attempt:
-            sink = attempt.enter_context(files.qemu_log.open("ab"))
-            running = attempt.enter_context(proc.start(command, output=sink, pass_fds=inherited))
-            started = proc.read_start_time(running.pid)
-            replace(record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(files)
-            monitor = _connect_monitor(running, sockets / "qmp", files.events, deadline)
+            monitor = _try_port(launch, port, attempt, deadline)
             if monitor is not None:
-                attempt.callback(_quit, monitor, running)
                 stack.push(attempt.pop_all())
                 return monitor
+        name, files = launch.spec.name, launch.files
         said = files.qemu_log.read_text(encoding="utf-8", errors="replace").strip() or "it said nothing"
         last = said.splitlines()[-1]
         if CLASH not in last:
             raise NotStartedError(
-                f"QEMU did not start for {spec.name}: {last}. See {files.qemu_log}; the command is in {files.record}.",
+                f"QEMU did not start for {name}: {last}. See {files.qemu_log}; the command is in {files.record}.",
                 said=last,
             )
         logger.info("the port %d was taken by somebody else", port)
-    raise InfrastructureError(f"QEMU did not start for {spec.name}: {ATTEMPTS} ports were taken by somebody else.")
+    raise InfrastructureError(
+        f"QEMU did not start for {launch.spec.name}: {ATTEMPTS} ports were taken by somebody else."
+    )
+
+
+def _try_port(launch: _Launch, port: int, stack: ExitStack, deadline: Deadline) -> Monitor | None:
+    """Start QEMU with a port for the guest's ssh, and return the connection to its monitor, or None if it ended."""
+    files, memory, sockets = launch.files, launch.memory, Path(launch.record.sockets)
+    inherited = () if memory is None else (memory.fileno(),)
+    command = make_argv(
+        launch.spec, overlay=files.overlay, port=port, sockets=sockets, console=files.console,
+        ssh_key=files.key.with_suffix(".pub").read_text(encoding="ascii").split()[1],
+        fw_cfg={name: files.get_fw_cfg_path(name) for name in launch.spec.fw_cfg},
+        incoming=inherited[0] if inherited else None,
+    )  # fmt: skip
+    config = format_ssh_config(port=port, key=launch.key, sockets=sockets)
+    files.ssh_config.write_text(config, encoding="utf-8")
+    (sockets / "qmp").unlink(missing_ok=True)
+    if memory is not None:
+        memory.seek(0)
+    sink = stack.enter_context(files.qemu_log.open("ab"))
+    running = stack.enter_context(proc.start(command, output=sink, pass_fds=inherited))
+    started = proc.read_start_time(running.pid)
+    replace(launch.record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(files)
+    monitor = _connect_monitor(running, sockets / "qmp", files.events, deadline)
+    if monitor is not None:
+        stack.callback(_quit, monitor, running)
+    return monitor
 
 
 def _connect_monitor(running: Running, path: Path, events: Path, deadline: Deadline) -> Monitor | None:
-    """A connection to QEMU's monitor, which answers when all of the machine is there; None if QEMU ended before."""
+    """Connect to QEMU's monitor, which answers when all of the machine is there; None if QEMU ended before."""
 
     def attempt() -> tuple[Monitor | None] | None:
         if running.poll() is not None:

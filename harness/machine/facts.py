@@ -70,7 +70,7 @@ def read_facts(machine: Machine, *, deadline: Deadline) -> Facts:
 
 
 def detect_cgroup_mode(root: str, unified: str, init: list[str]) -> CgroupMode:
-    """The cgroup mode, from the types of two file systems (systemd.io/CGROUP_DELEGATION) and PID 1's cgroups.
+    """Return the cgroup mode, from the types of two file systems (systemd.io/CGROUP_DELEGATION) and PID 1's cgroups.
 
     Args:
         root: Type of /sys/fs/cgroup, as `stat -f -c %T` says it.

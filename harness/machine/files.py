@@ -50,7 +50,7 @@ class MachineFiles:
 
     @property
     def key(self) -> Path:
-        """Private key; the public half is beside it."""
+        """Private key; the public half is next to it."""
         return self.directory / "ssh_key"
 
     @property
@@ -68,7 +68,7 @@ class MachineFiles:
         """QMP events, one JSON object per line."""
         return self.directory / "events.jsonl"
 
-    def fw_cfg(self, name: str) -> Path:
+    def get_fw_cfg_path(self, name: str) -> Path:
         """Return the file that the guest's firmware hands on by a name: "opt/org.example/config"."""
         return self.directory / f"fw_cfg-{name.replace('/', '-')}"
 
@@ -164,7 +164,7 @@ class MachineRecord:
 
     @classmethod
     def read(cls, files: MachineFiles) -> "MachineRecord":
-        """What machine.json says.
+        """Read machine.json.
 
         Raises:
             InfrastructureError: There is none, or it is not ours.
@@ -183,7 +183,7 @@ class MachineRecord:
 
 
 def make_record(spec: MachineSpec, sockets: Path) -> MachineRecord:
-    """The record of a machine that has not started."""
+    """Make the record of a machine that has not started."""
     described = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(spec).items()}
     described["disks"] = [str(disk) for disk in spec.disks]
     return MachineRecord(
@@ -197,19 +197,19 @@ def make_record(spec: MachineSpec, sockets: Path) -> MachineRecord:
 
 
 def read_boot_id() -> str:
-    """A number for this boot of the computer, see random(4)."""
+    """Return a number for this boot of the computer, see random(4)."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def make_short_directory() -> Path:
-    """A new directory for sockets, whose paths may have 107 bytes at most (unix(7)); ssh adds 17 while it connects."""
+    """Make a directory for sockets, whose paths may have 107 bytes (unix(7)); ssh adds 17 while it connects."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     parent = runtime if runtime and len(runtime) < LONGEST and os.access(runtime, os.W_OK) else "/tmp"  # noqa: S108
     return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
 
 
 def format_ssh_config(*, port: int, key: Path, sockets: Path) -> str:
-    """The configuration with which the system's ssh reaches a guest.
+    """Return the configuration with which the system's ssh reaches a guest.
 
     The guest's host key is not checked: the port is ours, on the loopback, and the guest minutes old.
     One master connection is shared, as a new handshake costs up to a second under emulation; the key

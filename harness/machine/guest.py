@@ -56,7 +56,7 @@ class Machine:
         return self.files.ssh_config
 
     def find_cause_of_death(self) -> str | None:
-        """None while the guest lives; else a sentence that says what happened and where to look.
+        """Return None while the guest lives; else a sentence that says what happened and where to look.
 
         A guest that died once stays dead, with its first cause.
         """
@@ -72,7 +72,7 @@ class Machine:
             return f"{fatal.description} See {self.files.console}:{fatal.line}: {fatal.text}"
         events = self._read_events()
         resets = _count_resets(events)
-        # Another process may have rebooted it, so the record is read anew.
+        # Another process may have rebooted it, so the record is read again.
         if resets and (known := MachineRecord.read(self.files).resets) is not None and resets > known:
             return f"The guest rebooted by itself; {self.files.console} has what it said before."
         kinds = {event["event"] for event in events}
@@ -92,7 +92,7 @@ class Machine:
         return [json.loads(line) for line in lines]
 
     def read_last_words(self) -> str:
-        """Why QEMU ended, as far as it said so: not a whole sentence."""
+        """Return why QEMU ended, as far as it said so: not a whole sentence."""
         shutdowns = [event["data"] for event in self._read_events() if event["event"] == "SHUTDOWN"]
         if shutdowns:
             return f"it shut down: {json.dumps(shutdowns[-1])}"
@@ -103,7 +103,7 @@ class Machine:
         return said[-1] if said else "it was killed"
 
     def check(self) -> None:
-        """Raise GuestLostError, with the lines of the console that tell most, if the guest died."""
+        """Raise GuestLostError, with the most telling lines of the console, if the guest died."""
         cause = self.find_cause_of_death()
         if cause:
             raise GuestLostError(f"The guest {self.name} died. {cause}\n{self.console.excerpt()}")
@@ -260,5 +260,5 @@ class Machine:
 
 
 def _count_resets(events: list[dict[str, Any]]) -> int:
-    """How often the guest was reset by itself, as opposed to QEMU's own command."""
+    """Return how often the guest was reset by itself, as opposed to QEMU's own command."""
     return sum(event["event"] == "RESET" and bool(event["data"].get("guest")) for event in events)

@@ -60,7 +60,7 @@ def greet(sockets: Path, saved: SavedMachine, deadline: Deadline) -> None:
 
 
 def _open_ends(sockets: Path, stack: ExitStack) -> tuple[int, int]:
-    """Our ends of what a guest's sshd says and hears; opened for both ways a pipe is there at once, and stays."""
+    """Open our ends of what a guest's sshd says and hears, for both ways: such a pipe is there at once, and stays."""
     ends = [os.open(sockets / name, os.O_RDWR | os.O_NONBLOCK) for name in reversed(PIPES)]
     for end in ends:
         stack.callback(os.close, end)
@@ -78,7 +78,7 @@ def _read_some(pipe: int, deadline: Deadline, size: int = 4096) -> bytes:
 
 
 def _read_line(pipe: int, deadline: Deadline) -> tuple[bytes, bytes]:
-    """The first line, and what came with it."""
+    """Return the first line, and what came with it."""
     said = b""
     while b"\n" not in said:
         said += _read_some(pipe, deadline)

@@ -1,4 +1,4 @@
-# What a guest without perl runs first when it was restored from a saved memory: POSIX shell, see waking.py.
+# What a guest without perl runs first when it was restored from a saved memory: POSIX shell, see cloning.py.
 # Arguments: nanoseconds by which the clock is behind, a new machine id, 64 random bytes in hexadecimal,
 # the machine's public ssh key. Each program that is started costs 20 ms under emulation, so there are few.
 set -eu

@@ -1,7 +1,7 @@
 """Guests that start from the memory of an earlier boot, in a second instead of ten.
 
 The first guest of a kind is booted and saved as it is then: QEMU's migration stream (memory, processors,
-devices) beside what it had written to its disk, as an artifact "warm" in the store. Every further guest of
+devices) next to what it had written to its disk, as an artifact "warm" in the store. Every further guest of
 exactly the same machine loads the stream and writes to an overlay of its own on the saved disk. QEMU 7.2 has
 no `file:` transport yet, so the stream goes through a descriptor that QEMU inherits (`fd:`).
 
@@ -60,7 +60,7 @@ def start(
     fresh: bool = False,
     ports: Callable[[], int] = booting.find_free_port,
 ) -> Iterator[Machine]:
-    """A guest that is up: from memory, which is saved now if the store has none; it is destroyed with the context.
+    """Start a guest from memory, which is saved now if the store has none; it is destroyed with the context.
 
     A memory that cannot be made, or does not load, is no error: the machine is booted then, and the record's
     `note` says why. The record's `origin` is "memory" where the memory was there before.
@@ -104,7 +104,7 @@ def start(
 
 
 def list_inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
-    """Everything that a saved memory depends on; it loads into exactly this machine only.
+    """Return everything that a saved memory depends on; it loads into exactly this machine only.
 
     The command line has the processors, the memory, the devices and the accelerator in it. Files are told apart
     by size and time of change, as reading them takes longer than the start; an artifact is never changed in place.
@@ -136,7 +136,7 @@ def list_inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
 
 
 class _LostError(InfrastructureError):
-    """The guest that was booted in order to be saved did not come up, which another boot would not mend."""
+    """The guest that was booted in order to be saved did not come up, which another boot would not fix."""
 
     def __init__(self, cause: InfrastructureError) -> None:
         super().__init__(str(cause))
@@ -207,7 +207,7 @@ def _save(spec: MachineSpec, directory: Path, saved: SavedMachine, deadline: Dea
 
 
 def _measure_clock(guest: Machine, deadline: Deadline) -> int:
-    """How far the guest's clock is ahead of ours, in nanoseconds; the quickest of some answers tells best."""
+    """Return how far the guest's clock is ahead of ours, in nanoseconds; the quickest of some answers is the most exact."""
     answers = []
     for _ in range(PROBES):
         begin = time.time_ns()

@@ -1,6 +1,6 @@
 """Source code of components: from a git repository, a directory, a Debian source package or a tarball.
 
-`resolve` says which state of the code a version means today, and is quick; `checkout` puts the tree in
+`resolve` says which state of the code a version means today, and is quick; `check_out` puts the tree in
 the store. Adding a kind is adding a module with these two functions, and its name to `KINDS`.
 """
 
@@ -16,7 +16,7 @@ from harness.source.revision import Revision
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
-__all__ = ["Revision", "checkout", "choose", "clone", "hash_tree", "read_patch", "require", "resolve", "update"]
+__all__ = ["Revision", "check_out", "choose", "clone", "hash_tree", "read_patch", "require", "resolve", "update"]
 
 Resolve = Callable[[Source, str, Store, Deadline], Revision]
 Fill = Callable[[Source, Revision, Path, Store, Deadline], None]
@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[Resolve, Fill]] = {
 
 
 def choose(sources: Iterable[Source], version: str) -> Source:
-    """The first source that has a version.
+    """Return the first source that has a version.
 
     Raises:
         UsageError: None has it; the message names the ranges that exist.
@@ -44,7 +44,7 @@ def choose(sources: Iterable[Source], version: str) -> Source:
 
 
 def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:
-    """Which state of the code `version` means.
+    """Return which state of the code `version` means.
 
     A Debian package's version is remembered in the store for `lookup.HOURS` (see `lookup.forget`); a
     directory is read and a git repository is asked each time.
@@ -56,8 +56,8 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
     return KINDS[source.kind][0](source, version, store, deadline)
 
 
-def checkout(source: Source, revision: Revision, store: Store, deadline: Deadline) -> Artifact:
-    """The tree of a revision, in the store; the artifact's path is its top directory.
+def check_out(source: Source, revision: Revision, store: Store, deadline: Deadline) -> Artifact:
+    """Return the tree of a revision, in the store; the artifact's path is its top directory.
 
     Args:
         source: What `revision` was resolved from.
@@ -95,18 +95,18 @@ def update(source: Source, revision: Revision, tree: Path, index: Path, store: S
     else:
         # An index would be about the files of another kind's tree.
         index.unlink(missing_ok=True)
-        mirroring.mirror(checkout(source, revision, store, deadline).path, tree)
+        mirroring.mirror(check_out(source, revision, store, deadline).path, tree)
 
 
 def read_patch(source: Source, commit: str, store: Store, deadline: Deadline) -> str | None:
-    """What a commit of a git source changed, as a patch; None for sources of other kinds, which have no commits."""
+    """Return what a commit of a git source changed, as a patch; None for other kinds, which have no commits."""
     return git.read_patch(source, commit, store, deadline) if source.kind == "git" else None
 
 
 def clone(
     source: Source, revision: Revision, tree: Path, tags: Iterable[str], store: Store, deadline: Deadline
 ) -> None:
-    """A git repository with just this revision, checked out and under these tags, for a build that wants one.
+    """Make a git repository with just this revision, checked out and under these tags, for a build that wants one.
 
     Raises:
         UsageError: The source is no git repository.

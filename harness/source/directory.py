@@ -20,7 +20,7 @@ EXCLUDED = ".git"
 
 
 def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:  # noqa: ARG001 - as all kinds
-    """The state that the directory is in now.
+    """Return the state that the directory is in now.
 
     Raises:
         UsageError: It is not there, is unreadable, or has a socket or device in it.
@@ -51,7 +51,7 @@ def fill(source: Source, revision: Revision, files: Path, store: Store, deadline
 
 
 def hash_tree(root: Path) -> str:
-    """SHA-256 over the names, modes, contents and link targets below `root`, in hexadecimal digits.
+    """Return SHA-256 over the names, modes, contents and link targets below `root`, in hexadecimal digits.
 
     Owners, times, the mode of `root` itself, and everything named `.git` do not count.
 

@@ -35,7 +35,7 @@ EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
 def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:
-    """The commit that the ref names in the repository now.
+    """Return the commit that the ref names in the repository now.
 
     A tag counts before a branch of the same name. The repository is asked each time, and where it cannot be
     reached its last answer counts.
@@ -118,7 +118,7 @@ def clone(
 
 
 def read_patch(source: Source, commit: str, store: Store, deadline: Deadline) -> str:
-    """What a commit changed, as a patch that `git apply` reads.
+    """Return what a commit changed, as a patch that `git apply` reads.
 
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
@@ -128,7 +128,7 @@ def read_patch(source: Source, commit: str, store: Store, deadline: Deadline) ->
 
 
 def ask_remote(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:
-    """The commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows."""
+    """Return the commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows."""
     names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", f"{ref}^{{}}", ref)
     hint = "Is the address right, is there a network, and may this user read the repository?"
     done = proc.run(
@@ -159,7 +159,7 @@ def fetch(mirror: Path, url: str, commit: str, deadline: Deadline) -> None:
 
 @contextmanager
 def open_commit(url: str, commit: str, store: Store, deadline: Deadline) -> Iterator[Path]:
-    """Our mirror of a repository, with a commit in it; nobody else changes it meanwhile.
+    """Provide our mirror of a repository, with a commit in it; nobody else changes it meanwhile.
 
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
@@ -171,13 +171,13 @@ def open_commit(url: str, commit: str, store: Store, deadline: Deadline) -> Iter
 
 
 def has_commit(mirror: Path, commit: str, deadline: Deadline) -> bool:
-    """Whether the mirror has a commit."""
+    """Return whether the mirror has a commit."""
     return run_git(mirror, ["cat-file", "-e", f"{commit}^{{commit}}"], deadline, expect=None).code == 0
 
 
 @contextmanager
 def open_mirror(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
-    """The bare mirror of a repository, ours alone while the context lasts."""
+    """Provide the bare mirror of a repository, ours alone while the context lasts."""
     proc.require("git")
     path = store.share("git", f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git", deadline)
     with hold_lock(path.with_suffix(".lock"), deadline):
@@ -202,7 +202,7 @@ def run_git(
 
 
 def make_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
-    """The environment of git, with more variables: it asks nobody for anything."""
+    """Return the environment of git, with more variables: it asks nobody for anything."""
     # Nobody is there to answer when git or ssh ask for a password.
     return proc.make_environment(
         {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"} | (extra or {})

@@ -34,7 +34,7 @@ def mirror(origin: Path, tree: Path) -> None:
 
 
 def _read_kind(path: Path) -> int | None:
-    """The type bits of a path's mode, or None if there is nothing."""
+    """Return the type bits of a path's mode, or None if there is nothing."""
     try:
         return os.lstat(path).st_mode & 0o170000
     except FileNotFoundError:

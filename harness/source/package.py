@@ -23,7 +23,7 @@ Answer = dict[str, dict[str, str]]
 
 
 def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:
-    """The newest package version in the release that belongs to the upstream version.
+    """Return the newest package version in the release that belongs to the upstream version.
 
     Raises:
         UsageError: The release does not have the package in this version.
@@ -69,7 +69,7 @@ def fill(source: Source, revision: Revision, files: Path, store: Store, deadline
 
 
 def _ask(name: str, release: str, deadline: Deadline) -> Answer:
-    """What the archive says about every version of the package that the release has."""
+    """Return what the archive says about every version of the package that the release has."""
     with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
         records = _open(release, Path(scratch), deadline).find_sources(name, deadline)
     return {
@@ -88,7 +88,7 @@ def _open(release: str, scratch: Path, deadline: Deadline) -> Apt:
 
 
 def _parse_names(relations: str) -> Iterator[str]:
-    """Package names in deb-control(5) relations: the first of alternatives, without versions and conditions."""
+    """Yield the package names in deb-control(5) relations: the first of alternatives, without versions and conditions."""
     for relation in relations.split(","):
         first = re.match(r"\s*([a-z0-9][a-z0-9+.-]+)", relation)
         # A condition in angle brackets is a build profile: `<!nocheck>` is wanted for tests only.
@@ -97,5 +97,5 @@ def _parse_names(relations: str) -> Iterator[str]:
 
 
 def _strip_epoch(full: str) -> str:
-    """A package version without its epoch."""
+    """Return a package version without its epoch."""
     return full.partition(":")[2] or full

@@ -29,6 +29,6 @@ class Revision:
 
 
 def fill_template(text: str | None, source: Source, version: str) -> str:
-    """A field of `source` with the version put in; `source` is of the kind that has the field."""
+    """Return a field of `source` with the version put in; `source` is of the kind that has the field."""
     assert text is not None, f"{source} does not have what its kind needs"
     return text.replace("{version}", version)

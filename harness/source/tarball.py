@@ -14,7 +14,7 @@ __all__ = ["fill", "resolve"]
 
 
 def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:  # noqa: ARG001 - as all kinds
-    """What the digest in the knowledge file says; nothing is asked."""
+    """Return what the digest in the knowledge file says; nothing is asked."""
     name = Path(urlsplit(fill_template(source.tarball, source, version)).path).name
     return Revision(
         kind="tarball",

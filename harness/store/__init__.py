@@ -2,9 +2,9 @@
 
 An artifact is made in a temporary sibling directory and published by rename, under a lock for its
 key, so that two harness processes on one store build it once and nobody sees half of it. The
-manifest beside the files says what they were made from, and what they have to be.
+manifest next to the files says what they were made from, and what they have to be.
 
-On disk: `<root>/<kind>/<key>/` with `files/`, `manifest.json` and the mark of its last use; beside
+On disk: `<root>/<kind>/<key>/` with `files/`, `manifest.json` and the mark of its last use; next to
 it `<key>.lock`, and `<key>.part` while it is being made or removed.
 """
 

@@ -51,7 +51,7 @@ class Artifact:
 
 
 class Store:
-    """Artifacts below one directory: `<root>/<kind>/<key>/files` with `manifest.json` beside it.
+    """Artifacts below one directory: `<root>/<kind>/<key>/files` with `manifest.json` next to it.
 
     What this process got is not removed by `prune` of another one, until the store object is gone.
     """
@@ -61,11 +61,11 @@ class Store:
         self._uses = Uses(root)
 
     def find(self, kind: str, inputs: Inputs) -> Artifact | None:
-        """The artifact made from these inputs, or None if it is not there, or not whole; this is not a use."""
+        """Return the artifact made from these inputs, or None if it is not there, or not whole; this is not a use."""
         return self._read(kind, make_key(kind, inputs))
 
     def obtain(self, kind: str, inputs: Inputs, make: Make, deadline: Deadline) -> Artifact:
-        """The artifact made from these inputs; it is made now if it is not there, or not whole.
+        """Return the artifact made from these inputs; it is made now if it is not there, or not whole.
 
         Args:
             kind: What it is; a directory name.
@@ -89,7 +89,7 @@ class Store:
         return found
 
     def share(self, kind: str, name: str, deadline: Deadline) -> Path:
-        """A directory that is kept between builds and belongs to no single one: a compiler's cache, a mirror.
+        """Make a directory that is kept between builds and belongs to no single one: a compiler's cache, a mirror.
 
         It is made if it is not there. While this process lives it stays; later it may be pruned like an artifact.
 
@@ -111,7 +111,7 @@ class Store:
         half = home.with_name(home.name + trees.PART)
         # The lock is ours, so what is left at these names is from a process that died, or damaged.
         if home.exists():
-            logger.warning("the stored %s %s is damaged and is made anew", kind, key[:12])
+            logger.warning("the stored %s %s is damaged and is made again", kind, key[:12])
             trees.discard(home)
         trees.discard(half)
         begin = time.monotonic()
@@ -123,7 +123,7 @@ class Store:
             half.replace(home)
         except BaseException as error:
             short = self._is_short_of_space()
-            # The first error is the one to tell.
+            # The first error is the one to report.
             with suppress(InfrastructureError):
                 trees.discard(half)
             if isinstance(error, OSError):

@@ -13,12 +13,12 @@ Inputs = Mapping[str, Any]
 
 
 def make_key(kind: str, inputs: Inputs) -> str:
-    """The key of an artifact: SHA-256 of its kind and its inputs as canonical JSON, 64 hexadecimal digits."""
+    """Return the key of an artifact: SHA-256 of its kind and its inputs as canonical JSON, 64 hexadecimal digits."""
     text = json.dumps([kind, inputs], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal digits."""
+    """Return SHA-256 of a file's content, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

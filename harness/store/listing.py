@@ -44,13 +44,13 @@ class Stored:
 
 
 def list_artifacts(store: Store) -> list[Stored]:
-    """Everything in the store that can be pruned, the latest use first; half-made things are not listed."""
+    """Return everything in the store that can be pruned, the latest use first; half-made things are not listed."""
     found = [item for home in _find_homes(store.root) if (item := _describe(home)) is not None]
     return sorted(found, key=lambda item: (-item.used, item.name))
 
 
 def find_artifacts(root: Path) -> Iterator[Path]:
-    """Directories of artifacts, whole or not."""
+    """Yield the directories of artifacts, whole or not."""
     return (home for home in _find_homes(root) if KEY.fullmatch(home.name))
 
 

@@ -29,7 +29,7 @@ STEP = 1_000
 
 
 def get_lock_path(home: Path) -> Path:
-    """The lock file of a directory of the store: for its making and its removal; what comes after a dot is left out."""
+    """Return the lock file for the making and removal of a directory; what comes after a dot is left out."""
     return home.with_name(f"{home.name.partition('.')[0]}.lock")
 
 
@@ -126,7 +126,7 @@ class Uses:
 
 
 def read_last_use(home: Path) -> int:
-    """When a directory of the store was used last, in nanoseconds since 1970; see `Uses` for jumping clocks."""
+    """Return when a directory of the store was used last, in nanoseconds since 1970; see `Uses` for jumping clocks."""
     try:
         return (home / MARK).stat().st_mtime_ns
     except FileNotFoundError:
@@ -135,7 +135,7 @@ def read_last_use(home: Path) -> int:
 
 @contextmanager
 def reserve_unused(home: Path) -> Iterator[bool]:
-    """Whether no process uses a directory; if so, none begins to while the context lasts."""
+    """Keep processes from using a directory while the context lasts; yields False if one already does."""
     try:
         descriptor = os.open(home / MARK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except FileNotFoundError:
@@ -161,7 +161,7 @@ def _try_share(descriptor: int) -> bool:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file still has its name: not if its directory was removed, even if it was made again."""
+    """Return whether an open file still has its name: not if its directory was removed, even if it was made again."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

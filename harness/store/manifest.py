@@ -58,7 +58,7 @@ class Manifest:
     said: Mapping[str, Any]
 
     def find_damage(self, home: Path, *, thorough: bool = False, look: Callable[[], None] = lambda: None) -> str | None:
-        """What is wrong with the files, as a sentence without its full stop, or None.
+        """Return what is wrong with the files, as a sentence without its full stop, or None.
 
         Args:
             home: The artifact's directory.
@@ -86,7 +86,7 @@ class Manifest:
 
 
 def read(home: Path) -> Manifest | None:
-    """The manifest in an artifact's directory, or None where it is missing, cut off or not one."""
+    """Return the manifest in an artifact's directory, or None where it is missing, cut off or not one."""
     try:
         data = json.loads((home / MANIFEST).read_text(encoding="utf-8"))
         manifest = Manifest(
@@ -120,7 +120,7 @@ def write(home: Path, kind: str, inputs: Inputs, provenance: Mapping[str, Any], 
 
 
 def _list_names(root: Path) -> Iterator[str]:
-    """The paths of everything below a directory; symbolic links are not followed."""
+    """Yield the paths of everything below a directory; symbolic links are not followed."""
     for folder, folders, files in os.walk(root, onerror=_fail):
         for name in (*folders, *files):
             yield os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118 - a toolchain has 12,000 files
@@ -131,7 +131,7 @@ def _fail(error: OSError) -> None:
 
 
 def _describe(path: str, *, thorough: bool) -> dict[str, str | int]:
-    """An entry of the manifest; paths are text here, as making 12,000 Path objects takes longer than looking."""
+    """Return an entry of the manifest; paths are text here, as making 12,000 Path objects takes longer than looking."""
     info = os.lstat(path)
     entry: dict[str, str | int] = {"mode": f"{info.st_mode:06o}"}
     if stat.S_ISREG(info.st_mode):
@@ -144,6 +144,6 @@ def _describe(path: str, *, thorough: bool) -> dict[str, str | int]:
 
 
 def _read_title(data: Mapping[str, Any]) -> str:
-    """The title in the provenance, or the short facts there."""
+    """Return the title in the provenance, or the short facts there."""
     facts = dict(data["provenance"])
     return str(facts.get("title") or " ".join(value for value in facts.values() if isinstance(value, str)))

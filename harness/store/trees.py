@@ -27,7 +27,7 @@ MOVING = (errno.ENOENT, errno.ENOTEMPTY)
 
 
 def measure_tree(root: Path) -> int:
-    """Bytes on the disk of a tree, each file once however many names it has; what vanishes meanwhile counts nothing."""
+    """Return the bytes that a tree takes on the disk, each file once; what vanishes meanwhile counts nothing."""
     blocks = {}
     for folder, folders, files in os.walk(root):
         for name in (".", *folders, *files):

@@ -103,7 +103,7 @@ def prune(store: Store, keep: int, deadline: Deadline) -> Pruned:
 
 
 def verify(store: Store, deadline: Deadline) -> Verified:
-    """Read all files of all artifacts, and remove those that are not what was stored; they are made anew when wanted.
+    """Read all files of all artifacts, and remove those that are not what was stored; they are made again when wanted.
 
     Args:
         store: Whose artifacts.
