@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import ExitCode, InfrastructureError, UsageError
-from harness.model import Cell, Outcome, Phase, State
+from harness.model import Outcome, Phase, State
 from harness.writing import write_text
 
 __all__ = [
@@ -217,18 +217,6 @@ def harness_version() -> str:
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The worst of some outcomes; `skipped` for none, since nothing ran."""
     return max(outcomes, key=lambda outcome: outcome.badness, default=Outcome.SKIPPED)
-
-
-def axes_of(cell: Cell) -> dict[str, str | None]:
-    """A cell's place on each axis, as plain values."""
-    return {
-        "distro": f"{cell.distro}/{cell.channel}" + (f"@{cell.release}" if cell.release else ""),
-        "systemd": cell.systemd,
-        "go": cell.go,
-        "cgroup": cell.cgroup.value,
-        "runtime": cell.runtime + (f"@{cell.runtime_version}" if cell.runtime_version else ""),
-        "flavor": cell.flavor,
-    }
 
 
 def write(result: BaseModel, path: Path) -> None:

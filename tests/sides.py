@@ -5,15 +5,15 @@ from pathlib import Path
 
 from harness import results
 from harness.compare import CellSide, Side
-from harness.model import Cell, Outcome
-from harness.results import CaseResult, CellResult, RunResult, axes_of
+from harness.model import Cell, Outcome, format_axes
+from harness.results import CaseResult, CellResult, RunResult
 
 CASE = "cgroup/test_x.py::test_y"
 
 
 def cell_side(cell: Cell | str, cases: dict[str, Outcome], **more: object) -> CellSide:
     """What became of a cell; one that is a text has no axes."""
-    name, axes = (cell, {}) if isinstance(cell, str) else (cell.id, axes_of(cell))
+    name, axes = (cell, {}) if isinstance(cell, str) else (cell.id, format_axes(cell))
     return CellSide(id=name, axes=axes, cases=cases, **more)  # type: ignore[arg-type]
 
 

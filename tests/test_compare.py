@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sides import CASE, cell_side, side
 
-from harness.compare import CellSide, Change, Side, across, cell_of, change_of, compare, differences, grouped, join
+from harness.compare import CellSide, Change, Side, across, change_of, compare, differences, grouped, join
 from harness.compare.changes import ROWS, TABLE
 from harness.errors import UsageError
 from harness.model import Cell, CgroupMode, Outcome
@@ -187,5 +187,5 @@ def test_what_else_differs_is_told_with_its_share_of_the_regressions() -> None:
 )
 def test_cell_is_known_again_from_its_axes(cell: Cell) -> None:
     """What a result says of its axes is enough to ask expressions of its cell; other tools' results have none."""
-    assert cell_of(cell_side(cell, {})) == cell
-    assert cell_of(cell_side("junit", {})) is None
+    assert cell_side(cell, {}).cell == cell
+    assert cell_side("junit", {}).cell is None

@@ -11,7 +11,7 @@ from sides import CASE, cell_side, side
 
 from harness.catalog import Catalog
 from harness.compare import Change, compare, rules_of, separate
-from harness.compare.atoms import atoms_over
+from harness.compare.atoms import make_atoms
 from harness.compare.rules import MOST
 from harness.matrix import expand, parse_selection
 from harness.model import Cell, CgroupMode, Outcome
@@ -77,7 +77,7 @@ def test_no_smaller_conjunction_separates(known: Catalog, parts: list[str]) -> N
     assert rule.expression is not None
     assert picked(rule.expression, known) == wanted
     goal = sum(1 << index for index, cell in enumerate(CELLS) if cell.id in wanted)
-    masks = {atom.mask for atom in atoms_over(CELLS)}
+    masks = {atom.mask for atom in make_atoms(CELLS)}
     naive = (size for size in (1, 2) for item in itertools.combinations(masks, size) if _and(item) == goal)
     needed = next(naive, 3)
     assert rule.expression.count(" and ") + 1 <= needed
@@ -156,7 +156,7 @@ def test_every_comparison_is_pasteable(tmp_path: Path) -> None:
     text = text.replace("systemd: [distro]", "systemd: [distro, v241-12-g1a2b3c4, main]")
     text = text.replace("runc@1.1.5]", "runc@1.1.5, rkt@1.30.0/host]")
     cells = expand(trees.load(known, text), known).cells
-    for atom in atoms_over(cells):
+    for atom in make_atoms(cells):
         value = f"({atom.values[0]})" if atom.sign == "in" else atom.values[0]
         holds = parse_selection(f"{atom.field} {atom.sign} {value}", known).holds
         assert atom.mask == sum(1 << index for index, cell in enumerate(cells) if holds(cell))

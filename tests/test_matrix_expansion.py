@@ -72,7 +72,7 @@ axes:
     cells = matrix.expand(trees.load(known, text), known).cells
     assert [cell.id for cell in cells] == [
         f"flatcar-edge-2079.99.0+systemd-{systemd}+{rest}"
-        for systemd in ("241", "v252", "origin_main")
+        for systemd in ("241", "v252", "origin@2fmain")
         for rest in ("unified+nspawn", "go-1.21+unified+rkt-1.30.0-coreos", "go-1.21+unified+rkt-1.30.0-host")
     ]
     assert [cell.systemd_built for cell in cells] == [False] * 3 + [True] * 6

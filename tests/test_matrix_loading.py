@@ -46,7 +46,7 @@ def error_of(known: Catalog, text: str) -> str:
         ("runc@1.1.5", "runc@0.1", "7:21: nothing says where runc 0.1 comes from; add it below `sources`, `runc`."),
         ("debian/sid", "debian/bookworm", "3:29: this value gives the same cells as the one at 3:12; remove one of them."),
         ('"1.27"', '"1.21"', "5:16: this value gives the same cells as the one at 5:8; remove one of them."),
-        ("[distro]", "[origin/x, origin_x]", "4:23: this value gives the same cells as the one at 4:13; remove one of them."),
+        ("[distro]", "[origin/x, origin/x]", "4:23: this value gives the same cells as the one at 4:13; remove one of them."),
         ("nspawn", "rkt@1.0, rkt@1.0/coreos", "7:22: this value gives the same cells as the one at 7:13; remove one of them."),
     ],
 )  # fmt: skip

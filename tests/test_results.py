@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ExitCode, InfrastructureError, UsageError
-from harness.model import Cell, CgroupMode, Outcome
-from harness.results import CaseResult, CellResult, RunResult, axes_of, read, worst, write
+from harness.model import Cell, CgroupMode, Outcome, format_axes
+from harness.results import CaseResult, CellResult, RunResult, read, worst, write
 
 
 def case(outcome: Outcome, nodeid: str = "cgroup/test_x.py::test_y") -> CaseResult:
@@ -79,6 +79,6 @@ def test_axes_name_the_cell_as_the_matrix_does() -> None:
         runtime="rkt", runtime_version="1.30.0", flavor="host",
     )  # fmt: skip
 
-    assert "flatcar/edge@2079.99.0" == axes_of(item)["distro"]
-    assert "rkt@1.30.0" == axes_of(item)["runtime"]
+    assert "flatcar/edge@2079.99.0" == format_axes(item)["distro"]
+    assert "rkt@1.30.0" == format_axes(item)["runtime"]
     assert "flatcar-edge-2079.99.0+systemd-241+go-1.12+legacy+rkt-1.30.0-host" == item.id

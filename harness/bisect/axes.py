@@ -10,18 +10,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from harness import model
 from harness.model import Cell, Verdict
 
 __all__ = ["Change", "Found", "changed", "differences", "smallest"]
 
-AXES: Mapping[str, tuple[str, ...]] = {
-    "distro": ("distro", "channel", "release"),
-    "systemd": ("systemd", "systemd_built"),
-    "go": ("go",),
-    "cgroup": ("cgroup",),
-    "runtime": ("runtime", "runtime_version"),
-    "flavor": ("flavor",),
-}
+AXES: Mapping[str, tuple[str, ...]] = {axis.name: axis.field_names for axis in model.AXES}
 """The fields of a cell that one axis sets."""
 
 

@@ -23,7 +23,6 @@ from harness.compare import (
     Places,
     Side,
     across,
-    cell_of,
     compare,
     differences,
     open_all,
@@ -117,7 +116,7 @@ def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], chosen: S
     if conflicts:
         raise UsageError("\n".join(map(visible, conflicts)))
     if wanted:
-        cells = {name: cell for name, item in side.cells.items() if (cell := cell_of(item)) is not None}
+        cells = {name: cell for name, item in side.cells.items() if (cell := item.cell) is not None}
         kept = [name for name, cell in cells.items() if all(one.holds(cell) for one in wanted)]
         side = replace(side, cells={name: side.cells[name] for name in kept})
     return across(side, axes) if axes else side

@@ -15,7 +15,7 @@ from harness.cli.options import ProfileOption, SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import NothingRanError
-from harness.model import Cell
+from harness.model import OUTER_AXES, Axis, Cell
 from harness.plural import pluralize
 
 __all__ = ["register"]
@@ -24,7 +24,8 @@ ExcludedOption = Annotated[
     bool, typer.Option("--excluded", help="The cells that are left out instead, each with the reason.")
 ]
 
-HEADS = ("cell", "systemd", "go", "cgroup", "runtime")
+COLUMNS = tuple(axis for axis in OUTER_AXES if not axis.is_place)
+HEADS = ("cell", *(axis.name for axis in COLUMNS))
 
 verbs = typer.Typer(no_args_is_help=True, help="Which cells there are, and whether matrix.yaml is right.")
 
@@ -74,18 +75,21 @@ def _print(pairs: Iterable[tuple[Cell, str | None]], form: Format) -> None:
         case Format.TABLE:
             reasons = any(reason for _, reason in cells)
             heads = (*HEADS, "reason") if reasons else HEADS
-            output.table(heads, [(*_row(cell), *([reason or ""] if reasons else [])) for cell, reason in cells])
+            output.table(heads, [(*_make_row(cell), *([reason or ""] if reasons else [])) for cell, reason in cells])
 
 
 def _plain(cell: Cell) -> dict[str, Any]:
     return {"id": cell.id} | dataclasses.asdict(cell)
 
 
-def _row(cell: Cell) -> tuple[str, ...]:
-    built = " (built)" if cell.systemd_built else ""
-    version = f" {cell.runtime_version}" if cell.runtime_version else ""
-    flavor = f" {cell.flavor}" if cell.flavor else ""
-    return cell.id, f"{cell.systemd}{built}", cell.go or "-", cell.cgroup, f"{cell.runtime}{version}{flavor}"
+def _make_row(cell: Cell) -> tuple[str, ...]:
+    return cell.id, *(_format_value(axis, cell) for axis in COLUMNS)
+
+
+def _format_value(axis: Axis, cell: Cell) -> str:
+    values = [getattr(cell, field.name) for field in axis.written_fields]
+    built = " (built)" if axis.built and getattr(cell, axis.built) else ""
+    return " ".join(str(value) for value in values if value is not None) + built or "-"
 
 
 @verbs.command()

@@ -10,7 +10,7 @@ from harness.compare.opening import Places, open_all, open_side
 from harness.compare.rules import Rule, separate
 from harness.compare.runs import load_run
 from harness.compare.shown import visible
-from harness.compare.side import CellSide, Side, across, cell_of, join, suite_of
+from harness.compare.side import CellSide, Side, across, join, suite_of
 
 __all__ = [
     "CaseChange",
@@ -24,7 +24,6 @@ __all__ = [
     "Rule",
     "Side",
     "across",
-    "cell_of",
     "change_of",
     "compare",
     "differences",

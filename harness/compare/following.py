@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.compare.atoms import atoms_over
+from harness.compare.atoms import make_atoms
 from harness.compare.changes import Change, Comparison, grouped
 from harness.compare.rules import Rule, rule_between
-from harness.compare.side import Side, cell_of
+from harness.compare.side import Side
 from harness.model import Outcome, Statement
 
 __all__ = ["CASES", "Following", "rules_of"]
@@ -40,8 +40,8 @@ def rules_of(found: Comparison, old: Side, new: Side) -> Following:
     regressed = grouped(found.of(Change.REGRESSED), "case")
     if not regressed:
         return Following(overall=Rule(with_it=0, without=0), by_case={})
-    cells = {name: cell for name in sorted(old.cells.keys() & new.cells.keys()) if (cell := cell_of(new.cells[name]))}
-    atoms = atoms_over(list(cells.values()))
+    cells = {name: cell for name in sorted(old.cells.keys() & new.cells.keys()) if (cell := new.cells[name].cell)}
+    atoms = make_atoms(list(cells.values()))
     bits = {name: 1 << index for index, name in enumerate(cells)}
     known: dict[tuple[int, int], Rule] = {}
 

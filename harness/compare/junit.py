@@ -9,7 +9,6 @@ One of our own files has a suite for each cell, with the cell's axes and facts a
 is one cell without axes, whose name is that of the tool's file format: `junit`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from harness.compare.shown import visible
-from harness.compare.side import AXES, CellSide, Side
+from harness.compare.side import CellSide, Side
 from harness.errors import InfrastructureError
-from harness.model import Outcome
+from harness.model import AXES, Outcome, format_axes, parse_cell_id
 
 __all__ = ["FOREIGN", "load_junit"]
 
@@ -37,6 +36,11 @@ DEPTH = 100
 
 RESULTS = {"failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
 RERUN = frozenset({"flakyFailure", "flakyError"})
+REQUIRED = frozenset({"distro", "systemd", "cgroup", "runtime"})
+"""Axes that every file of ours has, the oldest too."""
+PROVEN = frozenset({"systemd", "cgroup", "runtime"})
+"""Axes of whose value a guest has a fact with the same name, which takes its place among the properties."""
+PLAIN_AXES = frozenset(axis.name for axis in AXES) - PROVEN
 BROKEN = "cell"
 """Name of the case by which our own file says that the cell broke, see `harness.report.junit`."""
 
@@ -73,7 +77,7 @@ class _Suite:
     @property
     def ours(self) -> bool:
         """Whether it is a cell of ours: no other tool writes such properties."""
-        return {"distro", "systemd", "cgroup", "runtime"} <= self.properties.keys()
+        return self.properties.keys() >= REQUIRED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -205,8 +209,8 @@ class _Reader:
                 raise InfrastructureError(f"{self.name}: the cell `{visible(suite.name)}` is there twice.")
             found[suite.name] = CellSide(
                 id=suite.name,
-                axes=_axes(suite),
-                facts={key: value for key, value in suite.properties.items() if key not in {"go", "distro", "flavor"}},
+                axes=_find_axes(suite),
+                facts={key: value for key, value in suite.properties.items() if key not in PLAIN_AXES},
                 cases=suite.cases,
                 messages=suite.messages,
                 error=suite.error,
@@ -227,14 +231,14 @@ CUT_OFF = frozenset(
 )
 
 
-def _axes(suite: _Suite) -> dict[str, str | None]:
-    """The axes of a cell of ours. Facts of the same name take the place of two of them; its name still has those."""
-    axes: dict[str, str | None] = {axis: suite.properties.get(axis) for axis in AXES}
-    parts = suite.name.split("+")
-    axes["systemd"] = next((part.removeprefix("systemd-") for part in parts if part.startswith("systemd-")), None)
-    runtime = parts[-1].removesuffix(f"-{axes['flavor']}")
-    axes["runtime"] = re.sub(r"-(?=[0-9])", "@", runtime, count=1)
-    return axes
+def _find_axes(suite: _Suite) -> dict[str, str | None]:
+    """Return the axes of a cell of ours: as its name has them where a fact may have taken the place of one."""
+    axes: dict[str, str | None] = {axis.name: suite.properties.get(axis.name) for axis in AXES}
+    try:
+        named = format_axes(parse_cell_id(suite.name))
+    except ValueError:
+        return axes
+    return axes | {name: named[name] for name in PROVEN}
 
 
 def _nodeid(suite: _Suite, case: _Case) -> str:

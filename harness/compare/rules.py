@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from harness.compare.atoms import Atom, atoms_over, written
+from harness.compare.atoms import Atom, format_atoms, make_atoms
 from harness.model import Cell
 from harness.plural import pluralize
 
@@ -77,7 +77,7 @@ def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> Rule:
     """
     good = (1 << len(with_it)) - 1
     bad = ((1 << len(without)) - 1) << len(with_it)
-    return rule_between(atoms_over([*with_it, *without]), good, bad)
+    return rule_between(make_atoms([*with_it, *without]), good, bad)
 
 
 def rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
@@ -96,8 +96,8 @@ def rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
     found = _conjunctions(covering, bad)
     if found:
         # Of several rules over the same fields the first is told.
-        told = [written(item) for item in {_fields(item): item for item in reversed(found)}.values()]
-        told = [text for item in found if (text := written(item)) in told]
+        told = [format_atoms(item) for item in {_fields(item): item for item in reversed(found)}.values()]
+        told = [text for item in found if (text := format_atoms(item)) in told]
         return Rule(with_it=with_it, without=without, expression=told[0], others=tuple(told[1 : ALTERNATIVES + 1]))
     either = _disjunctions(atoms, good, bad)
     if either is not None:
@@ -177,7 +177,7 @@ def _disjunctions(atoms: Sequence[Atom], good: int, bad: int) -> str | None:
             size = len(pure[one]) + len(pure[other])
             if one | other == good and (best is None or size < best[0]):
                 best = (size, [pure[one], pure[other]])
-    return " or ".join(map(written, best[1])) if best else None
+    return " or ".join(map(format_atoms, best[1])) if best else None
 
 
 def _nearest(atoms: Sequence[Atom], bad: int) -> tuple[str, int] | None:
@@ -186,4 +186,4 @@ def _nearest(atoms: Sequence[Atom], bad: int) -> tuple[str, int] | None:
     if not pairs:
         return None
     best = min(pairs, key=lambda item: ((item[0].mask & item[-1].mask & bad).bit_count(), len(item)))
-    return written(best), (best[0].mask & best[-1].mask & bad).bit_count()
+    return format_atoms(best), (best[0].mask & best[-1].mask & bad).bit_count()

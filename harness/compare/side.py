@@ -4,13 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.errors import UsageError
-from harness.matrix import names
-from harness.model import Cell, CgroupMode, Outcome
+from harness.model import AXES_BY_NAME, Cell, Outcome, parse_axes
 
-__all__ = ["CellSide", "Kind", "Side", "across", "cell_of", "join", "suite_of"]
-
-AXES = ("distro", "systemd", "go", "cgroup", "runtime", "flavor")
-"""The axes as results name them."""
+__all__ = ["CellSide", "Kind", "Side", "across", "join", "suite_of"]
 
 Kind = str
 """Where a side comes from: `run`, `baseline` or `junit`."""
@@ -37,6 +33,14 @@ class CellSide:
     messages: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
     place: str = ""
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell that its axes describe, or None where they describe none (results of other tools)."""
+        try:
+            return parse_axes(self.axes)
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +70,6 @@ def suite_of(nodeid: str) -> str:
     """The suite that has a case: the first directory of its node id, or the class or package of another tool's."""
     head = nodeid.partition("::")[0]
     return head.split("/", 1)[0] if head.endswith(".py") else head
-
-
-def cell_of(side: CellSide) -> Cell | None:
-    """The cell that the axes of a result describe, or None where they describe none (results of other tools)."""
-    axes = side.axes
-    distro, runtime = names.DISTRO.match(axes.get("distro") or ""), names.RUNTIME.match(axes.get("runtime") or "")
-    systemd, mode = axes.get("systemd"), axes.get("cgroup")
-    if distro is None or runtime is None or not distro["channel"] or not systemd or mode not in set(CgroupMode):
-        return None
-    return Cell(
-        distro=distro["distro"],
-        channel=distro["channel"],
-        release=distro["release"],
-        systemd=systemd,
-        # What is built is named by a revision, which is no bare number (`names.axis_systemd`).
-        systemd_built=names.BARE_NUMBER.match(systemd) is None,
-        go=axes.get("go"),
-        cgroup=CgroupMode(mode),
-        runtime=runtime["runtime"],
-        runtime_version=runtime["version"],
-        flavor=axes.get("flavor") or runtime["flavor"],
-    )
 
 
 def join(sides: Sequence[Side], name: str | None = None) -> tuple[Side, tuple[str, ...]]:
@@ -158,9 +140,9 @@ def across(side: Side, axes: Sequence[str]) -> Side:
         UsageError: There is no such axis, or two cells of the side differ only there.
     """
     for axis in axes:
-        if axis not in AXES:
-            raise UsageError(f"There is no axis `{axis}`; known are {', '.join(AXES)}.")
-    kept = [axis for axis in AXES if axis not in axes]
+        if axis not in AXES_BY_NAME:
+            raise UsageError(f"There is no axis `{axis}`; known are {', '.join(AXES_BY_NAME)}.")
+    kept = [axis for axis in AXES_BY_NAME if axis not in axes]
     cells: dict[str, CellSide] = {}
     for item in side.cells.values():
         name = "+".join(f"{axis}={value}" for axis in kept if (value := item.axes.get(axis))) if item.axes else item.id

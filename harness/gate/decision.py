@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from harness.compare import Change, Comparison, Following, Side, cell_of, compare, rules_of, suite_of
+from harness.compare import Change, Comparison, Following, Side, compare, rules_of, suite_of
 from harness.gate.checks import Check, Level, limited
 from harness.gate.first_bad import FirstBad, first_bads
 from harness.gate.policy import Policy, Requirement
@@ -176,7 +176,7 @@ def _limits(policy: Policy, found: Comparison) -> Iterable[Check]:
 
 def _expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[Check]:
     rule = policy.expectations
-    cells = [cell for item in evidence.side.cells.values() if (cell := cell_of(item)) is not None]
+    cells = [cell for item in evidence.side.cells.values() if (cell := item.cell) is not None]
     about = [item for item in evidence.expectations if any(item.cells.holds(cell) for cell in cells)]
     late = [item for item in about if item.expired(today)]
     limit = today + timedelta(days=rule.soon_days)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from harness.compare import CaseChange, Change, Comparison, Side, cell_of, grouped
-from harness.model import Cell, Outcome, Statement, make_version_key
+from harness.compare import CaseChange, Change, Comparison, Side, grouped
+from harness.model import AXES, Axis, Cell, Outcome, Statement, make_version_key
 
 __all__ = ["FirstBad", "first_bads"]
 
@@ -50,46 +50,41 @@ class FirstBad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Axis:
-    """An axis whose values have an order.
+class _OrderedAxis:
+    """An axis whose values have an order, and between two of which a command can look.
 
     Attributes:
-        what: Its name for people.
+        axis: The axis.
         value: A cell's value on it.
-        rest: What must be the same in cells that differ only there; the distro is no part of it for systemd,
-            since most get another systemd by another distro.
-        verb: The command that finds what lies between two values.
-        revision: How that command takes a value.
+        rest: What must be the same in cells that differ only there.
     """
 
-    what: str
+    axis: Axis
     value: Callable[[Cell], str | None]
     rest: Callable[[Cell], Hashable]
-    verb: str
-    revision: Callable[[str], str]
+
+    @property
+    def what(self) -> str:
+        """Its name for people."""
+        return self.axis.title or self.axis.name
+
+    def format_revision(self, value: str) -> str:
+        """Return a value as the command takes it: what an image carries is named by its number, and has a tag."""
+        return f"v{value}" if self.axis.built and value[:1].isdigit() else value
 
 
-def _revision(systemd: str) -> str:
-    """A revision of systemd's repository for a value of the axis: what an image carries is named by its number."""
-    return f"v{systemd}" if systemd[:1].isdigit() else systemd
+def _make_ordered_axes() -> Iterator[_OrderedAxis]:
+    for axis in AXES:
+        if axis.verb:
+            others = (other for other in AXES if other.name not in {axis.name, axis.brought_by})
+            yield _OrderedAxis(
+                axis=axis,
+                value=attrgetter(axis.fields[0].name),
+                rest=attrgetter(*(name for other in others for name in other.field_names)),
+            )
 
 
-AXES = (
-    _Axis(
-        what="systemd",
-        value=attrgetter("systemd"),
-        rest=attrgetter("go", "cgroup", "runtime", "runtime_version", "flavor"),
-        verb="bisect-systemd",
-        revision=_revision,
-    ),
-    _Axis(
-        what="Go",
-        value=attrgetter("go"),
-        rest=attrgetter("distro", "channel", "release", "systemd", "cgroup", "runtime", "runtime_version", "flavor"),
-        verb="bisect-go",
-        revision=str,
-    ),
-)
+ORDERED_AXES = tuple(_make_ordered_axes())
 
 
 def first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
@@ -100,8 +95,8 @@ def first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
         old: The side before.
         new: The side now.
     """
-    cells = {name: cell for name, side in new.cells.items() if (cell := cell_of(side)) is not None}
-    groups = {axis.what: _groups(cells, axis) for axis in AXES}
+    cells = {name: cell for name, side in new.cells.items() if (cell := side.cell) is not None}
+    groups = {axis.what: _groups(cells, axis) for axis in ORDERED_AXES}
     answers: list[FirstBad] = []
     for cases in grouped(found.of(Change.REGRESSED), "case").values():
         merged: dict[tuple[str, str, str, bool], FirstBad] = {}
@@ -116,7 +111,7 @@ def first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
 Groups = Mapping[Hashable, list[str]]
 
 
-def _groups(cells: Mapping[str, Cell], axis: _Axis) -> Groups:
+def _groups(cells: Mapping[str, Cell], axis: _OrderedAxis) -> Groups:
     """Names of cells that differ only on an axis, by what they have in common; those without a value left out."""
     groups: dict[Hashable, list[str]] = {}
     for name, cell in cells.items():
@@ -134,7 +129,7 @@ def _of_case(
         yield FirstBad(case=case.nodeid, cell=case.cell)
         return
     answers = [_since_baseline(case, old, new)]
-    answers += [_on_axis(case, axis, cell, new, cells, groups[axis.what]) for axis in AXES]
+    answers += [_on_axis(case, axis, cell, new, cells, groups[axis.what]) for axis in ORDERED_AXES]
     known = [one for one in answers if one is not None]
     yield from known or [FirstBad(case=case.nodeid, cell=new.cells[case.cell].id)]
 
@@ -154,7 +149,7 @@ def _since_baseline(case: CaseChange, old: Side, new: Side) -> FirstBad | None:
 
 
 def _on_axis(
-    case: CaseChange, axis: _Axis, cell: Cell, new: Side, cells: Mapping[str, Cell], groups: Groups
+    case: CaseChange, axis: _OrderedAxis, cell: Cell, new: Side, cells: Mapping[str, Cell], groups: Groups
 ) -> FirstBad | None:
     """The smallest value at which the case fails in cells that differ only there, if it passes at a smaller one."""
     answers: dict[str, tuple[set[Outcome], str]] = {}
@@ -175,7 +170,7 @@ def _on_axis(
         return None
     name = new.cells[answers[bad][1]].id
     again = next((value for value in passing if make_version_key(value) > make_version_key(bad)), "")
-    command = _command(axis.verb, axis.revision(smaller[-1]), axis.revision(bad), name, case.nodeid)
+    command = _command(axis.axis.verb, axis.format_revision(smaller[-1]), axis.format_revision(bad), name, case.nodeid)
     return FirstBad(
         case=case.nodeid, what=axis.what, bad=bad, good=smaller[-1], again=again, cell=name, command=command
     )

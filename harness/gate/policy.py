@@ -9,8 +9,8 @@ from harness import yamlfile
 from harness.catalog import Catalog
 from harness.errors import ConfigError
 from harness.matrix import Expansion, Matrix, names
-from harness.matrix.fields import Select, Sentence
 from harness.matrix.models import Suites
+from harness.matrix.value_types import Select, Sentence
 from harness.yamlfile import FileModel
 
 __all__ = ["Allowed", "BaselineRule", "ExpectationRule", "Policy", "Required", "Requirement", "load", "requirements"]

@@ -9,7 +9,8 @@ from harness.matrix.expectations import Judgement, expired, judge
 from harness.matrix.loading import load, schema
 from harness.matrix.models import Defaults, Expectation, Matrix, Profile
 from harness.matrix.names import systemd_version
-from harness.matrix.selection import FIELDS, Selection, parse_selection, selection
+from harness.matrix.selection import Selection, parse_selection, selection
+from harness.matrix.selectors import FIELDS
 
 __all__ = [
     "FIELDS",

@@ -6,16 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import product
+from typing import Any
 
 from harness.catalog import Catalog
 from harness.errors import NothingRanError, UsageError
 from harness.matrix import names
-from harness.matrix.models import Matrix
+from harness.matrix.models import Inclusion, Matrix
 from harness.matrix.names import DistroName, RuntimeName
 from harness.matrix.selection import Selection, selection
-from harness.model import Cell, CgroupMode
+from harness.model import OUTER_AXES, Cell, CgroupMode
 
-__all__ = ["Choice", "Expansion", "cell_from", "choose", "expand", "find", "uncollected"]
+__all__ = ["Choice", "Expansion", "choose", "expand", "find", "uncollected"]
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, which leave no room for what is worked out once
@@ -67,7 +69,7 @@ def expand(matrix: Matrix, catalog: Catalog) -> Expansion:
     excluded: list[tuple[Cell, str]] = []
     exclusions = tuple((item.when.holds, item.reason) for item in matrix.exclude)
     with uncollected():
-        for cell, impossible in _all(matrix, catalog):
+        for cell, impossible in _make_all(matrix, catalog):
             reason = impossible
             for holds, why in exclusions:
                 if holds(cell):
@@ -136,17 +138,34 @@ def find(expansion: Expansion, identifier: str) -> Cell:
     )
 
 
-def cell_from(
-    distro: DistroName, systemd: str, go: str | None, cgroup: CgroupMode, runtime: RuntimeName, catalog: Catalog
-) -> Cell:
-    """The cell at a point; `systemd` is `distro` or a revision, and `go` is dropped for what is not built."""
-    built = catalog.runtimes[runtime.runtime].build is not None
-    own = systemd == names.DISTRO_IMAGE
-    return _cell(distro, _systemd(distro, systemd, catalog), go if built else None, cgroup, runtime, own=own)
+RESOLVED = frozenset({"distro", "systemd", "go", "cgroup", "runtime"})
+"""Axes whose values mean something only together with others; the values of all others go into a cell as they are."""
+
+PLAIN_AXES = tuple(axis.name for axis in OUTER_AXES if axis.name not in RESOLVED)
 
 
-def _cell(
-    distro: DistroName, systemd: str, go: str | None, cgroup: CgroupMode, runtime: RuntimeName, *, own: bool
+def make_cell(item: Inclusion, catalog: Catalog) -> Cell:
+    """Return the cell at a point of the matrix; `go` is dropped for what is not built.
+
+    Raises:
+        TextError: A value is not known.
+    """
+    distro, runtime = names.axis_distro(item.distro, catalog), names.axis_runtime(item.runtime, catalog)
+    go = item.go if catalog.runtimes[runtime.runtime].build is not None else None
+    own = item.systemd == names.DISTRO_IMAGE
+    plain = {name: getattr(item, name) for name in PLAIN_AXES}
+    return _make_cell(distro, _find_systemd(distro, item.systemd, catalog), go, item.cgroup, runtime, plain, own=own)
+
+
+def _make_cell(
+    distro: DistroName,
+    systemd: str,
+    go: str | None,
+    cgroup: CgroupMode,
+    runtime: RuntimeName,
+    plain: Mapping[str, Any],
+    *,
+    own: bool,
 ) -> Cell:
     assert distro.channel is not None  # names.axis_distro
     return Cell(
@@ -160,6 +179,7 @@ def _cell(
         runtime=runtime.runtime,
         runtime_version=runtime.version,
         flavor=runtime.flavor,
+        **plain,
     )
 
 
@@ -179,42 +199,46 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | None]]:
-    """Every cell, with the reason for which it cannot be, or None."""
+def _make_all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | None]]:
+    """Yield every cell, with the reason for which it cannot be, or None."""
     axes = matrix.axes
     runtimes = [names.axis_runtime(text, catalog) for text in axes.runtime]
     kinds = [(item, catalog.runtimes[item.runtime].build is not None) for item in runtimes]
+    plain = [
+        dict(zip(PLAIN_AXES, values, strict=True)) for values in product(*(getattr(axes, name) for name in PLAIN_AXES))
+    ]
     for distro in [names.axis_distro(text, catalog) for text in axes.distro]:
         for systemd in axes.systemd:
             # What depends on the systemd and the mode alone is worked out before the many cells that share it.
-            own, version = systemd == names.DISTRO_IMAGE, _systemd(distro, systemd, catalog)
-            modes = [(mode, _impossible(version, mode, catalog)) for mode in axes.cgroup]
+            own, version = systemd == names.DISTRO_IMAGE, _find_systemd(distro, systemd, catalog)
+            modes = [(mode, _find_obstacle(version, mode, catalog)) for mode in axes.cgroup]
             for index, go in enumerate(axes.go):
                 # What is not built has one cell for all versions of Go: it stands where the first is.
                 present = [(item, go if built else None) for item, built in kinds if built or index == 0]
                 for mode, reason in modes:
                     for runtime, with_go in present:
-                        yield _cell(distro, version, with_go, mode, runtime, own=own), reason
-    for cell in included(matrix, catalog):
-        yield cell, _impossible(cell.systemd, cell.cgroup, catalog)
+                        for rest in plain:
+                            yield _make_cell(distro, version, with_go, mode, runtime, rest, own=own), reason
+    for cell in make_included(matrix, catalog):
+        yield cell, _find_obstacle(cell.systemd, cell.cgroup, catalog)
 
 
-def included(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
-    """The cells of `include`, in the order of the file."""
+def make_included(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
+    """Yield the cells of `include`, in the order of the file."""
     for item in matrix.include:
-        distro, runtime = names.axis_distro(item.distro, catalog), names.axis_runtime(item.runtime, catalog)
-        yield cell_from(distro, item.systemd, item.go, item.cgroup, runtime, catalog)
+        yield make_cell(item, catalog)
 
 
-def _systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
-    """The version that a distro's image carries for `distro`, else the revision itself."""
+def _find_systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
+    """Return the version that a distro's image carries for `distro`, else the revision itself."""
     if systemd != names.DISTRO_IMAGE:
         return systemd
     assert distro.channel is not None  # names.axis_distro
     return catalog.distros[distro.distro].systemd(distro.channel, distro.release)
 
 
-def _impossible(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | None:
+def _find_obstacle(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | None:
+    """Return why a systemd cannot boot in a mode, or None where it can or nobody knows."""
     version = names.systemd_version(systemd)
     if version is None:
         return None

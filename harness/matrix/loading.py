@@ -8,9 +8,9 @@ from harness import yamlfile
 from harness.catalog import Catalog, Source
 from harness.errors import ConfigError
 from harness.matrix import names
-from harness.matrix.expansion import cell_from, included
-from harness.matrix.models import Matrix
-from harness.model import Cell, VersionRange
+from harness.matrix.expansion import make_cell, make_included
+from harness.matrix.models import Inclusion, Matrix
+from harness.model import OUTER_AXES, Axis, VersionRange, format_id_part
 from harness.yamlfile import YamlDocument
 
 __all__ = ["load", "schema"]
@@ -59,34 +59,27 @@ def _beside(matrix: Matrix, home: Path) -> dict[str, tuple[Source, ...]]:
     return {component: tuple(placed(item) for item in sources) for component, sources in matrix.sources.items()}
 
 
-def _parts(cell: Cell) -> dict[str, str]:
-    """The parts of a cell's identifier by axis; identifiers are equal where all parts are."""
-    distro, systemd, *go, cgroup, runtime = cell.id.split("+")
-    return {"distro": distro, "systemd": systemd, "go": "".join(go), "cgroup": cgroup, "runtime": runtime}
+def _format_value_parts(matrix: Matrix, catalog: Catalog) -> dict[str, list[str]]:
+    """Return for each axis the part of an identifier that each of its values gives."""
+    values = {axis.name: getattr(matrix.axes, axis.name) for axis in OUTER_AXES}
+    # A cell that nothing is dropped from: with a runtime that is built, where there is one.
+    built = [text for text in matrix.axes.runtime if _is_built(text, catalog)]
+    first = {name: texts[0] for name, texts in values.items()} | {"runtime": (*built, matrix.axes.runtime[0])[0]}
+
+    def format_part(axis: Axis, value: object) -> str:
+        cell = make_cell(Inclusion.model_construct(**first | {axis.name: value}), catalog)
+        return format_id_part(axis, cell) or f"{axis.prefix}{value}"
+
+    return {axis.name: [format_part(axis, value) for value in values[axis.name]] for axis in OUTER_AXES}
 
 
-def _axis_parts(matrix: Matrix, catalog: Catalog) -> dict[str, list[str]]:
-    """For each axis, the part of an identifier that each of its values gives."""
-    axes = matrix.axes
-    distros = [names.axis_distro(text, catalog) for text in axes.distro]
-    runtimes = [names.axis_runtime(text, catalog) for text in axes.runtime]
-
-    def part(axis: str, *, distro: int = 0, systemd: int = 0, cgroup: int = 0, runtime: int = 0) -> str:
-        cell = cell_from(distros[distro], axes.systemd[systemd], None, axes.cgroup[cgroup], runtimes[runtime], catalog)
-        return _parts(cell)[axis]
-
-    return {
-        "distro": [part("distro", distro=index) for index in range(len(distros))],
-        "systemd": [part("systemd", systemd=index) for index in range(len(axes.systemd))],
-        "go": [f"go-{go}" for go in axes.go],
-        "cgroup": [part("cgroup", cgroup=index) for index in range(len(axes.cgroup))],
-        "runtime": [part("runtime", runtime=index) for index in range(len(runtimes))],
-    }
+def _is_built(runtime: str, catalog: Catalog) -> bool:
+    return catalog.runtimes[names.axis_runtime(runtime, catalog).runtime].build is not None
 
 
 def _ambiguous_values(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
     """Values of an axis that give two cells one identifier; without them all identifiers of the product differ."""
-    for axis, parts in _axis_parts(matrix, catalog).items():
+    for axis, parts in _format_value_parts(matrix, catalog).items():
         for index, part in enumerate(parts):
             first = parts.index(part)
             if first != index:
@@ -101,17 +94,17 @@ def _short(document: YamlDocument, path: tuple[str | int, ...]) -> str:
 
 def _bad_inclusions(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
     """Included cells that lack a version of Go, or that are there already."""
-    product = _axis_parts(matrix, catalog)
+    product = _format_value_parts(matrix, catalog)
     seen: dict[str, int] = {}
-    for index, (item, cell) in enumerate(zip(matrix.include, included(matrix, catalog), strict=True)):
+    for index, (item, cell) in enumerate(zip(matrix.include, make_included(matrix, catalog), strict=True)):
         place = document.locate(("include", index))
         if catalog.runtimes[cell.runtime].build is not None and item.go is None:
             yield f"{place}: the key `go` is missing: {cell.runtime} is built, and with some version of Go."
             continue
-        parts = _parts(cell)
+        parts = {axis.name: format_id_part(axis, cell) for axis in OUTER_AXES}
         # What `distro` stands for depends on the distro, so that one is compared as it is written.
         known = item.systemd in matrix.axes.systemd or parts["systemd"] in product["systemd"]
-        rest = (parts[axis] in product[axis] for axis in ("distro", "go", "cgroup", "runtime") if parts[axis])
+        rest = (part in product[axis] for axis, part in parts.items() if part is not None and axis != "systemd")
         if known and all(rest):
             yield f"{place}: the cell `{cell.id}` is already in the product of the axes; remove it here."
         first = seen.setdefault(cell.id, index)

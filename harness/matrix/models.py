@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from harness.catalog import Catalog, Source, SuiteFile, ToolchainSource
 from harness.errors import UsageError
 from harness.matrix import names
-from harness.matrix.fields import (
+from harness.matrix.value_types import (
     ComponentText,
     DistroText,
     Expiry,

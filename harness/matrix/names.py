@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.catalog import Catalog
+from harness.model import AXES_BY_NAME
+from harness.model.axes import BARE_NUMBER, REVISION
+from harness.model.versions import RELEASE
 from harness.yamlfile import TextError
 
 __all__ = [
@@ -27,14 +30,9 @@ __all__ = [
 DISTRO_IMAGE = "distro"
 """Value of the systemd axis: the version that the distro's image carries."""
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-VERSION = r"[A-Za-z0-9][A-Za-z0-9._~+-]*"
-DISTRO = re.compile(rf"(?P<distro>{NAME})(?:/(?P<channel>{NAME}))?(?:@(?P<release>{VERSION}))?\Z")
-RUNTIME = re.compile(rf"(?P<runtime>{NAME})(?:@(?P<version>{VERSION}))?(?:/(?P<flavor>{NAME}))?\Z")
-REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/~^-]*\Z")
-BARE_NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]+)*\Z")
-RELEASE = re.compile(r"v?([0-9]{1,4}(?:\.[0-9]+)*)(?:[~-].*)?\Z")
-"""A version, a tag or what `git describe` says; the number is at most 9999, so that no commit id is one."""
+DISTRO = AXES_BY_NAME["distro"].compile()
+RUNTIME = AXES_BY_NAME["runtime"].compile()
+REVISION_NAME = re.compile(REVISION + r"\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +104,12 @@ def known_runtime(text: str, catalog: Catalog) -> RuntimeName:
         TextError: It is not written like one, is not known, or has a version although it comes with the image.
     """
     match = _match(RUNTIME, text, "a runtime, for instance `nspawn`, `runc@1.1.5` or `rkt@1.30.0/host`")
-    name, version, flavor = match["runtime"], match["version"], match["flavor"]
+    name, version, flavor = match["runtime"], match["runtime_version"], match["flavor"]
     if name not in catalog.runtimes:
         raise TextError(unknown("runtime", name, catalog.runtimes))
     runtime = catalog.runtimes[name]
     if version is not None and runtime.build is None:
-        raise TextError(f"{name} comes with the image and has no version of its own", match.start("version"))
+        raise TextError(f"{name} comes with the image and has no version of its own", match.start("runtime_version"))
     if flavor is not None and flavor not in runtime.flavors:
         raise TextError(unknown(f"flavor of {name}", flavor, runtime.flavors), match.start("flavor"))
     return RuntimeName(runtime=name, version=version, flavor=flavor)
@@ -139,7 +137,7 @@ def axis_systemd(text: str) -> str:
     """
     if BARE_NUMBER.match(text):
         raise TextError(f"`{text}` is no revision; write `v{text}` to build it, or `distro` for what the image carries")
-    _match(REVISION, text, "`distro` or a revision, for instance `v252`")
+    _match(REVISION_NAME, text, "`distro` or a revision, for instance `v252`")
     return text
 
 

@@ -1,21 +1,13 @@
-"""One point of the matrix."""
+"""One point of the matrix, as an identifier, and as results write it."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
-__all__ = ["Cell", "CgroupMode"]
+from harness.model.axes import AXES
+from harness.model.cell_id import format_id_parts, parse_id_fields
+from harness.model.cgroup import CgroupMode
 
-
-class CgroupMode(StrEnum):
-    """How systemd lays out the cgroup tree; systemd's own three words."""
-
-    LEGACY = "legacy"
-    """cgroup v1 controllers, and `name=systemd` as a v1 hierarchy."""
-    HYBRID = "hybrid"
-    """cgroup v1 controllers, with a v2 hierarchy for systemd at /sys/fs/cgroup/unified."""
-    UNIFIED = "unified"
-    """One cgroup v2 hierarchy."""
+__all__ = ["Cell", "format_axes", "parse_axes", "parse_cell_id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +41,30 @@ class Cell:
     @property
     def id(self) -> str:
         """Stable, readable name, safe as a file name: `debian-bookworm+systemd-252+go-1.27+legacy+runc-1.1.5`."""
-        parts = [
-            "-".join(filter(None, (self.distro, self.channel, self.release))),
-            f"systemd-{self.systemd}",
-            f"go-{self.go}" if self.go else None,
-            self.cgroup.value,
-            "-".join(filter(None, (self.runtime, self.runtime_version, self.flavor))),
-        ]
-        return "+".join(re.sub(r"[^A-Za-z0-9._~-]", "_", part) for part in parts if part)
+        return "+".join(format_id_parts(self))
+
+
+def parse_cell_id(text: str) -> Cell:
+    """Return the cell that has an identifier; the inverse of `Cell.id`.
+
+    A systemd whose name is a bare number comes with the image, and every other one is built; a cell for which that is
+    not so has an id too, but not one that leads back to it.
+
+    Raises:
+        ValueError: It is the identifier of no cell.
+    """
+    return Cell(**parse_id_fields(text))
+
+
+def format_axes(cell: Cell) -> dict[str, str | None]:
+    """Return a cell's place on each axis, as results have it: `{"distro": "debian/bookworm", ...}`."""
+    return {axis.name: axis.format(cell) for axis in AXES}
+
+
+def parse_axes(axes: Mapping[str, str | None]) -> Cell:
+    """Return the cell at a place; the inverse of `format_axes`, with the same rule for systemd as `parse_cell_id`.
+
+    Raises:
+        ValueError: A value is missing, or is none of its axis.
+    """
+    return Cell(**{name: value for axis in AXES for name, value in axis.parse(axes.get(axis.name)).items()})

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.model import Event, Phase, State
+from harness.model import Event, Phase, State, format_axes
 from harness.pipeline.context import BUDGETS, CellTask, RunContext
 from harness.plan import Plan
-from harness.results import CaseResult, CellResult, PhaseResult, axes_of
+from harness.results import CaseResult, CellResult, PhaseResult
 from harness.wait import Deadline
 
 __all__ = ["IN_GUEST", "Evaluation", "Progress"]
@@ -75,7 +75,7 @@ class Evaluation:
         cell = self.plan.cell
         return CellResult(
             id=cell.id,
-            axes=axes_of(cell),
+            axes=format_axes(cell),
             phases=tuple(self.phases),
             facts=self.facts,
             cases=self.cases,

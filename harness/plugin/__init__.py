@@ -38,7 +38,7 @@ from testinfra.host import Host
 
 from harness.errors import HarnessError
 from harness.machine import Machine
-from harness.model import Cell, VersionRange
+from harness.model import AXES, AxisField, Cell, VersionRange
 from harness.plugin import hooks
 from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, line
 from harness.plugin.described import Described
@@ -56,11 +56,8 @@ CONSOLE_LINES = 25
 VERSION = re.compile(r"v?\d{2,3}(\.\d+)*([-~]rc\d+)?")
 """A systemd version, as opposed to a revision that only the guest can translate."""
 
-NEEDS = frozenset({"distro", "channel", "systemd", "cgroup", "go", "runtime", "runtime_version", "flavor"})
-"""What a case may ask of its cell."""
-
-RANGES = frozenset({"systemd", "go", "runtime_version"})
-"""Needs that are version ranges; the others are one word or several."""
+NEEDS: Mapping[str, AxisField] = {field.name: field for axis in AXES for field in axis.fields}
+"""What a case may ask of its cell; of versions it names ranges, of all else one word or several."""
 
 FEATURE = "feature"
 """What a case may ask of the runtime; which features there are, the suites say by `pytest_harness_lacks`."""
@@ -281,10 +278,9 @@ def _unmet(item: pytest.Item, name: str, wanted: str | tuple[str, ...]) -> str |
     config = item.config
     words = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     has = _systemd(config) if name == "systemd" else getattr(_described(config).cell, name)
-    if has is not None and any(VersionRange(word).holds(has) if name in RANGES else has == word for word in words):
+    if has is not None and any(VersionRange(word).holds(has) if NEEDS[name].version else has == word for word in words):
         return None
-    what = {"cgroup": "cgroup mode", "runtime_version": "runtime version"}.get(name, name)
-    return f"needs {what} {' or '.join(words)}; this cell has {has or 'none'}"
+    return f"needs {NEEDS[name].title or name} {' or '.join(words)}; this cell has {has or 'none'}"
 
 
 def _systemd(config: pytest.Config) -> str:
