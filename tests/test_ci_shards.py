@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml
 
 from harness import ci, results, schedule
-from harness.app import project as projects
+from harness.app.project import load_project
+from harness.app.request import RunOptions
 from harness.app.settings import resolve_settings
 from harness.ci import Shard
 from harness.cli import main
-from harness.cli.wanted import Wanted
 from harness.errors import ConfigError
 from harness.model import Outcome, Phase, State
 from harness.results import CaseResult, CellResult, ExpectationResult, PhaseResult, RunResult
@@ -170,7 +170,7 @@ def test_shards_follow_the_committed_times_and_no_history(project: Path, capsys:
     trees.write(project, {"store/history.json": json.dumps(dict.fromkeys(both[0], 50_000.0))})
     assert shard(1, capsys) == [slow]
     chosen = resolve_settings(matrix=None, store=None, runs=None, debug=False, cancelled=Cancellation())
-    request = Wanted(profile="all", shard="1/2").request(projects.load(chosen), chosen)
+    request = RunOptions(profile="all", shard="1/2").make_request(load_project(chosen), chosen)
     assert request.cells == (slow,)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness import proc
 from harness.app.settings import resolve_settings
-from harness.cli.guest import _guest
+from harness.cli.guest import _open_guest
 from harness.errors import ExitCode, HarnessError
 from harness.image import Image
 from harness.wait import Cancellation, Deadline, poll
@@ -79,7 +79,7 @@ def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
 
     def attempt() -> None:
         deadline = chosen.make_deadline(60, "guest")
-        with pytest.raises(HarnessError), _guest(chosen, CELL, deadline, fresh=False, source=(None, None)):
+        with pytest.raises(HarnessError), _open_guest(chosen, CELL, deadline, fresh=False, source=(None, None)):
             pytest.fail("There is a guest.")
 
     attempt()

@@ -1,20 +1,16 @@
 """The project that the settings point at, read once for a verb."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from harness import catalog, matrix, suite
+from harness import catalog, matrix
 from harness.app.settings import Settings, show_path
-from harness.app.sources import set_sources
-from harness.build import Builder
 from harness.catalog import Catalog
-from harness.errors import ConfigError, UsageError
+from harness.errors import ConfigError
 from harness.matrix import Choice, Expansion, Matrix
 
-__all__ = ["SECONDS", "Project", "load"]
-
-SECONDS = 120.0
-"""For pytest to collect the suites; it takes one."""
+__all__ = ["Project", "load_project"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,34 +27,19 @@ class Project:
     matrix: Matrix
     expansion: Expansion
 
-    def replace_builder(self, builder: str | None) -> "Project":
-        """The project with another builder than the matrix names, or the same for None.
-
-        Raises:
-            UsageError: There is no such builder.
-        """
-        if builder is None:
-            return self
-        if builder not in set(Builder):
-            raise UsageError(f"There is no builder `{builder}`; known are {', '.join(Builder)}.")
-        defaults = self.matrix.defaults.model_copy(update={"builder": builder})
-        return replace(self, matrix=self.matrix.model_copy(update={"defaults": defaults}))
-
-    def replace_sources(self, words: Sequence[str]) -> "Project":
-        """The project with what `--set` changes about its matrix; see `harness.cli.setting`."""
-        return replace(self, matrix=set_sources(self.matrix, words, self.catalog))
-
     def choose(self, *, profile: str | None, select: Sequence[str]) -> Choice:
-        """The cells and suites that `--profile` and `--select` ask for; see `harness.matrix.choose`."""
+        """Return the cells and suites that `--profile` and `--select` ask for; see `harness.matrix.choose`."""
         return matrix.choose(self.expansion, self.matrix, self.catalog, profile=profile, select=select)
 
 
-def load(settings: Settings, *, thorough: bool = False) -> Project:
-    """Read the project.
+def load_project(
+    settings: Settings, *, list_cases: Callable[[Catalog, Settings], Sequence[str]] | None = None
+) -> Project:
+    """Return the project that the settings point at.
 
     Args:
         settings: Where it is.
-        thorough: Whether pytest is asked for the cases that the matrix names.
+        list_cases: Asks for the cases of the suites, so that those that the matrix names are checked; see `app.cases`.
 
     Raises:
         ConfigError: There is no matrix file, or one of the project's files is wrong.
@@ -71,11 +52,6 @@ def load(settings: Settings, *, thorough: bool = False) -> Project:
             hint="Go to the project's directory, or name the file with --matrix or HARNESS_MATRIX.",
         )
     known = catalog.load(settings.root)
-
-    def cases() -> tuple[str, ...]:
-        return suite.collected(
-            known.root / "suites", known.suites, settings.make_deadline(SECONDS, "collection of the suites")
-        )
-
-    wanted = matrix.load(settings.matrix, known, name=name, cases=cases if thorough else None)
+    cases = partial(list_cases, known, settings) if list_cases is not None else None
+    wanted = matrix.load(settings.matrix, known, name=name, cases=cases)
     return Project(catalog=known, matrix=wanted, expansion=matrix.expand(wanted, known))

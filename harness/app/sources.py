@@ -5,19 +5,41 @@ the address of a git repository, with `#` and a tag, branch or commit where it i
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness import source
+from harness.app.project import Project
+from harness.build import Builder
 from harness.catalog import Catalog, Source
 from harness.errors import UsageError
 from harness.matrix import Matrix
 
-__all__ = ["set_sources"]
+__all__ = ["change_project", "set_sources"]
 
 SYSTEMD = "systemd.source"
 
 ADDRESSES = ("://", "git@")
 """What tells an address of a git repository from a path."""
+
+
+def change_project(project: Project, *, builder: str | None = None, sets: Sequence[str] = ()) -> Project:
+    """Return the project with what the command line changes about its matrix.
+
+    Args:
+        project: The project as its files are.
+        builder: Where runtimes are built, in place of the matrix's word, or None.
+        sets: Each `KEY=VALUE`, see `set_sources`.
+
+    Raises:
+        UsageError: There is no such builder, key or source.
+    """
+    changed = set_sources(project.matrix, sets, project.catalog)
+    if builder is not None:
+        if builder not in set(Builder):
+            raise UsageError(f"There is no builder `{builder}`; known are {', '.join(Builder)}.")
+        changed = changed.model_copy(update={"defaults": changed.defaults.model_copy(update={"builder": builder})})
+    return replace(project, matrix=changed)
 
 
 def set_sources(matrix: Matrix, words: Sequence[str], catalog: Catalog) -> Matrix:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness import plan, rundir
+from harness.app.cases import check_cases
 from harness.app.settings import show_path
 from harness.bisect.axes import Change, Found, changed, differences, smallest
 from harness.bisect.question import AbortError, Question
@@ -16,7 +17,6 @@ from harness.cli.bisect_options import RunOption, TestOption, words
 from harness.cli.bisect_setup import Place, question
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.cli.wanted import check_case
 from harness.errors import CancelledError, ExitCode, HarnessError, UsageError
 from harness.matrix import find
 from harness.model import Cell, Verdict
@@ -43,8 +43,7 @@ def bisect_axes(
         raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
     cells = [find(place.here.expansion, name) for name in (good, bad)]
     tests, command = tuple(test or ()), words(run)
-    for case in tests:
-        check_case(place.here, case)
+    check_cases(tests, place.here, place.chosen)
     changes = differences(*cells)
     if not changes:
         raise UsageError("The two cells are the same.")

@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 
 from harness import log, machine, rundir
-from harness.app import project
+from harness.app.project import load_project
 from harness.app.settings import Settings, show_path
+from harness.app.sources import change_project
 from harness.bisect import journal
 from harness.bisect.drive import Driver, Files
 from harness.bisect.engine import Goal, Noise
@@ -142,7 +143,7 @@ def place_of(chosen: Settings, builder: str | None, form: Format) -> Place:
         console = Console(stderr=form is not Format.TABLE, highlight=False, width=WIDTH)
     return Place(
         chosen=chosen,
-        here=project.load(chosen).replace_builder(builder),
+        here=change_project(load_project(chosen), builder=builder),
         store=Store(chosen.store),
         deadline=chosen.make_deadline(SECONDS, "bisection"),
         form=form,
@@ -166,7 +167,7 @@ def _resume(place: Place, directory: Path, jobs: int) -> None:
         begun = written.state.begun
         repository = reopen(begun.repository, place.store, place.deadline)
         as_begun = Place(
-            chosen=place.chosen, here=place.here.replace_builder(begun.builder), store=place.store,
+            chosen=place.chosen, here=change_project(place.here, builder=begun.builder), store=place.store,
             deadline=place.deadline, form=place.form, console=place.console,
         )  # fmt: skip
         _go_on(as_begun, written, know(begun, repository, place.deadline), jobs)

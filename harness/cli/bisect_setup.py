@@ -12,6 +12,7 @@ from threading import Semaphore
 from rich.console import Console
 
 from harness import plan, toolchain
+from harness.app.cases import check_cases
 from harness.app.project import Project
 from harness.app.settings import Settings
 from harness.bisect import releases
@@ -24,7 +25,6 @@ from harness.bisect.repository import Repository, open_repository
 from harness.bisect.subject import Go, Runtime, Subject, Systemd
 from harness.bisect.witness import PLUGIN
 from harness.cli.output import Format
-from harness.cli.wanted import check_case
 from harness.errors import UsageError
 from harness.matrix import find
 from harness.model import Cell, Event
@@ -119,8 +119,7 @@ def oracle_of(
     Raises:
         UsageError: The test, its command or its pattern is not there or not right.
     """
-    for case in (*begun.tests, *((begun.canary,) if begun.canary else ())):
-        check_case(place.here, case)
+    check_cases((*begun.tests, *((begun.canary,) if begun.canary else ())), place.here, place.chosen)
     suites = tuple(dict.fromkeys(case.partition("/")[0] for case in (*begun.tests, begun.canary or "") if case))
     base = plan.make_plan(find(place.here.expansion, begun.cell), place.here.matrix, place.here.catalog, suites)
     subject: Subject

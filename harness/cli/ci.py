@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from harness import ci, results, rundir, schedule
-from harness.app import project
-from harness.app.project import Project
+from harness.app.project import Project, load_project
 from harness.app.settings import Settings, show_path
 from harness.ci import Drift, Pipeline, State
 from harness.cli import output
@@ -93,7 +92,7 @@ def shard(
     """Print the cells of one of N equally long parts of a profile; the same on every machine with the same files."""
     chosen = get_settings(context)
     index, count = rundir.parse_shard(part)
-    here = project.load(chosen)
+    here = load_project(chosen)
     seconds = ci.read(durations or chosen.root / ci.DURATIONS)
     mine = [cell for cell, owner in _owners(here, profile, count, seconds).items() if owner == index]
     if not mine:
@@ -123,7 +122,7 @@ def merge(
 ) -> None:
     """Merge the results of shards to one run; exit code 1 where something is missing or there twice."""
     chosen = get_settings(context)
-    here = project.load(chosen)
+    here = load_project(chosen)
     seconds = ci.read(durations or chosen.root / ci.DURATIONS)
     merged = ci.merge(
         ci.collect(directory, shards), _owners(here, profile, shards, seconds), shards,
@@ -164,7 +163,7 @@ def write_durations(
 ) -> None:
     """Write down how long the matrix's cells take, so that shards are equally long: by runs, or by the history."""
     chosen = get_settings(context)
-    here = project.load(chosen)
+    here = load_project(chosen)
     known = chosen.root / ci.DURATIONS
     if runs:
         found = sorted((_run(chosen, name) for name in runs), key=lambda run: run.started)
@@ -185,7 +184,7 @@ def write_durations(
 
 
 def _drift(chosen: Settings) -> tuple[Drift, ...]:
-    here = project.load(chosen)
+    here = load_project(chosen)
     wanted = here.matrix.ci
     if wanted is None:
         raise ConfigError(

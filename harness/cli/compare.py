@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness import matrix
-from harness.app import project
+from harness.app.project import load_project
 from harness.app.settings import Settings, show_path
 from harness.cli import output
 from harness.cli.options import SelectOption
@@ -107,7 +107,7 @@ def places(chosen: Settings) -> Places:
 
 def _selections(texts: Sequence[str], chosen: Settings) -> list[Selection]:
     # The project is read for its names only, so that files of other tools can be compared outside of one.
-    return [matrix.selection(text, project.load(chosen).catalog) for text in texts]
+    return [matrix.selection(text, load_project(chosen).catalog) for text in texts]
 
 
 def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], chosen: Settings) -> Side:

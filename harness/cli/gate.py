@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from harness import gate
-from harness.app import project
-from harness.app.project import Project
+from harness.app.project import Project, load_project
 from harness.app.settings import Settings, show_path
 from harness.cli import output
 from harness.cli.compare import MarkdownOption, places
@@ -74,7 +73,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """Decide whether a release may be shipped: exit code 0 if so, 1 if not, with the reasons."""
     chosen = get_settings(context)
-    here = project.load(chosen)
+    here = load_project(chosen)
     path = policy or _policy_of(here, profile, chosen)
     rules = gate.load(path, here.matrix, here.catalog, name=show_path(path))
     decision = gate.decide(rules, _evidence(runs, rules, baseline, profile, here, chosen), datetime.now(UTC).date())

@@ -18,10 +18,11 @@ import typer
 from rich.console import Console
 
 from harness import machine, proc, rundir
-from harness.app import project
+from harness.app.plan import plan_cells
+from harness.app.project import load_project
 from harness.app.settings import Settings, show_path
-from harness.cli import output, plan
-from harness.cli.progress import watching
+from harness.cli import output
+from harness.cli.progress import watch
 from harness.cli.settings import KeyOption, MirrorOption, get_settings
 from harness.errors import InfrastructureError, UsageError
 from harness.machine import Machine
@@ -60,9 +61,9 @@ def boot(
 
     After the boot the runtime and the packages of all suites are copied into it: some 20 s under emulation.
     """
-    chosen = get_settings(context)
-    deadline = chosen.make_deadline(SECONDS, f"guest of {cell}")
-    with _guest(chosen, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
+    settings = get_settings(context)
+    deadline = settings.make_deadline(SECONDS, f"guest of {cell}")
+    with _open_guest(settings, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
         output.say(
             f"The guest runs until Ctrl-C.\n"
             f"log in:   ssh -F {show_path(guest.ssh_config)} guest\n"
@@ -88,9 +89,9 @@ def shell(
 
     After the boot the runtime and the packages of all suites are copied into it: some 20 s under emulation.
     """
-    chosen = get_settings(context)
-    deadline = chosen.make_deadline(SECONDS, f"shell in {cell}")
-    with _guest(chosen, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
+    settings = get_settings(context)
+    deadline = settings.make_deadline(SECONDS, f"shell in {cell}")
+    with _open_guest(settings, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
         terminal = ["-t"] if sys.stdin.isatty() else []
         code = proc.interact(["ssh", "-F", str(guest.ssh_config), *terminal, "guest"], deadline=deadline)
         guest.check()
@@ -103,41 +104,41 @@ def console(
     name: Annotated[str, typer.Argument(metavar="DIRECTORY|RUN/CELL", help="A running guest's machine directory.")],
 ) -> None:
     """Attach to the serial console of a running guest; Ctrl-] leaves it."""
-    chosen = get_settings(context)
-    guest = machine.attach(_place(chosen, name))
+    settings = get_settings(context)
+    guest = machine.attach(_find_machine(settings, name))
     if not guest.record.alive:
         raise InfrastructureError(f"The guest {guest.name} does not run any more; see {guest.files.console}.")
-    deadline = chosen.make_deadline(SECONDS, f"console of {guest.name}")
+    deadline = settings.make_deadline(SECONDS, f"console of {guest.name}")
     with socket.socket(socket.AF_UNIX) as line:
         try:
             line.connect(str(Path(guest.record.sockets) / "console"))
         except OSError as error:
             raise InfrastructureError(f"The console of {guest.name} cannot be reached: {error.strerror}.") from error
         sys.stderr.write(f"Connected to {guest.name}; Ctrl-] leaves.\n")
-        with _raw(sys.stdin.fileno()):
+        with _set_raw(sys.stdin.fileno()):
             _bridge(line, deadline)
     sys.stderr.write("\nLeft the console.\n")
 
 
 @contextmanager
-def _guest(
-    chosen: Settings, cell: str, deadline: Deadline, *, fresh: bool, source: tuple[str | None, Path | None]
+def _open_guest(
+    settings: Settings, cell: str, deadline: Deadline, *, fresh: bool, source: tuple[str | None, Path | None]
 ) -> Iterator[Machine]:
-    """The cell's guest; its directory is removed after a good end or Ctrl-C, and is evidence after another one."""
-    here = project.load(chosen)
-    (wanted,) = plan.plans_of(here, (cell,), here.matrix.suite_names(None, here.catalog), source)
-    above = chosen.runs / "guests"
+    """Yield the cell's guest; its directory is removed after a good end or Ctrl-C, and is evidence after another one."""
+    project = load_project(settings)
+    (plan,) = plan_cells(project, (cell,), project.matrix.suite_names(None, project.catalog), source)
+    above = settings.runs / "guests"
     with rundir.open_runs(above):
         # Another guest of the same cell may run.
-        directory = Path(tempfile.mkdtemp(prefix=f"{re.sub('[^A-Za-z0-9.+-]', '-', wanted.cell.id)}-", dir=above))
+        directory = Path(tempfile.mkdtemp(prefix=f"{re.sub('[^A-Za-z0-9.+-]', '-', plan.cell.id)}-", dir=above))
     screen = Console(stderr=True, highlight=False)
     ended = False
     try:
         with ExitStack() as stack:
             # The live table goes when the guest is there.
-            with watching(screen, (wanted.cell.id,)) as progress:
-                run = RunContext(store=Store(chosen.store), emit=progress, deadline=deadline, fresh=fresh)
-                guest = stack.enter_context(boot_cell(wanted, run, directory))
+            with watch(screen, (plan.cell.id,)) as progress:
+                run = RunContext(store=Store(settings.store), emit=progress, deadline=deadline, fresh=fresh)
+                guest = stack.enter_context(boot_cell(plan, run, directory))
             yield guest
         ended = True
     finally:
@@ -145,12 +146,12 @@ def _guest(
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _place(chosen: Settings, name: str) -> Path:
-    """The machine's directory that a person means."""
+def _find_machine(settings: Settings, name: str) -> Path:
+    """Return the machine's directory that a person means."""
     run, _, cell = name.partition("/")
     candidates = [Path(name), Path(name) / rundir.MACHINE]
     with suppress(UsageError):
-        candidates.append(rundir.find_run(chosen.runs, run) / rundir.CELLS / cell / rundir.MACHINE)
+        candidates.append(rundir.find_run(settings.runs, run) / rundir.CELLS / cell / rundir.MACHINE)
     for place in candidates:
         if (place / "machine.json").exists():
             return place
@@ -161,8 +162,8 @@ def _place(chosen: Settings, name: str) -> Path:
 
 
 @contextmanager
-def _raw(descriptor: int) -> Iterator[None]:
-    """The user's keys as they are typed, while the context lasts; nothing where there is no terminal."""
+def _set_raw(descriptor: int) -> Iterator[None]:
+    """Pass on the user's keys as they are typed, while the context lasts; nothing where there is no terminal."""
     if not os.isatty(descriptor):
         yield
         return

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import matrix, suite
-from harness.app import project
+from harness import matrix
+from harness.app.cases import list_cases
+from harness.app.project import Project, load_project
 from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.options import ProfileOption, SelectOption
@@ -45,14 +46,14 @@ def list_cells(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print the cells of the matrix, in the order of its axes."""
-    here = project.load(get_settings(context))
+    here = load_project(get_settings(context))
     if excluded:
         _print(_excluded(here, select=select or (), profile=profile), form)
     else:
         _print(((cell, None) for cell in here.choose(profile=profile, select=select or ()).cells), form)
 
 
-def _excluded(here: project.Project, *, select: Sequence[str], profile: str | None) -> Iterable[tuple[Cell, str]]:
+def _excluded(here: Project, *, select: Sequence[str], profile: str | None) -> Iterable[tuple[Cell, str]]:
     reasons = dict(here.expansion.excluded)
     if not reasons:
         raise NothingRanError("No cell of the matrix is excluded.")
@@ -96,7 +97,7 @@ def _format_value(axis: Axis, cell: Cell) -> str:
 def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Check matrix.yaml and everything that it names, and count its cells."""
     chosen = get_settings(context)
-    here = project.load(chosen, thorough=True)
+    here = load_project(chosen, list_cases=list_cases)
     profiles = {name: len(here.choose(profile=name, select=()).cells) for name in here.matrix.profiles}
     late = matrix.expired(here.matrix, datetime.now(tz=UTC).date())
     report = {
@@ -128,11 +129,9 @@ def cases(
 ) -> None:
     """Print the cases of the suites as --case and --test take them."""
     chosen = get_settings(context)
-    here = project.load(chosen)
+    here = load_project(chosen)
     names = [name for name in suites or here.catalog.suites if here.catalog.suite(name)]
-    found = suite.collected(
-        here.catalog.root / "suites", names, chosen.make_deadline(project.SECONDS, "collection of the suites")
-    )
+    found = list_cases(here.catalog, chosen, names)
     if form is Format.JSON:
         output.as_json(found)
     else:

@@ -19,7 +19,7 @@ from harness.model import Event, Phase, State
 from harness.plural import pluralize
 from harness.report.terminal import duration
 
-__all__ = ["Progress", "watching"]
+__all__ = ["Progress", "watch"]
 
 STYLES = {
     State.CACHED: "dim",
@@ -74,8 +74,8 @@ class Progress:
                 soft_wrap=True,
             )
 
-    def ended(self, cell: str) -> None:
-        """A cell has ended; its row goes."""
+    def end(self, cell: str) -> None:
+        """Remove the row of a cell that has ended."""
         with self._lock:
             self._rows.pop(cell, None)
             self._ended.add(cell)
@@ -96,7 +96,7 @@ class Progress:
 
 
 @contextmanager
-def watching(console: Console, cells: Collection[str]) -> Iterator[Progress]:
+def watch(console: Console, cells: Collection[str]) -> Iterator[Progress]:
     """Show the progress of some cells while the context is open."""
     progress = Progress(console, cells)
     if not console.is_terminal:

@@ -1,24 +1,23 @@
 """What a user wants to run: which cells, suites and cases, and how; as a request, and as words that ask for it again."""
 
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
-from harness import ci, rundir, schedule
+from harness import ci, results, rundir, schedule
+from harness.app.cases import check_cases
 from harness.app.project import Project
 from harness.app.settings import Settings, resolve_settings, show_path
 from harness.errors import UsageError
 from harness.matrix import find
 from harness.rundir import Request
 
-__all__ = ["Wanted", "again", "check_case"]
+__all__ = ["RunOptions", "choose_request", "format_again"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RunOptions:
     """What was asked for on the command line; what is empty was not asked for.
 
     Attributes:
@@ -59,10 +58,10 @@ class Wanted:
     @property
     def nothing(self) -> bool:
         """Whether nothing is asked for; mirror and key may be in the environment, and an earlier run has its own."""
-        return replace(self, mirror=None, key=None) == Wanted()
+        return replace(self, mirror=None, key=None) == RunOptions()
 
-    def request(self, here: Project, chosen: Settings) -> Request:
-        """The run that it is.
+    def make_request(self, project: Project, settings: Settings) -> Request:
+        """Return the run that it is.
 
         Raises:
             UsageError: It contradicts itself, or names something that there is not.
@@ -71,11 +70,11 @@ class Wanted:
         if self.cell is not None and self.select:
             raise UsageError("--cell and --select exclude each other.")
         if self.cell is not None:
-            named = here.matrix.profile(self.profile) if self.profile else None
-            cells: tuple[str, ...] = (find(here.expansion, self.cell).id,)
-            suites = here.matrix.suite_names(named, here.catalog)
+            named = project.matrix.profile(self.profile) if self.profile else None
+            cells: tuple[str, ...] = (find(project.expansion, self.cell).id,)
+            suites = project.matrix.suite_names(named, project.catalog)
         else:
-            choice = here.choose(profile=self.profile, select=self.select)
+            choice = project.choose(profile=self.profile, select=self.select)
             cells, suites = tuple(item.id for item in choice.cells), choice.suites
         if self.suites is not None:
             suites = tuple(dict.fromkeys(name.strip() for name in self.suites.split(",") if name.strip()))
@@ -84,18 +83,18 @@ class Wanted:
                     f"--suites names no suite: {self.suites!r}.", hint="Leave it out to run the profile's."
                 )
             for name in suites:
-                here.catalog.suite(name)
+                project.catalog.suite(name)
         if self.shard is not None:
             index, count = rundir.parse_shard(self.shard)
             # Not by this computer's own history: all machines must come to the same shards.
-            seconds = ci.read(chosen.root / ci.DURATIONS)
+            seconds = ci.read(settings.root / ci.DURATIONS)
             cells = tuple(schedule.select_shard(cells, cells, seconds, index=index, count=count))
-        _check_cases(self.cases, suites, here)
+        _check_cases(self.cases, suites, project, settings)
         return Request(
-            command=shlex.join([*_called(chosen), *self.words()]),
+            command=shlex.join([*_list_program_words(settings), *self.list_words()]),
             cells=cells,
             suites=suites,
-            builder=self.builder or here.matrix.defaults.builder,
+            builder=self.builder or project.matrix.defaults.builder,
             arguments=self.arguments,
             cases=dict.fromkeys(cells, self.cases) if self.cases else {},
             multiply=self.multiply,
@@ -105,25 +104,25 @@ class Wanted:
             key=self.key.absolute() if self.key is not None else None,
         )
 
-    def repeated(self, request: Request, run: str, chosen: Settings) -> Request:
-        """A request for what failed in a run, done as often and on such guests as is wanted now.
+    def repeat_request(self, request: Request, run: str, settings: Settings) -> Request:
+        """Return a request for what failed in a run, done as often and on such guests as is wanted now.
 
         Args:
             request: What failed, see `Request.failed`.
             run: The run, as `--failed` names it.
-            chosen: The settings of this process.
+            settings: The settings of this process.
         """
-        how = _how(self.multiply, fresh=self.fresh)
+        how = _list_repetition(self.multiply, fresh=self.fresh)
         return request.model_copy(
             update={
-                "command": shlex.join([*_called(chosen), "--failed", run, *how]),
+                "command": shlex.join([*_list_program_words(settings), "--failed", run, *how]),
                 "multiply": self.multiply if self.multiply > 1 else request.multiply,
                 "fresh": self.fresh or request.fresh,
             }
         )
 
-    def words(self) -> Iterator[str]:
-        """The options that ask for it."""
+    def list_words(self) -> Iterator[str]:
+        """Yield the options that ask for it."""
         for option, value in (("--cell", self.cell), ("--profile", self.profile)):
             yield from (option, value) if value is not None else ()
         for text in self.select:
@@ -137,25 +136,56 @@ class Wanted:
             yield from ("--set", word)
         for option, value in (("--mirror", self.mirror), ("--key", str(self.key) if self.key else None)):
             yield from (option, value) if value is not None else ()
-        yield from _how(self.multiply, fresh=self.fresh)
+        yield from _list_repetition(self.multiply, fresh=self.fresh)
         yield from ("--", *self.arguments) if self.arguments else ()
 
 
-def again(cell: str, request: Request, here: Project, chosen: Settings) -> str:
-    """The command line that repeats one cell of a run: the same suites, cases, guests and arguments.
+def choose_request(
+    options: RunOptions, project: Project, settings: Settings, *, resume: str | None = None, failed: str | None = None
+) -> Request:
+    """Return what is run: what is asked for now, or was asked for in an earlier run.
+
+    Args:
+        options: What was asked for on the command line.
+        project: The project.
+        settings: The settings of this process.
+        resume: The run that goes on, or None.
+        failed: The run whose failures are run again, or None.
+
+    Raises:
+        UsageError: The options contradict each other, or name something that there is not.
+        NothingRanError: No cell fits, or nothing failed.
+    """
+    earlier = resume or failed
+    if earlier is None:
+        return options.make_request(project, settings)
+    if (resume and failed) or not options.repeats:
+        raise UsageError("--resume and --failed repeat what was asked for; they take no other cells or arguments.")
+    directory = rundir.find_run(settings.runs, earlier)
+    request = rundir.read_request(directory)
+    if failed is not None:
+        failures = request.select_failed(results.read(directory / rundir.RESULT))
+        return options.repeat_request(failures, directory.name if failed == rundir.LAST else failed, settings)
+    if not options.nothing:
+        raise UsageError("--resume goes on with a run as it was begun; begin a new one for --multiply or --fresh.")
+    return request
+
+
+def format_again(cell: str, request: Request, project: Project, settings: Settings) -> str:
+    """Return the command line that repeats one cell of a run: the same suites, cases, guests and arguments.
 
     Args:
         cell: The cell's identifier.
         request: What was asked for in the run.
-        here: The project as its files are, without what the command line changed.
-        chosen: The settings of this process.
+        project: The project as its files are, without what the command line changed.
+        settings: The settings of this process.
     """
-    usual = here.matrix.suite_names(None, here.catalog)
-    wanted = Wanted(
+    usual = project.matrix.suite_names(None, project.catalog)
+    options = RunOptions(
         cell=cell,
         suites=None if request.suites == usual else ",".join(request.suites),
         cases=request.cases.get(cell, ()),
-        builder=None if request.builder == here.matrix.defaults.builder else request.builder,
+        builder=None if request.builder == project.matrix.defaults.builder else request.builder,
         multiply=request.multiply,
         fresh=request.fresh,
         sets=request.sets,
@@ -163,39 +193,21 @@ def again(cell: str, request: Request, here: Project, chosen: Settings) -> str:
         key=request.key,
         arguments=request.arguments,
     )
-    return shlex.join([*_called(chosen), *wanted.words()])
+    return shlex.join([*_list_program_words(settings), *options.list_words()])
 
 
-def _how(multiply: int, *, fresh: bool) -> list[str]:
+def _list_repetition(multiply: int, *, fresh: bool) -> list[str]:
     return [*(("--multiply", str(multiply)) if multiply > 1 else ()), *(("--fresh",) if fresh else ())]
 
 
-def _called(chosen: Settings) -> list[str]:
-    """The words before a verb's options: the program, its matrix where that is not found by itself, and the verb."""
-    nearest = resolve_settings(matrix=None, store=None, runs=None, debug=False, cancelled=chosen.cancelled).matrix
-    named = ["--matrix", show_path(chosen.matrix)] if chosen.matrix != nearest else []
+def _list_program_words(settings: Settings) -> list[str]:
+    """Return the words before a verb's options: the program, its matrix where that is not found by itself, and the verb."""
+    nearest = resolve_settings(matrix=None, store=None, runs=None, debug=False, cancelled=settings.cancelled).matrix
+    named = ["--matrix", show_path(settings.matrix)] if settings.matrix != nearest else []
     return ["harness", *named, "run"]
 
 
-def check_case(here: Project, case: str) -> None:
-    """Raise UsageError for a case that no suite has: a guest would be booted for it, and say nothing."""
-    path, _, name = case.partition("::")
-    here.catalog.suite(path.partition("/")[0])
-    file = here.catalog.root / "suites" / path
-    if not file.exists():
-        raise UsageError(f"The suites have no `{path}`.", hint="A case is named as cgroup/test_places.py::test_x.")
-    wanted = name.partition("[")[0].rpartition("::")[2]
-    # A case may also be inherited or assigned, so that every word of the file counts.
-    words = re.findall(r"\w+", file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else []
-    if wanted and wanted not in words:
-        near = get_close_matches(wanted, dict.fromkeys(word for word in words if word.lower().startswith("test")))
-        raise UsageError(
-            f"There is no case `{wanted}` in suites/{path}.",
-            hint=f"Near it are {', '.join(near)}." if near else None,
-        )
-
-
-def _check_cases(cases: tuple[str, ...], suites: tuple[str, ...], here: Project) -> None:
+def _check_cases(cases: tuple[str, ...], suites: tuple[str, ...], project: Project, settings: Settings) -> None:
     """Raise UsageError for a case that is in no suite that runs, or that its suite does not have."""
     for case in cases:
         suite = case.partition("/")[0]
@@ -204,4 +216,4 @@ def _check_cases(cases: tuple[str, ...], suites: tuple[str, ...], here: Project)
                 f"The case `{case}` is in no suite that runs; these do: {', '.join(suites) or 'none'}.",
                 hint="Write it as result.json does, for instance cgroup/test_limits.py::test_fork_fails_at_the_pids_limit.",
             )
-        check_case(here, case)
+    check_cases(cases, project, settings)
