@@ -33,7 +33,7 @@ from harness.accel import Accelerator
 from harness.bisect import journal
 from harness.bisect.records import Observed
 from harness.build import BuildSpec, container, environment
-from harness.build.spec import Places
+from harness.build.spec import BuildPaths
 from harness.catalog import Source
 from harness.distros.debian.archive import find_archive, format_sources_list
 from harness.image import ImageSpec
@@ -116,12 +116,12 @@ def options(made: History) -> list[str]:
         name="systemd", version=history.VERSION, rules=rules, source=source, revision=revision, toolchain=None
     )
     with tempfile.TemporaryDirectory() as name:
-        (Path(name) / build.recipe(rules.recipe).source_place(spec)).symlink_to(made.path)
+        (Path(name) / build.find_recipe(rules.recipe).choose_source_path(spec)).symlink_to(made.path)
         anywhere = PurePosixPath("/")
-        places = Places(
+        places = BuildPaths(
             work=anywhere, toolchain=None, output=anywhere, scratch=anywhere, cache=anywhere, outside=Path(name)
         )
-        setup = build.recipe(rules.recipe).commands(spec, places)[0].argv
+        setup = build.find_recipe(rules.recipe).make_commands(spec, places)[0].argv
     return [word for word in setup[2:] if word.startswith(("--", "-D"))]
 
 

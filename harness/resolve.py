@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from harness import build, image, source, toolchain
-from harness.build import BuildSpec, Handed
+from harness.build import BuildSpec, SystemdSource
 from harness.model import Phase, State
 from harness.plan import BuildRequest, Plan
 from harness.plural import pluralize
@@ -44,7 +44,7 @@ def resolve_build(request: BuildRequest, store: Store, deadline: Deadline) -> Bu
     if request.systemd is not None:
         version, origin = request.systemd
         revision = source.resolve(origin, version, store, deadline)
-        systemd = Handed(version=version, source=origin, revision=revision)
+        systemd = SystemdSource(version=version, source=origin, revision=revision)
     return BuildSpec(
         name=request.name,
         version=request.version,
@@ -68,7 +68,7 @@ def explain_plan(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ..
                 phase=Phase.BUILD,
                 state=State.CACHED if build.find(spec, store) else State.WAITING,
                 text=f"{spec.title}, builder {spec.builder}; {spec.revision.text}",
-                key=make_key(build.KIND, build.inputs(spec)),
+                key=make_key(build.KIND, build.collect_inputs(spec)),
             )
         )
     disk = image.pin(plan.image, store, deadline)

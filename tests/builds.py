@@ -35,7 +35,7 @@ def runc(go: str, store: Store, deadline: Deadline) -> BuildSpec:
 def small(tree: Path, store: Store, deadline: Deadline, builder: Builder = Builder.DOCKER) -> BuildSpec:
     """The program in `tree`, in the environment of runc, so that no other one has to be made."""
     big = runc("1.27", store, deadline)
-    packages = (*big.environment.packages, *build.recipe("go").packages(big))
+    packages = (*big.environment.packages, *build.find_recipe("go").list_packages(big))
     if builder is Builder.HOST:
         packages = ("gcc", "libc6-dev")
     rules = Build(

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from harness import build, catalog, source, toolchain
-from harness.build import Builder, BuildSpec, Handed
+from harness.build import Builder, BuildSpec, SystemdSource
 from harness.catalog import Build, Source
 from harness.store import Store
 from harness.wait import Deadline
@@ -125,7 +125,7 @@ class RktTree:
 
     def spec(
         self, store: Store, deadline: Deadline, *, rules: Build | None = None, flavor: str = "host", go: str = "1.27",
-        builder: Builder = Builder.DOCKER, systemd: Handed | None = None,
+        builder: Builder = Builder.DOCKER, systemd: SystemdSource | None = None,
     ) -> BuildSpec:  # fmt: skip
         """The build of it as it is now, by the rules that are shipped for rkt."""
         origin = Source(git=str(self.path), ref=commit(self.path)) if self.git else Source(directory=self.path)
@@ -162,10 +162,10 @@ def systemd_double(path: Path) -> dict[str, str]:
     return commits
 
 
-def handed(path: Path, version: str, store: Store, deadline: Deadline) -> Handed:
+def handed(path: Path, version: str, store: Store, deadline: Deadline) -> SystemdSource:
     """A version of the systemd in a repository, as it is handed to a build."""
     origin = Source(git=str(path), ref="{version}")
-    return Handed(version=version, source=origin, revision=source.resolve(origin, version, store, deadline))
+    return SystemdSource(version=version, source=origin, revision=source.resolve(origin, version, store, deadline))
 
 
 def commit(path: Path) -> str:

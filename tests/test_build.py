@@ -225,7 +225,7 @@ def test_a_recipe_that_does_not_exist_is_told() -> None:
     """The sentence names those that exist, and a module that is no recipe is none."""
     for name in ("no-such", "container"):
         with pytest.raises(ConfigError, match=f"no recipe `{name}`; known are autotools, go"):
-            build.recipe(name)
+            build.find_recipe(name)
 
 
 def test_every_input_counts(own: Store, deadline: Deadline, tmp_path: Path) -> None:
@@ -238,6 +238,6 @@ def test_every_input_counts(own: Store, deadline: Deadline, tmp_path: Path) -> N
         runc("1.27", own, deadline),
         runc("1.21", own, deadline),
     ]
-    seen = [build.inputs(one) for one in (spec, *others)]
+    seen = [build.collect_inputs(one) for one in (spec, *others)]
     assert all(seen.count(one) == 1 for one in seen)
-    assert seen[0] == build.inputs(spec)
+    assert seen[0] == build.collect_inputs(spec)

@@ -204,7 +204,7 @@ def test_flavors_and_systemds_are_other_builds(own: Store, deadline: Deadline, t
     given = [handed(tmp_path / "systemd", version, own, deadline) for version in ("v233", "v234")]
     specs = [tree.spec(own, deadline, flavor=flavor) for flavor in ("host", "fly")]
     specs += [tree.spec(own, deadline, flavor="src", systemd=each) for each in given]
-    assert 4 == len({repr(build.inputs(spec)) for spec in specs})
+    assert 4 == len({repr(build.collect_inputs(spec)) for spec in specs})
     assert "rkt 1.30.0/fly with go 1.27" in specs[1].title
     assert ["233", "234"] == [each.number for each in given]
 
@@ -220,7 +220,7 @@ def test_a_flavor_that_downloads_is_not_built_without_network(own: Store, deadli
 def test_systemd_is_handed_over_from_git_only(own: Store, deadline: Deadline, tmp_path: Path) -> None:
     """Of a directory or a package rkt could check nothing out."""
     systemd = RktTree(tmp_path / "systemd").spec(own, deadline)
-    given = build.Handed(version="v234", source=systemd.source, revision=systemd.revision)
+    given = build.SystemdSource(version="v234", source=systemd.source, revision=systemd.revision)
     spec = RktTree(tmp_path / "tree").spec(own, deadline, flavor="src", systemd=given)
     with pytest.raises(UsageError, match="no commit of a git repository"):
         build.build(spec, own, deadline, tmp_path / "log")

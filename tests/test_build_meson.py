@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness import build
-from harness.build import BuildError, meson
+from harness.build import BuildError
+from harness.build.recipes import meson
 from harness.catalog import Fixup
 from harness.source import hash_tree
 from harness.store import Artifact, Store
@@ -119,7 +120,10 @@ def test_fixups_make_old_code_build(own: Store, deadline: Deadline, tmp_path: Pa
         Fixup(versions=">=253", file="main.c", pattern="int main", replacement="nonsense", reason="Not for this one."),
     )
     spec = plain.spec(broken, own, deadline)
-    assert build.inputs(spec)["fixups"] != build.inputs(plain.spec(broken, own, deadline, version="253"))["fixups"]
+    assert (
+        build.collect_inputs(spec)["fixups"]
+        != build.collect_inputs(plain.spec(broken, own, deadline, version="253"))["fixups"]
+    )
     artifact = build.build(spec, own, deadline, tmp_path / "log")
     assert f"hello 252-g{broken}" == _says(artifact)
     log = (tmp_path / "log").read_text()

@@ -13,7 +13,8 @@ from harness import build, image, log, source
 from harness.bisect.oracle import Known, Sample, Seen
 from harness.bisect.question import AbortError, Question
 from harness.bisect.subject import Subject
-from harness.build import BuildError, meson
+from harness.build import BuildError
+from harness.build.recipes import meson
 from harness.errors import CancelledError, DeadlineError, HarnessError, InfrastructureError, UsageError
 from harness.model import Event, Phase, State, Verdict
 from harness.pipeline import BUDGETS, RunContext
@@ -160,7 +161,7 @@ class CellOracle:
     def key(self, artifact: str) -> str:
         """As `Oracle` says."""
         base, other = self.subject.base, self.subject.fixed
-        fixed = build.inputs(resolve_build(other, self.work.store, self.work.deadline)) if other else None
+        fixed = build.collect_inputs(resolve_build(other, self.work.store, self.work.deadline)) if other else None
         inputs: dict[str, Any] = {
             "artifact": artifact,
             "subject": self.subject.name,

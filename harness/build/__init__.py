@@ -1,10 +1,9 @@
 """Builds components from source: a recipe says which commands, a builder runs them, the store keeps the output.
 
-A recipe is a module in this package that defines what `Recipe` says; it is found by its name. The
+A recipe is a module in the folder `recipes`. The
 output of a build is an artifact of kind "build" whose directory stands for the guest's root.
 """
 
-import importlib
 import os
 import shlex
 import shutil
@@ -13,14 +12,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 from harness import source, toolchain
-from harness.build import container, environment, handover, host, worktree
+from harness.build import container, environment, host, systemd_source, worktree
 from harness.build.container import Bind, prune_images
-from harness.build.spec import Builder, BuildError, BuildSpec, Command, Handed, Places, Recipe
+from harness.build.recipes import find_recipe
+from harness.build.spec import BuildCommand, Builder, BuildError, BuildPaths, BuildSpec, Recipe, SystemdSource
 from harness.catalog import Fixup, Options
-from harness.errors import ConfigError, InfrastructureError
+from harness.errors import InfrastructureError
 from harness.model import VersionRange
 from harness.store import Artifact, Store
 from harness.wait import Deadline
@@ -31,12 +31,12 @@ __all__ = [
     "BuildError",
     "BuildSpec",
     "Builder",
-    "Handed",
+    "SystemdSource",
     "build",
+    "collect_inputs",
     "find",
-    "inputs",
+    "find_recipe",
     "prune_images",
-    "recipe",
 ]
 
 KIND = "build"
@@ -51,24 +51,14 @@ INSIDE = PurePosixPath("/harness")
 """Where the directories of a build are in a container."""
 
 
-def recipe(name: str) -> Recipe:
-    """The recipe of a name.
-
-    Raises:
-        ConfigError: There is none; the message names those that exist.
-    """
-    here = Path(__file__).parent
-    modules = {path.stem: importlib.import_module(f"{__name__}.{path.stem}") for path in sorted(here.glob("[a-z]*.py"))}
-    recipes = {stem: cast("Recipe", module) for stem, module in modules.items() if hasattr(module, "source_place")}
-    if name not in recipes:
-        raise ConfigError(f"There is no recipe `{name}`; known are {', '.join(recipes)}.")
-    return recipes[name]
-
-
-def inputs(spec: BuildSpec) -> dict[str, Any]:
-    """Everything that the output of a build depends on, as plain JSON values."""
-    how = recipe(spec.rules.recipe)
-    place = environment.inputs(spec.environment, how.packages(spec)) if spec.builder is Builder.DOCKER else None
+def collect_inputs(spec: BuildSpec) -> dict[str, Any]:
+    """Return everything that the output of a build depends on, as plain JSON values."""
+    how = find_recipe(spec.rules.recipe)
+    place = (
+        environment.collect_inputs(spec.environment, how.list_packages(spec))
+        if spec.builder is Builder.DOCKER
+        else None
+    )
     return {
         "name": spec.name,
         "version": spec.version,
@@ -80,20 +70,20 @@ def inputs(spec: BuildSpec) -> dict[str, Any]:
         "toolchain": spec.toolchain.identity if spec.toolchain else None,
         "package": spec.rules.package,
         "tags": list(spec.rules.tags),
-        "options": _fitting(spec, spec.rules.options),
-        "fixups": _fitting(spec, spec.rules.fixups),
+        "options": _filter_fitting(spec, spec.rules.options),
+        "fixups": _filter_fitting(spec, spec.rules.fixups),
         "output": spec.rules.output,
-        **_further(spec),
+        **_collect_further(spec),
     }
 
 
-def _further(spec: BuildSpec) -> dict[str, Any]:
-    """What only some components have; a key that says nothing would change the hashes of all the others."""
+def _collect_further(spec: BuildSpec) -> dict[str, Any]:
+    """Return what only some components have; a key that says nothing would change the hashes of all the others."""
     rules, kind = spec.rules, spec.kind
     facts = {
         "flavor": spec.flavor,
         "systemd": [spec.systemd.version, spec.systemd.revision.identity] if spec.systemd else None,
-        "flavor options": _fitting(spec, kind.options),
+        "flavor options": _filter_fitting(spec, kind.options),
         "targets": list(rules.targets),
         "variables": dict(rules.variables),
         "outputs": [output.model_dump(mode="json") for output in (*rules.outputs, *kind.outputs)],
@@ -101,8 +91,8 @@ def _further(spec: BuildSpec) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _fitting(spec: BuildSpec, items: tuple[Options, ...] | tuple[Fixup, ...]) -> list[Any]:
-    """What of a knowledge file holds for the version that is built; reasons do not change the output."""
+def _filter_fitting(spec: BuildSpec, items: tuple[Options, ...] | tuple[Fixup, ...]) -> list[Any]:
+    """Return what of a knowledge file holds for the version that is built; reasons do not change the output."""
     return [
         item.model_dump(mode="json", exclude={"versions", "reason"})
         for item in items
@@ -111,12 +101,12 @@ def _fitting(spec: BuildSpec, items: tuple[Options, ...] | tuple[Fixup, ...]) ->
 
 
 def find(spec: BuildSpec, store: Store) -> Artifact | None:
-    """The output of a build that was done before, or None."""
-    return store.find(KIND, inputs(spec))
+    """Return the output of a build that was done before, or None."""
+    return store.find(KIND, collect_inputs(spec))
 
 
 def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path, *, scratch: Path | None = None) -> Artifact:
-    """The output of a build: from the store, or built now from what is fetched now.
+    """Return the output of a build: from the store, or built now from what is fetched now.
 
     A recipe that builds in a worktree is tried a second time without what earlier builds left there, as that
     may be what it failed on, and as there are revisions that fail at random.
@@ -141,33 +131,35 @@ def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path, *, scrat
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"# {spec.title}, from {spec.revision.text}, on {spec.builder.value}\n", encoding="utf-8")
         with tempfile.TemporaryDirectory(dir=files.parent) as temporary:
-            job = Job(spec=spec, recipe=recipe(spec.rules.recipe), files=files, scratch=Path(temporary), log=log)
-            said = _made(job, store, deadline, scratch)
+            job = BuildJob(
+                spec=spec, recipe=find_recipe(spec.rules.recipe), files=files, scratch=Path(temporary), log=log
+            )
+            said = _build_by_recipe(job, store, deadline, scratch)
         shutil.copyfile(log, files.parent / LOG)
         tools = spec.toolchain
         tool = f"{tools.name} {tools.version}" if tools else None
         return {"title": spec.title, "source": spec.revision.text, "toolchain": tool, **said}
 
-    what = inputs(spec)
+    what = collect_inputs(spec)
     return store.obtain(KIND, what if scratch is None else what | {"scratch": str(scratch)}, make, deadline)
 
 
-def _made(job: "Job", store: Store, deadline: Deadline, scratch: Path | None) -> Mapping[str, Any]:
+def _build_by_recipe(job: "BuildJob", store: Store, deadline: Deadline, scratch: Path | None) -> Mapping[str, Any]:
     """Run the recipe, and return what it says about its output."""
     if not job.recipe.INCREMENTAL:
         _run(job, None, store, deadline)
         return job.recipe.finish(job.spec, job.files)
     with ExitStack() as stack:
-        name = f"{job.spec.name}-{_environment_key(job)[:12]}"
-        work = scratch or stack.enter_context(worktree.free(name, store, deadline))
-        tree = work / job.recipe.source_place(job.spec)
+        name = f"{job.spec.name}-{_make_environment_key(job)[:12]}"
+        work = scratch or stack.enter_context(worktree.borrow_worktree(name, store, deadline))
+        tree = work / job.recipe.choose_source_path(job.spec)
         _prepare(job, work, tree, store, deadline)
         try:
             _run(job, work, store, deadline)
         except BuildError as error:
             with job.log.open("a", encoding="utf-8") as file:
                 file.write(f"# once more, without what earlier builds left: {str(error).splitlines()[0]}\n")
-            worktree.clean(work, tree, whole=job.recipe.IN_SOURCE)
+            worktree.clean_worktree(work, tree, whole=job.recipe.IN_SOURCE)
             if job.recipe.IN_SOURCE:
                 _prepare(job, work, tree, store, deadline)
             shutil.rmtree(job.files)
@@ -176,24 +168,24 @@ def _made(job: "Job", store: Store, deadline: Deadline, scratch: Path | None) ->
     return job.recipe.finish(job.spec, job.files)
 
 
-def _prepare(job: "Job", work: Path, tree: Path, store: Store, deadline: Deadline) -> None:
-    """Bring a worktree's source to the revision, and put beside it what the build is given."""
-    worktree.fill(work, tree, job.spec, store, job.log, deadline)
-    handover.hand_over(work, job.spec, store, job.log, deadline)
+def _prepare(job: "BuildJob", work: Path, tree: Path, store: Store, deadline: Deadline) -> None:
+    """Bring a worktree's source to the revision, and put next to it what the build is given."""
+    worktree.fill_worktree(work, tree, job.spec, store, job.log, deadline)
+    systemd_source.provide_systemd(work, job.spec, store, job.log, deadline)
 
 
-def _run(job: "Job", work: Path | None, store: Store, deadline: Deadline) -> None:
+def _run(job: "BuildJob", work: Path | None, store: Store, deadline: Deadline) -> None:
     (job.files / job.spec.rules.output).parent.mkdir(parents=True)
     code = BUILDERS[job.spec.builder](job, work, store, deadline)
     title, log = job.spec.title, job.log
     if code != 0:
-        raise BuildError(f"The build of {title} ended with status {code}{_end_of(log)}", log=log)
+        raise BuildError(f"The build of {title} ended with status {code}{_format_end(log)}", log=log)
     if not os.access(job.files / job.spec.rules.output, os.X_OK):
-        raise BuildError(f"The build of {title} made no executable {job.spec.rules.output}{_end_of(log)}", log=log)
+        raise BuildError(f"The build of {title} made no executable {job.spec.rules.output}{_format_end(log)}", log=log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class BuildJob:
     """A build that is being done.
 
     Attributes:
@@ -210,9 +202,9 @@ class Job:
     scratch: Path
     log: Path
 
-    def commands(self, places: Places) -> tuple[Command, ...]:
-        """The recipe's commands, which are written to the log as a person would type them."""
-        commands = self.recipe.commands(self.spec, places)
+    def log_commands(self, places: BuildPaths) -> tuple[BuildCommand, ...]:
+        """Return the recipe's commands, which are written to the log as a person would type them."""
+        commands = self.recipe.make_commands(self.spec, places)
         with self.log.open("a", encoding="utf-8") as file:
             for command in commands:
                 variables = shlex.join(f"{name}={value}" for name, value in command.env.items())
@@ -220,9 +212,9 @@ class Job:
         return commands
 
 
-def _in_container(job: Job, work: Path | None, store: Store, deadline: Deadline) -> int:
+def _run_in_container(job: BuildJob, work: Path | None, store: Store, deadline: Deadline) -> int:
     spec = job.spec
-    further = job.recipe.packages(spec)
+    further = job.recipe.list_packages(spec)
     if spec.kind.network:
         raise InfrastructureError(
             f"The build of {spec.title} downloads something, and containers of builds have no network.",
@@ -230,13 +222,13 @@ def _in_container(job: Job, work: Path | None, store: Store, deadline: Deadline)
         )
     if work is None:
         outside = source.check_out(spec.source, spec.revision, store, deadline).path
-        code = Bind(outside=outside, inside=INSIDE / "work" / job.recipe.source_place(spec))
+        code = Bind(outside=outside, inside=INSIDE / "work" / job.recipe.choose_source_path(spec))
     else:
         outside = work
         code = Bind(outside=work, inside=INSIDE / "work", writable=True)
     tools = toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
     tool_root = INSIDE / "toolchain" / tools.goroot.relative_to(tools.artifact.path) if tools else None
-    places = Places(
+    places = BuildPaths(
         work=INSIDE / "work",
         toolchain=tool_root,
         output=INSIDE / "output",
@@ -248,53 +240,53 @@ def _in_container(job: Job, work: Path | None, store: Store, deadline: Deadline)
         code,
         Bind(outside=job.files, inside=places.output, writable=True),
         Bind(outside=job.scratch, inside=places.scratch, writable=True),
-        Bind(outside=_cache(store, _environment_key(job), deadline), inside=places.cache, writable=True),
+        Bind(outside=_share_cache(store, _make_environment_key(job), deadline), inside=places.cache, writable=True),
     ]
     if tools:
         binds.append(Bind(outside=tools.artifact.path, inside=INSIDE / "toolchain"))
     base = environment.obtain(spec.environment, further, store, deadline)
     home = {"HOME": str(places.scratch), "TMPDIR": str(places.scratch), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-    commands = tuple(replace(command, env=home | dict(command.env)) for command in job.commands(places))
+    commands = tuple(replace(command, env=home | dict(command.env)) for command in job.log_commands(places))
     return container.run(commands, base, tuple(binds), job.log, deadline)
 
 
-def _on_host(job: Job, work: Path | None, store: Store, deadline: Deadline) -> int:
+def _run_on_host(job: BuildJob, work: Path | None, store: Store, deadline: Deadline) -> int:
     spec = job.spec
-    host.require_packages((*spec.environment.packages, *job.recipe.packages(spec)), deadline)
+    host.require_packages((*spec.environment.packages, *job.recipe.list_packages(spec)), deadline)
     if work is None:
         work = job.scratch / "work"
         tree = source.check_out(spec.source, spec.revision, store, deadline).path
         # A copy, because nothing else keeps the commands from writing to the store.
-        shutil.copytree(tree, work / job.recipe.source_place(spec), symlinks=True)
+        shutil.copytree(tree, work / job.recipe.choose_source_path(spec), symlinks=True)
     tools = toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
-    places = Places(
+    places = BuildPaths(
         work=PurePosixPath(work),
         toolchain=PurePosixPath(tools.goroot) if tools else None,
         output=PurePosixPath(job.files),
         scratch=PurePosixPath(job.scratch),
-        cache=PurePosixPath(_cache(store, "host", deadline)),
+        cache=PurePosixPath(_share_cache(store, "host", deadline)),
         outside=work,
     )
-    return host.run(job.commands(places), job.scratch, job.log, deadline)
+    return host.run(job.log_commands(places), job.scratch, job.log, deadline)
 
 
-BUILDERS: dict[Builder, Callable[[Job, Path | None, Store, Deadline], int]] = {
-    Builder.DOCKER: _in_container,
-    Builder.HOST: _on_host,
+BUILDERS: dict[Builder, Callable[[BuildJob, Path | None, Store, Deadline], int]] = {
+    Builder.DOCKER: _run_in_container,
+    Builder.HOST: _run_on_host,
 }
 
 
-def _environment_key(job: Job) -> str:
+def _make_environment_key(job: BuildJob) -> str:
     if job.spec.builder is Builder.HOST:
         return "host"
-    return environment.key(job.spec.environment, job.recipe.packages(job.spec))
+    return environment.make_environment_key(job.spec.environment, job.recipe.list_packages(job.spec))
 
 
-def _cache(store: Store, key: str, deadline: Deadline) -> Path:
-    """Compiler output that builds in one environment share; another environment's C headers would be another truth."""
+def _share_cache(store: Store, key: str, deadline: Deadline) -> Path:
+    """Return the directory of compiler output that builds in one environment share; another environment's C headers would be another truth."""
     return store.share("build-cache", key[:20], deadline)
 
 
-def _end_of(log: Path) -> str:
+def _format_end(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
     return f"; its log is {log}, which ends with\n" + "\n".join(f"  | {line}" for line in lines)

@@ -23,7 +23,7 @@ from docker.types import Mount
 from harness import log
 from harness.build.environment import KIND as ENVIRONMENT
 from harness.build.environment import TREE
-from harness.build.spec import Command
+from harness.build.spec import BuildCommand
 from harness.errors import InfrastructureError
 from harness.proc import read_start_time
 from harness.store import Artifact, Store, hold_lock
@@ -62,7 +62,7 @@ class Bind:
 
 
 def run(
-    commands: tuple[Command, ...], environment: Artifact, binds: tuple[Bind, ...], output: Path, deadline: Deadline
+    commands: tuple[BuildCommand, ...], environment: Artifact, binds: tuple[Bind, ...], output: Path, deadline: Deadline
 ) -> int:
     """Run commands one after another in a fresh container, until one fails.
 
@@ -86,7 +86,7 @@ def run(
         return _run(client, image, commands, binds, output, deadline) if commands else 0
 
 
-def _script(commands: tuple[Command, ...]) -> str:
+def _script(commands: tuple[BuildCommand, ...]) -> str:
     """The commands as a shell script: a container for each would take as long as a build of what hardly changed."""
     lines = ["set -e"]
     for command in commands:
@@ -166,7 +166,7 @@ def _image(client: "DockerClient", environment: Artifact, deadline: Deadline) ->
 
 
 def _run(
-    client: "DockerClient", image: str, commands: tuple[Command, ...], binds: tuple[Bind, ...], output: Path,
+    client: "DockerClient", image: str, commands: tuple[BuildCommand, ...], binds: tuple[Bind, ...], output: Path,
     deadline: Deadline,
 ) -> int:  # fmt: skip
     # The name is ours, so that the container can be removed even if Ctrl-C comes while it is being made.

@@ -14,7 +14,7 @@ from harness.distros.debian.archive import find_archive, format_sources_list
 from harness.store import Artifact, Store, make_key
 from harness.wait import Deadline
 
-__all__ = ["KIND", "TREE", "inputs", "key", "obtain"]
+__all__ = ["KIND", "TREE", "collect_inputs", "make_environment_key", "obtain"]
 
 KIND = "environment"
 TREE = "tree.tar"
@@ -29,8 +29,8 @@ UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/s
 """What no build reads; leaving it out saves a fifth of the time."""
 
 
-def inputs(environment: Environment, further: Sequence[str] = ()) -> dict[str, Any]:
-    """What an environment is made from.
+def collect_inputs(environment: Environment, further: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what an environment is made from.
 
     The versions of its packages are whatever the archive has when it is made, and in its manifest: a point
     release does not make every artifact anew. Removing the artifact from the store does.
@@ -39,13 +39,13 @@ def inputs(environment: Environment, further: Sequence[str] = ()) -> dict[str, A
     return {"revision": REVISION, "release": environment.release, "packages": names}
 
 
-def key(environment: Environment, further: Sequence[str] = ()) -> str:
-    """The key of an environment in the store."""
-    return make_key(KIND, inputs(environment, further))
+def make_environment_key(environment: Environment, further: Sequence[str] = ()) -> str:
+    """Return the key of an environment in the store."""
+    return make_key(KIND, collect_inputs(environment, further))
 
 
 def obtain(environment: Environment, further: Sequence[str], store: Store, deadline: Deadline) -> Artifact:
-    """The environment, made by mmdebstrap if it is not in the store yet; `TREE` in it is the tar.
+    """Return the environment, made by mmdebstrap if it is not in the store yet; `TREE` in it is the tar.
 
     Args:
         environment: Release and packages, of a knowledge file.
@@ -56,7 +56,7 @@ def obtain(environment: Environment, further: Sequence[str], store: Store, deadl
     Raises:
         InfrastructureError: mmdebstrap is not installed, the archive cannot be reached or lacks a package.
     """
-    facts = inputs(environment, further)
+    facts = collect_inputs(environment, further)
 
     def make(files: Path) -> dict[str, Any]:
         proc.require("mmdebstrap")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness import proc
-from harness.build.spec import Command
+from harness.build.spec import BuildCommand
 from harness.errors import InfrastructureError
 from harness.wait import Deadline
 
@@ -33,7 +33,7 @@ def require_packages(packages: tuple[str, ...], deadline: Deadline) -> None:
         )
 
 
-def run(commands: tuple[Command, ...], scratch: Path, output: Path, deadline: Deadline) -> int:
+def run(commands: tuple[BuildCommand, ...], scratch: Path, output: Path, deadline: Deadline) -> int:
     """Run commands one after another until one fails.
 
     Args:

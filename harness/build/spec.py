@@ -12,7 +12,7 @@ from harness.model import VersionRange, parse_major_version
 from harness.source import Revision
 from harness.toolchain import ToolchainRelease
 
-__all__ = ["BuildError", "BuildSpec", "Builder", "Command", "Handed", "Places", "Recipe"]
+__all__ = ["BuildCommand", "BuildError", "BuildPaths", "BuildSpec", "Builder", "Recipe", "SystemdSource"]
 
 
 class Builder(StrEnum):
@@ -25,7 +25,7 @@ class Builder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handed:
+class SystemdSource:
     """Source code of systemd that a build is given to make a part of its output from.
 
     Attributes:
@@ -68,7 +68,7 @@ class BuildSpec:
     toolchain: ToolchainRelease | None
     builder: Builder = Builder.DOCKER
     flavor: str | None = None
-    systemd: Handed | None = None
+    systemd: SystemdSource | None = None
 
     @property
     def environment(self) -> Environment:
@@ -98,7 +98,7 @@ class BuildSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class BuildPaths:
     """Directories of a build, as its commands see them.
 
     Attributes:
@@ -119,7 +119,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class BuildCommand:
     """One command of a build.
 
     Attributes:
@@ -134,7 +134,7 @@ class Command:
 
 
 class Recipe(Protocol):
-    """What a module in harness/build defines to be a recipe.
+    """What a module in harness/build/recipes has.
 
     Attributes:
         REVISION: Raised when the recipe's output changes; goes in hashes.
@@ -146,14 +146,14 @@ class Recipe(Protocol):
     INCREMENTAL: bool
     IN_SOURCE: bool
 
-    def packages(self, spec: BuildSpec) -> tuple[str, ...]:
-        """Packages that the environment needs beside those of the knowledge file."""
+    def list_packages(self, spec: BuildSpec) -> tuple[str, ...]:
+        """Return packages that the environment needs besides those of the knowledge file."""
 
-    def source_place(self, spec: BuildSpec) -> PurePosixPath:
-        """Where below `Places.work` the source has to be."""
+    def choose_source_path(self, spec: BuildSpec) -> PurePosixPath:
+        """Return where below `BuildPaths.work` the source has to be."""
 
-    def commands(self, spec: BuildSpec, places: Places) -> tuple[Command, ...]:
-        """What is run, in this order, until one fails."""
+    def make_commands(self, spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:
+        """Return what is run, in this order, until one fails."""
 
     def finish(self, spec: BuildSpec, files: Path) -> Mapping[str, Any]:
         """Put the output in its final shape, and return what there is to say about it, for the manifest."""

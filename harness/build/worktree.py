@@ -16,12 +16,12 @@ from harness.model import VersionRange
 from harness.store import Store, try_lock
 from harness.wait import Deadline
 
-__all__ = ["clean", "fill", "free"]
+__all__ = ["borrow_worktree", "clean_worktree", "fill_worktree"]
 
 
 @contextmanager
-def free(name: str, store: Store, deadline: Deadline) -> Iterator[Path]:
-    """A directory of this name that nobody else uses while the context lasts, with what was left in it."""
+def borrow_worktree(name: str, store: Store, deadline: Deadline) -> Iterator[Path]:
+    """Yield a directory of this name that nobody else uses while the context lasts, with what was left in it."""
     with ExitStack() as stack:
         for number in itertools.count():
             directory = store.share("worktree", f"{name}-{number}", deadline)
@@ -30,7 +30,7 @@ def free(name: str, store: Store, deadline: Deadline) -> Iterator[Path]:
                 return
 
 
-def clean(directory: Path, tree: Path, *, whole: bool = False) -> None:
+def clean_worktree(directory: Path, tree: Path, *, whole: bool = False) -> None:
     """Remove everything from a worktree but the source in it; with `whole` that too, and what is known about it."""
     for path in directory.iterdir():
         if path.is_dir() and (whole or path != tree):
@@ -39,7 +39,7 @@ def clean(directory: Path, tree: Path, *, whole: bool = False) -> None:
             path.unlink()
 
 
-def fill(directory: Path, tree: Path, spec: BuildSpec, store: Store, log: Path, deadline: Deadline) -> None:
+def fill_worktree(directory: Path, tree: Path, spec: BuildSpec, store: Store, log: Path, deadline: Deadline) -> None:
     """Bring the source in a worktree to the spec's revision, with the fix-ups that its version needs.
 
     Args:

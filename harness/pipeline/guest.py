@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import accel, build, distros, image, log, machine
 from harness.accel import Accelerator
-from harness.build import meson
+from harness.build.recipes import meson
 from harness.errors import DeadlineError, UsageError
 from harness.image import Image, overlay
 from harness.machine import GuestLostError, Machine

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from harness.build.handover import PLACE
-from harness.build.spec import BuildSpec, Command, Places
+from harness.build.spec import BuildCommand, BuildPaths, BuildSpec
+from harness.build.systemd_source import PLACE
 
-__all__ = ["INCREMENTAL", "IN_SOURCE", "REVISION", "commands", "finish", "packages", "source_place"]
+__all__ = ["INCREMENTAL", "IN_SOURCE", "REVISION", "choose_source_path", "finish", "list_packages", "make_commands"]
 
 REVISION = 1
 INCREMENTAL = True
@@ -54,19 +54,19 @@ exit 1
 """Shell: copy a file that make has left in one of several places to another one, or say what is there instead."""
 
 
-def packages(spec: BuildSpec) -> tuple[str, ...]:
+def list_packages(spec: BuildSpec) -> tuple[str, ...]:
     """Those of the flavor."""
     return spec.kind.packages
 
 
-def source_place(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as all recipes
+def choose_source_path(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as all recipes
     """A directory beside those of the builds."""
     return PurePosixPath("source")
 
 
-def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
+def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:
     """Set the tree up unless that was done with the same options, make, and find the output."""
-    tree, outside = places.work / source_place(spec), places.outside / source_place(spec)
+    tree, outside = places.work / choose_source_path(spec), places.outside / choose_source_path(spec)
     options = _options(spec, outside, places)
     name = _build_name(spec)
     build = places.work / name
@@ -81,7 +81,7 @@ def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
     for output in (*spec.rules.outputs, *spec.kind.outputs):
         place = str(places.output / output.place)
         steps += [("sh", "-c", COLLECT, "collect", str(build), place, *output.found)]
-    return tuple(Command(argv=argv, cwd=tree, env=env) for argv in steps)
+    return tuple(BuildCommand(argv=argv, cwd=tree, env=env) for argv in steps)
 
 
 def finish(spec: BuildSpec, files: Path) -> dict[str, str]:
@@ -101,7 +101,7 @@ def _build_name(spec: BuildSpec) -> str:
     return "-".join(part for part in parts if part)
 
 
-def _options(spec: BuildSpec, tree: Path, places: Places) -> tuple[str, ...]:
+def _options(spec: BuildSpec, tree: Path, places: BuildPaths) -> tuple[str, ...]:
     """Arguments of configure: the options of the knowledge file that this tree declares, with what they name filled in."""
     declared = {f"{kind.lower()}-{name}" for kind, name in DECLARED.findall(_text(tree / "configure.ac"))}
     filled = {"{systemd}": str(places.work / PLACE)}
@@ -156,7 +156,7 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def _environment(places: Places) -> dict[str, str]:
+def _environment(places: BuildPaths) -> dict[str, str]:
     """The toolchain first on PATH, where configure looks for it; Go as it was before modules, and nothing from outside."""
     env = {
         # A configure that asks git what it is built from must not find a repository around the worktree.

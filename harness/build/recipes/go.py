@@ -8,10 +8,10 @@ them and the tree itself by GOPATH; elsewhere they are in the tree's `vendor` di
 import re
 from pathlib import Path, PurePosixPath
 
-from harness.build.spec import BuildSpec, Command, Places
+from harness.build.spec import BuildCommand, BuildPaths, BuildSpec
 from harness.errors import ConfigError
 
-__all__ = ["INCREMENTAL", "IN_SOURCE", "REVISION", "commands", "finish", "packages", "source_place"]
+__all__ = ["INCREMENTAL", "IN_SOURCE", "REVISION", "choose_source_path", "finish", "list_packages", "make_commands"]
 
 REVISION = 1
 INCREMENTAL = False
@@ -26,25 +26,25 @@ DEBIAN_GOPATH = PurePosixPath("/usr/share/gocode")
 LIBRARY = re.compile(r"golang-.*-dev\Z")
 
 
-def packages(spec: BuildSpec) -> tuple[str, ...]:
+def list_packages(spec: BuildSpec) -> tuple[str, ...]:
     """The Go libraries that Debian's maintainer builds the package with; Debian's own Go is not wanted."""
     if not spec.source.unvendored:
         return ()
     return tuple(name for name in spec.revision.depends if LIBRARY.match(name))
 
 
-def source_place(spec: BuildSpec) -> PurePosixPath:
+def choose_source_path(spec: BuildSpec) -> PurePosixPath:
     """Below a GOPATH at the import path, or anywhere for a module."""
     if spec.source.unvendored:
         return PurePosixPath("gopath/src", spec.rules.package)
     return PurePosixPath("source")
 
 
-def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
+def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:
     """One `go build`."""
     if places.toolchain is None:
         raise ConfigError(f"The recipe of {spec.name} is `go`, so its cells need a version of Go.")
-    root = places.work / source_place(spec)
+    root = places.work / choose_source_path(spec)
     go = places.toolchain / "bin" / "go"
     build = (
         str(go), "build", "-trimpath", "-buildvcs=false",
@@ -52,7 +52,7 @@ def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
         "-ldflags", _linker_flags(spec),
         "-o", str(places.output / spec.rules.output), ".",
     )  # fmt: skip
-    return (Command(argv=build, cwd=root, env=_environment(spec, places)),)
+    return (BuildCommand(argv=build, cwd=root, env=_environment(spec, places)),)
 
 
 def finish(spec: BuildSpec, files: Path) -> dict[str, str]:  # noqa: ARG001 - as all recipes
@@ -60,7 +60,7 @@ def finish(spec: BuildSpec, files: Path) -> dict[str, str]:  # noqa: ARG001 - as
     return {}
 
 
-def _environment(spec: BuildSpec, places: Places) -> dict[str, str]:
+def _environment(spec: BuildSpec, places: BuildPaths) -> dict[str, str]:
     if spec.source.unvendored:
         mode = {"GO111MODULE": "off", "GOPATH": f"{places.work / 'gopath'}:{DEBIAN_GOPATH}", "GOFLAGS": ""}
     else:

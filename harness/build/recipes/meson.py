@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path, PurePosixPath
 
-from harness.build.spec import BuildSpec, Command, Places
+from harness.build.spec import BuildCommand, BuildPaths, BuildSpec
 from harness.model import VersionRange
 from harness.source import hash_tree
 
@@ -21,10 +21,10 @@ __all__ = [
     "IN_SOURCE",
     "REVISION",
     "STAMP",
-    "commands",
+    "choose_source_path",
     "finish",
-    "packages",
-    "source_place",
+    "list_packages",
+    "make_commands",
     "stamp",
 ]
 
@@ -50,21 +50,21 @@ KEPT = "usr"
 """The part of the installed tree that is kept: how the guest is configured (/etc) is its image's."""
 
 
-def packages(spec: BuildSpec) -> tuple[str, ...]:  # noqa: ARG001 - as all recipes
+def list_packages(spec: BuildSpec) -> tuple[str, ...]:  # noqa: ARG001 - as all recipes
     """None but those of the knowledge file: what a maintainer builds everything with is far more than is built here."""
     return ()
 
 
-def source_place(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as all recipes
+def choose_source_path(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as all recipes
     """A directory beside those of the builds."""
     return PurePosixPath("source")
 
 
-def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
+def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:
     """Configure unless that was done with the same options, compile, install."""
-    options = _options(spec, places.outside / source_place(spec))
+    options = _options(spec, places.outside / choose_source_path(spec))
     name = f"build-{hashlib.sha256(repr(options).encode()).hexdigest()[:12]}"
-    tree = places.work / source_place(spec)
+    tree = places.work / choose_source_path(spec)
     # build.ninja is written last; ninja itself configures anew when a meson.build has changed.
     configured = (places.outside / name / "build.ninja").exists()
     env = {
@@ -86,7 +86,7 @@ def commands(spec: BuildSpec, places: Places) -> tuple[Command, ...]:
         ("ninja", "-C", str(places.work / name)),
         ("meson", "install", "--no-rebuild", "-C", str(places.work / name)),
     )
-    return tuple(Command(argv=argv, cwd=tree, env=env) for argv in steps[1 if configured else 0 :])
+    return tuple(BuildCommand(argv=argv, cwd=tree, env=env) for argv in steps[1 if configured else 0 :])
 
 
 def finish(spec: BuildSpec, files: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from harness.build.spec import BuildSpec
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["BUILDS", "PLACE", "hand_over"]
+__all__ = ["BUILDS", "PLACE", "provide_systemd"]
 
 PLACE = PurePosixPath("systemd")
 """Where in a worktree the repository is."""
@@ -26,7 +26,7 @@ REMEMBERED = "systemd.revision"
 """File in a worktree that says which revision was handed over last."""
 
 
-def hand_over(work: Path, spec: BuildSpec, store: Store, log: Path, deadline: Deadline) -> None:
+def provide_systemd(work: Path, spec: BuildSpec, store: Store, log: Path, deadline: Deadline) -> None:
     """Put the systemd of a spec into a worktree, unless it is there; does nothing where the build gets none.
 
     Args:
@@ -48,7 +48,7 @@ def hand_over(work: Path, spec: BuildSpec, store: Store, log: Path, deadline: De
     if not (tree / ".git").exists() or not _says(remembered, revision.identity):
         # What is about the other revision goes first: if this is ended early, nothing of it is left behind.
         remembered.unlink(missing_ok=True)
-        for path in (*_stale(work, spec), tree):
+        for path in (*_list_stale(work, spec), tree):
             if path.exists():
                 lines.append(f"# removed {path.relative_to(work)}, which is of another systemd")
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -62,7 +62,7 @@ def hand_over(work: Path, spec: BuildSpec, store: Store, log: Path, deadline: De
         file.writelines(f"{line}\n" for line in lines)
 
 
-def _stale(work: Path, spec: BuildSpec) -> Iterator[Path]:
+def _list_stale(work: Path, spec: BuildSpec) -> Iterator[Path]:
     for build in sorted(work.glob(BUILDS)):
         for pattern in spec.kind.stale:
             yield from sorted(build.glob(pattern))
