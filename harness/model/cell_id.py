@@ -5,13 +5,15 @@ what must not stand in a value is written as `@` and two hexadecimal digits: eve
 `_`, `~` and `-`, and `-` where it could be read as the end of a field.
 
 A version may have `-` in it, and a flavor may follow it. The last of several words behind the name of a runtime is its
-flavor, unless it looks like the end of a version: `runc-1.0.0-rc93` has none, `rkt-1.30.0-host` has.
+flavor, unless it looks like the end of a version: `runc-1.0.0-rc93` has none, `rkt-1.30.0-host` has. A channel may have
+`-` in it too, and ends where a word begins with a digit: `debian-bookworm-backports`, `flatcar-edge-2079.99.0`.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import attrgetter
+from string import digits
 from typing import Any
 
 from harness.model.axes import OUTER_AXES, Axis
@@ -49,6 +51,9 @@ def _format_part(name: str, values: tuple[str | None, ...]) -> str | None:
     place = next((place for place, field in enumerate(fields) if field.version), len(fields))
     heads = [_escape(str(value), dash=True) for value in values[:place]]
     rest = _format_version(values[place:]) if place < len(fields) else None
+    if 1 < place < len(fields):  # the last of several names before a version
+        heads[-1] = re.sub("-+(?=[0-9])", lambda found: _hexadecimal(found[0]), _escape(str(values[place - 1])))
+        rest = _hexadecimal(rest[0]) + rest[1:] if rest and not rest[0].isdigit() else rest
     return prefix + "-".join([*heads, *([rest] if rest is not None else [])])
 
 
@@ -96,7 +101,12 @@ def _parse_part(axis: Axis, text: str) -> list[str | None]:
     fields = FIELDS[axis.name]
     place = next((place for place, field in enumerate(fields) if field.version), len(fields))
     words: Sequence[str] = text.removeprefix(axis.prefix).split("-")
-    heads, rest, after = words[:place], words[place:], len(fields) - place - 1
+    after = len(fields) - place - 1
+    if 1 < place < len(fields):
+        ends = (index for index, word in enumerate(words) if index >= place and word[:1] in {*digits, "@"})
+        count = next(ends, len(words))
+        words = [*words[: place - 1], "-".join(words[place - 1 : count]), *words[count:]]
+    heads, rest = words[:place], words[place:]
     values: list[str | None] = [_unescape(word) for word in heads] + [None] * (place - len(heads))
     if after > 0 and len(rest) > 1 and END_OF_VERSION.fullmatch(rest[-1]) is None:
         values += ["-".join(map(_unescape, rest[:-1])) or None, _unescape(rest[-1])]
@@ -108,12 +118,12 @@ def _parse_part(axis: Axis, text: str) -> list[str | None]:
 
 
 def _escape(text: str, *, dash: bool = False) -> str:
-    safe = UNSAFE.sub(lambda found: "".join(map(_hexadecimal, found[0])), text)
+    safe = UNSAFE.sub(lambda found: _hexadecimal(found[0]), text)
     return safe.replace("-", _hexadecimal("-")) if dash else safe
 
 
-def _hexadecimal(char: str) -> str:
-    return "".join(f"@{byte:02x}" for byte in char.encode())
+def _hexadecimal(text: str) -> str:
+    return "".join(f"@{byte:02x}" for byte in text.encode())
 
 
 def _unescape(text: str) -> str:

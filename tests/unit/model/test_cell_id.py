@@ -21,7 +21,7 @@ def cells(draw: st.DrawFn) -> Cell:
     systemd = draw(revisions)
     return Cell(
         distro=draw(names),
-        channel=draw(names),
+        channel=draw(names | words),
         release=draw(st.none() | versions | words),
         systemd=systemd,
         systemd_built=BARE_NUMBER.match(systemd) is None,
@@ -50,6 +50,7 @@ def test_axes_lead_back_to_their_cell(cell: Cell) -> None:
     "text",
     [
         "debian-bookworm+systemd-252+legacy+nspawn",
+        "debian-bookworm-backports+systemd-254+legacy+nspawn",
         "debian-bookworm+systemd-252+go-1.27+legacy+runc-1.1.5",
         "debian-bookworm+systemd-v241-rc1+go-1.27+legacy+runc-1.0.0-rc93",
         "flatcar-edge-2079.99.0+systemd-243+go-1.8.7+hybrid+rkt-1.30.0-host",
