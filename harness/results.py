@@ -11,7 +11,6 @@ runs/<id>/cells/<cell>/machine/      the guest: console.log, journal.txt, machin
 import json
 from collections import Counter
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -28,15 +27,11 @@ __all__ = [
     "ExpectationResult",
     "PhaseResult",
     "RunResult",
-    "harness_version",
     "problem",
     "read",
     "worst",
     "write",
 ]
-
-DISTRIBUTION = "rkt-upgrade-harness"
-"""Name under which Python knows the package."""
 
 INTERRUPTED = "The run was interrupted."
 """Error of a cell that was interrupted; results of before December 2026 have no other mark of it."""
@@ -207,11 +202,6 @@ class RunResult(ResultModel):
         if outcomes <= {Outcome.SKIPPED}:
             return ExitCode.NOTHING_RAN
         return ExitCode.OK
-
-
-def harness_version() -> str:
-    """The harness's own version, as results have it."""
-    return version(DISTRIBUTION)
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:

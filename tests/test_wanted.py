@@ -16,6 +16,7 @@ from harness.app.project import Project
 from harness.app.request import RunOptions, format_again
 from harness.app.settings import Settings, resolve_settings, show_path
 from harness.cli import app
+from harness.cli.verbs import load_verb
 from harness.errors import UsageError
 from harness.wait import Cancellation
 
@@ -70,7 +71,7 @@ def pasted(line: str) -> tuple[Path, RunOptions]:
     outer = command.make_context("harness", words)
     verb, *rest = outer._protected_args + outer.args  # click keeps the verb apart
     assert verb == "run"
-    read = command.commands["run"].make_context("run", rest, parent=outer).params  # type: ignore[attr-defined]
+    read = load_verb("run").make_context("run", rest, parent=outer).params  # type: ignore[attr-defined]
     names = ("cell", "profile", "shard", "suites", "builder", "multiply", "fresh")
     many = {name: read[option] for name, option in MANY.items()}
     return outer.params["matrix_file"], RunOptions(

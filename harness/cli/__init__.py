@@ -1,6 +1,6 @@
 """The command line: verbs, and the one place that turns errors into sentences and exit codes.
 
-Each verb is a module here with a function `register(app)`; adding one is adding it to `VERBS`. A verb reads
+Each verb is in a module here with a function `register(app)`; adding one is adding it to `verbs.VERBS`. A verb reads
 `settings.get_settings(context)`, prints through `output`, raises `HarnessError`s, and ends with another exit code than 0
 by `raise typer.Exit(code)`.
 """
@@ -17,22 +17,6 @@ import platformdirs
 import typer
 
 from harness.app.settings import APPLICATION, resolve_settings
-from harness.cli import (
-    axes,
-    baseline,
-    bisect,
-    cache,
-    ci,
-    compare,
-    doctor,
-    gate,
-    guest,
-    image,
-    matrix,
-    plan,
-    report,
-    run,
-)
 from harness.cli.interrupt import interruptible
 from harness.cli.settings import (
     DebugOption,
@@ -44,16 +28,15 @@ from harness.cli.settings import (
     VersionOption,
 )
 from harness.cli.streams import outlive_readers
+from harness.cli.verbs import VerbGroup
 from harness.errors import CancelledError, ExitCode, HarnessError
 from harness.wait import Cancellation
 
 __all__ = ["app", "main"]
 
-VERBS = (doctor, run, plan, matrix, report, bisect, axes, compare, gate, baseline, guest, cache, image, ci)
-"""Modules of this package that have verbs, in the order of the help."""
-
 app = typer.Typer(
     name="harness",
+    cls=VerbGroup,
     help="Boot guests with other systemd and Go versions, build a container runtime there, and say what broke.",
     epilog="Exit codes: 0 all as expected; 1 tests failed; 2 usage or configuration; 3 infrastructure; "
     "4 nothing ran; 130 interrupted.",
@@ -61,8 +44,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _verb in VERBS:
-    _verb.register(app)
 
 
 @app.callback()
@@ -101,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:  # outside of typer, which makes it an exit code of its own
             code = ExitCode.INTERRUPTED
         if cancelled.is_set():  # whatever else went wrong then is a consequence
-            _tell("The work was interrupted.")
+            _print_error("The work was interrupted.")
             code = ExitCode.INTERRUPTED
         return code
 
@@ -113,27 +94,27 @@ def _run(words: list[str], cancelled: Cancellation, *, debug: bool) -> int:
     except typer.TyperException as error:
         where = getattr(error, "ctx", None)
         command = where.command_path if where is not None else "harness"
-        _tell(_sentence(error.format_message()), hint=f"`{command} --help` prints what there is.")
+        _print_error(_make_sentence(error.format_message()), hint=f"`{command} --help` prints what there is.")
         return ExitCode.USAGE
     except CancelledError:  # `main` says it, however the work ended
         return ExitCode.INTERRUPTED
     except HarnessError as error:
         if debug:
             traceback.print_exc()
-        _tell(str(error), hint=error.hint)
+        _print_error(str(error), hint=error.hint)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence instead of a traceback
-        return _unexpected(error, debug=debug)
+        return _report_crash(error, debug=debug)
     return code if isinstance(code, int) else ExitCode.OK
 
 
-def _sentence(message: str) -> str:
+def _make_sentence(message: str) -> str:
     if not message:  # the help was printed instead
         return "The name of a command is missing."
     return message if message.endswith((".", "?", ")")) else f"{message}."
 
 
-def _unexpected(error: Exception, *, debug: bool) -> ExitCode:
+def _report_crash(error: Exception, *, debug: bool) -> ExitCode:
     """Say that the harness itself is broken, and keep the traceback in a file."""
     text = "".join(traceback.format_exception(error))
     what = f"The harness met an error of its own: {type(error).__name__}: {error}."
@@ -141,23 +122,23 @@ def _unexpected(error: Exception, *, debug: bool) -> ExitCode:
         where = f": {error.filename}" if error.filename else ""
         what = f"The computer refused: {error.strerror}{where}."
     try:
-        place = _keep(text)
+        place = _keep_traceback(text)
     except OSError:
         place = None
     if debug or place is None:
         sys.stderr.write(text)
-    _tell(what, hint=f"The traceback is in {place}; please report it." if place else None)
+    _print_error(what, hint=f"The traceback is in {place}; please report it." if place else None)
     return ExitCode.INFRASTRUCTURE
 
 
-def _keep(text: str) -> Path:
+def _keep_traceback(text: str) -> Path:
     folder = platformdirs.user_log_path(APPLICATION, ensure_exists=True)
     place = folder / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     place.write_text(text, encoding="utf-8")
     return place
 
 
-def _tell(message: str, *, hint: str | None = None) -> None:
+def _print_error(message: str, *, hint: str | None = None) -> None:
     """Say what went wrong on stderr: each problem on its own line, further lines of a problem are indented."""
     for line in message.splitlines():
         sys.stderr.write(f"{line}\n" if line.startswith(" ") else f"error: {line}\n")

@@ -60,8 +60,8 @@ from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
 from harness.report import bisection
 from harness.report.bisection import View
-from harness.results import harness_version
 from harness.store import Store
+from harness.version import read_version
 
 __all__ = ["place_of", "register"]
 
@@ -114,7 +114,7 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     repository = repository_of(place, subject, wanted, repo)
     old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
     begun = Begun(
-        started=datetime.now(UTC).isoformat(timespec="seconds"), harness=harness_version(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"), harness=read_version(),
         subject=subject if subject in VERBS else wanted.runtime, repository=repository.address,
         old=repository.resolve(old, place.deadline), new=repository.resolve(new, place.deadline),
         old_name=old, new_name=new, cell=wanted.id, builder=place.here.matrix.defaults.builder,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.app.settings import Settings
-from harness.results import harness_version
+from harness.version import read_version
 
 __all__ = [
     "DebugOption",
@@ -37,7 +37,7 @@ class Level(StrEnum):
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
     if asked:
-        typer.echo(harness_version())
+        typer.echo(read_version())
         raise typer.Exit
 
 

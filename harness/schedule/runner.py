@@ -21,6 +21,7 @@ from harness.results import INTERRUPTED, CellResult, RunResult
 from harness.rundir import CELLS, NEEDS, REQUEST, RESULT, Request
 from harness.schedule.history import History
 from harness.schedule.scheduler import Scheduler, Slots, Task
+from harness.version import read_version
 from harness.wait import wait_for_any
 
 __all__ = ["run_cells"]
@@ -176,7 +177,7 @@ class _Run:
         """Write the result as far as it is known, and return it."""
         result = RunResult(
             id=self.directory.name,
-            harness=results.harness_version(),
+            harness=read_version(),
             command=self.request.command,
             started=self._started,
             seconds=round(time.monotonic() - self._begin, 3),
