@@ -10,14 +10,13 @@ runs/<id>/cells/<cell>/machine/      the guest: console.log, journal.txt, machin
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import ExitCode, InfrastructureError, UsageError
-from harness.model import Outcome, Phase, State
+from harness.model import Outcome, Phase, State, find_worst
 from harness.writing import write_text
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "RunResult",
     "problem",
     "read",
-    "worst",
     "write",
 ]
 
@@ -119,7 +117,7 @@ class CellResult(ResultModel):
     @property
     def outcome(self) -> Outcome:
         """The worst outcome of its cases; `error` where the cell itself broke, `skipped` where nothing ran."""
-        return Outcome.ERROR if self.error else worst(case.outcome for case in self.cases)
+        return Outcome.ERROR if self.error else find_worst(case.outcome for case in self.cases)
 
     @property
     def seconds(self) -> float:
@@ -172,6 +170,7 @@ class RunResult(ResultModel):
         cells: Its cells, in the order of the matrix.
         interrupted: Whether it was ended before its cells were.
         expectations: Known failures that are known no more: they pass, have expired, or are about nothing.
+        shard: Which of how many shards of the cells it is; None for all of them, and in results of before December 2026.
     """
 
     id: str
@@ -184,6 +183,7 @@ class RunResult(ResultModel):
     cells: tuple[CellResult, ...] = ()
     interrupted: bool = False
     expectations: tuple[ExpectationResult, ...] = ()
+    shard: tuple[int, int] | None = None
 
     def counts(self) -> Counter[Outcome]:
         """How many cells had which outcome."""
@@ -202,11 +202,6 @@ class RunResult(ResultModel):
         if outcomes <= {Outcome.SKIPPED}:
             return ExitCode.NOTHING_RAN
         return ExitCode.OK
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The worst of some outcomes; `skipped` for none, since nothing ran."""
-    return max(outcomes, key=lambda outcome: outcome.badness, default=Outcome.SKIPPED)
 
 
 def write(result: BaseModel, path: Path) -> None:

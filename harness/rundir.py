@@ -88,6 +88,7 @@ class Request(BaseModel):
         sets: What was changed about the matrix, each `KEY=VALUE`.
         mirror: What stands in place of the host of a distro's releases, or None.
         key: File with the public key that is trusted for them, or None for the distro's own.
+        shard: Which of how many shards of the cells it is, or None for all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,6 +104,7 @@ class Request(BaseModel):
     sets: tuple[str, ...] = ()
     mirror: str | None = None
     key: Path | None = None
+    shard: tuple[int, int] | None = None
 
     @property
     def source(self) -> tuple[str | None, Path | None]:
@@ -121,6 +123,7 @@ class Request(BaseModel):
         return self.model_copy(
             update={
                 "command": shlex.join(["harness", "run", "--failed", result.id]),
+                "shard": None,
                 "cells": tuple(cell.id for cell in cells),
                 # A cell that broke has cases that never ran, so all of them run.
                 "cases": {

@@ -128,6 +128,14 @@ def test_two_results_of_a_cell_are_told_with_both_places() -> None:
     assert problems == ("The cell a has two results: one in one/result.json, one in two/result.json; leave one out.",)
 
 
+@pytest.mark.parametrize("outcomes", [(Outcome.PASSED, Outcome.FAILED), (Outcome.FAILED, Outcome.PASSED)])
+def test_of_two_results_of_a_cell_the_worse_counts(outcomes: tuple[Outcome, Outcome]) -> None:
+    """In any order, as when CI merges the shards."""
+    whole, _ = join([side(cell_side("a", {"x": outcome})) for outcome in outcomes])
+
+    assert whole.cells["a"].outcome is Outcome.FAILED
+
+
 def test_missing_shard_is_named() -> None:
     """Each shard that is not there has a sentence; all shards there have none, in any order."""
     shards = [side(name=f"s{number}", shards=((number, 3),)) for number in (3, 1, 2)]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ExitCode, InfrastructureError, UsageError
-from harness.model import Cell, CgroupMode, Outcome, format_axes
-from harness.results import CaseResult, CellResult, RunResult, read, worst, write
+from harness.model import Cell, CgroupMode, Outcome, find_worst, format_axes
+from harness.results import CaseResult, CellResult, RunResult, read, write
 
 
 def case(outcome: Outcome, nodeid: str = "cgroup/test_x.py::test_y") -> CaseResult:
@@ -48,7 +48,7 @@ def test_exit_code_is_that_of_the_worst_cell(result: RunResult, code: ExitCode) 
 def test_worst_is_the_worst_of_every_pair() -> None:
     """Of any two outcomes the one with the greater badness counts, in either order."""
     for one, other in itertools.product(Outcome, repeat=2):
-        assert worst([one, other]) == worst([other, one]) == max(one, other, key=lambda item: item.badness)
+        assert find_worst([one, other]) == find_worst([other, one]) == max(one, other, key=lambda item: item.badness)
 
 
 def test_result_survives_writing_and_reading(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ class RunOptions:
             sets=self.sets,
             mirror=self.mirror,
             key=self.key.absolute() if self.key is not None else None,
+            shard=rundir.parse_shard(self.shard) if self.shard is not None else None,
         )
 
     def repeat_request(self, request: Request, run: str, settings: Settings) -> Request:

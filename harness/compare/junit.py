@@ -18,7 +18,7 @@ from xml.parsers import expat
 from harness.compare.shown import visible
 from harness.compare.side import CellSide, Side
 from harness.errors import InfrastructureError
-from harness.model import AXES, Outcome, format_axes, parse_cell_id
+from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
 
 __all__ = ["FOREIGN", "load_junit"]
 
@@ -254,4 +254,4 @@ def _again(before: Outcome, now: Outcome) -> Outcome:
     """The outcome of a case that is there twice: the tool executed it again, or two cases have one name."""
     if now is Outcome.PASSED and before in {Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY}:
         return Outcome.FLAKY
-    return max(before, now, key=lambda outcome: outcome.badness)
+    return find_worst((before, now))

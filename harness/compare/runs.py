@@ -21,7 +21,7 @@ from harness.compare.shown import visible
 from harness.compare.side import CellSide, Side
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.matrix import uncollected
-from harness.model import Outcome
+from harness.model import Outcome, find_worst
 from harness.results import FORMAT, problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 
@@ -58,6 +58,7 @@ class _Run(TypedDict):
     started: str
     computer: NotRequired[dict[str, str]]
     interrupted: NotRequired[bool]
+    shard: NotRequired[tuple[int, int] | None]
 
 
 class _Whole(_Run):
@@ -106,7 +107,7 @@ def load_run(path: Path, *, name: str) -> Side:
         cells=sides,
         facts={"harness": run["harness"], **{f"host {key}": value for key, value in run.get("computer", {}).items()}},
         problems=tuple(_problems(file, name, run, sides)),
-        shards=_shards(run["command"]),
+        shards=_find_shards(run),
     )
 
 
@@ -171,7 +172,7 @@ def _side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellSide:
         if outcome.wants_a_look:
             messages[nodeid] = case.get("message", "")[:LONGEST]
     if len(cases) < len(found):
-        cases = _worst(found)
+        cases = _keep_worst(found)
     facts = {texts.setdefault(key, key): texts.setdefault(value, value) for key, value in cell.get("facts", {}).items()}
     axes = {
         texts.setdefault(key, key): texts.setdefault(value, value) if value is not None else None
@@ -184,11 +185,10 @@ def _side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellSide:
     )  # fmt: skip
 
 
-def _worst(found: list[_Case]) -> dict[str, Outcome]:
+def _keep_worst(found: list[_Case]) -> dict[str, Outcome]:
     worst: dict[str, Outcome] = {}
     for case in found:
-        known = worst.setdefault(case["nodeid"], case["outcome"])
-        worst[case["nodeid"]] = max(known, case["outcome"], key=lambda outcome: outcome.badness)
+        worst[case["nodeid"]] = find_worst((worst.get(case["nodeid"], case["outcome"]), case["outcome"]))
     return worst
 
 
@@ -275,20 +275,16 @@ def _problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellSide]) -
         yield f"{name} has no result for {len(missing)} of the {len(wanted)} cells that were asked for: {some}."
 
 
-SHARD = re.compile(r"--shard[= ]")
-
-
-def _shards(command: str) -> tuple[tuple[int, int], ...]:
-    """The shard that the command line of a run asks for."""
-    if SHARD.search(command) is None:
-        return ()
+def _find_shards(run: _Run) -> tuple[tuple[int, int], ...]:
+    """Return which shard a run is; results of before December 2026 have it in their command line alone."""
+    shard = run.get("shard")
+    if shard is not None:
+        return (shard,)
     try:
-        words = shlex.split(command)
-        text = next(
-            word.removeprefix("--shard=") if "=" in word else words[index + 1]
-            for index, word in enumerate(words)
-            if word == "--shard" or word.startswith("--shard=")
-        )
-        return (parse_shard(text),)
-    except (ValueError, StopIteration, IndexError, HarnessError):
-        return ()
+        words = iter(shlex.split(run["command"]))
+        for word in words:
+            if word == "--shard" or word.startswith("--shard="):
+                return (parse_shard(next(words) if word == "--shard" else word.removeprefix("--shard=")),)
+    except (ValueError, StopIteration, HarnessError):
+        pass
+    return ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.errors import UsageError
-from harness.model import AXES_BY_NAME, Cell, Outcome, parse_axes
+from harness.model import AXES_BY_NAME, Cell, Outcome, find_worst, parse_axes
 
 __all__ = ["CellSide", "Kind", "Side", "across", "join", "suite_of"]
 
@@ -33,6 +33,11 @@ class CellSide:
     messages: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
     place: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome of its cases, as `CellResult` has it."""
+        return Outcome.ERROR if self.error else find_worst(self.cases.values())
 
     @property
     def cell(self) -> Cell | None:
@@ -83,7 +88,7 @@ def join(sides: Sequence[Side], name: str | None = None) -> tuple[Side, tuple[st
         name: What messages call the whole; the names of the shards if None.
 
     Returns:
-        The whole, where the first result of a cell counts, and a sentence for each cell that has two results
+        The whole, where of two results of a cell the worse counts, as when CI merges shards, and a sentence for each cell that has two results
         and for each shard that is missing.
     """
     cells: dict[str, CellSide] = {}
@@ -92,6 +97,8 @@ def join(sides: Sequence[Side], name: str | None = None) -> tuple[Side, tuple[st
         for item in side.cells.values():
             first = cells.setdefault(item.id, item)
             if first is not item:
+                if item.outcome.badness > first.outcome.badness:
+                    cells[item.id] = item
                 problems.append(
                     f"The cell {item.id} has two results: one in {first.place}, one in {item.place}; leave one out."
                 )

@@ -4,7 +4,7 @@ from harness.model.axes import AXES, AXES_BY_NAME, OUTER_AXES, Axis, AxisField
 from harness.model.cell import Cell, format_axes, parse_axes, parse_cell_id
 from harness.model.cell_id import format_id_part
 from harness.model.cgroup import CgroupMode
-from harness.model.outcome import Outcome, Statement, Verdict
+from harness.model.outcome import Outcome, Statement, Verdict, find_worst
 from harness.model.phases import Event, Phase, State
 from harness.model.versions import VersionRange, compare_versions, make_version_key, parse_major_version
 
@@ -24,6 +24,7 @@ __all__ = [
     "Verdict",
     "VersionRange",
     "compare_versions",
+    "find_worst",
     "format_axes",
     "format_id_part",
     "make_version_key",

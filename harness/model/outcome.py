@@ -1,9 +1,10 @@
 """What became of a case, and everything that follows from it: one table for all that read outcomes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Outcome", "Statement", "Verdict"]
+__all__ = ["Outcome", "Statement", "Verdict", "find_worst"]
 
 
 class Statement(StrEnum):
@@ -102,6 +103,11 @@ TRAITS = {
 """From harmless to worst."""
 
 BADNESS = {outcome: place for place, outcome in enumerate(TRAITS)}
+
+
+def find_worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the worst of some outcomes; `skipped` for none, since nothing ran."""
+    return max(outcomes, key=lambda outcome: outcome.badness, default=Outcome.SKIPPED)
 
 
 class Verdict(StrEnum):

@@ -184,6 +184,7 @@ class _Run:
             computer={"cores": str(os.cpu_count()), "kernel": os.uname().release},
             cells=tuple(self.cells[name] for name in self.tasks if name in self.cells),
             interrupted=self.interrupted,
+            shard=self.request.shard,
         )
         results.write(result, self.directory / RESULT)
         return result
