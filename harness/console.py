@@ -4,7 +4,7 @@ The table is harness/console.yaml. A fatal line means that the guest is lost, wh
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,9 +14,10 @@ from pydantic import AfterValidator
 
 from harness import yamlfile
 from harness.errors import UsageError
+from harness.plural import pluralize
 from harness.yamlfile import FileModel
 
-__all__ = ["Console", "Finding", "Rule", "plain", "rules"]
+__all__ = ["Console", "ConsoleFinding", "ConsoleRule", "check_names", "format_warnings", "load_rules", "strip_escapes"]
 
 TABLE = Path(__file__).with_name("console.yaml")
 
@@ -36,11 +37,11 @@ def _pattern(text: str) -> str:
     return text
 
 
-class Rule(FileModel):
+class ConsoleRule(FileModel):
     """One kind of line.
 
     Attributes:
-        name: Short name; a caller who expects such lines ignores them by it.
+        name: Short name; a suite that provokes such lines names it below `expect` in its suite.yaml.
         pattern: Regular expression, searched in the line.
         unless: Regular expression that lets the line pass after all.
         fatal: Whether the guest is lost.
@@ -64,11 +65,11 @@ class ConsoleFile(FileModel):
 
     name: str
     description: str
-    rules: tuple[Rule, ...]
+    rules: tuple[ConsoleRule, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ConsoleFinding:
     """A line of a console that fits a rule.
 
     Attributes:
@@ -87,44 +88,57 @@ class Finding:
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
-    """The table of patterns that ships with the harness."""
+def load_rules() -> tuple[ConsoleRule, ...]:
+    """Return the table of patterns that ships with the harness."""
     return yamlfile.load(TABLE, ConsoleFile).rules
 
 
-def plain(data: bytes) -> str:
-    """Console output as text, without terminal escapes and control characters."""
+def check_names(names: Collection[str]) -> None:
+    """Raise UsageError if one of the names is not that of a rule."""
+    unknown = set(names) - {rule.name for rule in load_rules()}
+    if unknown:
+        raise UsageError(f"The console rules {', '.join(sorted(unknown))} do not exist; see harness/console.yaml.")
+
+
+def format_warnings(findings: Iterable[ConsoleFinding], expected: Collection[str], log: str) -> Iterator[str]:
+    """Yield a line for each rule that is not fatal, with the first line of the console that fits it.
+
+    Args:
+        findings: What was found.
+        expected: Names of the rules that are expected to fit.
+        log: What the console's file is called.
+    """
+    by_rule: dict[str, list[ConsoleFinding]] = {}
+    for finding in findings:
+        if not finding.fatal and finding.rule not in expected:
+            by_rule.setdefault(finding.rule, []).append(finding)
+    for name, found in by_rule.items():
+        more = f" (and {pluralize(len(found) - 1, 'more line')})" if len(found) > 1 else ""
+        first = found[0]
+        yield f"{name}: {first.description} {log}:{first.line}: {first.text}{more}"
+
+
+def strip_escapes(data: bytes) -> str:
+    """Return console output as text, without terminal escapes and control characters."""
     return ESCAPES.sub(b"", data).decode(errors="replace")
 
 
 class Console:
     """A console log that may still grow."""
 
-    def __init__(self, path: Path, *, ignore: Collection[str] = ()) -> None:
-        """Follow the log at `path`, which need not exist yet.
-
-        Args:
-            path: The log.
-            ignore: Names of rules that are expected to fit and shall not be reported.
-
-        Raises:
-            UsageError: A name to ignore is not in the table.
-        """
-        unknown = set(ignore) - {rule.name for rule in rules()}
-        if unknown:
-            raise UsageError(f"The console rules {', '.join(sorted(unknown))} do not exist; see harness/console.yaml.")
+    def __init__(self, path: Path) -> None:
+        """Follow the log at `path`, which need not exist yet."""
         self.path = path
-        self.findings: list[Finding] = []
-        self._rules = [rule for rule in rules() if rule.name not in ignore]
+        self.findings: list[ConsoleFinding] = []
         self._offset = 0
         self._lines = 0
 
     @property
-    def fatal(self) -> Finding | None:
+    def fatal(self) -> ConsoleFinding | None:
         """The first fatal finding in what was read so far."""
         return next((finding for finding in self.findings if finding.fatal), None)
 
-    def read(self) -> list[Finding]:
+    def read(self) -> list[ConsoleFinding]:
         """Read what is new, and return what was found in it. A line counts when it is complete."""
         try:
             with self.path.open("rb") as file:
@@ -134,32 +148,32 @@ class Console:
             return []
         complete = data[: data.rfind(b"\n") + 1]
         self._offset += len(complete)
-        new = [finding for line in complete.split(b"\n")[:-1] if (finding := self._judge(plain(line)))]
+        new = [finding for line in complete.split(b"\n")[:-1] if (finding := self._judge(strip_escapes(line)))]
         self.findings += new
         return new
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of the log that say something, each behind a bar as in other error messages."""
-        return _barred([line for line in self._text() if line.strip()][-lines:])
+        """Return the last lines of the log that say something, each behind a bar as in other error messages."""
+        return _draw_bars([line for line in self._text() if line.strip()][-lines:])
 
     def excerpt(self, lines: int = 15) -> str:
-        """The lines that tell most: those around the fatal one, and without one the last."""
+        """Return the lines that say most: those around the fatal one, and without one the last."""
         if not self.fatal:
             return self.tail(lines)
         begin = max(0, self.fatal.line - 1 - lines // 2)
-        return _barred(self._text()[begin : begin + lines])
+        return _draw_bars(self._text()[begin : begin + lines])
 
     def _text(self) -> list[str]:
         try:
-            return plain(self.path.read_bytes()).split("\n")
+            return strip_escapes(self.path.read_bytes()).split("\n")
         except FileNotFoundError:
             return []
 
-    def _judge(self, line: str) -> Finding | None:
+    def _judge(self, line: str) -> ConsoleFinding | None:
         self._lines += 1
-        for rule in self._rules:
+        for rule in load_rules():
             if rule.fits(line):
-                return Finding(
+                return ConsoleFinding(
                     rule=rule.name,
                     fatal=rule.fatal,
                     description=rule.description,
@@ -169,5 +183,5 @@ class Console:
         return None
 
 
-def _barred(lines: list[str]) -> str:
+def _draw_bars(lines: list[str]) -> str:
     return "\n".join(f"  | {line.rstrip()}" for line in lines)

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness import distros, source
 from harness.build import Builder
 from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
+from harness.console import check_names
 from harness.errors import UsageError
 from harness.image import ImageSpec
 from harness.matrix import Matrix, systemd_version, uncollected
@@ -95,6 +96,8 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
         UsageError: A cell asks for something that the catalog or the matrix does not have.
     """
     files = {name: matrix.suite(name, catalog) for name in suites}
+    for file in files.values():
+        check_names(file.expect)
     arguments: dict[tuple[str, CgroupMode], tuple[str, ...]] = {}
     builds: dict[tuple[str | None, ...], BuildRequest | None] = {}
     kinds: dict[tuple[str | None, ...], BuildRequest] = {}

@@ -103,6 +103,7 @@ class CellResult(ResultModel):
         error: Why the cell broke, where it did: whole sentences, for people.
         interrupted: Whether it was ended before its end, so that `--resume` runs it again.
         again: The command line that repeats it.
+        warnings: What its guest's console said that no suite of it expects and that is not the end: a line each.
     """
 
     id: str
@@ -113,6 +114,7 @@ class CellResult(ResultModel):
     error: str | None = None
     interrupted: bool = False
     again: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

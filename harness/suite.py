@@ -104,7 +104,7 @@ def collected(root: Path, suites: Iterable[str], deadline: Deadline) -> tuple[st
     done = proc.run(argv, cwd=root.parent, deadline=deadline, expect=None, env=_environment())
     if done.code:
         # pytest marks what went wrong among the lines that led there.
-        said = [line for line in done.out.splitlines() if line.startswith(("E ", "ERROR "))]
+        said = [line for line in done.out.splitlines() if line.startswith(("E ", "ERROR ", "ERROR: "))]
         raise UsageError("The suites could not be collected; pytest says:\n" + _tail("\n".join(said) or done.out))
     return tuple(line for line in done.out.splitlines() if "::" in line)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.console import Console, plain, rules
+from harness.console import Console, check_names, format_warnings, load_rules, strip_escapes
 from harness.errors import UsageError
 
 RECORDED = Path(__file__).parent / "consoles"
@@ -81,22 +81,33 @@ def test_growing_log(tmp_path: Path) -> None:
     assert finding == console.fatal
 
 
-def test_ignored_rule(tmp_path: Path) -> None:
-    """Who expects a panic names its rule, and then it is no finding."""
+def test_warnings(tmp_path: Path) -> None:
+    """What is not fatal is a warning, one for each rule, with the first line; what is expected is none."""
     log = tmp_path / "console.log"
-    log.write_bytes(b"Kernel panic - not syncing: x\n")
-    console = Console(log, ignore=["kernel-panic"])
+    killed = b"Out of memory: Killed process 7 (dd)\n"
+    log.write_bytes(killed + b"x[3]: segfault at 0\n" + killed + b"Kernel panic - not syncing: x\n")
+    console = Console(log)
+    console.read()
 
-    assert console.read() == []
+    memory, crash = format_warnings(console.findings, (), "console.log")
+    assert memory.startswith("out-of-memory: ")
+    assert memory.endswith("console.log:1: Out of memory: Killed process 7 (dd) (and 1 more line)")
+    assert "console.log:2: x[3]: segfault at 0" in crash
+    assert list(format_warnings(console.findings, {"out-of-memory"}, "console.log")) == [crash]
+
+
+def test_expected_rule_exists() -> None:
+    """A suite that expects what no rule is called is told so."""
+    check_names(["out-of-memory"])
     with pytest.raises(UsageError, match="kernel-panik"):
-        Console(log, ignore=["kernel-panik"])
+        check_names(["kernel-panik"])
 
 
 def test_escapes_are_taken_out() -> None:
     """Colours, titles and carriage returns are no part of a line; text in any language is."""
     data = "\x1b[0;1;31mFAILED\x1b[0m\x1b]0;title\x07 Gr\u00fc\u00dfe\r\x1b(B".encode()
 
-    assert plain(data) == "FAILED Gr\u00fc\u00dfe"
+    assert strip_escapes(data) == "FAILED Gr\u00fc\u00dfe"
 
 
 def test_excerpt(tmp_path: Path) -> None:
@@ -115,7 +126,7 @@ def test_excerpt(tmp_path: Path) -> None:
 
 def test_every_rule_is_described() -> None:
     """Each rule has its own name and a description that is a sentence."""
-    names = [rule.name for rule in rules()]
+    names = [rule.name for rule in load_rules()]
 
     assert len(names) == len(set(names))
-    assert all(rule.description.endswith(".") for rule in rules())
+    assert all(rule.description.endswith(".") for rule in load_rules())

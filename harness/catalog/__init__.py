@@ -137,6 +137,7 @@ class SuiteFile(KnowledgeFile):
         packages: Debian packages that its cases use and images do not have; guests of Debian get them, with what
             they depend on, before any case runs. Their scripts are not run.
         without: Paths of those packages (dpkg's path-exclude patterns) that no case uses.
+        expect: Names of rules of harness/console.yaml that its cases provoke, so that they are no warnings.
     """
 
     timeout: int = 120
@@ -145,6 +146,7 @@ class SuiteFile(KnowledgeFile):
     workers: Annotated[int, Field(ge=1)] = 1
     packages: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    expect: tuple[str, ...] = ()
 
 
 class CgroupRule(FileModel):

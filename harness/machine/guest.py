@@ -3,7 +3,7 @@
 import json
 import shlex
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,19 +30,18 @@ class GuestLostError(InfrastructureError):
 class Machine:
     """A guest; commands are POSIX shell, as a guest need not have anything else."""
 
-    def __init__(self, directory: Path, *, ignore: Collection[str] = ()) -> None:
+    def __init__(self, directory: Path) -> None:
         """The machine in `directory`.
 
         Args:
             directory: Where `boot` made it.
-            ignore: Names of console rules whose lines are expected, see harness/console.yaml.
 
         Raises:
             InfrastructureError: There is none.
         """
         self.files = MachineFiles(directory)
         self.record = MachineRecord.read(self.files)
-        self.console = Console(self.files.console, ignore=ignore)
+        self.console = Console(self.files.console)
         self._cause: str | None = None
 
     @property

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import log, suite
+from harness.console import format_warnings
 from harness.errors import CancelledError, HarnessError, InfrastructureError
 from harness.machine import Machine
 from harness.matrix import Expectation, judge
@@ -81,7 +82,13 @@ def _evaluate(evaluation: Evaluation) -> None:
 def _run_in_booted_guest(evaluation: Evaluation) -> None:
     place = evaluation.directory / "booted"
     booted = replace(
-        evaluation, directory=place, context=replace(evaluation.context, fresh=True), facts={}, phases=[], cases=()
+        evaluation,
+        directory=place,
+        context=replace(evaluation.context, fresh=True),
+        facts={},
+        phases=[],
+        cases=(),
+        warnings=(),
     )
     place.mkdir(exist_ok=True)
     try:
@@ -90,6 +97,7 @@ def _run_in_booted_guest(evaluation: Evaluation) -> None:
     finally:
         evaluation.phases += [phase for phase in booted.phases if phase.phase in IN_GUEST]
         evaluation.cases += booted.cases
+        evaluation.warnings += booted.warnings
 
 
 def _run_in_guest(evaluation: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
@@ -135,7 +143,11 @@ def _judge(case: CaseResult, expectations: tuple[Expectation, ...]) -> CaseResul
 
 
 def _collect(evaluation: Evaluation, guest: Machine) -> None:
-    """Evidence that only the running guest has; a guest that died gives none, and that is no further error."""
+    """Collect evidence that only the running guest has; one that died gives no journal, and that is no further error."""
+    guest.console.read()
+    expected = {name for file in evaluation.plan.suites.values() for name in file.expect}
+    log = str(guest.files.console.relative_to(evaluation.directory))
+    evaluation.warnings += tuple(format_warnings(guest.console.findings, expected, log))
     deadline = Deadline.after(BUDGETS[Phase.COLLECT] * evaluation.factor, f"collection from {evaluation.plan.cell.id}")
     try:
         guest.save_journal(guest.files.directory / "journal.txt", deadline=deadline)

@@ -27,6 +27,7 @@ class Evaluation:
     directory: Path
     phases: list[PhaseResult] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     cases: tuple[CaseResult, ...] = ()
     error: str | None = None
     interrupted: bool = False
@@ -82,6 +83,7 @@ class Evaluation:
             error=self.error,
             interrupted=self.interrupted,
             again=self.task.again,
+            warnings=self.warnings,
         )
 
 

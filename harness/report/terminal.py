@@ -129,7 +129,7 @@ def _count(cases: Iterable[CaseResult]) -> Text:
 
 def _findings(cell: CellResult) -> Iterable[Text]:
     guilty = [case for case in cell.cases if case.outcome.wants_a_look]
-    if not cell.error and not guilty:
+    if not cell.error and not guilty and not cell.warnings:
         return
     yield Text(cell.id, style=STYLES[cell.outcome])
     if cell.error:
@@ -138,6 +138,8 @@ def _findings(cell: CellResult) -> Iterable[Text]:
         line = Text(f"  {case.outcome.letter} {case.nodeid}  ", style=STYLES[case.outcome])
         line.append(case.message, style="default")
         yield line
+    for warning in cell.warnings:
+        yield Text(f"  ! {warning}", style="yellow")
     yield Text(f"  again: {cell.again}", style="dim")
 
 

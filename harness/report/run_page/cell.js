@@ -48,6 +48,7 @@ const cellView = (values) => {
   return [
     el("h2", {}, cell.id, " ", badge(cell.outcome)), turns(cell),
     cell.error && el("pre", { class: "error" }, cell.error),
+    cell.warnings.length > 0 && el("ul", {}, cell.warnings.map((line) => el("li", {}, line))),
     el("p", {}, `${said(tallyOf(cell))}; ${seconds(cell.took)}.`, text(cell.again) && el("span", {}, " Again: ", el("code", {}, text(cell.again).replaceAll("\0", cell.id)))),
     el("h3", {}, "Cases"),
     bad.length > 0 && bad.length < cell.list.length && el("p", {}, link(

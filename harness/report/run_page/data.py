@@ -120,6 +120,7 @@ class _Core:
             "axes": place,
             "outcome": cell.outcome.letter,
             "error": passage(cell.error, DETAILS) if cell.error else "",
+            "warnings": [whole(line[:4000], 600) for line in cell.warnings],
             "again": self.strings.index(again),
             "phases": [
                 [self._text(item.phase), self._text(item.state), round(item.seconds, 2), self._text(item.text)]

@@ -4,8 +4,10 @@ import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from harness.console import load_rules
 from harness.report.page import bounded, clean
 
 __all__ = ["Excerpt", "Part", "cited", "excerpt", "passage", "size_of"]
@@ -22,12 +24,8 @@ SNAP = 400
 MOST_LINES = 1_000_000
 """Lines up to which a cited line is looked for."""
 
-TROUBLE = (
-    b"kernel panic", b" oops", b"bug: ", b"call trace:", b"segfault", b"general protection", b"out of memory",
-    b"oom-kill", b"soft lockup", b"failed with result", b"freezing execution", b"emergency mode", b"rescue mode",
-    b"\ne   ",
-)  # fmt: skip
-"""What a console, a journal or pytest says where something went wrong, in small letters."""
+FURTHER = (r"[Cc]all [Tt]race:", r"oom-kill", r"[Ff]ailed with result", r"^E   ")
+"""What a journal or pytest says where something went wrong; what a console says is in harness/console.yaml."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,16 +132,21 @@ def _ranges(begin: bytes, size: int, most: int, lines: tuple[int, ...], *, troub
 
 
 def _trouble(begin: bytes) -> list[int]:
-    """Places where something went wrong: of each kind the first ones, in order."""
-    small = begin.lower()
+    """Return places where something went wrong: of each kind the first ones, in order."""
     found = []
-    for word in TROUBLE:
-        place = small.find(word)
+    for pattern in _compile_trouble():
+        match = pattern.search(begin)
         for _ in range(WINDOWS):
-            if place >= 0:
-                found.append(place)
-                place = small.find(word, place + SNAP)
+            if match is not None:
+                found.append(match.start())
+                match = pattern.search(begin, match.start() + SNAP)
     return sorted(found)
+
+
+@cache
+def _compile_trouble() -> tuple[re.Pattern[bytes], ...]:
+    patterns = (*(rule.pattern for rule in load_rules()), *FURTHER)
+    return tuple(re.compile(pattern.encode(), re.MULTILINE) for pattern in patterns)
 
 
 def _place_of(begin: bytes, line: int) -> int | None:
