@@ -8,41 +8,28 @@ identical cases.
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import log, proc
+from harness.cell_file import CELL_FILE, CellFile, Limits
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Cell, Outcome
 from harness.results import CaseResult
 from harness.wait import Deadline
 
-__all__ = ["Limits", "SuiteSpec", "cases_of", "collected", "put_off", "run"]
+__all__ = ["SuiteSpec", "cases_of", "collected", "put_off", "run"]
 
 logger = log.get(__name__)
 
 REPORT = "reportlog.jsonl"
 OUTPUT = "pytest.log"
-CELL = "cell.json"
 PUT_OFF = "put-off"
 """File that the plugin writes, with the node ids of the cases that wait for a booted guest."""
 
 PASSED_OR_FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = {0, 1}, 2, 3, 4, 5
 """Exit statuses of pytest (its reference, section "Exit codes")."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a suite declares about its cases.
-
-    Attributes:
-        timeout: Seconds that one case may take, already scaled by the accelerator.
-        reruns: How often a failed case is executed again.
-    """
-
-    timeout: float
-    reruns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +64,7 @@ class SuiteSpec:
         """The child's command line."""
         return (
             *_pytest(self.root),
-            "--harness-cell", str(self.directory / CELL),
+            "--harness-cell", str(self.directory / CELL_FILE),
             "--report-log", str(self.directory / REPORT),
             *(("-n", str(self.workers)) if self.workers > 1 else ()),
             *self.arguments,
@@ -130,14 +117,10 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
         return ()  # pytest would take no paths for the whole directory
     spec.directory.mkdir(parents=True, exist_ok=True)
     (spec.directory / PUT_OFF).unlink(missing_ok=True)
-    description = {
-        "cell": asdict(spec.cell),
-        "machine": str(spec.machine),
-        "suites": {name: asdict(limits) for name, limits in spec.suites.items()},
-        "multiply": spec.multiply,
-        "fresh": spec.fresh,
-    }
-    (spec.directory / CELL).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    described = CellFile(
+        cell=spec.cell, machine=spec.machine, suites=dict(spec.suites), multiply=spec.multiply, fresh=spec.fresh
+    )
+    (spec.directory / CELL_FILE).write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")
     output = spec.directory / OUTPUT
     done = proc.run(
         spec.argv(), cwd=spec.root.parent, output=output, deadline=deadline, expect=None,

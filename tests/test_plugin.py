@@ -190,7 +190,7 @@ def test_twice():
     ("content", "said"),
     [
         ("{", "JSONDecodeError"),
-        ('{"cell": {"cgroup": "v3"}}', "'v3' is not a valid CgroupMode"),
+        ('{"cell": {"cgroup": "v3"}}', "the key `cell.distro` is missing"),
         (None, "No such file"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import accel, catalog, machine, matrix, pipeline, suite
+from harness.cell_file import Limits
 from harness.image import Image
 from harness.machine import Machine
 from harness.model import Cell, CgroupMode, Outcome
@@ -17,7 +18,7 @@ from harness.pipeline import CellTask, RunContext
 from harness.plan import make_plan
 from harness.results import CaseResult
 from harness.store import Store
-from harness.suite import Limits, SuiteSpec, read_report
+from harness.suite import SuiteSpec, read_report
 from harness.wait import Deadline, poll
 
 pytestmark = pytest.mark.guest

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from harness.app.places import make_places
 from harness.app.settings import show_path
 from harness.cli import output
-from harness.cli.compare import places
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.compare import Change, Side, compare, open_all, visible
@@ -38,7 +38,7 @@ def save_baseline(
     replace: Annotated[bool, typer.Option("--replace", help="Replace the baseline of that name.")] = False,
 ) -> None:
     """Save what a run found; the file is small, sorted and the same for the same results."""
-    where = places(get_settings(context))
+    where = make_places(get_settings(context))
     path = path_of(where.baselines, name)
     if path.exists() and not replace:
         raise UsageError(
@@ -59,7 +59,7 @@ def save_baseline(
 @verbs.command("list")
 def list_baselines(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print the baselines."""
-    directory = places(get_settings(context)).baselines
+    directory = make_places(get_settings(context)).baselines
     paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if not path.name.startswith("."))
     if form is Format.IDS:
         for path in paths:
@@ -85,7 +85,7 @@ def promote(
     ] = False,
 ) -> None:
     """Make a baseline the one that a gate compares with, unless something is worse in it."""
-    where = places(get_settings(context)).baselines
+    where = make_places(get_settings(context)).baselines
     path, goal = path_of(where, name), path_of(where, target)
     if not path.is_file():
         raise UsageError(f"There is no baseline {name}: {show_path(path)} does not exist.")

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from harness import matrix
+from harness.app.places import make_places
 from harness.app.project import load_project
-from harness.app.settings import Settings, show_path
+from harness.app.settings import Settings
 from harness.cli import output
 from harness.cli.options import SelectOption
 from harness.cli.output import Format, FormatOption
@@ -20,7 +21,6 @@ from harness.compare import (
     Comparison,
     Difference,
     Following,
-    Places,
     Side,
     across,
     compare,
@@ -35,10 +35,7 @@ from harness.matrix import Selection
 from harness.report import markdown
 from harness.writing import write_text
 
-__all__ = ["BASELINES", "MarkdownOption", "places", "register"]
-
-BASELINES = Path("ci", "baselines")
-"""Where baselines are, beside the matrix."""
+__all__ = ["MarkdownOption", "register"]
 
 
 class By(StrEnum):
@@ -100,11 +97,6 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     raise typer.Exit(_code(found))
 
 
-def places(chosen: Settings) -> Places:
-    """Where runs and baselines are looked for; baselines as messages name them."""
-    return Places(runs=chosen.runs, baselines=Path(show_path(chosen.root / BASELINES)))
-
-
 def _selections(texts: Sequence[str], chosen: Settings) -> list[Selection]:
     # The project is read for its names only, so that files of other tools can be compared outside of one.
     return [matrix.selection(text, load_project(chosen).catalog) for text in texts]
@@ -112,7 +104,7 @@ def _selections(texts: Sequence[str], chosen: Settings) -> list[Selection]:
 
 def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], chosen: Settings) -> Side:
     """One side as it was asked for; raises UsageError for shards that do not fit together."""
-    side, conflicts = open_all([part for part in text.split(",") if part], places(chosen))
+    side, conflicts = open_all([part for part in text.split(",") if part], make_places(chosen))
     if conflicts:
         raise UsageError("\n".join(map(visible, conflicts)))
     if wanted:

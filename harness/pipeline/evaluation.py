@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import log, suite
+from harness.cell_file import Limits
 from harness.console import format_warnings
 from harness.errors import CancelledError, HarnessError, InfrastructureError
 from harness.machine import Machine
@@ -20,7 +21,7 @@ from harness.pipeline.guest import open_guest
 from harness.pipeline.state import IN_GUEST, Evaluation
 from harness.results import INTERRUPTED, CaseResult, CellResult, write
 from harness.rundir import PLAN, RESULT
-from harness.suite import Limits, SuiteSpec
+from harness.suite import SuiteSpec
 from harness.wait import Deadline
 
 __all__ = ["evaluate"]

@@ -135,7 +135,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
                 f"{item.nodeid}: there is no feature `{mark.kwargs[FEATURE]}`; there are {', '.join(_lacks(item))}"
             )
     described = item.config.stash.get(DESCRIBED, None)
-    reruns = described.limits(item).get("reruns") if described else None
+    reruns = described.limits(item).reruns if described else None
     if reruns and not item.get_closest_marker("flaky"):
         item.add_marker(pytest.mark.flaky(reruns=int(reruns)))
 
@@ -253,7 +253,7 @@ def _backend(config: pytest.Config) -> GuestBackend:
 def _start_clock(item: pytest.Item) -> None:
     described = item.config.stash.get(DESCRIBED, None)
     if described is not None:
-        seconds = described.limits(item).get("timeout", FOREVER)
+        seconds = described.limits(item).timeout or FOREVER
         item.config.stash[BACKEND].deadline = Deadline.after(seconds, "case")
 
 

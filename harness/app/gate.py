@@ -1,0 +1,84 @@
+"""May a release be shipped: the policy, the run and the baseline that a user means, put before the gate."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import gate
+from harness.app.places import make_places
+from harness.app.project import Project
+from harness.app.settings import Settings, show_path
+from harness.compare import Places, Side, open_all, open_side
+from harness.compare.baseline import load_baseline, path_of
+from harness.errors import ConfigError, HarnessError
+from harness.gate import Decision, Evidence, Policy
+
+__all__ = ["POLICY", "decide_release"]
+
+POLICY = Path("ci", "release-policy.yaml")
+"""The policy that holds where none is named, next to the matrix."""
+
+
+def decide_release(
+    runs: list[str],
+    project: Project,
+    settings: Settings,
+    *,
+    policy: Path | None = None,
+    baseline: str | None = None,
+    profile: str | None = None,
+) -> Decision:
+    """Return the decision about a run.
+
+    Args:
+        runs: The run, or all of its shards, as a user names them.
+        project: The project.
+        settings: The settings of this process.
+        policy: The policy's file; that of the profile, or `POLICY`, for None.
+        baseline: What is compared with, in place of the policy's baseline.
+        profile: The profile that was run: all of its cells are required.
+
+    Raises:
+        ConfigError: There is no such policy, or something in it is wrong.
+        UsageError: There is no such run, baseline or profile.
+    """
+    path = policy or _find_policy(project, profile, settings)
+    rules = gate.load(path, project.matrix, project.catalog, name=show_path(path))
+    places = make_places(settings)
+    side, conflicts = open_all(runs, places)
+    before, missing = _open_baseline(rules, baseline, places)
+    evidence = Evidence(
+        side=side,
+        conflicts=conflicts,
+        baseline=before,
+        missing_baseline=missing,
+        requirements=gate.requirements(rules, project.matrix, project.expansion, project.catalog, profile=profile),
+        expectations=project.matrix.expectations,
+    )
+    return gate.decide(rules, evidence, datetime.now(UTC).date())
+
+
+def _find_policy(project: Project, profile: str | None, settings: Settings) -> Path:
+    named = project.matrix.profile(profile).gate if profile is not None else None
+    path = settings.root / (named or POLICY)
+    if not path.is_file():
+        raise ConfigError(
+            f"{show_path(path)}: there is no such release policy.",
+            hint="Name one with --policy, or as `gate` of a profile in the matrix.",
+        )
+    return path
+
+
+def _open_baseline(rules: Policy, named: str | None, places: Places) -> tuple[Side | None, str]:
+    """Return what is compared with, or why there is nothing; what the user names must be there."""
+    if named is not None:
+        return open_side(named, places), ""
+    if rules.baseline is None:
+        return None, ""
+    path = path_of(places.baselines, rules.baseline.name)
+    if not path.is_file():
+        text = f"There is no baseline {rules.baseline.name} ({show_path(path)}); `harness baseline save` makes it."
+        return None, text
+    try:
+        return load_baseline(path, name=rules.baseline.name), ""
+    except HarnessError as error:
+        return None, f"The baseline cannot be read: {error}"
