@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from harness.errors import NothingRanError, UsageError
 from harness.results import RunResult, problem
@@ -86,8 +87,7 @@ class Request(BaseModel):
         multiply: How many times each case runs.
         fresh: Whether every guest is booted, where it could start from a saved memory.
         sets: What was changed about the matrix, each `KEY=VALUE`.
-        mirror: What stands in place of the host of a distro's releases, or None.
-        key: File with the public key that is trusted for them, or None for the distro's own.
+        distro_options: Values of the distros' own options by name.
         shard: Which of how many shards of the cells it is, or None for all of them.
     """
 
@@ -102,14 +102,18 @@ class Request(BaseModel):
     multiply: int = 1
     fresh: bool = False
     sets: tuple[str, ...] = ()
-    mirror: str | None = None
-    key: Path | None = None
+    distro_options: dict[str, str] = {}
     shard: tuple[int, int] | None = None
 
-    @property
-    def source(self) -> tuple[str | None, Path | None]:
-        """From where images come, and who vouches for them: mirror and key."""
-        return self.mirror, self.key
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, data: Any) -> Any:
+        """Take the two options that were fields of their own."""
+        if not isinstance(data, dict):
+            return data
+        older = {name: data[name] for name in ("mirror", "key") if data.get(name) is not None}
+        kept = {name: value for name, value in data.items() if name not in {"mirror", "key"}}
+        return kept | ({"distro_options": older} if older else {})
 
     def select_failed(self, result: RunResult) -> "Request":
         """Return a request for what failed in a run of this request: its cells, and in each of them the cases.

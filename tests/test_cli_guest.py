@@ -79,7 +79,7 @@ def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
 
     def attempt() -> None:
         deadline = chosen.make_deadline(60, "guest")
-        with pytest.raises(HarnessError), _open_guest(chosen, CELL, deadline, fresh=False, source=(None, None)):
+        with pytest.raises(HarnessError), _open_guest(chosen, CELL, deadline, fresh=False, distro_options={}):
             pytest.fail("There is a guest.")
 
     attempt()

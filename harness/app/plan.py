@@ -1,7 +1,6 @@
 """The plans of cells that a user named."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from harness.app.project import Project
 from harness.matrix import find
@@ -14,7 +13,7 @@ def plan_cells(
     project: Project,
     cells: Sequence[str],
     suites: tuple[str, ...],
-    source: tuple[str | None, Path | None] = (None, None),
+    distro_options: Mapping[str, str] | None = None,
 ) -> list[Plan]:
     """Return the plans of some cells by their identifiers; raise UsageError for a cell that does not exist.
 
@@ -22,8 +21,7 @@ def plan_cells(
         project: The project.
         cells: The cells.
         suites: Names of the suites that run.
-        source: Mirror and key for images, options of distros.
+        distro_options: Values of the distros' own options by name.
     """
     plans = make_plans([find(project.expansion, name) for name in cells], project.matrix, project.catalog, suites)
-    options = {name: str(value) for name, value in zip(("mirror", "key"), source, strict=True) if value is not None}
-    return [with_image_options(each, options) for each in plans] if options else plans
+    return [with_image_options(each, distro_options) for each in plans] if distro_options else plans

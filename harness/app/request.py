@@ -1,9 +1,8 @@
 """What a user wants to run: which cells, suites and cases, and how; as a request, and as words that ask for it again."""
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from harness import ci, results, rundir, schedule
 from harness.app.cases import check_cases
@@ -31,8 +30,7 @@ class RunOptions:
         multiply: How many times each case runs.
         fresh: Whether every guest is booted.
         sets: What is changed about the matrix, each `KEY=VALUE`.
-        mirror: What stands in place of the host of a distro's releases.
-        key: File with the public key that is trusted for them.
+        distro_options: Values of the distros' own options by name.
         arguments: Further arguments for pytest.
     """
 
@@ -46,8 +44,7 @@ class RunOptions:
     multiply: int = 1
     fresh: bool = False
     sets: tuple[str, ...] = ()
-    mirror: str | None = None
-    key: Path | None = None
+    distro_options: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
 
     @property
@@ -57,8 +54,8 @@ class RunOptions:
 
     @property
     def nothing(self) -> bool:
-        """Whether nothing is asked for; mirror and key may be in the environment, and an earlier run has its own."""
-        return replace(self, mirror=None, key=None) == RunOptions()
+        """Whether nothing is asked for; options of distros may be in the environment, and an earlier run has its own."""
+        return replace(self, distro_options={}) == RunOptions()
 
     def make_request(self, project: Project, settings: Settings) -> Request:
         """Return the run that it is.
@@ -100,8 +97,7 @@ class RunOptions:
             multiply=self.multiply,
             fresh=self.fresh,
             sets=self.sets,
-            mirror=self.mirror,
-            key=self.key.absolute() if self.key is not None else None,
+            distro_options=dict(self.distro_options),
             shard=rundir.parse_shard(self.shard) if self.shard is not None else None,
         )
 
@@ -135,8 +131,8 @@ class RunOptions:
         yield from ("--builder", self.builder) if self.builder is not None else ()
         for word in self.sets:
             yield from ("--set", word)
-        for option, value in (("--mirror", self.mirror), ("--key", str(self.key) if self.key else None)):
-            yield from (option, value) if value is not None else ()
+        for name, value in self.distro_options.items():
+            yield from (f"--{name}", value)
         yield from _list_repetition(self.multiply, fresh=self.fresh)
         yield from ("--", *self.arguments) if self.arguments else ()
 
@@ -190,8 +186,7 @@ def format_again(cell: str, request: Request, project: Project, settings: Settin
         multiply=request.multiply,
         fresh=request.fresh,
         sets=request.sets,
-        mirror=request.mirror,
-        key=request.key,
+        distro_options=request.distro_options,
         arguments=request.arguments,
     )
     return shlex.join([*_list_program_words(settings), *options.list_words()])

@@ -113,7 +113,7 @@ def run_request(
             expectations=project.matrix.expectations_for(plan.cell),
             again=format_again(plan.cell.id, request, project, settings),
         )
-        for plan in plan_cells(changed, request.cells, request.suites, request.source)
+        for plan in plan_cells(changed, request.cells, request.suites, request.distro_options)
     ]
     # Cells next to each other keep the processors busy by themselves; what runs alone may have them all.
     at_a_time = max(1, min(slots.cores, len(tasks)))

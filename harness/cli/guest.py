@@ -9,7 +9,7 @@ import sys
 import tempfile
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +22,9 @@ from harness.app.plan import plan_cells
 from harness.app.project import load_project
 from harness.app.settings import Settings, show_path
 from harness.cli import output
+from harness.cli.distro_options import take_distro_options
 from harness.cli.progress import watch
-from harness.cli.settings import KeyOption, MirrorOption, get_settings
+from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError, UsageError
 from harness.machine import Machine
 from harness.pipeline import RunContext, boot_cell
@@ -44,8 +45,8 @@ FreshOption = Annotated[bool, typer.Option("--fresh", help="Boot, where it could
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the application."""
-    app.command("boot")(boot)
-    app.command("shell")(shell)
+    app.command("boot")(take_distro_options(boot))
+    app.command("shell")(take_distro_options(shell))
     app.command("console")(console)
 
 
@@ -54,8 +55,7 @@ def boot(
     cell: CellArgument,
     *,
     fresh: FreshOption = False,
-    mirror: MirrorOption = None,
-    key: KeyOption = None,
+    distro_options: Mapping[str, str],
 ) -> None:
     """Boot a cell's guest with its runtime installed, and keep it until Ctrl-C.
 
@@ -63,7 +63,7 @@ def boot(
     """
     settings = get_settings(context)
     deadline = settings.make_deadline(SECONDS, f"guest of {cell}")
-    with _open_guest(settings, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
+    with _open_guest(settings, cell, deadline, fresh=fresh, distro_options=distro_options) as guest:
         output.say(
             f"The guest runs until Ctrl-C.\n"
             f"log in:   ssh -F {show_path(guest.ssh_config)} guest\n"
@@ -82,8 +82,7 @@ def shell(
     cell: CellArgument,
     *,
     fresh: FreshOption = False,
-    mirror: MirrorOption = None,
-    key: KeyOption = None,
+    distro_options: Mapping[str, str],
 ) -> None:
     """Boot a cell's guest with its runtime installed, and log in; the guest ends with the shell.
 
@@ -91,7 +90,7 @@ def shell(
     """
     settings = get_settings(context)
     deadline = settings.make_deadline(SECONDS, f"shell in {cell}")
-    with _open_guest(settings, cell, deadline, fresh=fresh, source=(mirror, key)) as guest:
+    with _open_guest(settings, cell, deadline, fresh=fresh, distro_options=distro_options) as guest:
         terminal = ["-t"] if sys.stdin.isatty() else []
         code = proc.interact(["ssh", "-F", str(guest.ssh_config), *terminal, "guest"], deadline=deadline)
         guest.check()
@@ -122,11 +121,11 @@ def console(
 
 @contextmanager
 def _open_guest(
-    settings: Settings, cell: str, deadline: Deadline, *, fresh: bool, source: tuple[str | None, Path | None]
+    settings: Settings, cell: str, deadline: Deadline, *, fresh: bool, distro_options: Mapping[str, str]
 ) -> Iterator[Machine]:
     """Yield the cell's guest; its directory is removed after a good end or Ctrl-C, and is evidence after another one."""
     project = load_project(settings)
-    (plan,) = plan_cells(project, (cell,), project.matrix.suite_names(None, project.catalog), source)
+    (plan,) = plan_cells(project, (cell,), project.matrix.suite_names(None, project.catalog), distro_options)
     above = settings.runs / "guests"
     with rundir.open_runs(above):
         # Another guest of the same cell may run.

@@ -1,6 +1,6 @@
 """`harness plan` prints what would be done for a cell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -10,9 +10,10 @@ from harness.app.project import load_project
 from harness.app.settings import Settings
 from harness.app.sources import change_project
 from harness.cli import output
+from harness.cli.distro_options import take_distro_options
 from harness.cli.options import ProfileOption, SetOption
 from harness.cli.output import Format, FormatOption
-from harness.cli.settings import KeyOption, MirrorOption, get_settings
+from harness.cli.settings import get_settings
 from harness.plan import Plan
 from harness.report.terminal import duration
 from harness.resolve import explain_plan
@@ -27,7 +28,7 @@ SECONDS = 120.0
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the application."""
-    app.command("plan")(show)
+    app.command("plan")(take_distro_options(show))
 
 
 def show(
@@ -36,8 +37,7 @@ def show(
     *,
     profile: ProfileOption = None,
     sets: SetOption = None,
-    mirror: MirrorOption = None,
-    key: KeyOption = None,
+    distro_options: Mapping[str, str],
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print what would be done for a cell, what of it is in the store, and how long it took last time."""
@@ -45,7 +45,7 @@ def show(
     project = change_project(load_project(settings), sets=sets or ())
     named = project.matrix.profile(profile) if profile else None
     suites = project.matrix.suite_names(named, project.catalog)
-    print_plans(plan_cells(project, (cell,), suites, (mirror, key)), settings, form)
+    print_plans(plan_cells(project, (cell,), suites, distro_options), settings, form)
 
 
 def print_plans(plans: Sequence[Plan], settings: Settings, form: Format) -> None:

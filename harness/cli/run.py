@@ -1,5 +1,6 @@
 """`harness run` builds, boots and tests cells, and says what came out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,12 @@ from harness.app.run import RunHooks, make_slots, open_directory, run_request
 from harness.app.settings import show_path
 from harness.app.sources import change_project
 from harness.cli import output
+from harness.cli.distro_options import take_distro_options
 from harness.cli.options import ProfileOption, SelectOption, SetOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.plan import print_plans
 from harness.cli.progress import watch
-from harness.cli.settings import KeyOption, MirrorOption, get_settings
+from harness.cli.settings import get_settings
 from harness.errors import UsageError
 from harness.machine import Machine
 from harness.report import terminal
@@ -69,7 +71,7 @@ ResumeOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the application."""
-    app.command("run")(run)
+    app.command("run")(take_distro_options(run))
 
 
 def run(  # noqa: PLR0913 - each is an option of the command
@@ -86,8 +88,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     case: CaseOption = None,
     builder: BuilderOption = None,
     sets: SetOption = None,
-    mirror: MirrorOption = None,
-    key: KeyOption = None,
+    distro_options: Mapping[str, str],
     jobs: JobsOption = None,
     memory: MemoryOption = None,
     resume: ResumeOption = None,
@@ -112,14 +113,14 @@ def run(  # noqa: PLR0913 - each is an option of the command
         )
     options = RunOptions(
         cell=cell, profile=profile, select=tuple(select or ()), shard=shard, suites=suites, cases=tuple(case or ()),
-        builder=builder, multiply=multiply, fresh=fresh, sets=tuple(sets or ()), mirror=mirror, key=key,
+        builder=builder, multiply=multiply, fresh=fresh, sets=tuple(sets or ()), distro_options=distro_options,
         arguments=tuple(arguments or ()),
     )  # fmt: skip
     request = choose_request(options, project, settings, resume=resume, failed=failed)
     # Before the run has a directory: what is said about a wrong source is no result.
     changed = change_project(project, builder=request.builder, sets=request.sets)
     if dry_run:
-        print_plans(plan_cells(changed, request.cells, request.suites, request.source), settings, form)
+        print_plans(plan_cells(changed, request.cells, request.suites, request.distro_options), settings, form)
         return
     slots = make_slots(jobs, memory)
     deadline = settings.make_deadline(SECONDS, "run")

@@ -14,11 +14,9 @@ from harness.version import read_version
 
 __all__ = [
     "DebugOption",
-    "KeyOption",
     "Level",
     "LogOption",
     "MatrixOption",
-    "MirrorOption",
     "RunsOption",
     "StoreOption",
     "VersionOption",
@@ -66,26 +64,6 @@ RunsOption = Annotated[
         envvar="HARNESS_RUNS",
         metavar="DIRECTORY",
         help="Where results go; runs/ beside the matrix without it.",
-    ),
-]
-MirrorOption = Annotated[
-    str | None,
-    typer.Option(
-        "--mirror",
-        envvar="HARNESS_MIRROR",
-        metavar="URL|DIR",
-        help="In place of the host of a distro's releases; {channel} in it is the channel.",
-    ),
-]
-KeyOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--key",
-        envvar="HARNESS_KEY",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        help="Trust the one key in this file for a distro's releases, and not the distro's own.",
     ),
 ]
 LogOption = Annotated[Level, typer.Option("--log", envvar="HARNESS_LOG", help="How much the log on stderr says.")]

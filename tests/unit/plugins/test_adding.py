@@ -35,7 +35,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.distros.protocol import Distro, ImageSpec
+from harness.distros.protocol import Distro, DistroOption, ImageSpec
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -44,6 +44,7 @@ class Hello(Distro):
     """A distro whose images are never built."""
 
     title = "Hello"
+    options = (DistroOption(name="greeting", metavar="WORD", help="What it says."),)
 
     def collect_inputs(self, spec: ImageSpec) -> Mapping[str, Any]:
         """Return what its images depend on."""
@@ -142,14 +143,14 @@ def write_matrix(tree: Path, *, distro: str = "debian/bookworm", runtime: str = 
 
 
 def test_distro(tree: Path, run: Run) -> None:
-    """Two files make a distro: the matrix may name it, its cells have plans, and the doctor knows it."""
+    """Two files make a distro: the matrix may name it, its cells have plans, it has an option of its own, and the doctor knows it."""
     image = "name: hello\ndescription: A distro.\nchannels:\n  stable: {systemd: 252}\n"
     add(tree, {"images/hello/image.yaml": image, "harness/distros/hello/__init__.py": DISTRO})
     write_matrix(tree, distro="hello/stable")
 
     run("-m", "harness", "matrix", "validate")
     (cell,) = run("-m", "harness", "matrix", "list", "--format", "ids").split()
-    shown = run("-m", "harness", "--store", str(tree / "store"), "plan", cell)
+    shown = run("-m", "harness", "--store", str(tree / "store"), "plan", cell, "--greeting", "moin")
 
     assert cell.startswith("hello-stable+")
     assert "hello/stable" in shown
