@@ -15,18 +15,12 @@ from pydantic import AfterValidator
 from harness import yamlfile
 from harness.errors import UsageError
 from harness.plural import pluralize
+from harness.sanitize import strip_escapes
 from harness.yamlfile import FileModel
 
-__all__ = ["Console", "ConsoleFinding", "ConsoleRule", "check_names", "format_warnings", "load_rules", "strip_escapes"]
+__all__ = ["Console", "ConsoleFinding", "ConsoleRule", "check_names", "format_warnings", "load_rules"]
 
 TABLE = Path(__file__).with_name("console.yaml")
-
-ESCAPES = re.compile(
-    rb"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor (ECMA-48, 5.4)
-    rb"|\x1b[\]P^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and other strings: titles, systemd's context marks
-    rb"|\x1b[ -/]*[0-~]"  # all other sequences
-    rb"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"  # control characters, carriage return included
-)
 
 
 def _pattern(text: str) -> str:
@@ -116,11 +110,6 @@ def format_warnings(findings: Iterable[ConsoleFinding], expected: Collection[str
         more = f" (and {pluralize(len(found) - 1, 'more line')})" if len(found) > 1 else ""
         first = found[0]
         yield f"{name}: {first.description} {log}:{first.line}: {first.text}{more}"
-
-
-def strip_escapes(data: bytes) -> str:
-    """Return console output as text, without terminal escapes and control characters."""
-    return ESCAPES.sub(b"", data).decode(errors="replace")
 
 
 class Console:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from sides import CASE, run_result, write_run
 
 from harness import results
-from harness.compare import Places, Side, compare, load_run, open_all, open_side, visible
+from harness.compare import Places, Side, compare, load_run, open_all, open_side
 from harness.compare.runs import located
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.model import Outcome
+from harness.sanitize import escape
 
 HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e\ud800| `x` @everyone\n\n# A title\x00" + "x" * 2000
 
@@ -100,7 +101,7 @@ def test_newer_format_is_refused_with_the_version_that_wrote_it(tmp_path: Path) 
 
 def test_hostile_text_is_shown_without_its_power() -> None:
     """No escape, bidi mark, surrogate or line break comes through, and no more than is asked for."""
-    shown = visible(HOSTILE)
+    shown = escape(HOSTILE)
 
     assert shown.isprintable()
     assert shown.startswith("\\x1b[31m<script>alert(1)</script>\\u202e\\ud800| `x` @everyone  # A title\\x00xxx")

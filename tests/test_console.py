@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.console import Console, check_names, format_warnings, load_rules, strip_escapes
+from harness.console import Console, check_names, format_warnings, load_rules
 from harness.errors import UsageError
+from harness.sanitize import strip_escapes
 
 RECORDED = Path(__file__).parent / "consoles"
 

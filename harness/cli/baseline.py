@@ -10,11 +10,12 @@ from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.compare import Change, Side, compare, open_all, visible
+from harness.compare import Change, Side, compare, open_all
 from harness.compare import text as lines_of
 from harness.compare.baseline import SUFFIX, load_baseline, path_of, save
 from harness.errors import ExitCode, NothingRanError, UsageError
 from harness.model import Outcome
+from harness.sanitize import escape
 
 __all__ = ["register"]
 
@@ -47,7 +48,7 @@ def save_baseline(
         )
     side, conflicts = open_all(runs, where)
     if problems := (*conflicts, *side.problems):
-        raise UsageError("\n".join(map(visible, problems)), hint="A baseline is of a run that is whole.")
+        raise UsageError("\n".join(map(escape, problems)), hint="A baseline is of a run that is whole.")
     if not _counts(side)["ran"]:
         raise NothingRanError(f"Nothing ran in {side.name}, so that nothing could be compared with it.")
     save(side, path)
@@ -96,7 +97,7 @@ def promote(
         output.say(f"{target} -> {name}: {lines_of.summary(found)}")
         if worse and not accept:
             for case in found.of(*worse)[:20]:
-                output.say(f"  {case.change}: {visible(case.cell)} {visible(case.nodeid)}")
+                output.say(f"  {case.change}: {escape(case.cell)} {escape(case.nodeid)}")
             output.say(f"{target} stays as it is; --accept-regressions replaces it nevertheless.")
             raise typer.Exit(ExitCode.FAILED)
     save(side, goal)

@@ -27,12 +27,12 @@ from harness.compare import (
     differences,
     open_all,
     rules_of,
-    visible,
 )  # fmt: skip
 from harness.compare import text as lines_of
 from harness.errors import ExitCode, UsageError
 from harness.matrix import Selection
 from harness.report import markdown
+from harness.sanitize import escape
 from harness.writing import write_text
 
 __all__ = ["MarkdownOption", "register"]
@@ -106,7 +106,7 @@ def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], chosen: S
     """One side as it was asked for; raises UsageError for shards that do not fit together."""
     side, conflicts = open_all([part for part in text.split(",") if part], make_places(chosen))
     if conflicts:
-        raise UsageError("\n".join(map(visible, conflicts)))
+        raise UsageError("\n".join(map(escape, conflicts)))
     if wanted:
         cells = {name: cell for name, item in side.cells.items() if (cell := item.cell) is not None}
         kept = [name for name, cell in cells.items() if all(one.holds(cell) for one in wanted)]
@@ -129,7 +129,7 @@ def _show(found: Comparison, following: Following, differs: Sequence[Difference]
             output.say("\n".join(lines_of.lines(found, following, differs, by=by)))
         case Format.IDS:
             for case in found.of(Change.REGRESSED, Change.NEW_FAILING):
-                output.say(f"{visible(case.cell)} {visible(case.nodeid)}")
+                output.say(f"{escape(case.cell)} {escape(case.nodeid)}")
         case Format.JSON:
             output.as_json(
                 {

@@ -9,7 +9,6 @@ from harness.compare.following import Following, rules_of
 from harness.compare.opening import Places, open_all, open_side
 from harness.compare.rules import Rule, separate
 from harness.compare.runs import load_run
-from harness.compare.shown import visible
 from harness.compare.side import CellSide, Side, across, join, suite_of
 
 __all__ = [
@@ -35,5 +34,4 @@ __all__ = [
     "rules_of",
     "separate",
     "suite_of",
-    "visible",
 ]

@@ -13,12 +13,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.compare.runs import located
-from harness.compare.shown import visible
 from harness.compare.side import CellSide, Side
 from harness.errors import InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome
 from harness.results import problem
+from harness.sanitize import escape
 from harness.writing import write_text
 
 __all__ = ["KIND", "SUFFIX", "check_name", "load_baseline", "path_of", "save", "text_of"]
@@ -67,7 +67,7 @@ def _lines(side: Side) -> Iterator[str]:
         facts = {key: value for key, value in cell.facts.items() if key not in VARYING}
         yield f'{"," if index else ""}\n{{"id": {_json(cell.id)},\n"axes": {_json(cell.axes)},\n"facts": {_json(facts)},\n'
         if cell.error is not None:
-            yield f'"error": {_json(visible(cell.error))},\n'
+            yield f'"error": {_json(escape(cell.error))},\n'
         yield '"cases": {'
         for place, (nodeid, outcome) in enumerate(sorted(cell.cases.items())):
             yield f"{',' if place else ''}\n{_json(nodeid)}: {_json(outcome)}"
@@ -114,7 +114,7 @@ def load_baseline(path: Path, *, name: str) -> Side:
     cells: dict[str, CellSide] = {}
     for cell in read.cells:
         if cell.id in cells:
-            raise InfrastructureError(f"{path}: the cell `{visible(cell.id)}` is there twice; a merge went wrong.")
+            raise InfrastructureError(f"{path}: the cell `{escape(cell.id)}` is there twice; a merge went wrong.")
         cells[cell.id] = CellSide(
             id=cell.id, axes=cell.axes, facts=cell.facts, cases=cell.cases, error=cell.error, place=name
         )
@@ -125,7 +125,7 @@ def check_name(name: str) -> str:
     """The name of a baseline; raises UsageError for what is none."""
     if NAME.fullmatch(name) is None:
         raise UsageError(
-            f"`{visible(name)}` is no name of a baseline; it has letters, digits, dots, dashes and underscores."
+            f"`{escape(name)}` is no name of a baseline; it has letters, digits, dots, dashes and underscores."
         )
     return name
 

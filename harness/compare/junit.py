@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from harness.compare.shown import visible
 from harness.compare.side import CellSide, Side
 from harness.errors import InfrastructureError
 from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
+from harness.sanitize import escape
 
 __all__ = ["FOREIGN", "load_junit"]
 
@@ -119,7 +119,7 @@ class _Reader:
             self.parser.Parse(b"", True)
         except expat.ExpatError as error:
             place = f"{self.name}:{error.lineno}:{error.offset + 1}"
-            inside = f" inside <{visible(self.path[-1])}>" if self.path else ""
+            inside = f" inside <{escape(self.path[-1])}>" if self.path else ""
             what = expat.ErrorString(error.code)
             cut = " The file was cut off." if error.code in CUT_OFF else ""
             raise InfrastructureError(f"{place}: this JUnit file is broken{inside}: {what}.{cut}") from error
@@ -135,12 +135,12 @@ class _Reader:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if not self.path and tag not in {"testsuites", "testsuite"}:
-            raise self.wrong(f"the outermost element is <{visible(tag)}>, not <testsuites>; this is no JUnit file")
+            raise self.wrong(f"the outermost element is <{escape(tag)}>, not <testsuites>; this is no JUnit file")
         self.path.append(tag)
         if len(self.path) > DEPTH:
             raise self.wrong("elements are nested too deeply for a JUnit file")
         if tag in {"testsuites", "testsuite"} and not self.started:
-            self.started = visible(attributes.get("timestamp", ""), 40)
+            self.started = escape(attributes.get("timestamp", ""), 40)
         if tag == "testsuite":
             self.open.append(_Suite(name=attributes.get("name", "")))
             self.suites.append(self.open[-1])
@@ -206,7 +206,7 @@ class _Reader:
                 messages |= suite.messages
                 continue
             if suite.name in found:
-                raise InfrastructureError(f"{self.name}: the cell `{visible(suite.name)}` is there twice.")
+                raise InfrastructureError(f"{self.name}: the cell `{escape(suite.name)}` is there twice.")
             found[suite.name] = CellSide(
                 id=suite.name,
                 axes=_find_axes(suite),

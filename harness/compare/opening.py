@@ -45,7 +45,7 @@ def open_side(text: str, places: Places) -> Side:
         InfrastructureError: It is there, and cannot be read.
     """
     path = _find(text, places)
-    if path.parent == places.baselines:
+    if os.sep not in text and path.parent == places.baselines:
         return load_baseline(path, name=text)
     return load_run(path, name=text) if path.is_dir() else _of_file(path, text)
 

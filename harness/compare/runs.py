@@ -17,13 +17,13 @@ from typing import Any, BinaryIO, NotRequired
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
 
-from harness.compare.shown import visible
 from harness.compare.side import CellSide, Side
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome, find_worst
 from harness.results import FORMAT, problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
+from harness.sanitize import escape
 
 __all__ = ["load_run", "located"]
 
@@ -98,7 +98,7 @@ def load_run(path: Path, *, name: str) -> Side:
     sides: dict[str, CellSide] = {}
     for cell in cells:
         if cell.id in sides:
-            raise InfrastructureError(f"{shown}: the cell `{visible(cell.id)}` is there twice.")
+            raise InfrastructureError(f"{shown}: the cell `{escape(cell.id)}` is there twice.")
         sides[cell.id] = cell
     return Side(
         name=name,
@@ -201,7 +201,7 @@ def _as_a_whole(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
     value = located(file.read_bytes(), shown, "result of a run")
     version = value.get("format") if isinstance(value, dict) else None
     if isinstance(version, int) and version > FORMAT:
-        made = visible(str(value.get("harness", "unknown")))
+        made = escape(str(value.get("harness", "unknown")))
         raise InfrastructureError(
             f"{shown}: the result has format {version}, and this harness reads up to {FORMAT}.",
             hint=f"It was written by version {made} of the harness; use that version or a later one.",
@@ -239,7 +239,7 @@ def located(data: bytes, shown: str, what: str) -> Any:
             f"{shown}:{error.lineno}:{error.colno}: this {what} is no JSON: {error.msg}.{cut}"
         ) from error
     except _TwiceError as error:
-        raise InfrastructureError(f"{shown}: the key `{visible(str(error))}` is there twice.") from error
+        raise InfrastructureError(f"{shown}: the key `{escape(str(error))}` is there twice.") from error
     except RecursionError as error:
         raise InfrastructureError(f"{shown}: values are nested too deeply for a {what}.") from error
     except ValueError as error:  # a number of too many digits

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from harness.compare.changes import CaseChange, Change, Comparison, grouped
 from harness.compare.differences import Difference
 from harness.compare.following import Following
-from harness.compare.shown import visible
 from harness.plural import pluralize
+from harness.sanitize import escape
 
 __all__ = ["difference_text", "lines", "summary"]
 
@@ -31,7 +31,7 @@ def lines(found: Comparison, following: Following, differs: Sequence[Difference]
         differs: What else differs.
         by: What changes are grouped by: `cell`, `suite` or `case`.
     """
-    yield f"{visible(found.old)} -> {visible(found.new)}: {summary(found)}"
+    yield f"{escape(found.old)} -> {escape(found.new)}: {summary(found)}"
     for change in Change:
         cells = [cell for cell in found.cells if cell.change is change]
         cases = found.of(change)
@@ -39,8 +39,8 @@ def lines(found: Comparison, following: Following, differs: Sequence[Difference]
             continue
         yield change.value
         for cell in cells[:GROUPS]:
-            text = f": {visible(cell.text)}" if cell.text else ""
-            yield f"  the cell {visible(cell.cell)} ({pluralize(cell.cases, 'case')}){text}"
+            text = f": {escape(cell.text)}" if cell.text else ""
+            yield f"  the cell {escape(cell.cell)} ({pluralize(cell.cases, 'case')}){text}"
         yield from _more(len(cells), GROUPS, "cells")
         yield from _groups(cases, by, following if change is Change.REGRESSED else None)
     if following.overall.with_it:
@@ -58,7 +58,7 @@ def difference_text(item: Difference) -> str:
         where = f" in {pluralize(item.cells, 'cell')}"
         if item.of:
             where += f", with {item.regressed} of the {item.of} that have a regression"
-    return f"{visible(item.fact)} {visible(item.old) or 'unknown'} -> {visible(item.new) or 'unknown'}{where}"
+    return f"{escape(item.fact)} {escape(item.old) or 'unknown'} -> {escape(item.new) or 'unknown'}{where}"
 
 
 def _groups(cases: list[CaseChange], by: str, following: Following | None) -> Iterator[str]:
@@ -66,12 +66,12 @@ def _groups(cases: list[CaseChange], by: str, following: Following | None) -> It
     for key, members in list(groups.items())[:GROUPS]:
         rule = following.by_case.get(key) if following is not None and by == "case" else None
         follows = f": {rule.text}" if rule is not None and rule.with_it else ""
-        yield f"  {visible(key)} ({len(members)}){follows}"
+        yield f"  {escape(key)} ({len(members)}){follows}"
         for item in members[:MEMBERS]:
             place = item.cell if by == "case" else item.nodeid if by == "cell" else f"{item.cell} {item.nodeid}"
             was = f" (was {item.old or 'not there'})"
-            message = f": {visible(item.message)}" if item.message else ""
-            yield f"    {visible(place)}{was}{message}"
+            message = f": {escape(item.message)}" if item.message else ""
+            yield f"    {escape(place)}{was}{message}"
         yield from _more(len(members), MEMBERS, "", indent="    ")
     yield from _more(len(groups), GROUPS, f"{by}s")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
-from harness.compare import visible
 from harness.gate.checks import Check, Level
 from harness.gate.decision import Decision
+from harness.sanitize import escape
 from harness.writing import replace_file
 
 __all__ = ["write"]
@@ -29,13 +29,13 @@ def write(decision: Decision, path: Path) -> None:
 
 
 def _case(check: Check) -> TestCase:
-    case = TestCase(visible(check.name), classname="gate", time=0.0)
-    told = [visible(check.text), *map(visible, check.details[:DETAILS])]
+    case = TestCase(escape(check.name), classname="gate", time=0.0)
+    told = [escape(check.text), *map(escape, check.details[:DETAILS])]
     if len(check.details) > DETAILS:
         told.append(f"and {len(check.details) - DETAILS} more")
     text = "\n".join(told)
     if check.level is Level.REFUSED:
-        failure = Failure(visible(check.text))
+        failure = Failure(escape(check.text))
         failure.text = text
         case.result = [failure]
     else:

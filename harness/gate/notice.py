@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from harness.compare import visible
 from harness.gate.checks import Level
 from harness.gate.decision import Decision
 from harness.plural import pluralize
+from harness.sanitize import escape
 
 __all__ = ["notice"]
 
@@ -31,17 +31,17 @@ def _lines(decision: Decision) -> Iterator[str]:
         else f"release gate: refused, for {pluralize(refused, 'reason')}"
     )
     for check in decision.checks:
-        yield f"  {MARKS[check.level]}  {visible(check.text)}"
+        yield f"  {MARKS[check.level]}  {escape(check.text)}"
         if check.level is Level.MET:
             continue
-        yield from (f"             {visible(line)}" for line in check.details[:DETAILS])
+        yield from (f"             {escape(line)}" for line in check.details[:DETAILS])
         if len(check.details) > DETAILS:
             yield f"             and {len(check.details) - DETAILS} more"
     if decision.following.overall.with_it:
         yield f"the regressions: {decision.following.overall.text}"
     for one in decision.first_bads[:BEGINNINGS]:
-        yield f"  {visible(one.case)}: {visible(one.text)}"
+        yield f"  {escape(one.case)}: {escape(one.text)}"
         if one.command:
-            yield f"    find it with: {visible(one.command, LONG)}"
+            yield f"    find it with: {escape(one.command, LONG)}"
     if len(decision.first_bads) > BEGINNINGS:
         yield f"  and {len(decision.first_bads) - BEGINNINGS} more"

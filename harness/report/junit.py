@@ -4,7 +4,6 @@ One test suite for each cell, one test case for each case. A cell that broke bef
 has one case of its own name, so that no CI system shows it as green.
 """
 
-import re
 from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
@@ -12,12 +11,10 @@ from junitparser.xunit2 import FlakyFailure, TestCase
 
 from harness.model import Outcome
 from harness.results import CaseResult, CellResult, RunResult
+from harness.sanitize import clean_xml
 from harness.writing import replace_file
 
 __all__ = ["write"]
-
-FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot carry (section 2.2); a console is full of them."""
 
 
 def write(run: RunResult, path: Path) -> None:
@@ -34,11 +31,11 @@ def _suite(cell: CellResult) -> TestSuite:
     suite = TestSuite(cell.id)
     for name, value in {**cell.axes, **cell.facts}.items():
         if value is not None:
-            suite.add_property(name, _clean(value))
+            suite.add_property(name, clean_xml(value))
     if cell.error:
         broken = TestCase("cell", classname=cell.id, time=cell.seconds)
-        error = Error(_clean(cell.error.splitlines()[0]))
-        error.text = _clean(cell.error)
+        error = Error(clean_xml(cell.error.splitlines()[0]))
+        error.text = clean_xml(cell.error)
         broken.result = [error]
         suite.add_testcase(broken)
     for case in cell.cases:
@@ -58,19 +55,15 @@ def _case(cell: CellResult, case: CaseResult) -> TestCase:
         Outcome.SKIPPED: Skipped,
         Outcome.XFAILED: Skipped,
     }
-    message = _clean(case.message or case.outcome.value)
+    message = clean_xml(case.message or case.outcome.value)
     if case.expectation:
-        message = f"{_clean(case.expectation)}: {message}"
+        message = f"{clean_xml(case.expectation)}: {message}"
     if case.outcome in kinds:
         result = kinds[case.outcome](message)
-        result.text = _clean(case.details)
+        result.text = clean_xml(case.details)
         item.result = [result]
     elif case.outcome is Outcome.FLAKY:
         flaky = FlakyFailure(message)
-        flaky.text = _clean(case.details)
+        flaky.text = clean_xml(case.details)
         item.add_interim_result(flaky)
     return item
-
-
-def _clean(text: str) -> str:
-    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -7,10 +7,11 @@ they are neither HTML, nor links, nor mentions of people, nor cells of a table.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.compare import CaseChange, Change, Comparison, Difference, Following, grouped, visible
+from harness.compare import CaseChange, Change, Comparison, Difference, Following, grouped
 from harness.compare.text import difference_text, summary
 from harness.gate import Check, Decision, FirstBad, Level
 from harness.plural import pluralize
+from harness.sanitize import escape
 
 __all__ = ["LIMIT", "code", "comparison", "decision"]
 
@@ -53,7 +54,7 @@ def decision(decided: Decision) -> str:
 
 def code(text: str, longest: int = 300) -> str:
     """A text that Markdown does not interpret: in a fence of backticks that is longer than any in it."""
-    shown = visible(text, longest)
+    shown = escape(text, longest)
     if not shown.strip():
         return "(empty)"
     fence = "`" * (max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
@@ -90,7 +91,7 @@ def _checks(checks: Iterable[Check]) -> Iterator[str]:
 def _plain(text: str) -> str:
     """A sentence of ours with names of others in it: what Markdown could interpret is an entity."""
     # GitHub looks for people to tell after entities are read, so that an @ is parted from what follows.
-    sane = re.sub(r"[^\w\s.,:;()/=+'-]|_", lambda match: f"&#{ord(match[0])};", visible(text, LONG))
+    sane = re.sub(r"[^\w\s.,:;()/=+'-]|_", lambda match: f"&#{ord(match[0])};", escape(text, LONG))
     return sane.replace("&#64;", "&#64;&#8203;")
 
 
@@ -108,7 +109,7 @@ def _beginnings(first_bads: Sequence[FirstBad]) -> Iterator[str]:
 
 
 def _block(command: str) -> list[str]:
-    shown = visible(command, LONG)
+    shown = escape(command, LONG)
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
     return [f"  {fence}", f"  {shown}", f"  {fence}"]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.report.page.words import bounded, clean, percent, whole
+from harness.report.page.words import bounded, percent, whole
+from harness.sanitize import clean
 
 __all__ = ["bounded", "clean", "embedded", "percent", "render", "whole"]
 

@@ -1,31 +1,10 @@
-"""Foreign text made harmless, and numbers as people read them."""
+"""Foreign text of bounded length, and numbers as people read them."""
 
-import re
+from harness.sanitize import clean
 
-__all__ = ["bounded", "clean", "percent", "whole"]
-
-SEQUENCES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor (ECMA-48, 5.4)
-    # OSC and other strings; another start ends one, or many starts without an end would take time by their square.
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f\n]*(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]"  # all other sequences
-)
-"""What a terminal would act upon and not show."""
-
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls that are left
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of writing and so hides text
-    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"  # no characters: halves, such as invalid UTF-8 leaves, and others
-)
+__all__ = ["bounded", "percent", "whole"]
 
 CUT = "[… {} characters left out …]"
-
-
-def clean(text: str) -> str:
-    """Text that shows what it is: no terminal sequences, no controls but line ends and tabs, no half characters."""
-    text = SEQUENCES.sub("", text.replace("\r\n", "\n"))
-    text = re.sub("[\r\x0b\x0c\x85\u2028\u2029]", "\n", text)
-    return UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def bounded(text: str, most: int, *, lines: int | None = None) -> str:

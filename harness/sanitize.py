@@ -1,0 +1,77 @@
+"""Text of guests and of other tools made harmless: what is not seen in it can neither hide nor act.
+
+A text goes to one of four places. `clean` is for pages, which show lines; `escape` for one line of a terminal, a
+message or Markdown, where what is hidden is written out; `strip_escapes` for a serial log, in which only what
+a reader would see counts; `clean_xml` for XML, which cannot carry everything.
+"""
+
+import re
+import unicodedata
+
+__all__ = ["clean", "clean_xml", "escape", "strip_escapes"]
+
+LONGEST = 300
+"""Characters of a name or message that are shown."""
+
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's categories of characters that are not seen and may change what is: controls, bidi marks, surrogates."""
+
+STRING = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f\n]*(?:\x07|\x1b\\|\x9c)"
+"""OSC and other strings; another start ends one, or many starts without an end would take time by their square."""
+SEQUENCES = re.compile(rf"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|{STRING}|\x1b[ -/]*[0-~]")
+"""What a terminal would act upon and not show: colours and cursor (ECMA-48, 5.4), strings, all other sequences."""
+
+LINE_ENDS = re.compile("[\r\x0b\x0c\x85\u2028\u2029]")
+CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
+NO_CHARACTERS = "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+"""Halves, such as invalid UTF-8 leaves, and others that are no characters."""
+UNSEEN = re.compile(f"[{CONTROLS}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069{NO_CHARACTERS}]")
+"""Controls that are left, what turns the direction of writing and so hides text, and what is no character."""
+
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot carry (section 2.2); a console is full of them."""
+
+CONSOLE = re.compile(
+    rb"\x1b\[[0-?]*[ -/]*[@-~]"
+    rb"|\x1b[\]P^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, systemd's context marks
+    rb"|\x1b[ -/]*[0-~]"
+    rb"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"  # control characters, carriage return included
+)
+"""The same in bytes: what a reader of a serial log does not see."""
+
+
+def clean(text: str) -> str:
+    """Return text that shows what it is: no terminal sequences, no controls but line ends and tabs."""
+    text = LINE_ENDS.sub("\n", SEQUENCES.sub("", text.replace("\r\n", "\n")))
+    return UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def clean_xml(text: str) -> str:
+    """Return text that XML can carry."""
+    return NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def strip_escapes(data: bytes) -> str:
+    """Return console output as text, without terminal sequences and control characters."""
+    return CONSOLE.sub(b"", data).decode(errors="replace")
+
+
+def escape(text: str, longest: int = LONGEST) -> str:
+    r"""Return a text on one line, in which what cannot be seen stands as `\x1b`, cut after `longest` characters.
+
+    Only the part that is shown is looked at, so that a line of 100 MB costs no more than a short one.
+    """
+    cut = text[:longest]
+    # str.isprintable() is false for each of the categories, and for separators other than the space.
+    if not cut.isprintable():
+        cut = "".join(map(_escape_character, cut))
+    return cut + "…" if len(text) > longest else cut
+
+
+def _escape_character(char: str) -> str:
+    if char in "\t\n\r":
+        return " "
+    if unicodedata.category(char) not in HIDDEN:
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - as Python writes them
