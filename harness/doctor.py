@@ -16,7 +16,7 @@ from harness.store import Store
 from harness.tools import TOOLSETS, find_package
 from harness.wait import Deadline
 
-__all__ = ["Finding", "State", "examine"]
+__all__ = ["Diagnosis", "Health", "examine"]
 
 GIB = 1024**3
 
@@ -27,7 +27,7 @@ MEMORY = 3 * GIB
 """Bytes with which two guests run beside everything else."""
 
 
-class State(StrEnum):
+class Health(StrEnum):
     """How something is."""
 
     OK = "ok"
@@ -38,7 +38,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Diagnosis:
     """What was found about one thing.
 
     Attributes:
@@ -49,12 +49,12 @@ class Finding:
     """
 
     what: str
-    state: State
+    state: Health
     says: str
     mend: str = ""
 
 
-def examine(store: Store, deadline: Deadline) -> tuple[Finding, ...]:
+def examine(store: Store, deadline: Deadline) -> tuple[Diagnosis, ...]:
     """Look at this computer; nothing is changed but that the accelerator is remembered.
 
     Args:
@@ -70,30 +70,30 @@ def examine(store: Store, deadline: Deadline) -> tuple[Finding, ...]:
     return (*found, _archive(deadline), _docker(), _room(store))
 
 
-def _computer() -> Finding:
+def _computer() -> Diagnosis:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     says = f"It has {pluralize(os.cpu_count() or 1, 'processor')} and {memory / GIB:.1f} GiB of memory."
     if memory >= MEMORY:
-        return Finding(what="computer", state=State.OK, says=says)
+        return Diagnosis(what="computer", state=Health.OK, says=says)
     mend = "`harness run -j 1` runs one guest at a time."
-    return Finding(what="computer", state=State.LIMITED, says=says, mend=mend)
+    return Diagnosis(what="computer", state=Health.LIMITED, says=says, mend=mend)
 
 
-def _tools() -> Iterator[Finding]:
+def _tools() -> Iterator[Diagnosis]:
     for tools in (*TOOLSETS, *(distro.tools for distro in distros.list_distros())):
         lacking = [name for name in tools.names if proc.find(name) is None]
         if not lacking:
-            yield Finding(what=tools.purpose, state=State.OK, says=f"There are {', '.join(tools.names)}.")
+            yield Diagnosis(what=tools.purpose, state=Health.OK, says=f"There are {', '.join(tools.names)}.")
             continue
-        yield Finding(
+        yield Diagnosis(
             what=tools.purpose,
-            state=State.MISSING if tools.essential else State.LIMITED,
+            state=Health.MISSING if tools.essential else Health.LIMITED,
             says=f"Not installed: {', '.join(lacking)}.",
             mend=f"apt-get install {' '.join(dict.fromkeys(map(find_package, lacking)))}",
         )
 
 
-def _accelerator(store: Store, deadline: Deadline) -> Finding:
+def _accelerator(store: Store, deadline: Deadline) -> Diagnosis:
     kernel = next(image.list_kernels(store), None)
     if kernel is not None:
         chosen = accel.probe(kernel, store.root, deadline)
@@ -103,37 +103,37 @@ def _accelerator(store: Store, deadline: Deadline) -> Finding:
     return _accelerated(obstacle or tried, limited=obstacle is not None)
 
 
-def _accelerated(says: str, *, limited: bool) -> Finding:
-    return Finding(what="accelerator", state=State.LIMITED if limited else State.OK, says=says)
+def _accelerated(says: str, *, limited: bool) -> Diagnosis:
+    return Diagnosis(what="accelerator", state=Health.LIMITED if limited else Health.OK, says=says)
 
 
-def _archive(deadline: Deadline) -> Finding:
+def _archive(deadline: Deadline) -> Diagnosis:
     try:
         uri = find_archive(deadline)
     except HarnessError as error:
         deadline.check()
-        return Finding(what="archive", state=State.MISSING, says=str(error), mend=error.hint or "")
-    return Finding(what="archive", state=State.OK, says=f"Guest packages come from {uri}.")
+        return Diagnosis(what="archive", state=Health.MISSING, says=str(error), mend=error.hint or "")
+    return Diagnosis(what="archive", state=Health.OK, says=f"Guest packages come from {uri}.")
 
 
-def _docker() -> Finding:
+def _docker() -> Diagnosis:
     try:
         container.ping()
     except HarnessError as error:
-        return Finding(what="builds", state=State.LIMITED, says=str(error), mend=error.hint or "")
-    return Finding(what="builds", state=State.OK, says="The Docker daemon answers.")
+        return Diagnosis(what="builds", state=Health.LIMITED, says=str(error), mend=error.hint or "")
+    return Diagnosis(what="builds", state=Health.OK, says="The Docker daemon answers.")
 
 
-def _room(store: Store) -> Finding:
+def _room(store: Store) -> Diagnosis:
     place = next(parent for parent in (store.root, *store.root.absolute().parents) if parent.exists())
     free = shutil.disk_usage(place).free
     says = f"There are {free / GIB:.1f} GiB free for {_home(store.root)}."
     if not os.access(place, os.W_OK):
         mend = "Name another directory with --store or HARNESS_STORE."
-        return Finding(what="store", state=State.MISSING, says=f"This user may not write to {place}.", mend=mend)
+        return Diagnosis(what="store", state=Health.MISSING, says=f"This user may not write to {place}.", mend=mend)
     if free < ROOM:
-        return Finding(what="store", state=State.LIMITED, says=says, mend="`harness cache prune` makes room.")
-    return Finding(what="store", state=State.OK, says=says)
+        return Diagnosis(what="store", state=Health.LIMITED, says=says, mend="`harness cache prune` makes room.")
+    return Diagnosis(what="store", state=Health.OK, says=says)
 
 
 def _home(path: Path) -> str:

@@ -13,9 +13,7 @@ from harness.cli import main
 
 MATRIX = trees.AXES + "profiles:\n  quick: {select: runtime==nspawn}\n  slow: {}\n"
 CI = "ci: {change: {profile: quick, shards: 2}, release: {profile: slow, shards: 3}}\n"
-FILES = {".github/workflows/harness.yml", ".gitlab-ci.yml", ".semaphore/semaphore.yml", ".semaphore/release.yml"} | {
-    ".travis.yml"
-}
+FILES = {file for system in ci.systems() for file in system.files}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import accel, doctor, proc
-from harness.doctor import Finding, State
+from harness.doctor import Diagnosis, Health
 from harness.errors import ExitCode
 from harness.image import Image
 from harness.proc import Done
@@ -22,7 +22,7 @@ def asked(*words: str) -> Done:
     return proc.run([*DOCTOR, *words], deadline=Deadline.after(100, "doctor"), expect=None, apart=True)
 
 
-def by_name(found: tuple[Finding, ...]) -> dict[str, Finding]:
+def by_name(found: tuple[Diagnosis, ...]) -> dict[str, Diagnosis]:
     return {finding.what: finding for finding in found}
 
 
@@ -42,8 +42,8 @@ def test_a_computer_that_runs_guests(bookworm: Image, store: Store, deadline: De
     found = by_name(doctor.examine(store, deadline))
     chosen = accel.probe(bookworm.kernel, store.root, deadline)
 
-    assert {finding.what for finding in found.values() if finding.state is State.MISSING} == set()
-    assert (chosen.name == "tcg") == (found["accelerator"].state is State.LIMITED)
+    assert {finding.what for finding in found.values() if finding.state is Health.MISSING} == set()
+    assert (chosen.name == "tcg") == (found["accelerator"].state is Health.LIMITED)
     assert "KVM" in found["accelerator"].says
 
 
@@ -51,11 +51,11 @@ def test_missing_tools_are_named_with_their_packages(poor: None, tmp_path: Path,
     """What is not there is said by purpose, with the one command that installs all of it."""
     found = by_name(doctor.examine(Store(tmp_path / "store"), deadline))
 
-    assert found["guests"].state is State.MISSING
+    assert found["guests"].state is Health.MISSING
     assert "qemu-system-x86_64, qemu-img" in found["guests"].says
     assert "apt-get install qemu-system-x86 qemu-utils" == found["guests"].mend
     assert "mmdebstrap" in found["images of Debian"].mend
-    assert found["Flatcar"].state is State.LIMITED
+    assert found["Flatcar"].state is Health.LIMITED
     assert "accelerator" not in found
 
 
@@ -78,5 +78,5 @@ def test_no_room(deadline: Deadline) -> None:
     """A store where nothing fits is told beforehand, and where to make room."""
     room = by_name(doctor.examine(Store(Path("/proc/store")), deadline))["store"]
 
-    assert room.state is not State.OK
+    assert room.state is not Health.OK
     assert room.mend

@@ -23,9 +23,9 @@ from harness.distros.flatcar.ignition import (
     Document,
     DropIn,
     File,
+    IgnitionSpec,
     KernelArguments,
     Link,
-    Spec,
     Unit,
     User,
     spec_for,
@@ -180,7 +180,7 @@ class Maker:
 def test_what_the_models_accept_ignition_accepts(validator: Path, seed: int) -> None:
     """Of thousands of documents `ignition-validate` takes each one, without an error and without a warning."""
     maker = Maker(Random(seed))
-    rendered = [maker.document().render(Spec.V3) for _ in range(BATCH)]
+    rendered = [maker.document().render(IgnitionSpec.V3) for _ in range(BATCH)]
 
     said = verdicts(validator, rendered)
 
@@ -284,7 +284,7 @@ def test_what_would_do_nothing_is_refused(ask: Any) -> None:
 
 def test_the_harnesses_own_document(validator: Path) -> None:
     """The document of images/flatcar is right, has the key of both users, and everything that the directory has."""
-    text = disk.make_document(FILES, yamlfile.load(FILES / "image.yaml", disk.FlatcarFile)).render(Spec.V3)
+    text = disk.make_document(FILES, yamlfile.load(FILES / "image.yaml", disk.FlatcarFile)).render(IgnitionSpec.V3)
     document = json.loads(text)
 
     assert verdicts(validator, [text]) == ["good"]
@@ -309,18 +309,18 @@ def flat(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def test_old_format() -> None:
     """Releases before 3185 get 2.3.0 with the same content, each file on the file system `root`; no kernel arguments."""
     assert [spec_for(version) for version in ("2079.99.0", "3139.2.3", "3185.0.0", "9999.2.0")] == [
-        Spec.V2, Spec.V2, Spec.V3, Spec.V3,
+        IgnitionSpec.V2, IgnitionSpec.V2, IgnitionSpec.V3, IgnitionSpec.V3,
     ]  # fmt: skip
     document = Document(
         users=(User(name="core", ssh_keys=("k",)),),
         files=(File(path="/a", content=b"b", user="core"),),
         units=(Unit(name="a.service", contents=SERVICE, enabled=True),),
     )
-    old, new = (json.loads(document.render(spec)) for spec in (Spec.V2, Spec.V3))
+    old, new = (json.loads(document.render(spec)) for spec in (IgnitionSpec.V2, IgnitionSpec.V3))
 
     assert list(flat(old)) == list(flat(new))
     assert (old["ignition"], new["ignition"]) == ({"version": "2.3.0"}, {"version": "3.3.0"})
     assert old["storage"]["files"][0]["filesystem"] == "root"
     assert "filesystem" not in new["storage"]["files"][0]
     with pytest.raises(UsageError, match="no kernel arguments"):
-        Document(kernel=KernelArguments(present=("a",))).render(Spec.V2)
+        Document(kernel=KernelArguments(present=("a",))).render(IgnitionSpec.V2)

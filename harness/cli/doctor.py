@@ -8,7 +8,7 @@ from harness import doctor
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.doctor import State
+from harness.doctor import Health
 from harness.errors import ExitCode
 from harness.store import Store
 
@@ -31,7 +31,7 @@ def run(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
         case Format.JSON:
             output.as_json([asdict(finding) for finding in found])
         case Format.IDS:
-            names = [finding.what for finding in found if finding.state is not State.OK]
+            names = [finding.what for finding in found if finding.state is not Health.OK]
             if names:
                 output.say("\n".join(names))
         case Format.TABLE:
@@ -40,5 +40,5 @@ def run(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
             for finding in found:
                 if finding.mend:
                     output.say(f"{finding.what}: {finding.mend}")
-    if any(finding.state is State.MISSING for finding in found):
+    if any(finding.state is Health.MISSING for finding in found):
         raise typer.Exit(ExitCode.INFRASTRUCTURE)

@@ -26,22 +26,33 @@ from harness.distros.flatcar.ignition_values import (
 from harness.distros.flatcar.versions import Version
 from harness.errors import UsageError
 
-__all__ = ["Directory", "Document", "DropIn", "File", "KernelArguments", "Link", "Spec", "Unit", "User", "spec_for"]
+__all__ = [
+    "Directory",
+    "Document",
+    "DropIn",
+    "File",
+    "IgnitionSpec",
+    "KernelArguments",
+    "Link",
+    "Unit",
+    "User",
+    "spec_for",
+]
 
 FIRST_V3 = 3185
 """First major of a release whose Ignition reads documents of version 3."""
 
 
-class Spec(StrEnum):
+class IgnitionSpec(StrEnum):
     """Formats of documents."""
 
     V2 = "2.3.0"
     V3 = "3.3.0"
 
 
-def spec_for(version: str) -> Spec:
+def spec_for(version: str) -> IgnitionSpec:
     """The format that a release reads; raises UsageError for what is no version."""
-    return Spec.V3 if Version.parse(version).major >= FIRST_V3 else Spec.V2
+    return IgnitionSpec.V3 if Version.parse(version).major >= FIRST_V3 else IgnitionSpec.V2
 
 
 class _Part(BaseModel):
@@ -73,9 +84,9 @@ class _Node(_Part):
     user: NameText | None = None
     group: NameText | None = None
 
-    def rendered(self, spec: Spec) -> dict[str, Any]:
+    def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
         owner = {name: {"name": value} for name, value in (("user", self.user), ("group", self.group)) if value}
-        return {"path": self.path, **owner, **({"filesystem": "root"} if spec is Spec.V2 else {})}
+        return {"path": self.path, **owner, **({"filesystem": "root"} if spec is IgnitionSpec.V2 else {})}
 
 
 class File(_Node):
@@ -92,7 +103,7 @@ class File(_Node):
     content: bytes
     mode: Mode = 0o644
 
-    def rendered(self, spec: Spec) -> dict[str, Any]:
+    def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
         """The file as the format has it."""
         data = base64.b64encode(self.content).decode("ascii")
         source = {"source": f"data:;base64,{data}"}
@@ -111,7 +122,7 @@ class Directory(_Node):
 
     mode: Mode = 0o755
 
-    def rendered(self, spec: Spec) -> dict[str, Any]:
+    def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
         """The directory as the format has it."""
         return super().rendered(spec) | {"mode": self.mode}
 
@@ -128,7 +139,7 @@ class Link(_Node):
 
     target: LineText
 
-    def rendered(self, spec: Spec) -> dict[str, Any]:
+    def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
         """The link as the format has it."""
         return super().rendered(spec) | {"overwrite": True, "target": self.target}
 
@@ -234,14 +245,14 @@ class Document(_Part):
                     raise ValueError(f"the path {below[0]} goes through the {kind} {way.path}")
         return self
 
-    def render(self, spec: Spec) -> str:
+    def render(self, spec: IgnitionSpec) -> str:
         """The document as JSON.
 
         Raises:
             UsageError: It has kernel arguments, and the format does not know them.
         """
         kernel = {"shouldExist": list(self.kernel.present), "shouldNotExist": list(self.kernel.absent)}
-        if spec is Spec.V2 and any(kernel.values()):
+        if spec is IgnitionSpec.V2 and any(kernel.values()):
             raise UsageError(
                 f"Ignition documents of version {spec} have no kernel arguments; releases since 3185 have."
             )

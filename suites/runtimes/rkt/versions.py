@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["FEATURES", "Feature", "NotYetError", "Version", "has", "parse_version", "require", "spelled"]
+__all__ = ["FEATURES", "NotYetError", "RktFeature", "Version", "has", "parse_version", "require", "spelled"]
 
 Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
+class RktFeature:
     """Something that not every rkt has.
 
     Attributes:
@@ -30,13 +30,13 @@ class Feature:
         return self.spellings[0][0]
 
 
-def _since(release: Version, word: str, source: str) -> Feature:
-    return Feature(spellings=((release, word),), source=source)
+def _since(release: Version, word: str, source: str) -> RktFeature:
+    return RktFeature(spellings=((release, word),), source=source)
 
 
 APP_LEVEL = "CHANGELOG 1.19.0: many additional app-level options (rkt#3318); which ones it does not say, so inferred"
 
-FEATURES: Mapping[str, Feature] = {
+FEATURES: Mapping[str, RktFeature] = {
     "hostname": _since((1, 2, 0), "--hostname", "CHANGELOG 1.2.0, rkt#2251"),
     "exit status of apps": _since((1, 3, 0), "", "CHANGELOG 1.3.0, rkt#2308"),
     "user": _since((1, 4, 0), "--user", "CHANGELOG 1.4.0, rkt#2419"),
@@ -44,11 +44,11 @@ FEATURES: Mapping[str, Feature] = {
     "mark only": _since((1, 4, 0), "--mark-only", "CHANGELOG 1.4.0, rkt#2400"),
     "no new privileges": _since((1, 7, 0), "os/linux/no-new-privileges", "CHANGELOG 1.7.0, rkt#2677"),
     "environment file": _since((1, 9, 0), "--set-env-file", "CHANGELOG 1.9.0, rkt#2816"),
-    "retained capabilities": Feature(
+    "retained capabilities": RktFeature(
         spellings=(((1, 9, 0), "--cap-retain"), ((1, 12, 0), "--caps-retain")),
         source="CHANGELOG 1.9.0, rkt#2771; renamed in 1.12.0, rkt#2994",
     ),
-    "removed capabilities": Feature(
+    "removed capabilities": RktFeature(
         spellings=(((1, 9, 0), "--cap-remove"), ((1, 12, 0), "--caps-remove")),
         source="CHANGELOG 1.9.0, rkt#2771; renamed in 1.12.0, rkt#2994",
     ),
