@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.compare.runs import located
-from harness.compare.side import CellSide, Side
+from harness.compare.side import VARYING_FACTS, CellSide, Side
 from harness.errors import InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome
@@ -28,8 +28,6 @@ FORMAT = 1
 KIND = "rkt-harness baseline"
 """What the file says that it is."""
 SUFFIX = ".json"
-VARYING = frozenset({"boot", "accelerator_reason"})
-"""Facts that differ from run to run without meaning anything for the runtime."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -64,7 +62,7 @@ def _lines(side: Side) -> Iterator[str]:
     facts = {key: value for key, value in side.facts.items() if not key.startswith("host ")}
     yield f'"facts": {_json(facts)},\n"cells": ['
     for index, cell in enumerate(sorted(side.cells.values(), key=lambda item: item.id)):
-        facts = {key: value for key, value in cell.facts.items() if key not in VARYING}
+        facts = {key: value for key, value in cell.facts.items() if key not in VARYING_FACTS}
         yield f'{"," if index else ""}\n{{"id": {_json(cell.id)},\n"axes": {_json(cell.axes)},\n"facts": {_json(facts)},\n'
         if cell.error is not None:
             yield f'"error": {_json(escape(cell.error))},\n'

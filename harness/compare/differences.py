@@ -4,12 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.compare.side import CellSide, Side
+from harness.compare.side import REASONS, CellSide, Side
 
 __all__ = ["Difference", "differences"]
-
-NOISE = frozenset({"accelerator_reason"})
-"""Facts that say why, and not what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +57,7 @@ def differences(old: Side, new: Side, regressed: frozenset[str]) -> tuple[Differ
 def _facts(cell: CellSide) -> Mapping[str, str]:
     """What a cell's guest proved, and its axes, which differ where cells are compared across an axis."""
     axes = {key: value for key, value in cell.axes.items() if value is not None}
-    facts = {key: value for key, value in cell.facts.items() if key not in NOISE}
+    facts = {key: value for key, value in cell.facts.items() if key not in REASONS}
     return axes | facts
 
 

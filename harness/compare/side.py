@@ -6,7 +6,12 @@ from dataclasses import dataclass, field, replace
 from harness.errors import UsageError
 from harness.model import AXES_BY_NAME, Cell, Outcome, find_worst, parse_axes
 
-__all__ = ["CellSide", "Kind", "Side", "across", "join", "suite_of"]
+__all__ = ["REASONS", "VARYING_FACTS", "CellSide", "Kind", "Side", "across", "join", "suite_of"]
+
+REASONS = frozenset({"accelerator_reason"})
+"""Facts that say why, and not what: no difference between two runs."""
+VARYING_FACTS = REASONS | {"boot"}
+"""Facts that differ from run to run without meaning anything for the runtime: not kept in a baseline."""
 
 Kind = str
 """Where a side comes from: `run`, `baseline` or `junit`."""
