@@ -86,7 +86,7 @@ class Truth:
 
     def is_bad(self, place: int) -> bool:
         """Whether the culprit is an ancestor of a commit."""
-        return place != OUTSIDE and self.culprit is not None and bool(self.history.ancestors(place)[self.culprit])
+        return place != OUTSIDE and self.culprit is not None and bool(self.history.find_ancestors(place)[self.culprit])
 
     def fails(self, place: int) -> bool:
         """One boot at a commit: whether the test fails in it."""

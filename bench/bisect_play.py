@@ -41,7 +41,7 @@ class Played:
 
 def observe(truth: Truth, request: Request) -> Observation:
     """One boot of what was asked for."""
-    place = truth.history.index(request.revision)
+    place = truth.history.find_index(request.revision)
     if not truth.builds(place):
         return Observation(verdict=Verdict.SKIP, fresh=request.fresh)
     return Observation(verdict=Verdict.BAD if truth.fails(place) else Verdict.GOOD, fresh=request.fresh)
@@ -58,7 +58,7 @@ def play(
         if watch:
             watch(search)
         rounds += 1
-        for request in search.next(workers, spare=spare):
+        for request in search.choose_next(workers, spare=spare):
             seen = observe(truth, request)
             search.record(request.revision, seen)
             purposes[request.purpose] += seen.verdict is not Verdict.SKIP

@@ -10,7 +10,7 @@ from bench.bisect_histories import Truth, linear, merged
 from bench.bisect_play import MOST, play
 from bench.bisect_rivals import git_bisect, majority
 from harness.bisect.engine import Noise, Settings
-from harness.bisect.engine.rates import without_culprit
+from harness.bisect.engine.rates import estimate_flake
 
 __all__ = ["facf", "large"]
 
@@ -63,11 +63,11 @@ def _breakages(draws: int) -> Iterator[_Breakage]:
 
 def _told(breakage: _Breakage) -> Settings:
     rate = breakage.truth.fails_good
-    return replace(BARE, noise=Noise.KNOWN, rates=(1.0, rate), no_culprit=without_culprit(rate, BREAKS))
+    return replace(BARE, noise=Noise.KNOWN, rates=(1.0, rate), no_culprit=estimate_flake(rate, BREAKS))
 
 
 def _from_past(breakage: _Breakage) -> Settings:
-    flake = without_culprit((breakage.past[0] + 0.5) / (PAST + 1), BREAKS)
+    flake = estimate_flake((breakage.past[0] + 0.5) / (PAST + 1), BREAKS)
     return replace(BARE, always_fails=True, past=breakage.past, no_culprit=flake)
 
 

@@ -35,7 +35,7 @@ def git_bisect(truth: Truth, fails: Callable[[int], bool] | None = None) -> Foun
     """Git's rule, skip rule included; as git does, the ends are taken on trust."""
     fails = fails or truth.fails
     history = truth.history
-    inside = history.ancestors(len(history) - 1)
+    inside = history.find_ancestors(len(history) - 1)
     tip, runs, skipped = len(history) - 1, 0, set[int]()
     while True:
         place = _pick(history, inside, tip, skipped)
@@ -46,16 +46,16 @@ def git_bisect(truth: Truth, fails: Callable[[int], bool] | None = None) -> Foun
             continue
         runs += 1
         if fails(place):
-            inside &= history.ancestors(place)
+            inside &= history.find_ancestors(place)
             tip = place
         else:
-            inside &= ~history.ancestors(place)
+            inside &= ~history.find_ancestors(place)
     return Found(suspects=frozenset(np.flatnonzero(inside).tolist()), runs=runs, wasted=len(skipped))
 
 
 def _pick(history: History, inside: np.ndarray, tip: int, skipped: set[int]) -> int | None:
     count = int(inside.sum())
-    reached = np.rint(history.sums(inside.astype(float)))
+    reached = np.rint(history.sum_ancestors(inside.astype(float)))
     places = np.flatnonzero(inside)
     places = places[places != tip]
     if not len(places):

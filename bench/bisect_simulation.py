@@ -152,10 +152,10 @@ def speed(draws: int) -> None:
     worst = 0.0
     for step in range(30):
         started = time.process_time()
-        asked = search.next()
+        asked = search.choose_next()
         worst = max(worst, time.process_time() - started)
         for request in asked:
-            bad = truth.fails(history.index(request.revision))
+            bad = truth.fails(history.find_index(request.revision))
             search.record(request.revision, Observation(verdict=Verdict.BAD if bad else Verdict.GOOD))
         if step == 5:
             search.record(history.commits[30_000], Observation(verdict=Verdict.SKIP))

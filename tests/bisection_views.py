@@ -62,12 +62,12 @@ def searched(
     good = graph[names[0]][0]
     history = History.of(dict(graph), good=good, bad=names[-1])
     if first_parent:
-        history = history.first_parent()
+        history = history.follow_first_parent()
     search = Search(history, settings)
     steps: list[Step] = []
     asked: dict[str, int] = {}
     while search.answer() is None and len(steps) < MOST_STEPS:
-        request = search.next()[0]
+        request = search.choose_next()[0]
         verdict = test(request.revision, asked.get(request.revision, 0))
         asked[request.revision] = asked.get(request.revision, 0) + 1
         search.record(request.revision, Observation(verdict=verdict, fresh=request.fresh))

@@ -12,7 +12,7 @@ from harness.bisect.engine import Noise, Settings
 from harness.bisect.engine.belief import Belief
 from harness.bisect.engine.history import OUTSIDE
 from harness.bisect.engine.kinds import JEFFREYS, LEARN, LOW, Flaw, Kind
-from harness.bisect.engine.rates import Rates, without_culprit
+from harness.bisect.engine.rates import Rates, estimate_flake
 from harness.errors import UsageError
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12)
@@ -27,7 +27,7 @@ def places(history, samples):
 def test_known_rates_give_the_exact_posterior(graph, samples, bad_rate, good_rate):
     """With known rates the posterior is prior times likelihood of every sample, no culprit included."""
     history = history_of(graph)
-    belief = Belief(history, Rates.known(bad_rate, good_rate), no_culprit=0.3)
+    belief = Belief(history, Rates.fix_rates(bad_rate, good_rate), no_culprit=0.3)
     likelihood = {name: 0.7 / len(history) for name in history.commits} | {None: 0.3}
     for place, bad in places(history, samples):
         belief.record(place, bad=bad)
@@ -48,8 +48,8 @@ def beta(first, second):
 @given(*(st.integers(0, 12),) * 4)
 def test_the_grid_is_exact_for_jeffreys(fails_bad, passes_bad, fails_good, passes_good):
     """Sums over the grid equal the Beta-Bernoulli marginals of the Jeffreys prior, up to the restriction p_b > p_g."""
-    rates = Rates.mixture(JEFFREYS)
-    flat = rates.same(fails_bad, passes_bad)
+    rates = Rates.mix_kinds(JEFFREYS)
+    flat = rates.compute_same(fails_bad, passes_bad)
     assert isclose(exp(flat.log[0]), beta(0.5 + fails_bad, 0.5 + passes_bad) / beta(0.5, 0.5), rel_tol=1e-9)
     assert isclose(flat.bad[0], (0.5 + fails_bad) / (1 + fails_bad + passes_bad), rel_tol=1e-9)
     counts = np.array([[fails_bad, passes_bad], [fails_good, passes_good]], dtype=float)
@@ -61,7 +61,7 @@ def test_the_grid_is_exact_for_jeffreys(fails_bad, passes_bad, fails_good, passe
 
 def test_a_side_that_fails_less_is_no_bad_side():
     """A split whose bad side fails less often than its good side is all but impossible."""
-    rates = Rates.mixture(LEARN)
+    rates = Rates.mix_kinds(LEARN)
     split = rates.split(np.array([9.0, 1.0]), np.array([1.0, 9.0]), 10, 10)
     assert split.log[0] - split.log[1] > 8
     assert split.bad[0] > split.good[0]
@@ -72,7 +72,7 @@ def test_a_side_that_fails_less_is_no_bad_side():
 def test_the_order_of_samples_does_not_matter(graph, samples, luck):
     """The posterior is a function of the samples, not of their order."""
     history = history_of(graph)
-    first, second = (Belief(history, Rates.mixture(LOW), no_culprit=0.1) for _ in range(2))
+    first, second = (Belief(history, Rates.mix_kinds(LOW), no_culprit=0.1) for _ in range(2))
     taken = places(history, samples)
     for place, bad in taken:
         first.record(place, bad=bad)
@@ -85,11 +85,11 @@ def test_the_order_of_samples_does_not_matter(graph, samples, luck):
 def test_rates_are_learned():
     """After many samples the estimates are near the shares that were seen, and their intervals contain these."""
     history = history_of({"c0": ("good",), "tip": ("c0",)})
-    belief = Belief(history, Rates.mixture(LEARN))
+    belief = Belief(history, Rates.mix_kinds(LEARN))
     for number in range(60):
         belief.record(1, bad=number % 5 != 0)
         belief.record(OUTSIDE, bad=number % 10 == 0)
-    before, after = belief.estimates(1)
+    before, after = belief.estimate_rates(1)
     assert after is not None
     assert (before.failed, before.samples, after.failed, after.samples) == (6, 60, 48, 60)
     assert before.low < 0.1 < before.high
@@ -100,8 +100,8 @@ def test_rates_are_learned():
 def test_identical_builds_nearly_clear_what_lies_between():
     """Commits between two identical builds keep a small prior, never none."""
     history = history_of({"c0": ("good",), "c1": ("c0",), "tip": ("c1",)})
-    belief = Belief(history, Rates.mixture(LEARN))
-    belief.exclude(history.ancestors(1) ^ history.ancestors(0), 0.001)
+    belief = Belief(history, Rates.mix_kinds(LEARN))
+    belief.exclude(history.find_ancestors(1) ^ history.find_ancestors(0), 0.001)
     assert belief.weights == pytest.approx(np.array([1, 0.001, 1]) / 2.001)
 
 
@@ -114,14 +114,14 @@ def test_senseless_rates_are_refused(rates):
 
 def test_a_flaky_past_speaks_for_a_flake():
     """A test that fails half the time by itself is the likelier reason than one range in fifty; a solid one is not."""
-    assert without_culprit(0.5, 0.02) == pytest.approx(0.49 / 0.51)
-    assert without_culprit(0.0, 0.02) == 0
+    assert estimate_flake(0.5, 0.02) == pytest.approx(0.49 / 0.51)
+    assert estimate_flake(0.0, 0.02) == 0
 
 
 def test_marginals_of_a_fair_coin_need_no_order():
     """All orders of k fails in n samples together have the probability of a Beta-binomial: 1 summed over k."""
-    rates = Rates.mixture(LEARN)
-    total = sum(comb(6, k) * exp(rates.same(k, 6 - k).log[0]) for k in range(7))
+    rates = Rates.mix_kinds(LEARN)
+    total = sum(comb(6, k) * exp(rates.compute_same(k, 6 - k).log[0]) for k in range(7))
     assert total == pytest.approx(1.0)
 
 
@@ -136,7 +136,7 @@ def test_marginals_of_a_fair_coin_need_no_order():
 )
 def test_each_kind_has_its_own_wrong_results(flaw, bad_side, good_side):
     """A test that only fails without cause never passes at a bad revision, and so on; `ALIKE` has one rate for both."""
-    rates = Rates.mixture((Kind(weight=1.0, flaw=flaw, wrong=(1.0, 1.0)),))
+    rates = Rates.mix_kinds((Kind(weight=1.0, flaw=flaw, wrong=(1.0, 1.0)),))
     bad, good = np.nonzero(rates.joint)
     for places, (low, high) in ((bad, bad_side), (good, good_side)):
         assert rates.nodes[places].min() >= low - 1e-3
@@ -148,7 +148,7 @@ def test_each_kind_has_its_own_wrong_results(flaw, bad_side, good_side):
 def test_the_kind_is_learned():
     """Failures before the culprit alone teach that the test fails without cause, not that it passes without reason."""
     history = history_of({"c0": ("good",), "tip": ("c0",)})
-    belief = Belief(history, Rates.mixture(LOW))
+    belief = Belief(history, Rates.mix_kinds(LOW))
     for number in range(20):
         belief.record(1, bad=True)
         belief.record(OUTSIDE, bad=number % 4 == 0)
@@ -161,7 +161,7 @@ def test_the_past_counts_as_samples_at_good_revisions():
     history = history_of({"c0": ("good",), "tip": ("c0",)})
     past = Belief(history, Rates.of(Settings(noise=Noise.LEARN, past=(3, 17))), no_culprit=0.2)
     assert past.no_culprit == pytest.approx(0.2)
-    lived = Belief(history, Rates.mixture(LEARN, Settings().least_effect))
+    lived = Belief(history, Rates.mix_kinds(LEARN, Settings().least_effect))
     for number in range(20):
         lived.record(OUTSIDE, bad=number < 3)
     assert past.fails_good == pytest.approx(lived.fails_good)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import catalog, matrix, plan
-from harness.bisect.cell import CellOracle, first_error
+from harness.bisect.cell import CellOracle, find_first_error
 from harness.bisect.oracle import Sample, Seen
 from harness.bisect.question import AbortError, Ruling
 from harness.errors import CancelledError, InfrastructureError
@@ -168,8 +168,8 @@ def test_first_error(tmp_path: Path, log: str, line: str) -> None:
     """The first line that is an error, and not one with a file of that name."""
     (tmp_path / "log").write_text(log)
 
-    assert first_error(tmp_path / "log") == line
-    assert first_error(tmp_path / "none") == ""
+    assert find_first_error(tmp_path / "log") == line
+    assert find_first_error(tmp_path / "none") == ""
 
 
 @pytest.mark.parametrize("error", [CancelledError("Interrupted."), AbortError("Status 200.")])

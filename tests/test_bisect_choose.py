@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.bisect_histories import linear
 from harness.bisect.engine.belief import Belief
-from harness.bisect.engine.choose import Costs, Priced, best, information
+from harness.bisect.engine.choose import Costs, Priced, choose_best, compute_information
 from harness.bisect.engine.kinds import LEARN
 from harness.bisect.engine.rates import Rates
 from harness.bisect.engine.testability import Testability
@@ -49,11 +49,11 @@ def naive(belief, graph, samples):
 def test_information_is_what_all_outcomes_give(graph, samples, pending):
     """The information of a sample, alone or beside one in flight, is that of enumerating outcomes and culprits."""
     history = history_of(graph)
-    belief = Belief(history, Rates.mixture(LEARN), no_culprit=0.2)
+    belief = Belief(history, Rates.mix_kinds(LEARN), no_culprit=0.2)
     for number, bad in samples:
         belief.record(number % len(history), bad=bad)
     waiting = pending % len(history)
-    alone, beside = information(belief), information(belief, (waiting,))
+    alone, beside = compute_information(belief), compute_information(belief, (waiting,))
     for place, name in enumerate(history.commits):
         assert alone[place] == pytest.approx(naive(belief, graph, [name]), abs=1e-6)
         both = naive(belief, graph, [name, history.commits[waiting]])
@@ -66,11 +66,11 @@ def test_without_noise_the_choice_is_git_s(graph):
     """For a test that never lies, the chosen commit has git's best score, min(X, N - X)."""
     history = history_of(graph)
     priced = Priced(
-        costs=Costs.unit(history),
+        costs=Costs.make_unit(history),
         testable=np.ones(len(history) + 1),
         allowed=np.ones(len(history) + 1, dtype=bool),
     )
-    chosen = best(Belief(history, Rates.known(1.0, 0.0)), priced)
+    chosen = choose_best(Belief(history, Rates.fix_rates(1.0, 0.0)), priced)
     scores = {name: min(len(walk(graph, name)), len(graph) - len(walk(graph, name))) for name in graph}
     if chosen is None:
         assert len(graph) == 1
@@ -81,7 +81,7 @@ def test_without_noise_the_choice_is_git_s(graph):
 @pytest.fixture
 def settled():
     """A belief that hesitates between few commits of 64, with a noisy test."""
-    belief = Belief(linear(64), Rates.known(0.8, 0.2))
+    belief = Belief(linear(64), Rates.fix_rates(0.8, 0.2))
     for place in (31, 47, 39):
         belief.record(place, bad=place >= 39)
     return belief
@@ -94,19 +94,19 @@ def test_a_cached_build_is_tested_again_where_builds_are_dear(settled):
     build = 100 * everywhere
     build[[31, 39, 47]] = 0
     dear = Priced(costs=Costs(build=build, test=everywhere), testable=everywhere, allowed=everywhere > 0)
-    assert best(settled, cheap) not in {31, 39, 47}
-    assert best(settled, dear) in {31, 39, 47}
+    assert choose_best(settled, cheap) not in {31, 39, 47}
+    assert choose_best(settled, dear) in {31, 39, 47}
 
 
 @pytest.mark.parametrize(("workers", "rounds"), [(1, 9), (3, 5), (7, 3)])
 def test_a_batch_divides_what_is_left_into_equal_parts(workers, rounds):
     """N commits chosen together leave about one part in N+1, as in bisect.md 2.8."""
-    belief = Belief(linear(512), Rates.known(1.0, 0.0))
+    belief = Belief(linear(512), Rates.fix_rates(1.0, 0.0))
     everywhere = np.ones(513)
-    priced = Priced(costs=Costs.unit(belief.history), testable=everywhere, allowed=everywhere > 0)
+    priced = Priced(costs=Costs.make_unit(belief.history), testable=everywhere, allowed=everywhere > 0)
     pending: tuple[int, ...] = ()
     for _ in range(workers):
-        chosen = best(belief, priced, pending)
+        chosen = choose_best(belief, priced, pending)
         assert chosen is not None
         pending += (chosen,)
     parts = np.diff([0, *sorted(place + 1 for place in pending), 512])
@@ -118,14 +118,14 @@ def test_stretches_are_left_and_lone_commits_are_not():
     """Many broken commits in a row make their neighbours improbable; broken ones among fine ones do not."""
     stretch, lone = Testability(400), Testability(400)
     for place in range(100, 110):
-        stretch.broken(place, "build")
+        stretch.note_broken(place, "build")
     for place in range(0, 400, 8):
-        lone.fine(place)
+        lone.note_fine(place)
     for place in range(3, 400, 40):
-        lone.broken(place, "build")
-    assert stretch.probabilities()[111] < 0.2
-    assert stretch.probabilities()[399] > stretch.probabilities()[111]
-    assert lone.probabilities()[4] > 0.5
+        lone.note_broken(place, "build")
+    assert stretch.estimate_probabilities()[111] < 0.2
+    assert stretch.estimate_probabilities()[399] > stretch.estimate_probabilities()[111]
+    assert lone.estimate_probabilities()[4] > 0.5
 
 
 @given(st.sets(st.integers(0, 49), max_size=8), st.sets(st.integers(0, 49), max_size=8))
@@ -133,10 +133,10 @@ def test_probabilities_are_probabilities(broken, fine):
     """What is known is 0 or 1, all else strictly between."""
     testability = Testability(50)
     for place in fine - broken:
-        testability.fine(place)
+        testability.note_fine(place)
     for place in broken:
-        testability.broken(place, "build")
-    found = testability.probabilities()
+        testability.note_broken(place, "build")
+    found = testability.estimate_probabilities()
     for place in range(50):
         if place in broken:
             assert found[place] == 0
@@ -150,10 +150,10 @@ def test_one_reason_says_nothing_about_another():
     """A commit that does not boot, between two that do not build, is not taken for one of their stretch."""
     same, other = Testability(100), Testability(100)
     for place in (46, 48, 54, 56):
-        same.broken(place, "build")
-        other.broken(place, "build")
-    same.fine(50)
-    other.fine(50)
-    same.broken(51, "build")
-    other.broken(51, "boot")
-    assert other.probabilities()[53] > same.probabilities()[53]
+        same.note_broken(place, "build")
+        other.note_broken(place, "build")
+    same.note_fine(50)
+    other.note_fine(50)
+    same.note_broken(51, "build")
+    other.note_broken(51, "boot")
+    assert other.estimate_probabilities()[53] > same.estimate_probabilities()[53]

@@ -18,7 +18,7 @@ def test_ancestors_are_those_of_a_walk(graph):
     """The ancestors of every commit are what walking its parents finds."""
     history = history_of(graph)
     for name in graph:
-        found = {history.commits[place] for place in np.flatnonzero(history.ancestors(history.index(name)))}
+        found = {history.commits[place] for place in np.flatnonzero(history.find_ancestors(history.find_index(name)))}
         assert walk(graph, name) == found
 
 
@@ -27,9 +27,11 @@ def test_sums_are_those_of_a_walk(graph, luck):
     """The sums over ancestors are what walking and adding gives, for one column and for many."""
     history = history_of(graph)
     values = np.array([[luck.random(), luck.random()] for _ in history.commits])
-    expected = [values[[history.index(found) for found in walk(graph, name)]].sum(axis=0) for name in history.commits]
-    assert history.sums(values) == pytest.approx(np.array(expected))
-    assert history.sums(values[:, 0]) == pytest.approx(np.array(expected)[:, 0])
+    expected = [
+        values[[history.find_index(found) for found in walk(graph, name)]].sum(axis=0) for name in history.commits
+    ]
+    assert history.sum_ancestors(values) == pytest.approx(np.array(expected))
+    assert history.sum_ancestors(values[:, 0]) == pytest.approx(np.array(expected)[:, 0])
 
 
 @given(graphs())
@@ -56,7 +58,7 @@ def test_bundles_are_what_each_mainline_commit_brought_in(graph):
 def test_first_parent_history_keeps_every_commit_counted(graph):
     """The first-parent history is the mainline, and its sizes add up to all candidates."""
     history = history_of(graph)
-    line = history.first_parent()
+    line = history.follow_first_parent()
     assert tuple(history.commits[place] for place in np.flatnonzero(history.mainline)) == line.commits
     assert len(history) == line.sizes.sum()
     assert all(len(line.parents[place]) == (place > 0) for place in range(len(line)))
@@ -75,9 +77,9 @@ def test_order_of_lines_does_not_matter(graph, seed):
 def test_parents_outside_are_named():
     """A parent that is no candidate keeps its name, because confirming tests it, and counts as good."""
     history = History.parse("b a old\na good\n", good="good", bad="b")
-    assert history.parent_names(history.index("b")) == ("a", "old")
-    assert history.index("old") == OUTSIDE == history.index("good")
-    assert not history.ancestors(OUTSIDE).any()
+    assert history.list_parents(history.find_index("b")) == ("a", "old")
+    assert history.find_index("old") == OUTSIDE == history.find_index("good")
+    assert not history.find_ancestors(OUTSIDE).any()
 
 
 def test_nothing_between_the_ends_is_refused():
@@ -89,4 +91,4 @@ def test_nothing_between_the_ends_is_refused():
 def test_unknown_revision_is_refused():
     """A revision that is neither candidate nor good is the user's mistake."""
     with pytest.raises(UsageError, match="not between"):
-        History.parse("b good\n", good="good", bad="b").index("nowhere")
+        History.parse("b good\n", good="good", bad="b").find_index("nowhere")

@@ -146,6 +146,6 @@ def test_full_disk(tmp_path: Path) -> None:
 
     with (
         pytest.raises(InfrastructureError, match="cannot be written: No space left on device"),
-        journal._locked(tmp_path, 0) as descriptor,
+        journal._hold_lock(tmp_path, 0) as descriptor,
     ):
         journal._append(descriptor, tmp_path / JOURNAL, BEGUN)

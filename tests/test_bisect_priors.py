@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness.bisect.engine import History, Purpose
 from harness.bisect.estimates import Estimates
-from harness.bisect.priors import priors, weights
+from harness.bisect.priors import load_priors, weigh_commits
 from harness.bisect.records import Observed, Same
 from harness.bisect.repository import Commit, Range
 from harness.model import Verdict
@@ -28,9 +28,9 @@ def commit(name: str, *files: str, parents: tuple[str, ...] = ("p",)) -> Commit:
 @given(files=FILES, paths=FILES, merge=st.booleans())
 def test_never_a_filter(files: list[str], paths: list[str], merge: bool) -> None:  # noqa: FBT001 - drawn
     """Whatever a commit touches and whatever the user names, it weighs at least the floor of 1/20 and at most 1."""
-    weight = priors().weight(commit("a", *files, parents=("p", "q") if merge else ("p",)), paths)
+    weight = load_priors().weigh(commit("a", *files, parents=("p", "q") if merge else ("p",)), paths)
 
-    assert priors().floor == 0.05
+    assert load_priors().floor == 0.05
     assert 0.05 <= weight <= 1
 
 
@@ -40,14 +40,14 @@ def test_never_a_filter(files: list[str], paths: list[str], merge: bool) -> None
 ])  # fmt: skip
 def test_order(first: str, second: str) -> None:
     """Code of PID 1 and containers is likelier than other code, and code is likelier than text, data and tests."""
-    assert priors().weight(commit("a", first), ()) > priors().weight(commit("b", second), ())
+    assert load_priors().weigh(commit("a", first), ()) > load_priors().weigh(commit("b", second), ())
 
 
 def test_heaviest_path_counts() -> None:
     """A commit with code and its documentation weighs as the code."""
-    table = priors()
+    table = load_priors()
 
-    assert table.weight(commit("a", "man/x.xml", "src/core/main.c"), ()) == table.weight(
+    assert table.weigh(commit("a", "man/x.xml", "src/core/main.c"), ()) == table.weigh(
         commit("a", "src/core/main.c"), ()
     )
 
@@ -55,9 +55,9 @@ def test_heaviest_path_counts() -> None:
 @pytest.mark.parametrize("path", ["docs", "docs/", "./docs/x.md", "docs/*.md"])
 def test_named_paths(path: str) -> None:
     """What the user names weighs most, whatever the table says of it."""
-    assert priors().weight(commit("a", "docs/x.md"), [path]) == 1
-    assert priors().weight(commit("a", "src/core/main.c"), [path]) < 1
-    assert priors().weight(commit("a", "docs2/x.c"), [path]) < 1
+    assert load_priors().weigh(commit("a", "docs/x.md"), [path]) == 1
+    assert load_priors().weigh(commit("a", "src/core/main.c"), [path]) < 1
+    assert load_priors().weigh(commit("a", "docs2/x.c"), [path]) < 1
 
 
 def test_first_parent_line() -> None:
@@ -67,11 +67,11 @@ def test_first_parent_line() -> None:
     files = {"b": "man/b", "s1": "src/core/a.c", "s2": "src/core/b.c"}
     commits = {name: commit(name, *([files[name]] if name in files else []), parents=graph[name]) for name in graph}
     known = Range(history=history, commits=commits)
-    found = weights(known, history.first_parent(), ())
+    found = weigh_commits(known, history.follow_first_parent(), ())
 
     assert set(found) == {"b", "m"}
-    assert found["m"] == pytest.approx((priors().merge + 1 + 1) / 3)
-    assert found["b"] == priors().floor
+    assert found["m"] == pytest.approx((load_priors().merge + 1 + 1) / 3)
+    assert found["b"] == load_priors().floor
 
 
 def line(count: int) -> History:
@@ -94,7 +94,7 @@ def test_costs() -> None:
     """What is in the store costs no build, what is near a built revision costs little, what is far costs a whole one."""
     history = line(400)
     it = Estimates(history, lambda _: 1, ["c100"])
-    costs = it.costs()
+    costs = it.estimate_costs()
 
     assert costs.build[100] == 0
     assert 0 < costs.build[101] < costs.build[120] < costs.build[399]
@@ -109,11 +109,11 @@ def test_costs_are_learned() -> None:
 
     assert it.whole == pytest.approx(300)
     assert it.test == pytest.approx(30)
-    assert (it.costs().build == it.whole).all()
+    assert (it.estimate_costs().build == it.whole).all()
     it.learn(observed("c200", 300.0))
     it.learn(Same(first="c200", second="c201", seconds={"build": 3.0}))
-    assert it.costs().build[200] == it.costs().build[201] == 0
-    assert np.isfinite(it.costs().build).all()
+    assert it.estimate_costs().build[200] == it.estimate_costs().build[201] == 0
+    assert np.isfinite(it.estimate_costs().build).all()
 
 
 @given(tests=st.floats(0, 50))
@@ -123,5 +123,5 @@ def test_time_left(tests: float) -> None:
     it.learn(observed("c39", 300.0, fresh=True))
     it.learn(observed("c20", 10.0))
 
-    assert it.seconds(tests) <= it.seconds(tests + 1)
-    assert it.seconds(3) - it.seconds(2) == pytest.approx(it.test + 10)
+    assert it.estimate_seconds(tests) <= it.estimate_seconds(tests + 1)
+    assert it.estimate_seconds(3) - it.estimate_seconds(2) == pytest.approx(it.test + 10)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bisect.question import AbortError, Command, named, rule
+from harness.bisect.question import AbortError, Command, is_named, judge
 from harness.errors import DeadlineError
 from harness.model import Outcome, Verdict
 from harness.pipeline import RunContext
@@ -36,15 +36,15 @@ def case(nodeid: str, outcome: Outcome, message: str = "") -> CaseResult:
 ])  # fmt: skip
 def test_each_outcome(outcome: Outcome, verdict: Verdict, reason: str) -> None:
     """An error or a skipped case says nothing about a revision, and least of all that it is bad."""
-    found = rule([case(TEST, outcome, "because")], [TEST])
+    found = judge([case(TEST, outcome, "because")], [TEST])
 
     assert (found.verdict, found.reason) == (verdict, reason)
 
 
 def test_no_such_case() -> None:
     """A revision at which the case did not run is a skip."""
-    assert rule([case("cgroup/other.py::test_z", Outcome.FAILED)], [TEST]).reason == "not found"
-    assert rule([], [TEST]).verdict is Verdict.SKIP
+    assert judge([case("cgroup/other.py::test_z", Outcome.FAILED)], [TEST]).reason == "not found"
+    assert judge([], [TEST]).verdict is Verdict.SKIP
 
 
 @given(outcomes=st.lists(st.sampled_from(Outcome), min_size=1, max_size=5), order=st.randoms())
@@ -52,7 +52,7 @@ def test_bad_needs_a_failure(outcomes: list[Outcome], order: "st.random.Random")
     """However cases are mixed: bad only if one failed, good only if one passed and none failed or broke."""
     cases = [case(f"{TEST}[{number}]", outcome) for number, outcome in enumerate(outcomes)]
     order.shuffle(cases)
-    found = rule(cases, [TEST])
+    found = judge(cases, [TEST])
     failed = {Outcome.FAILED, Outcome.XFAILED} & set(outcomes)
 
     assert (found.verdict is Verdict.BAD) == bool(failed)
@@ -65,17 +65,17 @@ def test_bad_needs_a_failure(outcomes: list[Outcome], order: "st.random.Random")
 @given(outcome=st.sampled_from(Outcome), of_test=st.sampled_from(Outcome))
 def test_canary(outcome: Outcome, of_test: Outcome) -> None:
     """Where the canary does not pass, the sample is void, whatever the test says."""
-    found = rule([case(CANARY, outcome), case(TEST, of_test)], [TEST], canary=CANARY)
+    found = judge([case(CANARY, outcome), case(TEST, of_test)], [TEST], canary=CANARY)
     sound = outcome in {Outcome.PASSED, Outcome.XPASSED, Outcome.FLAKY}
 
     assert (found.reason == "canary") == (not sound)
     if sound:
-        assert found == rule([case(TEST, of_test)], [TEST])
+        assert found == judge([case(TEST, of_test)], [TEST])
 
 
 def test_canary_that_did_not_run() -> None:
     """A canary that is not there is none that sings."""
-    assert rule([case(TEST, Outcome.PASSED)], [TEST], canary=CANARY).reason == "canary"
+    assert judge([case(TEST, Outcome.PASSED)], [TEST], canary=CANARY).reason == "canary"
 
 
 def test_other_failure() -> None:
@@ -84,9 +84,9 @@ def test_other_failure() -> None:
     other = case(f"{TEST}[a]", Outcome.FAILED, "no such file")
     right = case(f"{TEST}[b]", Outcome.FAILED, "expected /payload")
 
-    assert rule([other], [TEST], matching=wanted).reason == "other failure"
-    assert rule([other, right], [TEST], matching=wanted).verdict is Verdict.BAD
-    assert rule([other, case(TEST, Outcome.PASSED)], [TEST], matching=wanted).verdict is Verdict.SKIP
+    assert judge([other], [TEST], matching=wanted).reason == "other failure"
+    assert judge([other, right], [TEST], matching=wanted).verdict is Verdict.BAD
+    assert judge([other, case(TEST, Outcome.PASSED)], [TEST], matching=wanted).verdict is Verdict.SKIP
 
 
 @pytest.mark.parametrize(("name", "meant"), [
@@ -95,7 +95,7 @@ def test_other_failure() -> None:
 ])  # fmt: skip
 def test_names(name: str, meant: bool) -> None:  # noqa: FBT001 - a parameter
     """A case is meant by its name, its file's and its suite's, and not by the beginning of a word."""
-    assert named(TEST, name) is meant
+    assert is_named(TEST, name) is meant
 
 
 def command(tmp_path: Path, text: str) -> Command:

@@ -28,20 +28,22 @@ def planned(cell: str) -> Plan:
 
 def test_releases_are_commits_in_their_order(tmp_path: Path, deadline: Deadline) -> None:
     """Each release is the only parent of the next one, by numbers and not by letters, and has its version in it."""
-    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
-    found = repository.range(repository.resolve("1.9.7", deadline), repository.resolve("1.22.0", deadline), deadline)
+    repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
+    found = repository.list_range(
+        repository.resolve("1.9.7", deadline), repository.resolve("1.22.0", deadline), deadline
+    )
     names = [repository.resolve(version, deadline) for version in ("1.9.7", "1.10", "1.21.2", "1.21.10", "1.22.0")]
 
     assert [found.commits[name].subject for name in names] == [
         "go 1.9.7", "go 1.10", "go 1.21.2", "go 1.21.10", "go 1.22.0",
     ]  # fmt: skip
     assert [found.commits[name].parents for name in names[1:]] == [(name,) for name in names[:-1]]
-    assert repository.content(names[3], releases.FILE, deadline) == "1.21.10\n"
+    assert repository.read_content(names[3], releases.FILE, deadline) == "1.21.10\n"
 
 
 def test_a_short_version_is_its_newest_release(tmp_path: Path, deadline: Deadline) -> None:
     """1.21 means 1.21.10 and not 1.21.2."""
-    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+    repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
 
     assert repository.resolve("1.21", deadline) == repository.resolve("1.21.10", deadline)
 
@@ -52,7 +54,7 @@ def test_a_short_version_is_its_newest_release(tmp_path: Path, deadline: Deadlin
 ])  # fmt: skip
 def test_an_unknown_release(tmp_path: Path, deadline: Deadline, version: str, hint: str) -> None:
     """It is said which there are; tags and commits are nothing that the user named."""
-    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+    repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
     sentence = f"No release `{version}` of go is known; there are 5 from 1.9.7 to 1.22.0."
 
     with pytest.raises(UsageError, match=re.escape(sentence)) as caught:
@@ -62,16 +64,16 @@ def test_an_unknown_release(tmp_path: Path, deadline: Deadline, version: str, hi
 
 def test_a_new_release_leaves_the_names_of_the_others(tmp_path: Path, deadline: Deadline) -> None:
     """A bisection that goes on after a release finds its commits again."""
-    before = releases.repository("go", VERSIONS, Store(tmp_path), deadline).resolve("1.22.0", deadline)
-    repository = releases.repository("go", (*VERSIONS, "1.22.1"), Store(tmp_path), deadline)
+    before = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline).resolve("1.22.0", deadline)
+    repository = releases.make_repository("go", (*VERSIONS, "1.22.1"), Store(tmp_path), deadline)
 
     assert repository.resolve("1.22.0", deadline) == before
-    assert repository.range(before, repository.resolve("1.22", deadline), deadline).commits.keys() >= {before}
+    assert repository.list_range(before, repository.resolve("1.22", deadline), deadline).commits.keys() >= {before}
 
 
 def test_the_go_of_the_cell_is_replaced(tmp_path: Path, deadline: Deadline) -> None:
     """What is built is the cell's runtime, by the release that the commit stands for; the cell says so."""
-    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+    repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
     subject = Go(
         repository=repository, base=planned("debian-bookworm+systemd-252+go-1.27+unified+runc-1.1.5")
     )  # fmt: skip
@@ -84,7 +86,7 @@ def test_the_go_of_the_cell_is_replaced(tmp_path: Path, deadline: Deadline) -> N
 
 def test_a_runtime_without_go_is_refused(tmp_path: Path, deadline: Deadline) -> None:
     """Nspawn is not built with Go."""
-    repository = releases.repository("go", VERSIONS, Store(tmp_path), deadline)
+    repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
     with pytest.raises(UsageError, match="nspawn is not built with Go"):
         Go(repository=repository, base=planned("debian-bookworm+systemd-252+unified+nspawn"))
 

@@ -85,7 +85,7 @@ def test_other_places(repo: Repo, tmp_path: Path, own: Store, deadline: Deadline
 
     expected = repo.names[0] if kind == "worktree" else repo.names[-1]
     assert found.resolve("HEAD", deadline) == expected
-    assert len(found.range(repo.names[0], found.resolve("main", deadline), deadline).commits) == 4
+    assert len(found.list_range(repo.names[0], found.resolve("main", deadline), deadline).commits) == 4
 
 
 @pytest.mark.parametrize("name", ["-1", "--all", ""])
@@ -111,14 +111,14 @@ def test_ends_that_do_not_fit(opened: Repository, repo: Repo, deadline: Deadline
     opened.resolve(merge, deadline)
 
     with pytest.raises(UsageError, match=f"Both ends are the same commit {first}"):
-        opened.range(first, first, deadline)
+        opened.list_range(first, first, deadline)
     with pytest.raises(UsageError, match="is a descendant of the newer end") as swapped:
-        opened.range(merge, first, deadline)
+        opened.list_range(merge, first, deadline)
     assert "--find-fix" in str(swapped.value.hint)
     with pytest.raises(UsageError, match=f"they parted at the merge base {first}"):
-        opened.range(side, second, deadline)
+        opened.list_range(side, second, deadline)
     with pytest.raises(UsageError, match="have no history in common"):
-        opened.range(other, merge, deadline)
+        opened.list_range(other, merge, deadline)
 
 
 def test_shallow_clone(repo: Repo, tmp_path: Path, own: Store, deadline: Deadline) -> None:
@@ -160,15 +160,15 @@ def test_repository_that_disappears(opened: Repository, repo: Repo, own: Store, 
     again = reopen(opened.address, own, deadline)
 
     assert again.resolve(new, deadline) == new
-    assert again.range(repo.names[0], new, deadline).history.bad == new
+    assert again.list_range(repo.names[0], new, deadline).history.bad == new
 
 
 def test_dirty(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     """Changes that no commit has are noticed; files that git does not know are none."""
     (repo.path / "unknown").write_text("x")
-    assert not opened.dirty(deadline)
+    assert not opened.is_dirty(deadline)
     (repo.path / "src" / "a.txt").write_text("changed")
-    assert opened.dirty(deadline)
+    assert opened.is_dirty(deadline)
 
 
 def test_nothing_is_written(repo: Repo, own: Store, deadline: Deadline) -> None:
@@ -177,8 +177,8 @@ def test_nothing_is_written(repo: Repo, own: Store, deadline: Deadline) -> None:
     before = fingerprint(repo.path)
     opened = open_repository(str(repo.path), own, deadline)
     ends = opened.resolve("v1", deadline), opened.resolve("main", deadline)
-    opened.range(*ends, deadline)
-    opened.dirty(deadline)
+    opened.list_range(*ends, deadline)
+    opened.is_dirty(deadline)
     opened.revert(repo.names[1], ends[1], deadline)
 
     assert fingerprint(repo.path) == before
@@ -187,7 +187,7 @@ def test_nothing_is_written(repo: Repo, own: Store, deadline: Deadline) -> None:
 def test_range(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     """Every commit between the ends has its parents, author, subject and files; the older end is known too."""
     first, second, side, merge = repo.names
-    found = opened.range(first, opened.resolve("main", deadline), deadline)
+    found = opened.list_range(first, opened.resolve("main", deadline), deadline)
 
     assert found.history.commits == (second, side, merge)
     assert found.history.good == first
@@ -216,9 +216,9 @@ def test_version(repo: Repo, own: Store, deadline: Deadline, name: str, text: st
 
     if version is None:
         with pytest.raises(InfrastructureError, match="does not say which version of systemd"):
-            opened.version(commit, deadline)
+            opened.find_version(commit, deadline)
     else:
-        assert opened.version(commit, deadline) == version
+        assert opened.find_version(commit, deadline) == version
 
 
 def test_revert(opened: Repository, repo: Repo, deadline: Deadline) -> None:
@@ -251,5 +251,5 @@ def test_what_a_commit_says(opened: Repository, repo: Repo, deadline: Deadline) 
     """The whole message, and how many lines of which file changed."""
     opened.resolve("main", deadline)
 
-    assert opened.message(repo.names[1], deadline) == "second"
-    assert opened.changes(repo.names[1], deadline) == [("docs/b.txt", 1, 0), ("src/a.txt", 1, 1)]
+    assert opened.read_message(repo.names[1], deadline) == "second"
+    assert opened.list_changes(repo.names[1], deadline) == [("docs/b.txt", 1, 0), ("src/a.txt", 1, 1)]

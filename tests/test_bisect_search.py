@@ -74,10 +74,10 @@ def test_a_replayed_journal_continues_the_same(culprit, seed, cut):
     truth = Truth(history=history, culprit=culprit, fails_bad=0.9, fails_good=0.1, rng=np.random.default_rng(seed))
     first, second = Search(history), Search(history)
     for _ in range(cut):
-        for request in first.next():
+        for request in first.choose_next():
             first.record(request.revision, observe(truth, request))
     second.replay(first.observations)
-    assert first.next() == second.next()
+    assert first.choose_next() == second.choose_next()
     assert first.answer() == second.answer()
     assert (first.belief.weights == second.belief.weights).all()
 
@@ -86,7 +86,7 @@ def test_the_ends_come_first_and_the_bad_one_before():
     """Both ends are verified before anything else; a bad end that passes would make the rest useless."""
     search = Search(linear(9), NONE)
     assert search.stage is Stage.ENDS
-    assert [(request.revision, request.purpose) for request in search.next(2)] == [
+    assert [(request.revision, request.purpose) for request in search.choose_next(2)] == [
         ("c8", Purpose.END),
         ("good", Purpose.END),
     ]
@@ -109,7 +109,7 @@ def test_without_noise_a_contradiction_ends_the_search(observations, kind, words
     assert answer is not None
     assert answer.kind is kind
     assert words in answer.sentence
-    assert search.next() == ()
+    assert search.choose_next() == ()
     assert search.stage is Stage.DONE
 
 
@@ -147,7 +147,7 @@ def test_culprit_and_parents_are_confirmed_on_fresh_builds():
     search = Search(history, NONE)
     fresh = {}
     while search.answer() is None:
-        for request in search.next():
+        for request in search.choose_next():
             bad = request.revision in {"m", "tip"}
             search.record(request.revision, Observation(verdict=(BAD if bad else GOOD).verdict, fresh=request.fresh))
             if request.fresh:
@@ -162,7 +162,7 @@ def test_a_confirmation_that_fails_reopens_the_search():
     search = Search(linear(64), Settings())
     refuted = False
     while search.answer() is None:
-        (request,) = search.next()
+        (request,) = search.choose_next()
         bad = int(request.revision.removeprefix("c")) >= 40 if request.revision != "good" else False
         if request.purpose is Purpose.CONFIRM and bad and not refuted:
             refuted, bad = True, False
@@ -179,7 +179,7 @@ def test_a_fix_is_found_by_swapping_the_terms():
     """Looking for a fix, the old end fails, the new one passes, and the rates are told as failures."""
     search = Search(linear(16), Settings(goal=Goal.FIX))
     while search.answer() is None:
-        (request,) = search.next()
+        (request,) = search.choose_next()
         fixed = request.revision != "good" and int(request.revision.removeprefix("c")) >= 5
         search.record(
             request.revision, Observation(verdict=Verdict.GOOD if fixed else Verdict.BAD, fresh=request.fresh)
@@ -197,42 +197,42 @@ def test_what_is_in_flight_is_not_asked_for_again():
     """Requests without an observation count as running; an abandoned one is asked for again."""
     search = Search(linear(100), NONE)
     search.replay([("c99", BAD), ("good", GOOD)])
-    first = search.next(3)
-    second = search.next(3)
+    first = search.choose_next(3)
+    second = search.choose_next(3)
     assert len({request.revision for request in (*first, *second)}) == 6
     alone = Search(linear(100), NONE)
     alone.replay([("c99", BAD), ("good", GOOD)])
-    (lost,) = alone.next()
+    (lost,) = alone.choose_next()
     alone.abandon(lost)
-    assert alone.next() == (lost,)
+    assert alone.choose_next() == (lost,)
 
 
 def test_a_spare_slot_is_for_what_is_tested_in_any_case():
     """Both ends go at once, and a culprit with its parent; while the search can still turn, it gets one slot only."""
     history = linear(16)
     search = Search(history)
-    ends = search.next(1, spare=1)
+    ends = search.choose_next(1, spare=1)
     assert {request.revision for request in ends} == {history.bad, history.good}
-    assert search.next(0, spare=1) == ()
+    assert search.choose_next(0, spare=1) == ()
     search.record(history.bad, BAD)
     search.record(history.good, GOOD)
     alone = []
-    while len(chosen := search.next(1, spare=1)) == 1:
-        assert search.next(0, spare=1) == ()
-        assert search.leader() is None
+    while len(chosen := search.choose_next(1, spare=1)) == 1:
+        assert search.choose_next(0, spare=1) == ()
+        assert search.find_leader() is None
         alone.append(chosen[0].revision)
-        bad = history.index(chosen[0].revision) >= 5
+        bad = history.find_index(chosen[0].revision) >= 5
         search.record(chosen[0].revision, Observation(verdict=(BAD if bad else GOOD).verdict))
     assert len(alone) == len(set(alone)) >= 3
     assert all(request.purpose is Purpose.CONFIRM and request.fresh for request in chosen)
     assert {request.revision for request in chosen} == {history.commits[4], history.commits[5]}
-    assert search.leader() == history.commits[5]
-    repeats = [request for request in search.next(2, spare=2) if not request.fresh]
+    assert search.find_leader() == history.commits[5]
+    repeats = [request for request in search.choose_next(2, spare=2) if not request.fresh]
     assert repeats
     search.record(
         repeats[0].revision, Observation(verdict=(BAD if repeats[0].revision == history.commits[5] else GOOD).verdict)
     )
-    assert not any(request.fresh for request in search.next(2, spare=2))
+    assert not any(request.fresh for request in search.choose_next(2, spare=2))
 
 
 def test_a_prior_is_no_filter():
@@ -243,7 +243,7 @@ def test_a_prior_is_no_filter():
     def tests(culprit: int) -> int:
         search = Search(history, NONE, prior=prior)
         while search.answer() is None:
-            for request in search.next():
+            for request in search.choose_next():
                 search.record(request.revision, observe(Truth(history=history, culprit=culprit), request))
         answer = search.answer()
         assert answer is not None
@@ -256,18 +256,18 @@ def test_a_prior_is_no_filter():
 
 
 def test_first_parents_come_before_the_merge_s_own_commits():
-    """The search tests the mainline until one merge is guilty, then descends into it; `first_parent` stops before."""
+    """The search tests the mainline until one merge is guilty, then descends into it; `follow_first_parent` stops before."""
     rng = np.random.default_rng(3)
     history = merged(600, rng)
     culprit = next(place for place in range(300, 600) if not history.mainline[place])
     search, stages = Search(history, NONE), []
     while search.answer() is None:
         stages.append(search.stage)
-        for request in search.next():
+        for request in search.choose_next():
             search.record(request.revision, observe(Truth(history=history, culprit=culprit), request))
     assert stages.index(Stage.MAINLINE) < stages.index(Stage.DESCENT) < stages.index(Stage.CONFIRM)
-    line = history.first_parent()
-    merge = line.index(history.commits[history.bundle[culprit]])
+    line = history.follow_first_parent()
+    merge = line.find_index(history.commits[history.bundle[culprit]])
     assert play(Truth(history=line, culprit=merge), NONE).answer.culprit == history.commits[history.bundle[culprit]]
 
 
@@ -275,8 +275,8 @@ def test_identical_builds_are_not_told_apart_twice():
     """Two revisions with identical files share what is known, and what lies between is searched last."""
     search = Search(linear(64), NONE)
     search.replay([("c63", BAD), ("good", GOOD)])
-    search.same("c10", "c50")
-    (request,) = search.next()
+    search.join_same("c10", "c50")
+    (request,) = search.choose_next()
     assert int(request.revision.removeprefix("c")) not in range(12, 49)
 
 
@@ -293,8 +293,8 @@ def test_tests_left_shrink_to_nothing():
     """The estimate of tests left is near the truth at the start and ends at none."""
     history = linear(256)
     search = Search(history, NONE)
-    assert search.tests_left() == pytest.approx(8 + 2, abs=2)
+    assert search.estimate_tests_left() == pytest.approx(8 + 2, abs=2)
     while search.answer() is None:
-        for request in search.next():
+        for request in search.choose_next():
             search.record(request.revision, observe(Truth(history=history, culprit=9), request))
-    assert search.tests_left() == 0
+    assert search.estimate_tests_left() == 0

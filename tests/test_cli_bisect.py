@@ -229,7 +229,7 @@ def test_the_printed_command_asks_the_same(repo: Repo) -> None:
         paths=("src/x y",),
         most_tests=9,
     ).model_copy(update={"skip": ("v3",)})
-    words = record.words()
+    words = record.format_words()
 
     assert words[:2] == ["harness", "bisect-systemd"]
     for option, value in (

@@ -45,13 +45,15 @@ def compared(case: str) -> str:
     """The Markdown of their comparison."""
     old, new = sides(case)
     found = compare(old, new)
-    return markdown.comparison(found, rules_of(found, old, new), differences(old, new, frozenset()))
+    return markdown.render_comparison(found, rules_of(found, old, new), differences(old, new, frozenset()))
 
 
 def decided(case: str) -> str:
     """The Markdown of the decision about them."""
     old, new = sides(case)
-    return markdown.decision(decide(POLICY, Evidence(side=new, baseline=old, requirements=()), date(2026, 11, 24)))
+    return markdown.render_decision(
+        decide(POLICY, Evidence(side=new, baseline=old, requirements=()), date(2026, 11, 24))
+    )
 
 
 def outside(text: str) -> str:
@@ -100,7 +102,7 @@ def test_hostile_text_stays_in_its_code_span() -> None:
 @given(st.text())
 def test_code_cannot_be_left(text: str) -> None:
     """Whatever a text is, it is one code span of one line, and all of it."""
-    span = markdown.code(text)
+    span = markdown.format_code(text)
 
     assert "\n" not in span
     if span != "(empty)":
@@ -121,8 +123,10 @@ def test_it_fits_and_says_what_does_not() -> None:
         ), name="new",
     )  # fmt: skip
     found = compare(old, new)
-    text = markdown.comparison(found, rules_of(found, old, new), ())
-    decision = markdown.decision(decide(POLICY, Evidence(side=new, baseline=old, requirements=()), date(2026, 11, 24)))
+    text = markdown.render_comparison(found, rules_of(found, old, new), ())
+    decision = markdown.render_decision(
+        decide(POLICY, Evidence(side=new, baseline=old, requirements=()), date(2026, 11, 24))
+    )
 
     assert 50_000 < len(text) <= markdown.LIMIT
     assert len(decision) <= markdown.LIMIT

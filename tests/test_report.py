@@ -118,4 +118,4 @@ def test_expectations_that_want_a_look_are_told_before_the_last_line(run: RunRes
 )
 def test_duration_is_said_as_people_say_it(seconds: float | None, text: str) -> None:
     """Below ten seconds with a decimal, above a minute in minutes."""
-    assert text == terminal.duration(seconds)
+    assert text == terminal.format_duration(seconds)

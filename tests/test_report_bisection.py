@@ -12,10 +12,10 @@ from rich.console import Console
 
 from harness.bisect.engine import Settings as SearchSettings
 from harness.model import Verdict
-from harness.report.bisection import Belief, Commit, Revert, Step, View, bug_report, page, summary
-from harness.report.bisection.facts import sides, stretches
-from harness.report.bisection.lanes import lanes
-from harness.report.page import bounded, percent
+from harness.report.bisection import Belief, Commit, Revert, Step, View, render_bug_report, render_page, render_summary
+from harness.report.bisection.facts import estimate_sides, find_stretches
+from harness.report.bisection.lanes import assign_lanes
+from harness.report.page import bound, format_percent
 
 CULPRIT = 13
 PLAIN = searched(straight(24), says({name_of(number) for number in range(CULPRIT, 25)}))
@@ -24,7 +24,7 @@ VIEW = replace(PLAIN, **proof(PLAIN))
 
 def test_a_cut_keeps_both_ends() -> None:
     """An excerpt has the first and the last line, and the number of those between that are missing."""
-    text = bounded("\n".join(f"line {number}" for number in range(1000)), 10_000, lines=40)
+    text = bound("\n".join(f"line {number}" for number in range(1000)), 10_000, lines=40)
 
     assert text.startswith("line 0\n")
     assert text.endswith("\nline 999")
@@ -37,12 +37,12 @@ def test_a_cut_keeps_both_ends() -> None:
 )
 def test_probabilities_are_not_rounded_to_certainty(chance: float, text: str) -> None:
     """Only what is certain is written so."""
-    assert text == percent(chance)
+    assert text == format_percent(chance)
 
 
 def test_the_page_says_what_was_found() -> None:
     """The facts are there without JavaScript: answer, rates, suspects, steps, evidence, commands, machines."""
-    text = page(VIEW)
+    text = render_page(VIEW)
     headline = Structure(text).text["h1"][0]
 
     assert (
@@ -62,9 +62,9 @@ def test_a_search_that_runs_is_rendered(kept: int) -> None:
     last = replace(PLAIN.steps[kept], verdict=None, belief=None)
     view = replace(PLAIN, answer=None, steps=(*PLAIN.steps[:kept], last))
     out = io.StringIO()
-    Console(file=out, width=400).print(summary(view))
+    Console(file=out, width=400).print(render_summary(view))
 
-    for text in (page(view), bug_report(view), out.getvalue()):
+    for text in (render_page(view), render_bug_report(view), out.getvalue()):
         assert f"is still running: {kept} tests are done" in text
 
 
@@ -73,11 +73,11 @@ def test_a_revert_that_changes_nothing_is_said() -> None:
     assert PLAIN.answer is not None
     view = replace(VIEW, revert=Revert(clean=True, verdict=Verdict.BAD))
     out = io.StringIO()
-    Console(file=out, width=400).print(summary(view))
+    Console(file=out, width=400).print(render_summary(view))
 
-    for text in (page(view), bug_report(view), out.getvalue()):
+    for text in (render_page(view), render_bug_report(view), out.getvalue()):
         assert "the test then fails all the same: another commit does what this one did." in text
-    assert "all the same" not in bug_report(VIEW)
+    assert "all the same" not in render_bug_report(VIEW)
 
 
 def test_ends_that_cannot_be_tested() -> None:
@@ -89,24 +89,24 @@ def test_ends_that_cannot_be_tested() -> None:
     )
     view = replace(PLAIN, answer=answer, steps=(step,))
     out = io.StringIO()
-    Console(file=out, width=400).print(summary(view))
+    Console(file=out, width=400).print(render_summary(view))
 
     assert "could not be tested: no such header\n" in out.getvalue()
-    for text in (page(view), bug_report(view), out.getvalue()):
+    for text in (render_page(view), render_bug_report(view), out.getvalue()):
         assert "sure after" not in text
         assert "Probability that this result is right" not in text
 
 
 def test_a_view_without_steps_is_rendered() -> None:
     """A search that has not begun has a page."""
-    assert "Nothing is tested yet." in page(replace(PLAIN, answer=None, steps=()))
+    assert "Nothing is tested yet." in render_page(replace(PLAIN, answer=None, steps=()))
 
 
 def test_a_large_history_is_a_small_page() -> None:
     """10,000 commits with hundreds of steps: a few MB, and every commit is in some bar."""
     view = searched(straight(10_000), says({name_of(number) for number in range(7_000, 10_001)}))
     steps = tuple(replace(step, number=place + 1) for place, step in enumerate(view.steps * 20))
-    text = page(replace(view, steps=steps[:300]))
+    text = render_page(replace(view, steps=steps[:300]))
 
     assert len(text.encode()) < 3_000_000
     assert f"{name_of(7_000)[:12]}" in Structure(text).text["h1"][0]
@@ -118,7 +118,7 @@ def test_a_packed_posterior_is_nearly_the_posterior(values: list[float]) -> None
     """Packed and unpacked, each probability is right to 3 %, and the likeliest are exact."""
     chances = [value / sum(values) for value in values]
     belief = Belief.of(chances, 0.0)
-    found = belief.chances().tolist()
+    found = belief.expand_chances().tolist()
 
     assert all(abs(one - other) <= 0.03 * one + 5e-7 for one, other in zip(chances, found, strict=True))
     assert max(chances) == max(found)
@@ -132,24 +132,24 @@ def test_skipped_stretches_are_told_apart() -> None:
         says({name_of(number) for number in range(13, 25)}, broken=broken),
         settings=SearchSettings(least_testable=1e-9),
     )
-    (stretch,) = stretches(view)
+    (stretch,) = find_stretches(view)
 
     assert (11, 13, 3, {"build": 3}) == (stretch.first, stretch.last, stretch.tried, stretch.reasons)
     assert 0.5 < stretch.chance <= 1
-    assert "What failed: build (3)" in bug_report(view)
+    assert "What failed: build (3)" in render_bug_report(view)
     assert "In doubt" in rendered(view)
 
 
 def rendered(view: View) -> str:
     """The end on a terminal."""
     out = io.StringIO()
-    Console(file=out, width=200).print(summary(view))
+    Console(file=out, width=200).print(render_summary(view))
     return out.getvalue()
 
 
 def test_sides_grow_along_the_history() -> None:
     """The probability to be on the newer side never falls from a commit to its descendants."""
-    likely = list(sides(PLAIN, [PLAIN.good, *(commit.revision for commit in PLAIN.commits)]).values())
+    likely = list(estimate_sides(PLAIN, [PLAIN.good, *(commit.revision for commit in PLAIN.commits)]).values())
 
     assert sorted(likely) == likely
     assert 0 == likely[0]
@@ -159,7 +159,7 @@ def test_sides_grow_along_the_history() -> None:
 def test_branches_are_drawn_beside_the_main_line() -> None:
     """Two branches that overlap have lanes of their own, and the main line has the first."""
     graph = {"a": ("x",), "b": ("a",), "c": ("a",), "d": ("b",), "m": ("d", "c"), "n": ("m", "b")}
-    found = lanes([Commit(revision=name, subject="", parents=parents) for name, parents in graph.items()])
+    found = assign_lanes([Commit(revision=name, subject="", parents=parents) for name, parents in graph.items()])
 
     assert {"a": 0, "b": 0, "c": 1, "d": 0, "m": 0, "n": 0} == {name: found[place] for place, name in enumerate(graph)}
 
@@ -167,7 +167,7 @@ def test_branches_are_drawn_beside_the_main_line() -> None:
 def test_the_report_has_what_a_maintainer_asks_for() -> None:
     """Commit, runs of it and its parent alone, revert, commands, and what was not tested; no address of the author."""
     author = tuple(replace(commit, author="A. U. Thor <thor@example.org>") for commit in VIEW.commits)
-    text = bug_report(replace(VIEW, commits=author))
+    text = render_bug_report(replace(VIEW, commits=author))
 
     assert text.startswith("# systemd: cgroup/test\\_payload.py::")
     assert f"Full name: `{name_of(CULPRIT)}`" in text
@@ -193,13 +193,13 @@ def test_other_answers_are_said_as_they_are() -> None:
     assert flaky.answer is not None
 
     assert "flaky" == flaky.answer.kind
-    for text in (page(flaky), bug_report(flaky), rendered(flaky)):
+    for text in (render_page(flaky), render_bug_report(flaky), rendered(flaky)):
         assert "No commit explains the results" in text
-    assert "first bad commit is" not in bug_report(flaky)
+    assert "first bad commit is" not in render_bug_report(flaky)
 
 
 def test_a_step_outside_the_candidates_is_shown() -> None:
     """A repeat at the good end, which is no candidate, has a mark and a row."""
     step = Step(number=1, revision=PLAIN.good, purpose="end", verdict=Verdict.GOOD, belief=PLAIN.steps[0].belief)
 
-    assert "older than all candidates" in page(replace(PLAIN, steps=(step,), answer=None))
+    assert "older than all candidates" in render_page(replace(PLAIN, steps=(step,), answer=None))

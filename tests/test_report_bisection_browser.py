@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bisection_views import name_of, proof, says, searched, straight
 
-from harness.report.bisection import View, page
+from harness.report.bisection import View, render_page
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -72,8 +72,8 @@ def step_of(found: str) -> int:
 
 def test_the_page_opens_at_the_end(view: View, tmp_path: Path) -> None:
     """Without a step in the address the last one is shown: bars as drawn, its row marked, all samples to be seen."""
-    found = dom(page(view), tmp_path)
-    drawn = re.findall(r'<rect class="bar[^>]* height="([\d.]+)"', page(view))
+    found = dom(render_page(view), tmp_path)
+    drawn = re.findall(r'<rect class="bar[^>]* height="([\d.]+)"', render_page(view))
 
     assert len(view.steps) == step_of(found)
     assert drawn == re.findall(r'<rect class="bar[^>]* height="([\d.]+)"', found)
@@ -85,8 +85,8 @@ def test_the_page_opens_at_the_end(view: View, tmp_path: Path) -> None:
 
 def test_the_address_chooses_the_step(view: View, tmp_path: Path) -> None:
     """`#step=3` shows what was known then: other bars, later samples hidden, and the text says it."""
-    found = dom(page(view), tmp_path, address="#step=3")
-    last = re.findall(r'<rect class="bar[^>]* height="([\d.]+)"', page(view))
+    found = dom(render_page(view), tmp_path, address="#step=3")
+    last = re.findall(r'<rect class="bar[^>]* height="([\d.]+)"', render_page(view))
 
     assert 3 == step_of(found)
     assert last != re.findall(r'<rect class="bar[^>]* height="([\d.]+)"', found)
@@ -101,11 +101,11 @@ def test_keys_and_slider_move_it(view: View, tmp_path: Path) -> None:
     script = f"""<script>
       for (const key of {keys}) document.body.dispatchEvent(new KeyboardEvent('keydown', {{key, bubbles: true}}));
     </script>"""
-    changed = POLICY.sub("", page(view)).replace("</body>", f"{script}</body>")
+    changed = POLICY.sub("", render_page(view)).replace("</body>", f"{script}</body>")
     slider = (
         "<script>const s = document.getElementById('step'); s.value = 1; s.dispatchEvent(new Event('input'));</script>"
     )
-    slid = POLICY.sub("", page(view)).replace("</body>", f"{slider}</body>")
+    slid = POLICY.sub("", render_page(view)).replace("</body>", f"{slider}</body>")
 
     assert len(view.steps) - 2 == step_of(dom(changed, tmp_path))
     assert 1 == step_of(dom(changed, tmp_path, address="#step=1"))
@@ -116,7 +116,7 @@ def test_the_policy_stops_other_scripts(view: View, tmp_path: Path) -> None:
     """A script that got into the page in spite of escaping does not run."""
     path = tmp_path / "page.html"
     script = "<script>document.documentElement.dataset.ran = 'yes'</script>"
-    path.write_text(page(view).replace("</main>", f"{script}</main>"), encoding="utf-8")
+    path.write_text(render_page(view).replace("</main>", f"{script}</main>"), encoding="utf-8")
     done = browse(path, "--dump-dom")
 
     assert len(view.steps) == step_of(done.stdout)
@@ -128,7 +128,7 @@ def test_the_policy_stops_other_scripts(view: View, tmp_path: Path) -> None:
 def test_dark_and_light(view: View, tmp_path: Path, scheme: int, expected: tuple[int, int, int]) -> None:
     """The page takes the colour scheme that its reader prefers."""
     path, picture = tmp_path / "page.html", tmp_path / "page.png"
-    path.write_text(page(view), encoding="utf-8")
+    path.write_text(render_page(view), encoding="utf-8")
     browse(path, f"--screenshot={picture}", f"--blink-settings=preferredColorScheme={scheme}")
 
     assert expected == first_pixel(picture.read_bytes())
@@ -149,6 +149,6 @@ def test_thousands_of_commits(tmp_path: Path) -> None:
     """A page of 10,000 commits opens and moves."""
     view = searched(straight(10_000), says({name_of(number) for number in range(7_000, 10_001)}))
     long = tuple(replace(commit, subject="x" * 500) for commit in view.commits[:1]) + view.commits[1:]
-    found = dom(page(replace(view, commits=long)), tmp_path, address="#step=5")
+    found = dom(render_page(replace(view, commits=long)), tmp_path, address="#step=5")
 
     assert 5 == step_of(found)

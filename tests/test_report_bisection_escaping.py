@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from harness.report.bisection import Settings, View, bug_report, page, summary
-from harness.report.page import bounded, clean, whole
+from harness.report.bisection import Settings, View, render_bug_report, render_page, render_summary
+from harness.report.page import bound, clean, clean_line
 
 PLAIN = searched(straight(24), says({name_of(number) for number in range(13, 25)}))
 
@@ -55,7 +55,7 @@ def infested(text: str) -> View:
     )  # fmt: skip
 
 
-EXPECTED = Structure(page(replace(PLAIN, **proof(PLAIN))))
+EXPECTED = Structure(render_page(replace(PLAIN, **proof(PLAIN))))
 
 
 @given(foreign)
@@ -63,7 +63,7 @@ EXPECTED = Structure(page(replace(PLAIN, **proof(PLAIN))))
 @settings(max_examples=25, deadline=None)
 def test_foreign_text_stays_text(text: str) -> None:
     """Whatever stands in a message, a log or a path: the page has no other elements, scripts or links, and shows the text."""
-    found = page(infested(text))
+    found = render_page(infested(text))
     found.encode()
     structure = Structure(found)
 
@@ -71,7 +71,7 @@ def test_foreign_text_stays_text(text: str) -> None:
     assert all(re.fullmatch(r"#step=\d+", link) for link in structure.links)
     assert EXPECTED.text["script"][1:] == structure.text["script"][1:]
     assert 2 == len(structure.text["script"])
-    assert json.loads(structure.text["script"][0])["steps"][0]["purpose"] == whole(text)
+    assert json.loads(structure.text["script"][0])["steps"][0]["purpose"] == clean_line(text)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029]", found)
     assert any(clean(text).rstrip("\n") in shown for shown in structure.text["pre"])
 
@@ -81,7 +81,7 @@ def test_foreign_text_stays_text(text: str) -> None:
 @settings(max_examples=25, deadline=None)
 def test_foreign_text_stays_in_its_block_of_markdown(text: str) -> None:
     """A parser of Markdown finds the same blocks as with plain text: no other headings or markup, and no mentions in prose."""
-    report = bug_report(infested(text))
+    report = render_bug_report(infested(text))
     report.encode()
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(report)
     inline = [child for token in tokens for child in token.children or ()]
@@ -100,7 +100,7 @@ def test_foreign_text_stays_in_its_block_of_markdown(text: str) -> None:
 def test_foreign_text_does_not_move_the_cursor(text: str) -> None:
     """Nothing that a terminal would act on gets to it."""
     out = io.StringIO()
-    Console(file=out, width=120).print(summary(infested(text)))
+    Console(file=out, width=120).print(render_summary(infested(text)))
 
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", out.getvalue())
 
@@ -109,5 +109,5 @@ def test_foreign_text_does_not_move_the_cursor(text: str) -> None:
 def test_cleaning(text: str, most: int) -> None:
     """Clean text stays as it is when cleaned again; what is cut says so and is not much longer than allowed."""
     assert clean(clean(text)) == clean(text)
-    assert len(bounded(text * 20, most)) <= most + 50
-    assert "\n" not in whole(text)
+    assert len(bound(text * 20, most)) <= most + 50
+    assert "\n" not in clean_line(text)

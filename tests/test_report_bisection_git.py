@@ -12,7 +12,7 @@ from harness.bisect.engine import Goal, Noise
 from harness.bisect.engine import Settings as SearchSettings
 from harness.errors import UsageError
 from harness.model import Verdict
-from harness.report.bisection import View, git_log
+from harness.report.bisection import View, render_git_log
 
 
 class Repository:
@@ -51,9 +51,9 @@ class Repository:
         """What git says at the end of the log; its own log of it must be the same commands."""
         self.git("checkout", "--quiet", "--detach", view.bad)
         path = self.path / "log"
-        path.write_text(git_log(view), encoding="utf-8")
+        path.write_text(render_git_log(view), encoding="utf-8")
         said = self.git("bisect", "replay", str(path), expect=expect)
-        assert commands(git_log(view)) == commands(self.git("bisect", "log"))
+        assert commands(render_git_log(view)) == commands(self.git("bisect", "log"))
         self.git("bisect", "reset")
         return said
 
@@ -118,7 +118,7 @@ def test_git_stays_on_first_parents(repository: Repository) -> None:
     graph, main, branch = merged(repository)
     view = searched(graph, says({*branch[3:], *main[-5:]}), first_parent=True)
 
-    assert "'--first-parent'" in git_log(view)
+    assert "'--first-parent'" in render_git_log(view)
     assert f"{main[-5]} is the first bad commit" in repository.replay(view)
 
 
@@ -133,7 +133,7 @@ def test_git_knows_what_was_skipped(repository: Repository) -> None:
 
     assert view.answer.kind == "suspects"
     assert {suspect.revision for suspect in view.answer.suspects} == {name for name in names if f"\n{name}\n" in said}
-    assert "# possible first bad commit: [" in git_log(view)
+    assert "# possible first bad commit: [" in render_git_log(view)
 
 
 def test_terms_and_fixes(repository: Repository) -> None:
@@ -159,7 +159,7 @@ def test_a_contradiction_gets_the_likelier_side(repository: Repository) -> None:
         return Verdict.BAD if flips else honest(revision, asked)
 
     view = searched(graph, once_wrong, settings=SearchSettings(noise=Noise.LEARN))
-    log = git_log(view)
+    log = render_git_log(view)
 
     assert {Verdict.BAD, Verdict.GOOD} == {step.verdict for step in view.steps if step.revision == names[9]}
     assert f"# {names[9]} gave 1 bad and " in log
@@ -177,7 +177,7 @@ def test_a_flaky_test_is_no_contradiction_for_git(repository: Repository) -> Non
 
     assert view.answer is not None
     assert "flaky" == view.answer.kind
-    assert f"# {view.answer.sentence}\n" in git_log(view)
+    assert f"# {view.answer.sentence}\n" in render_git_log(view)
 
 
 def test_a_search_that_runs_can_be_replayed(repository: Repository) -> None:
@@ -196,6 +196,6 @@ def test_what_is_no_name_does_not_get_to_git() -> None:
     view = searched(straight(3), says({name_of(3)}))
     evil = replace(view.commits[0], subject="x\ngit bisect bad HEAD\r\ngit bisect good HEAD")
 
-    assert commands(git_log(view)) == commands(git_log(replace(view, commits=(evil, *view.commits[1:]))))
+    assert commands(render_git_log(view)) == commands(render_git_log(replace(view, commits=(evil, *view.commits[1:]))))
     with pytest.raises(UsageError, match="no full name"):
-        git_log(replace(view, bad="--exec=x"))
+        render_git_log(replace(view, bad="--exec=x"))

@@ -18,7 +18,7 @@ from bench.report_page import large, leave_logs
 from harness import results
 from harness.model import Outcome, Phase, State
 from harness.report import run_page
-from harness.report.run_page.timeline import timeline
+from harness.report.run_page.timeline import draw_timeline
 from harness.results import CaseResult, CellResult, PhaseResult, RunResult
 
 SOURCES = Path(run_page.__file__).parent
@@ -29,7 +29,9 @@ HOSTILE = (
 
 def shown(run: RunResult, directory: Path) -> dict[str, Any]:
     """The data of a run's page."""
-    found = re.search(r'<script type="application/json" id="run-data">(.*?)</script>', run_page.page(run, directory))
+    found = re.search(
+        r'<script type="application/json" id="run-data">(.*?)</script>', run_page.render_page(run, directory)
+    )
     assert found is not None
     data: dict[str, Any] = json.loads(found[1])
     return data
@@ -56,7 +58,7 @@ def test_a_line_of_100_megabytes_costs_little(tmp_path: Path) -> None:
     """One line of 100 MB, of signs that are six times as large in JSON, leaves the page small."""
     console(tmp_path, b"\xff\x90\x1b]" * 25_000_000)
     run = small(error="The guest died.")
-    text = run_page.page(run, tmp_path)
+    text = run_page.render_page(run, tmp_path)
     ((_, parts, skipped),) = shown(run, tmp_path)["excerpts"]["0"]
 
     assert len(text) < 400_000
@@ -72,7 +74,7 @@ def test_links_and_pipes_are_no_files(tmp_path: Path) -> None:
     (place / "link.log").symlink_to(tmp_path / "secret.log")
     (place / "up").symlink_to(tmp_path)
     os.mkfifo(place / "pipe.log")
-    text = run_page.page(small(), tmp_path)
+    text = run_page.render_page(small(), tmp_path)
 
     assert "secret words" not in text
     assert ["machine/console.log"] == [shown(small(), tmp_path)["paths"][0]]
@@ -92,9 +94,9 @@ def test_hostile_text_is_only_text(tmp_path: Path) -> None:
     }  # fmt: skip
     console(tmp_path, HOSTILE.encode(errors="surrogateescape") * 100)
     infested = small(**values).model_copy(update={"command": HOSTILE, "computer": {HOSTILE: HOSTILE}})
-    text = run_page.page(infested, tmp_path)
+    text = run_page.render_page(infested, tmp_path)
 
-    assert tags(run_page.page(small(error="x"), tmp_path)) == tags(text)
+    assert tags(run_page.render_page(small(error="x"), tmp_path)) == tags(text)
     assert "\x1b" not in text
     assert "\x00" not in text
     text.encode("utf-8")
@@ -133,7 +135,7 @@ def test_a_page_of_10000_cases_is_bounded(tmp_path: Path) -> None:
     """10,000 cases with logs of 200 cells: at most 5 MB, every case is there, and every cell that failed has its console."""
     run = large(200, 50)
     leave_logs(run, tmp_path, lines=2000)
-    text = run_page.page(run, tmp_path)
+    text = run_page.render_page(run, tmp_path)
     data = shown(run, tmp_path)
 
     assert len(text.encode()) <= run_page.PAGE_BYTES
@@ -167,7 +169,7 @@ def test_names_without_end_still_fit(tmp_path: Path) -> None:
         )
         for number in range(10_000)
     )
-    assert len(run_page.page(small(cases=cases), tmp_path).encode()) <= run_page.PAGE_BYTES
+    assert len(run_page.render_page(small(cases=cases), tmp_path).encode()) <= run_page.PAGE_BYTES
 
 
 def test_history_is_of_the_same_cells(tmp_path: Path) -> None:
@@ -184,7 +186,7 @@ def test_history_is_of_the_same_cells(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "result.json").write_text('{"id": ', encoding="utf-8")
     (tmp_path / "a" / "report.html").write_text("page", encoding="utf-8")
-    found = run_page.past(run, tmp_path / run.id)
+    found = run_page.collect_past(run, tmp_path / run.id)
 
     assert [("b", False), ("a", True)] == [(item.id, item.page) for item in found.runs]
     assert {("a+b", "cgroup/test_x.py::test_a"): ".F"} == found.outcomes
@@ -207,7 +209,7 @@ def test_lanes_are_as_few_as_cells_at_a_time(spans: list[tuple[float, float]]) -
         )
         for number, (start, took) in enumerate(spans)
     ]  # fmt: skip
-    found = timeline(cells)
+    found = draw_timeline(cells)
 
     assert found is not None
     for lane in range(found.lanes):
@@ -224,12 +226,14 @@ def test_a_long_pause_is_shortened() -> None:
         PhaseResult(phase=Phase.BOOT, state=State.DONE, seconds=100.0, started=f"2026-11-2{day}T10:00:00.000+00:00")
         for day in (3, 4)
     ]
-    found = timeline([CellResult(id=str(number), axes={}, phases=(item,)) for number, item in enumerate(phases)])
+    found = draw_timeline([CellResult(id=str(number), axes={}, phases=(item,)) for number, item in enumerate(phases)])
 
     assert found is not None
     assert found.seconds < 220
     assert [86_300.0] == [pause.seconds for pause in found.pauses]
-    assert timeline([CellResult(id="x", axes={}, phases=(phases[0].model_copy(update={"started": "soon"}),))]) is None
+    assert (
+        draw_timeline([CellResult(id="x", axes={}, phases=(phases[0].model_copy(update={"started": "soon"}),))]) is None
+    )
 
 
 def test_results_of_before_are_read() -> None:
@@ -252,7 +256,7 @@ def test_the_page_is_written_whole_or_not(tmp_path: Path) -> None:
 
 def test_what_went_wrong_is_there_without_a_script(tmp_path: Path) -> None:
     """The failed case, its message and the expectation's link are in the page's own markup; no other scheme is a link."""
-    text = run_page.page(small(error="The guest died."), tmp_path)
+    text = run_page.render_page(small(error="The guest died."), tmp_path)
     known = {"cells": "*", "cases": "x", "reason": "Known.", "expires": "2026-01-01", "state": "expired"}
     listed = [known | {"issue": "https://example.org/1"}, known | {"issue": "javascript:alert(1)"}]
     run = RunResult.model_validate(small().model_dump() | {"expectations": listed})
@@ -260,5 +264,5 @@ def test_what_went_wrong_is_there_without_a_script(tmp_path: Path) -> None:
     assert "The guest died." in text.partition('id="run-data"')[0]
     links = [parse_qs(html.unescape(found)) for found in re.findall(r'href="#([^"]*)"', text)]
     assert {"view": ["case"], "id": ["cgroup/test_x.py::test_a"]} in links
-    assert 'href="https://example.org/1"' in run_page.page(run, tmp_path)
-    assert 'href="javascript' not in run_page.page(run, tmp_path)
+    assert 'href="https://example.org/1"' in run_page.render_page(run, tmp_path)
+    assert 'href="javascript' not in run_page.render_page(run, tmp_path)

@@ -30,7 +30,7 @@ def test_the_policy_stops_other_scripts_and_the_network(browser: Browser, tmp_pa
         listener.settimeout(1.0 if policy else 20.0)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/x.png"
         markup = f'<script>window.hurt = 1</script><img src="{address}">'
-        text = run_page.page(large(2, 2), tmp_path).replace("</main>", f"{markup}</main>")
+        text = run_page.render_page(large(2, 2), tmp_path).replace("</main>", f"{markup}</main>")
         path = tmp_path / "report.html"
         path.write_text(text if policy else POLICY.sub("", text), encoding="utf-8")
         tab = browser.open(path, wait=policy)

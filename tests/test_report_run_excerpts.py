@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.report.page import clean
-from harness.report.run_page.excerpts import cited, excerpt, passage
+from harness.report.run_page.excerpts import clean_passage, find_cited, make_excerpt
 
 
 @given(
@@ -21,7 +21,7 @@ def test_an_excerpt_is_pieces_of_the_file(content: list[bytes], most: int, lines
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "console.log")
         path.write_bytes(b"".join(content))
-        found = excerpt(path, most, lines=lines, trouble=trouble)
+        found = make_excerpt(path, most, lines=lines, trouble=trouble)
         size = path.stat().st_size
 
     assert found is not None
@@ -42,7 +42,9 @@ def test_an_excerpt_has_beginning_end_and_trouble(tmp_path: Path) -> None:
     lines[11_999] = "Kernel panic - not syncing: Attempted to kill init"
     path = tmp_path / "console.log"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    found = excerpt(path, 8000, lines=cited(["The guest died. See console.log:5000: x"], "console.log"), trouble=True)
+    found = make_excerpt(
+        path, 8000, lines=find_cited(["The guest died. See console.log:5000: x"], "console.log"), trouble=True
+    )
 
     assert found is not None
     text = "\n".join(part.text for part in found.parts)
@@ -56,5 +58,5 @@ def test_an_excerpt_has_beginning_end_and_trouble(tmp_path: Path) -> None:
 
 def test_text_is_bounded_in_time_and_size() -> None:
     """Text without end is cut before it is cleaned, and starts of terminal strings without an end cost no square of time."""
-    assert len(passage("\x90" * 50_000_000, 2000)) < 2200
+    assert len(clean_passage("\x90" * 50_000_000, 2000)) < 2200
     assert clean("\x90" * 2_000_000) == "\N{REPLACEMENT CHARACTER}" * 2_000_000

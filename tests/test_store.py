@@ -225,7 +225,8 @@ def test_any_cut_of_a_manifest_is_noticed(
     root = tmp_path_factory.mktemp("store")
     path = put(root, "a").path.parent / "manifest.json"
     whole = path.read_bytes()
-    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 3))])
+    cut = data.draw(st.integers(0, 10_000)) % (len(whole) - 2)  # its length varies with the time that making it took
+    path.write_bytes(whole[:cut])
     assert Store(root).find(KIND, {"name": "a"}) is None
     path.write_bytes(text)
     assert Store(root).find(KIND, {"name": "a"}) is None

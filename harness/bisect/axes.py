@@ -13,14 +13,14 @@ from typing import Any
 from harness import model
 from harness.model import Cell, Verdict
 
-__all__ = ["Change", "Found", "changed", "differences", "smallest"]
+__all__ = ["AxisChange", "Found", "apply_changes", "find_differences", "find_smallest"]
 
 AXES: Mapping[str, tuple[str, ...]] = {axis.name: axis.field_names for axis in model.AXES}
 """The fields of a cell that one axis sets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class AxisChange:
     """What can be changed in a cell alone.
 
     Attributes:
@@ -30,11 +30,11 @@ class Change:
 
     axes: tuple[str, ...]
 
-    def value(self, cell: Cell) -> tuple[Any, ...]:
+    def read_value(self, cell: Cell) -> tuple[Any, ...]:
         """What a cell has on these axes."""
         return tuple(getattr(cell, field) for axis in self.axes for field in AXES[axis])
 
-    def text(self, cell: Cell) -> str:
+    def format_value(self, cell: Cell) -> str:
         """The same for people: "cgroup==unified"."""
         values = {axis: [getattr(cell, field) for field in AXES[axis]] for axis in self.axes}
         parts = {
@@ -52,19 +52,19 @@ class Found:
         verdicts: What each set that was tried showed.
     """
 
-    sets: tuple[frozenset[Change], ...]
-    verdicts: Mapping[frozenset[Change], Verdict]
+    sets: tuple[frozenset[AxisChange], ...]
+    verdicts: Mapping[frozenset[AxisChange], Verdict]
 
     @property
-    def skipped(self) -> tuple[frozenset[Change], ...]:
+    def skipped(self) -> tuple[frozenset[AxisChange], ...]:
         """Sets that could not be tried and are no larger than those found: one of them may be the answer too."""
         most = min((len(found) for found in self.sets), default=0)
         return tuple(each for each, verdict in self.verdicts.items() if verdict is Verdict.SKIP and len(each) <= most)
 
 
-def differences(good: Cell, bad: Cell) -> tuple[Change, ...]:
+def find_differences(good: Cell, bad: Cell) -> tuple[AxisChange, ...]:
     """What can be changed one by one on the way from one cell to the other, in the order of the axes."""
-    differing = [axis for axis, fields in AXES.items() if _fields(good, fields) != _fields(bad, fields)]
+    differing = [axis for axis, fields in AXES.items() if _read_fields(good, fields) != _read_fields(bad, fields)]
     joined = []
     if {"distro", "systemd"} <= set(differing) and not (good.systemd_built and bad.systemd_built):
         joined.append(("distro", "systemd"))
@@ -75,16 +75,16 @@ def differences(good: Cell, bad: Cell) -> tuple[Change, ...]:
         joined.append(("runtime", "flavor", *(("go",) if None in (good.go, bad.go) and "go" in differing else ())))
     alone = [(axis,) for axis in differing if not any(axis in group for group in joined)]
     order = list(AXES)
-    return tuple(Change(axes=group) for group in sorted((*joined, *alone), key=lambda group: order.index(group[0])))
+    return tuple(AxisChange(axes=group) for group in sorted((*joined, *alone), key=lambda group: order.index(group[0])))
 
 
-def changed(good: Cell, bad: Cell, changes: frozenset[Change]) -> Cell:
+def apply_changes(good: Cell, bad: Cell, changes: frozenset[AxisChange]) -> Cell:
     """The good cell with some of what the bad one has."""
     fields = [field for change in changes for axis in change.axes for field in AXES[axis]]
     return replace(good, **{field: getattr(bad, field) for field in fields})
 
 
-def smallest(changes: tuple[Change, ...], ask: Callable[[frozenset[Change]], Verdict]) -> Found:
+def find_smallest(changes: tuple[AxisChange, ...], ask: Callable[[frozenset[AxisChange]], Verdict]) -> Found:
     """The smallest sets of changes that make good bad.
 
     Args:
@@ -92,7 +92,7 @@ def smallest(changes: tuple[Change, ...], ask: Callable[[frozenset[Change]], Ver
         ask: What the good cell is with some of them; asked once for each set, the two ends first.
     """
     everything = frozenset(changes)
-    verdicts = {frozenset[Change](): ask(frozenset()), everything: ask(everything)}
+    verdicts = {frozenset[AxisChange](): ask(frozenset()), everything: ask(everything)}
     if verdicts[frozenset()] is not Verdict.GOOD or verdicts[everything] is not Verdict.BAD:
         return Found(sets=(), verdicts=verdicts)
     for size in range(1, len(changes) + 1):
@@ -105,5 +105,5 @@ def smallest(changes: tuple[Change, ...], ask: Callable[[frozenset[Change]], Ver
     raise AssertionError("the set of all changes is bad")
 
 
-def _fields(cell: Cell, fields: tuple[str, ...]) -> tuple[Any, ...]:
+def _read_fields(cell: Cell, fields: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(getattr(cell, field) for field in fields)

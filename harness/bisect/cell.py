@@ -23,7 +23,7 @@ from harness.proc import CommandError
 from harness.resolve import resolve_build
 from harness.store import Artifact, make_key, manifest
 
-__all__ = ["CellOracle", "first_error"]
+__all__ = ["CellOracle", "find_first_error"]
 
 logger = log.get(__name__)
 
@@ -97,10 +97,10 @@ class CellOracle:
             except HarnessError as error:
                 self.work.deadline.check()
                 logger.info("%s, attempt %d: %s", sample.revision, attempt, error)
-                refused = phases.failed is Phase.BUILD and first_error(self._log(directory))
-                if attempt == ATTEMPTS and not refused and _ours(error, phases):
+                refused = phases.failed is Phase.BUILD and find_first_error(self._log(directory))
+                if attempt == ATTEMPTS and not refused and _is_ours(error, phases):
                     raise
-                seen = self._broken(error, phases, directory)
+                seen = self._make_broken(error, phases, directory)
                 if refused:
                     break  # by a compiler; the recipe has already tried it from nothing
         return seen
@@ -140,16 +140,16 @@ class CellOracle:
             state = State.CACHED if made.cached else State.DONE
         finally:
             work.emit(Event(cell=plan.cell.id, phase=Phase.BUILD, state=state, text=text))
-        return content(made)
+        return hash_content(made)
 
-    def _broken(self, error: HarnessError, phases: Phases, directory: Path) -> Seen:
+    def _make_broken(self, error: HarnessError, phases: Phases, directory: Path) -> Seen:
         phase = phases.failed
         message = str(error).strip().splitlines()[0]
         verdict, reason = Verdict.SKIP, str(phase or ("plan" if isinstance(error, UsageError) else "harness"))
         if phase is Phase.BOOT and self.boot_failure is Verdict.BAD:
             verdict, reason = Verdict.BAD, ""
         elif phase is Phase.BUILD:
-            line = first_error(self._log(directory))
+            line = find_first_error(self._log(directory))
             message = line or message
             symbol = SYMBOL.search(line)
             reason = f"build:{symbol[1]}" if symbol else reason
@@ -187,18 +187,18 @@ class CellOracle:
         return frozenset(text.removeprefix("git:") for text in sources if text.startswith("git:"))
 
 
-def _ours(error: HarnessError, phases: Phases) -> bool:
+def _is_ours(error: HarnessError, phases: Phases) -> bool:
     """Whether an error says nothing about the revision, and would come at each: no Docker, a full disk, no image."""
     ours = isinstance(error, InfrastructureError) and not isinstance(error, (BuildError, CommandError, DeadlineError))
     return phases.failed is Phase.IMAGE or (phases.failed is Phase.BUILD and ours)
 
 
-def content(made: Artifact) -> str:
+def hash_content(made: Artifact) -> str:
     """Digest of built files, with what names the revision in them left out where the recipe can do that."""
     return str(made.said.get(meson.CONTENT) or source.hash_tree(made.path))
 
 
-def first_error(path: Path) -> str:
+def find_first_error(path: Path) -> str:
     """The first line of a build's log that tells of an error, or nothing."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

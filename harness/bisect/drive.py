@@ -10,10 +10,10 @@ from harness.bisect.estimates import Estimates
 from harness.bisect.journal import Journal, State
 from harness.bisect.known import Known
 from harness.bisect.oracle import Oracle
-from harness.bisect.outcome import Bisection, result
+from harness.bisect.outcome import Bisection, make_result
 from harness.bisect.records import Ended
 from harness.bisect.session import Progress, Session
-from harness.bisect.showing import view
+from harness.bisect.showing import make_view
 from harness.bisect.verdicts import Verdicts
 from harness.report import bisection
 from harness.report.bisection import View
@@ -80,18 +80,18 @@ class Driver:
             InfrastructureError: The journal cannot be written, or git failed.
         """
         state, begin = self.journal.state, time.monotonic()
-        before = _spent(state)
+        before = _sum_seconds(state)
         if state.ended is None:
-            session = self._session()
+            session = self._make_session()
             answer = session.run()
             self.journal.write(Ended(answer=answer, seconds=round(before + time.monotonic() - begin, 3)))
         assert state.ended is not None
         directory, ended = self.journal.directory, state.ended
-        found = result(directory, state, self.known, ended.answer, ended.seconds, self.deadline)
+        found = make_result(directory, state, self.known, ended.answer, ended.seconds, self.deadline)
         results.write(found, directory / RESULT)
         return found, show(directory, state, self.known, found, self.deadline)
 
-    def _session(self) -> Session:
+    def _make_session(self) -> Session:
         commits, repository, new = self.known.all.commits, self.known.repository, self.journal.state.begun.new
         return Session(
             journal=self.journal,
@@ -107,15 +107,15 @@ class Driver:
 
 def show(directory: Path, state: State, known: Known, found: Bisection | None, deadline: Deadline) -> View:
     """Write the reports of a bisection, finished or not, and return what they were rendered from."""
-    shown = view(state, known, found, _spent(state), deadline)
+    shown = make_view(state, known, found, _sum_seconds(state), deadline)
     files = Files(directory=directory)
-    files.page.write_text(bisection.page(shown), encoding="utf-8")
-    files.log.write_text(bisection.git_log(shown), encoding="utf-8")
-    files.bug_report.write_text(bisection.bug_report(shown), encoding="utf-8")
+    files.page.write_text(bisection.render_page(shown), encoding="utf-8")
+    files.log.write_text(bisection.render_git_log(shown), encoding="utf-8")
+    files.bug_report.write_text(bisection.render_bug_report(shown), encoding="utf-8")
     return shown
 
 
-def _spent(state: State) -> float:
+def _sum_seconds(state: State) -> float:
     """Seconds that all processes of a bisection have worked; a guess for those that did not come to the end."""
     if state.ended is not None:
         return state.ended.seconds

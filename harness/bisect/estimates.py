@@ -52,7 +52,7 @@ class Estimates:
         if not fresh and "build" in record.seconds:
             self._usual.append(build)
         if build > 1.0 and place is not None:
-            self._predicted.append(1.0 if fresh else float(self._shares()[place]))
+            self._predicted.append(1.0 if fresh else float(self._compute_shares()[place]))
             self._builds.append(build)
         if isinstance(record, Observed) and not record.cached and seconds.get("suites", seconds.get("boot")):
             self._tests.append(sum(seconds.values()))
@@ -71,17 +71,17 @@ class Estimates:
         """Seconds of a boot and its test."""
         return float(np.mean(self._tests)) if self._tests else TEST
 
-    def seconds(self, tests: float) -> float:
+    def estimate_seconds(self, tests: float) -> float:
         """Seconds that so many further samples take, one after the other; the last two of them on fresh builds."""
         fresh = min(tests, 2.0)
         usual = float(np.mean(self._usual)) if self._usual else 2 * START * self.whole
         return tests * self.test + fresh * self.whole + (tests - fresh) * usual
 
-    def costs(self) -> Costs:
+    def estimate_costs(self) -> Costs:
         """For every candidate and, last, the older end."""
-        return Costs(build=self._shares() * self.whole, test=np.full(len(self._files), self.test))
+        return Costs(build=self._compute_shares() * self.whole, test=np.full(len(self._files), self.test))
 
-    def _shares(self) -> Floats:
+    def _compute_shares(self) -> Floats:
         """Part of a build from nothing that each build takes."""
         files = self._files
         if not self._built:

@@ -53,7 +53,7 @@ class State:
             if isinstance(record, Observed):
                 search.record(record.revision, record.observation)
             else:
-                search.same(record.first, record.second)
+                search.join_same(record.first, record.second)
 
     def add(self, record: AnyRecord) -> None:
         """Take in the next record."""
@@ -97,7 +97,7 @@ class Journal:
 def begin(directory: Path, begun: Begun) -> Iterator[Journal]:
     """A new journal in a directory that has none."""
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory, os.O_CREAT | os.O_EXCL) as descriptor:
+    with _hold_lock(directory, os.O_CREAT | os.O_EXCL) as descriptor:
         _append(descriptor, directory / JOURNAL, begun)
         yield Journal(directory, State(begun=begun), descriptor)
 
@@ -105,7 +105,7 @@ def begin(directory: Path, begun: Begun) -> Iterator[Journal]:
 @contextmanager
 def resume(directory: Path) -> Iterator[Journal]:
     """The journal of a bisection that goes on; raises as `read`, and UsageError if another process is at it."""
-    with _locked(directory, 0) as descriptor:
+    with _hold_lock(directory, 0) as descriptor:
         state, size = _read(directory)
         os.ftruncate(descriptor, size)
         yield Journal(directory, state, descriptor)
@@ -164,7 +164,7 @@ def _append(descriptor: int, path: Path, record: Record) -> None:
 
 
 @contextmanager
-def _locked(directory: Path, flags: int) -> Iterator[int]:
+def _hold_lock(directory: Path, flags: int) -> Iterator[int]:
     path = directory / JOURNAL
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)

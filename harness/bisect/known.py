@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.bisect.engine import History, Search
-from harness.bisect.priors import weights
+from harness.bisect.priors import weigh_commits
 from harness.bisect.records import Begun
 from harness.bisect.repository import Range, Repository
 from harness.errors import UsageError
@@ -41,14 +41,14 @@ class Known:
                 raise UsageError(
                     f"The end {revision} is to be skipped; without a verdict there, there is nothing to search."
                 )
-            self.searched.index(revision)
+            self.searched.find_index(revision)
 
 
 def know(begun: Begun, repository: Repository, deadline: Deadline) -> Known:
     """Read the commits between the ends; raises UsageError where the ends do not fit."""
     for end in (begun.old, begun.new):
         repository.resolve(end, deadline)  # the mirror may have been pruned since the bisection began
-    everything = repository.range(begun.old, begun.new, deadline)
-    searched = everything.history.first_parent() if begun.first_parent else everything.history
-    prior = weights(everything, searched, begun.paths)
+    everything = repository.list_range(begun.old, begun.new, deadline)
+    searched = everything.history.follow_first_parent() if begun.first_parent else everything.history
+    prior = weigh_commits(everything, searched, begun.paths)
     return Known(repository=repository, all=everything, searched=searched, prior=prior)

@@ -16,7 +16,7 @@ from harness.errors import ExitCode
 from harness.model import Verdict
 from harness.wait import Deadline
 
-__all__ = ["Bisection", "Change", "Side", "result"]
+__all__ = ["Bisection", "Change", "Side", "make_result"]
 
 FORMAT = 1
 """Version of result.json; a change that a reader could stumble over raises it."""
@@ -112,7 +112,7 @@ class Bisection(Record):
                 return ExitCode.FAILED
 
 
-def result(
+def make_result(
     directory: Path, state: State, known: Known, answer: Answer, seconds: float, deadline: Deadline
 ) -> Bisection:
     """Put together what was found.
@@ -125,18 +125,18 @@ def result(
         seconds: How long it took.
         deadline: For asking git about the culprit.
     """
-    before, after = proof.sides(state, known.all, answer)
+    before, after = proof.choose_samples(state, known.all, answer)
     culprit = answer.culprit
     return Bisection(
         id=directory.name,
         begun=state.begun,
         answer=answer,
         culprit=_change(known, culprit, deadline) if culprit else None,
-        before=_side(directory, state.begun, before),
-        after=_side(directory, state.begun, after),
+        before=_make_side(directory, state.begun, before),
+        after=_make_side(directory, state.begun, after),
         revert=state.reverted if culprit and state.reverted and state.reverted.culprit == culprit else None,
-        skipped=tuple(_skipped(state, known.all)),
-        commands=tuple(_commands(state.begun, known.all, culprit)),
+        skipped=tuple(_list_skipped(state, known.all)),
+        commands=tuple(_list_commands(state.begun, known.all, culprit)),
         seconds=round(seconds, 1),
     )
 
@@ -148,15 +148,15 @@ def _change(known: Known, revision: str, deadline: Deadline) -> Change:
         parents=commit.parents,
         author=commit.author,
         date=commit.date,
-        message=known.repository.message(revision, deadline),
-        files=tuple(path for path, _, _ in known.repository.changes(revision, deadline)),
+        message=known.repository.read_message(revision, deadline),
+        files=tuple(path for path, _, _ in known.repository.list_changes(revision, deadline)),
     )
 
 
-def _side(directory: Path, begun: Begun, sample: Observed | None) -> Side | None:
+def _make_side(directory: Path, begun: Begun, sample: Observed | None) -> Side | None:
     if sample is None:
         return None
-    found = proof.evidence(directory / sample.evidence, begun)
+    found = proof.read_evidence(directory / sample.evidence, begun)
     return Side(
         revision=sample.revision,
         verdict=sample.verdict,
@@ -168,7 +168,7 @@ def _side(directory: Path, begun: Begun, sample: Observed | None) -> Side | None
     )
 
 
-def _skipped(state: State, known: Range) -> Iterator[Skipped]:
+def _list_skipped(state: State, known: Range) -> Iterator[Skipped]:
     decided = {record.revision for record in state.observed if record.verdict is not Verdict.SKIP}
     last = {record.revision: record for record in state.observed if record.revision not in decided}
     for revision, record in last.items():
@@ -176,12 +176,12 @@ def _skipped(state: State, known: Range) -> Iterator[Skipped]:
         yield Skipped(revision=revision, subject=subject, reason=record.reason, message=record.message)
 
 
-def _commands(begun: Begun, known: Range, culprit: str | None) -> Iterator[Repeat]:
+def _list_commands(begun: Begun, known: Range, culprit: str | None) -> Iterator[Repeat]:
     if culprit:
         at = [("the test at the culprit", culprit)]
         at += [("the test at its parent", parent) for parent in known.commits[culprit].parents]
     else:
         at = [("the test at the newer end", begun.new), ("the test at the older end", begun.old)]
     for what, revision in at:
-        yield Repeat(what=what, line=shlex.join(begun.words("--at", revision)))
-    yield Repeat(what="the whole bisection", line=shlex.join(begun.words()))
+        yield Repeat(what=what, line=shlex.join(begun.format_words("--at", revision)))
+    yield Repeat(what="the whole bisection", line=shlex.join(begun.format_words()))

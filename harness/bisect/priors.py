@@ -15,7 +15,7 @@ from harness.bisect.repository import Commit, Range
 from harness.catalog import KnowledgeFile
 from harness.yamlfile import FileModel
 
-__all__ = ["Priors", "below", "priors", "weights"]
+__all__ = ["Priors", "is_below", "load_priors", "weigh_commits"]
 
 Weight = Annotated[float, Field(gt=0, le=1)]
 
@@ -49,7 +49,7 @@ class Priors(KnowledgeFile):
     merge: Weight
     rules: tuple[Rule, ...]
 
-    def weight(self, commit: Commit, paths: Sequence[str]) -> float:
+    def weigh(self, commit: Commit, paths: Sequence[str]) -> float:
         """What a commit weighs.
 
         Args:
@@ -58,12 +58,12 @@ class Priors(KnowledgeFile):
         """
         if len(commit.parents) > 1:
             return max(self.floor, self.merge)
-        heaviest = max((self._of(path) for path in commit.files), default=self.floor)
-        named = not paths or any(below(file, path) for file in commit.files for path in paths)
+        heaviest = max((self._weigh_path(path) for path in commit.files), default=self.floor)
+        named = not paths or any(is_below(file, path) for file in commit.files for path in paths)
         # What the user named counts fully, whatever the rules say.
         return max(self.floor, (1.0 if paths else heaviest) if named else heaviest * self.elsewhere)
 
-    def _of(self, path: str) -> float:
+    def _weigh_path(self, path: str) -> float:
         return next(
             (rule.weight for rule in self.rules if any(fnmatchcase(path, pattern) for pattern in rule.patterns)),
             self.floor,
@@ -71,12 +71,12 @@ class Priors(KnowledgeFile):
 
 
 @cache
-def priors() -> Priors:
+def load_priors() -> Priors:
     """The rules that ship with the harness."""
     return yamlfile.load(Path(__file__).with_name("priors.yaml"), Priors)
 
 
-def weights(known: Range, searched: History, paths: Sequence[str]) -> Mapping[str, float]:
+def weigh_commits(known: Range, searched: History, paths: Sequence[str]) -> Mapping[str, float]:
     """What each candidate weighs.
 
     Args:
@@ -85,8 +85,8 @@ def weights(known: Range, searched: History, paths: Sequence[str]) -> Mapping[st
             those that it brought in.
         paths: Files and directories that the user named, or none.
     """
-    table = priors()
-    single = {name: table.weight(known.commits[name], paths) for name in known.history.commits}
+    table = load_priors()
+    single = {name: table.weigh(known.commits[name], paths) for name in known.history.commits}
     if searched is known.history:
         return single
     values = np.array([single[name] for name in known.history.commits])
@@ -96,7 +96,7 @@ def weights(known: Range, searched: History, paths: Sequence[str]) -> Mapping[st
     return {name: max(table.floor, means[name]) for name in searched.commits}
 
 
-def below(file: str, path: str) -> bool:
+def is_below(file: str, path: str) -> bool:
     """Whether a file is meant by a path that the user named: itself, a directory above it, or a pattern."""
     trimmed = path.removeprefix("./").rstrip("/")
     return trimmed in ("", ".") or file == trimmed or file.startswith(f"{trimmed}/") or fnmatchcase(file, trimmed)

@@ -16,7 +16,7 @@ from harness.bisect.witness import WITNESS
 from harness.results import CaseResult, CellResult
 from harness.rundir import RESULT
 
-__all__ = ["Evidence", "evidence", "sides"]
+__all__ = ["Evidence", "choose_samples", "read_evidence"]
 
 EXCERPT = 80
 """Lines of a log that are shown."""
@@ -39,7 +39,7 @@ class Evidence:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def sides(state: State, known: Range, answer: Answer) -> tuple[Observed | None, Observed | None]:
+def choose_samples(state: State, known: Range, answer: Answer) -> tuple[Observed | None, Observed | None]:
     """The samples that show the change best: one before it, one from it on; fresh builds first, the last of them."""
     old, new = state.begun.verdicts
     if answer.culprit is None:
@@ -55,29 +55,29 @@ def sides(state: State, known: Range, answer: Answer) -> tuple[Observed | None, 
     return last(before, old), last(after, new)
 
 
-def evidence(directory: Path, begun: Begun) -> Evidence:
+def read_evidence(directory: Path, begun: Begun) -> Evidence:
     """What a sample left in its directory."""
-    output, result = directory / question.OUTPUT, _result(directory)
-    properties, cgroups = _witness(directory / WITNESS)
-    log = _tail(output.read_text(encoding="utf-8", errors="replace")) if output.exists() else ""
+    output, result = directory / question.OUTPUT, _read_result(directory)
+    properties, cgroups = _read_witness(directory / WITNESS)
+    log = _cut_tail(output.read_text(encoding="utf-8", errors="replace")) if output.exists() else ""
     if result is not None:
-        cases = [case for case in result.cases if any(question.named(case.nodeid, test) for test in begun.tests)]
-        log = "\n\n".join(_told(case) for case in cases)
+        cases = [case for case in result.cases if any(question.is_named(case.nodeid, test) for test in begun.tests)]
+        log = "\n\n".join(_format_case(case) for case in cases)
     return Evidence(log=log, properties=properties, cgroups=cgroups, facts=result.facts if result else {})
 
 
-def _result(directory: Path) -> CellResult | None:
+def _read_result(directory: Path) -> CellResult | None:
     try:
         return CellResult.model_validate_json((directory / RESULT).read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def _told(case: CaseResult) -> str:
-    return _tail(f"{case.nodeid} {case.outcome} in {case.seconds:.1f} s\n{case.details or case.message}").strip()
+def _format_case(case: CaseResult) -> str:
+    return _cut_tail(f"{case.nodeid} {case.outcome} in {case.seconds:.1f} s\n{case.details or case.message}").strip()
 
 
-def _witness(path: Path) -> tuple[Mapping[str, str], str]:
+def _read_witness(path: Path) -> tuple[Mapping[str, str], str]:
     """Properties and cgroups of the last case that left some."""
     try:
         last = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
@@ -86,7 +86,7 @@ def _witness(path: Path) -> tuple[Mapping[str, str], str]:
         return {}, ""
 
 
-def _tail(text: str) -> str:
+def _cut_tail(text: str) -> str:
     lines = text.rstrip().splitlines()
     cut = [f"[{len(lines) - EXCERPT} lines above]"] if len(lines) > EXCERPT else []
     return "\n".join([*cut, *lines[-EXCERPT:]])

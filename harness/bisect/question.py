@@ -14,7 +14,7 @@ from harness.plan import Plan
 from harness.results import CaseResult
 from harness.store import hash_file
 
-__all__ = ["AbortError", "Cases", "Command", "Question", "Ruling", "named", "rule"]
+__all__ = ["AbortError", "Cases", "Command", "Question", "Ruling", "is_named", "judge"]
 
 SKIP_CODE = 125
 ABORT_CODE = 128
@@ -87,7 +87,7 @@ class Cases:
         result = pipeline.evaluate(CellTask(plan=replace(plan, suites=once), cases=cases), work, directory)
         if result.error:
             raise InfrastructureError(result.error)
-        ruling = rule(result.cases, self.tests, canary=self.canary, matching=self.matching)
+        ruling = judge(result.cases, self.tests, canary=self.canary, matching=self.matching)
         return replace(ruling, artifact=result.facts.get("systemd_artifact"))
 
     def key(self, plan: Plan) -> Mapping[str, Any]:
@@ -158,7 +158,7 @@ class Command:
         }
 
 
-def rule(
+def judge(
     cases: Sequence[CaseResult],
     tests: Sequence[str],
     *,
@@ -166,32 +166,32 @@ def rule(
     matching: re.Pattern[str] | None = None,
 ) -> Ruling:
     """What the cases of one guest mean: bad if a test fails, good if all pass; anything else is a skip, and never bad."""
-    watched = [case for case in cases if canary and named(case.nodeid, canary)]
+    watched = [case for case in cases if canary and is_named(case.nodeid, canary)]
     if canary and not (watched and all(case.outcome in PASSES for case in watched)):
         why = next((case.message for case in watched if case.outcome not in PASSES), "it did not run")
         return Ruling(verdict=Verdict.SKIP, reason="canary", message=f"The canary {canary} did not pass: {why}")
-    wanted = [case for case in cases if any(named(case.nodeid, test) for test in tests)]
+    wanted = [case for case in cases if any(is_named(case.nodeid, test) for test in tests)]
     failed = [case for case in wanted if case.outcome in FAILS]
     right = [case for case in failed if matching is None or matching.search(f"{case.message}\n{case.details}")]
     if right:
-        return Ruling(verdict=Verdict.BAD, message=_told(right[0]))
+        return Ruling(verdict=Verdict.BAD, message=_format_case(right[0]))
     if failed:
-        return Ruling(verdict=Verdict.SKIP, reason="other failure", message=_told(failed[0]))
+        return Ruling(verdict=Verdict.SKIP, reason="other failure", message=_format_case(failed[0]))
     broken = [case for case in wanted if case.outcome is Outcome.ERROR]
     if broken:
-        return Ruling(verdict=Verdict.SKIP, reason="error", message=_told(broken[0]))
+        return Ruling(verdict=Verdict.SKIP, reason="error", message=_format_case(broken[0]))
     passed = [case for case in wanted if case.outcome in PASSES]
     if not passed:
-        why = _told(wanted[0]) if wanted else f"There is no case {' or '.join(tests)} here."
+        why = _format_case(wanted[0]) if wanted else f"There is no case {' or '.join(tests)} here."
         return Ruling(verdict=Verdict.SKIP, reason="skipped" if wanted else "not found", message=why)
     flaky = next((case for case in passed if case.outcome is Outcome.FLAKY), None)
     return Ruling(verdict=Verdict.GOOD, message=f"{flaky.nodeid} passed after it had failed" if flaky else "")
 
 
-def named(nodeid: str, name: str) -> bool:
+def is_named(nodeid: str, name: str) -> bool:
     """Whether a case is meant by a name: its own, with or without parameters, or that of its class, file or directory."""
     return nodeid == name or any(nodeid.startswith(f"{name.rstrip('/')}{mark}") for mark in ("[", "::", "/"))
 
 
-def _told(case: CaseResult) -> str:
+def _format_case(case: CaseResult) -> str:
     return f"{case.nodeid}: {case.message}" if case.message else case.nodeid

@@ -114,7 +114,7 @@ class Begun(Record):
         """What decides, as people write it."""
         return shlex.join(self.run) if self.run else " ".join(self.tests)
 
-    def words(self, *more: str) -> list[str]:
+    def format_words(self, *more: str) -> list[str]:
         """The command line that asks the same, with further words in place of those about the search."""
         decides = ["--run", shlex.join(self.run)] if self.run else [w for test in self.tests for w in ("--test", test)]
         words = ["harness", VERBS.get(self.subject, "bisect-runtime")]

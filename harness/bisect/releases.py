@@ -13,7 +13,7 @@ from harness.source.git import make_environment
 from harness.store import Store, hold_lock
 from harness.wait import Deadline
 
-__all__ = ["FILE", "Releases", "repository"]
+__all__ = ["FILE", "Releases", "make_repository"]
 
 FILE = "version"
 """The one file of each commit; it has the release's version in it."""
@@ -41,7 +41,7 @@ class Releases(Repository):
         except UsageError as error:
             hint = f"A release is named by its number, such as {self.versions[-1]}."
             if re.fullmatch(r"\d+(\.\d+)*", revision):
-                after = bisect(self.versions, _numbers(revision), key=_numbers)
+                after = bisect(self.versions, _parse_numbers(revision), key=_parse_numbers)
                 hint = f"The nearest to it: {', '.join(self.versions[max(0, after - 1) : after + 1])}."
             raise UsageError(
                 f"No release `{revision}` of {self.name} is known; there are {len(self.versions)} from "
@@ -50,7 +50,7 @@ class Releases(Repository):
             ) from error
 
 
-def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadline) -> Releases:
+def make_repository(name: str, versions: Sequence[str], store: Store, deadline: Deadline) -> Releases:
     """The repository of these releases, the oldest first; "1.21.3" and "1.21" are tags in it, the latter of the newest.
 
     Args:
@@ -62,7 +62,7 @@ def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadl
     Raises:
         InfrastructureError: git failed.
     """
-    ordered = tuple(sorted(versions, key=_numbers))
+    ordered = tuple(sorted(versions, key=_parse_numbers))
     place = store.share("releases", name, deadline) / "releases.git"
     with hold_lock(place.with_suffix(".lock"), deadline):
         if not place.exists():
@@ -78,7 +78,7 @@ def repository(name: str, versions: Sequence[str], store: Store, deadline: Deadl
     )
 
 
-def _numbers(version: str) -> list[int]:
+def _parse_numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
 
 
@@ -86,22 +86,22 @@ def _stream(name: str, versions: Sequence[str]) -> Iterator[str]:
     """What git fast-import reads."""
     for number, version in enumerate(versions):
         yield f"commit refs/heads/main\nmark :{number + 1}\ncommitter {WHO}\n"
-        yield _data(f"{name} {version}\n")
+        yield _quote(f"{name} {version}\n")
         if number:
             yield f"from :{number}\n"
-        yield f"M 100644 inline {FILE}\n" + _data(f"{version}\n") + "\n"
+        yield f"M 100644 inline {FILE}\n" + _quote(f"{version}\n") + "\n"
     for number, version in enumerate(versions):
-        for tag in _prefixes(version):
+        for tag in _list_prefixes(version):
             # A longer version comes later in the order, so the last that is written is the newest that the tag covers.
             yield f"reset refs/tags/{tag}\nfrom :{number + 1}\n\n"
     yield "done\n"
 
 
-def _prefixes(version: str) -> list[str]:
+def _list_prefixes(version: str) -> list[str]:
     """The tags of "1.21.3": that, and "1.21"; a major version alone names nothing that anybody means."""
     parts = version.split(".")
     return [".".join(parts[:length]) for length in range(min(2, len(parts)), len(parts) + 1)]
 
 
-def _data(text: str) -> str:
+def _quote(text: str) -> str:
     return f"data {len(text.encode())}\n{text}"

@@ -95,7 +95,7 @@ class Repository:
             )
         if re.fullmatch("[0-9a-f]{40}", revision) and has_commit(self.mirror, revision, deadline):
             return revision
-        name = self._parse(revision, deadline) if self.local else self._remote(revision, deadline)
+        name = self._parse(revision, deadline) if self.local else self._find_remote(revision, deadline)
         with open_commit(self.address, name, self.store, deadline):
             return name
 
@@ -110,10 +110,10 @@ class Repository:
             )
         return done.out.strip()
 
-    def _remote(self, revision: str, deadline: Deadline) -> str:
+    def _find_remote(self, revision: str, deadline: Deadline) -> str:
         return ask_remote(self.address, revision, self.store, deadline)["commit"]
 
-    def dirty(self, deadline: Deadline) -> bool:
+    def is_dirty(self, deadline: Deadline) -> bool:
         """Whether there are changes that no commit has; a bisection does not see them."""
         if not self.local:
             return False
@@ -121,7 +121,7 @@ class Repository:
         done = proc.run(argv, deadline=deadline, env=make_environment(), apart=True, expect=None)
         return done.code == 0 and bool(done.out.strip())
 
-    def range(self, old: str, new: str, deadline: Deadline) -> Range:
+    def list_range(self, old: str, new: str, deadline: Deadline) -> Range:
         """The commits that `new` has and `old` does not.
 
         Args:
@@ -134,8 +134,8 @@ class Repository:
         """
         self._check_order(old, new, deadline)
         log = ["log", "-z", "--no-renames", "--name-only", f"--format={FORMAT}"]
-        text = self._git([*log, new, f"^{old}"], deadline).out + self._git([*log, "-1", old], deadline).out
-        commits = {commit.name: commit for commit in map(_commit, START.split(text)[1:])}
+        text = self._run_git([*log, new, f"^{old}"], deadline).out + self._run_git([*log, "-1", old], deadline).out
+        commits = {commit.name: commit for commit in map(_parse_commit, START.split(text)[1:])}
         graph = {name: commit.parents for name, commit in commits.items() if name != old}
         return Range(history=History.of(graph, good=old, bad=new), commits=commits)
 
@@ -150,7 +150,7 @@ class Repository:
                 hint="Swap --good and --bad if they are mixed up; to look for the commit that fixed it, add --find-fix "
                 "(leave it out if it is there).",
             )
-        base = self._git(["merge-base", old, new], deadline, expect=(0, 1)).out.strip()
+        base = self._run_git(["merge-base", old, new], deadline, expect=(0, 1)).out.strip()
         if not base:
             raise UsageError(f"The commits {old[:12]} and {new[:12]} have no history in common.")
         raise UsageError(
@@ -159,33 +159,33 @@ class Repository:
         )
 
     def _is_ancestor(self, old: str, new: str, deadline: Deadline) -> bool:
-        return self._git(["merge-base", "--is-ancestor", old, new], deadline, expect=(0, 1)).code == 0
+        return self._run_git(["merge-base", "--is-ancestor", old, new], deadline, expect=(0, 1)).code == 0
 
-    def version(self, commit: str, deadline: Deadline) -> str:
+    def find_version(self, commit: str, deadline: Deadline) -> str:
         """Major version of systemd at a commit: "252".
 
         Raises:
             InfrastructureError: The commit does not say it in any way that systemd has ever had.
         """
         for path, pattern in VERSIONS.items():
-            found = re.search(pattern, self.content(commit, path, deadline), re.MULTILINE)
+            found = re.search(pattern, self.read_content(commit, path, deadline), re.MULTILINE)
             if found:
                 return found[1]
         raise InfrastructureError(f"The commit {commit} does not say which version of systemd it is.")
 
-    def content(self, commit: str, path: str, deadline: Deadline) -> str:
+    def read_content(self, commit: str, path: str, deadline: Deadline) -> str:
         """The text of a file at a commit; nothing if it is not there."""
-        done = self._git(["cat-file", "blob", f"{commit}:{path}"], deadline, expect=None)
+        done = self._run_git(["cat-file", "blob", f"{commit}:{path}"], deadline, expect=None)
         return done.out if done.code == 0 else ""
 
-    def message(self, commit: str, deadline: Deadline) -> str:
+    def read_message(self, commit: str, deadline: Deadline) -> str:
         """The whole message of a commit."""
-        return self._git(["show", "--no-patch", "--format=%B", commit], deadline).out.strip()
+        return self._run_git(["show", "--no-patch", "--format=%B", commit], deadline).out.strip()
 
-    def changes(self, commit: str, deadline: Deadline) -> list[tuple[str, int | None, int | None]]:
+    def list_changes(self, commit: str, deadline: Deadline) -> list[tuple[str, int | None, int | None]]:
         """Path, lines added and lines removed for each file that a commit touches; None for those of a binary file."""
         argv = ["show", "--format=", "--numstat", "-z", "--no-renames", "--first-parent", commit]
-        found = [line.strip().split("\t") for line in self._git(argv, deadline).out.split("\0") if line.strip()]
+        found = [line.strip().split("\t") for line in self._run_git(argv, deadline).out.split("\0") if line.strip()]
         return [(path, _count(added), _count(removed)) for added, removed, path in found]
 
     def revert(self, commit: str, on: str, deadline: Deadline) -> str | None:
@@ -195,23 +195,23 @@ class Repository:
             Its full name, always the same for the same two commits; or None where it does not come off cleanly, or
             nothing is left of it to take away.
         """
-        parent = self._git(["rev-parse", "--verify", "--quiet", f"{commit}^1"], deadline, expect=None).out.strip()
+        parent = self._run_git(["rev-parse", "--verify", "--quiet", f"{commit}^1"], deadline, expect=None).out.strip()
         if not parent:
             return None
         # A merge of two made-up commits, whose common parent is the commit itself: `on` and the state before it.
-        base = self._made(f"{commit}^{{tree}}", (), "base", deadline)
-        ours, theirs = (self._made(f"{name}^{{tree}}", (base,), "side", deadline) for name in (on, parent))
-        merged = self._git(["merge-tree", "--write-tree", ours, theirs], deadline, expect=(0, 1))
+        base = self._make_commit(f"{commit}^{{tree}}", (), "base", deadline)
+        ours, theirs = (self._make_commit(f"{name}^{{tree}}", (base,), "side", deadline) for name in (on, parent))
+        merged = self._run_git(["merge-tree", "--write-tree", ours, theirs], deadline, expect=(0, 1))
         tree = merged.out.split("\n", 1)[0].strip()
-        if merged.code != 0 or tree == self._git(["rev-parse", f"{on}^{{tree}}"], deadline).out.strip():
+        if merged.code != 0 or tree == self._run_git(["rev-parse", f"{on}^{{tree}}"], deadline).out.strip():
             return None
-        return self._made(tree, (on,), f"Revert {commit}", deadline)
+        return self._make_commit(tree, (on,), f"Revert {commit}", deadline)
 
-    def _made(self, tree: str, parents: tuple[str, ...], message: str, deadline: Deadline) -> str:
+    def _make_commit(self, tree: str, parents: tuple[str, ...], message: str, deadline: Deadline) -> str:
         above = [word for parent in parents for word in ("-p", parent)]
-        return self._git(["commit-tree", "-m", message, *above, tree], deadline, env=AUTHOR).out.strip()
+        return self._run_git(["commit-tree", "-m", message, *above, tree], deadline, env=AUTHOR).out.strip()
 
-    def _git(
+    def _run_git(
         self,
         arguments: list[str],
         deadline: Deadline,
@@ -237,7 +237,7 @@ def open_repository(address: str, store: Store, deadline: Deadline) -> Repositor
             f"The repository {address} does not exist.",
             hint="Give --repo the path of a clone, or the URL of a repository.",
         )
-    name = _top(path.absolute(), deadline) if local else address
+    name = _find_top(path.absolute(), deadline) if local else address
     with open_mirror(name, store, deadline) as mirror:
         return Repository(address=name, mirror=mirror, store=store, local=local)
 
@@ -248,7 +248,7 @@ def reopen(address: str, store: Store, deadline: Deadline) -> Repository:
         return Repository(address=address, mirror=mirror, store=store, local=Path(address).exists())
 
 
-def _top(path: Path, deadline: Deadline) -> str:
+def _find_top(path: Path, deadline: Deadline) -> str:
     proc.require("git")
     done = _ask_local(str(path), ["--is-shallow-repository", "--absolute-git-dir"], deadline)
     if done.code != 0:
@@ -272,7 +272,7 @@ def _ask_local(address: str, words: list[str], deadline: Deadline) -> proc.Done:
     return proc.run(argv, deadline=deadline, env=make_environment(), apart=True, expect=None)
 
 
-def _commit(text: str) -> Commit:
+def _parse_commit(text: str) -> Commit:
     name, parents, author, date, subject, *files = text.split("\0")
     return Commit(
         name=name,

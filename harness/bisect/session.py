@@ -16,7 +16,7 @@ from harness.errors import InfrastructureError
 from harness.model import Verdict
 from harness.wait import wait_for_any
 
-__all__ = ["SAMPLES", "SPARE", "Progress", "Session", "place_of"]
+__all__ = ["SAMPLES", "SPARE", "Progress", "Session", "get_sample_path"]
 
 SAMPLES = "samples"
 """Directory with the evidence of samples, below that of the bisection."""
@@ -76,12 +76,12 @@ class _Book:
             elif record.artifact and record.verdict is not Verdict.SKIP:
                 self._first.setdefault(record.artifact, record.revision)
 
-    def first(self, artifact: str) -> str | None:
+    def find_first(self, artifact: str) -> str | None:
         """The revision that was sampled first with these files."""
         with self._lock:
             return self._first.get(artifact)
 
-    def equal(self, first: str, second: str) -> bool:
+    def is_equal(self, first: str, second: str) -> bool:
         """Whether it is written down that two revisions have the same files."""
         with self._lock:
             return frozenset((first, second)) in self._equal
@@ -135,7 +135,7 @@ class Session:
         with ThreadPoolExecutor(max_workers=self.jobs + SPARE + 1, thread_name_prefix="sample") as pool:
             while True:
                 if failure is None:
-                    running |= {pool.submit(self._take, task.asked): task for task in self._next(len(running))}
+                    running |= {pool.submit(self._take, task.asked): task for task in self._choose_next(len(running))}
                 if not running:
                     break
                 self._tell(tuple(task.asked for task in running.values()))
@@ -153,21 +153,21 @@ class Session:
             raise InfrastructureError("The search has no answer, and nothing left to ask.")
         return answer
 
-    def _next(self, running: int) -> list[_Task]:
+    def _choose_next(self, running: int) -> list[_Task]:
         """What to take beside so many that are in flight; the revert has a place of its own."""
         free = self.jobs - (running - self._reverting)
-        requests = self.search.next(max(0, free), self.estimates.costs(), spare=SPARE + min(0, free))
-        tasks = [self._asked(request) for request in requests]
+        requests = self.search.choose_next(max(0, free), self.estimates.estimate_costs(), spare=SPARE + min(0, free))
+        tasks = [self._make_task(request) for request in requests]
         revert = self._revert()
         return [*tasks, revert] if revert else tasks
 
-    def _asked(self, request: Request) -> _Task:
+    def _make_task(self, request: Request) -> _Task:
         asked = self._ask(request.revision, request.purpose, fresh=request.fresh)
         return _Task(asked=asked, done=lambda seen: self._record(asked, seen))
 
     def _revert(self) -> _Task | None:
         """The sample without the culprit, as soon as all that confirms it is in flight, and unless one is or was taken."""
-        culprit, done = self.search.leader(), self.journal.state.reverted
+        culprit, done = self.search.find_leader(), self.journal.state.reverted
         if culprit is None or self._reverting or (done and done.culprit == culprit):
             return None
         commit = self.revert(culprit)
@@ -177,9 +177,9 @@ class Session:
             return None
         self._reverting = True
         asked = self._ask(commit, Purpose.CONFIRM, fresh=True)
-        return _Task(asked=asked, done=lambda seen: self._reverted(culprit, commit, seen))
+        return _Task(asked=asked, done=lambda seen: self._record_revert(culprit, commit, seen))
 
-    def _reverted(self, culprit: str, commit: str, seen: Seen) -> None:
+    def _record_revert(self, culprit: str, commit: str, seen: Seen) -> None:
         self._reverting = False
         self.journal.write(
             Reverted(
@@ -188,36 +188,38 @@ class Session:
                 verdict=seen.verdict,
                 reason=seen.reason,
                 seconds=dict(seen.seconds),
-                evidence=self._evidence(seen),
+                evidence=self._find_evidence(seen),
                 message=seen.message,
             )
         )
 
-    def sample(self, number: int, revision: str, *, fresh: bool) -> Sample:
+    def make_sample(self, number: int, revision: str, *, fresh: bool) -> Sample:
         """The sample with a number."""
-        return Sample(number=number, revision=revision, directory=place_of(self.journal.directory, number), fresh=fresh)
+        return Sample(
+            number=number, revision=revision, directory=get_sample_path(self.journal.directory, number), fresh=fresh
+        )
 
     def _ask(self, revision: str, purpose: Purpose, *, fresh: bool) -> Asked:
         asked = Asked(number=self.journal.state.asked + 1, revision=revision, purpose=purpose, fresh=fresh)
         self.journal.write(asked)
         return asked
 
-    def _evidence(self, seen: Seen) -> str:
+    def _find_evidence(self, seen: Seen) -> str:
         return str(seen.directory.relative_to(self.journal.directory)) if seen.directory else ""
 
     def _take(self, asked: Asked) -> Seen:
         """In a thread of its own."""
-        sample = self.sample(asked.number, asked.revision, fresh=asked.fresh)
-        return self.oracle.take(sample, lambda artifact: self._known(asked, artifact))
+        sample = self.make_sample(asked.number, asked.revision, fresh=asked.fresh)
+        return self.oracle.take(sample, lambda artifact: self._find_known(asked, artifact))
 
-    def _known(self, asked: Asked, artifact: str) -> Seen | None:
+    def _find_known(self, asked: Asked, artifact: str) -> Seen | None:
         """What makes a boot unnecessary: equal files that this bisection has sampled, or that an earlier one has."""
         if asked.purpose is not Purpose.SEARCH:
             return None
-        first = self._book.first(artifact)
+        first = self._book.find_first(artifact)
         if first is not None:
             # Asked for again although it is known to be equal: then it is another sample that is wanted.
-            known = first == asked.revision or self._book.equal(first, asked.revision)
+            known = first == asked.revision or self._book.is_equal(first, asked.revision)
             return None if known else Seen(verdict=None, same=first)
         if self.verdicts is None:
             return None
@@ -230,7 +232,9 @@ class Session:
             assert seen.same is not None
             request = Request(revision=asked.revision, purpose=asked.purpose, fresh=asked.fresh)
             self.search.abandon(request)
-            self._same(Same(first=seen.same, second=asked.revision, number=asked.number, seconds=dict(seen.seconds)))
+            self._record_same(
+                Same(first=seen.same, second=asked.revision, number=asked.number, seconds=dict(seen.seconds))
+            )
             return
         observed = Observed(
             number=asked.number,
@@ -242,29 +246,29 @@ class Session:
             cached=seen.cached,
             artifact=seen.artifact,
             seconds=dict(seen.seconds),
-            evidence=self._evidence(seen),
+            evidence=self._find_evidence(seen),
             message=seen.message,
         )
-        first = self._book.first(seen.artifact) if seen.artifact else None
+        first = self._book.find_first(seen.artifact) if seen.artifact else None
         self.journal.write(observed)
         self.search.record(observed.revision, observed.observation)
         self._book.add(observed)
         self.estimates.learn(observed)
-        if first is not None and first != asked.revision and not self._book.equal(first, asked.revision):
-            self._same(Same(first=first, second=asked.revision))
+        if first is not None and first != asked.revision and not self._book.is_equal(first, asked.revision):
+            self._record_same(Same(first=first, second=asked.revision))
         if self.verdicts and seen.artifact and not seen.cached and seen.verdict is not Verdict.SKIP:
             self.verdicts.add(self.oracle.key(seen.artifact), seen.verdict, seen.message)
 
-    def _same(self, same: Same) -> None:
+    def _record_same(self, same: Same) -> None:
         self.journal.write(same)
-        self.search.same(same.first, same.second)
+        self.search.join_same(same.first, same.second)
         self._book.add(same)
         self.estimates.learn(same)
 
     def _tell(self, running: tuple[Asked, ...]) -> None:
         belief, history = self.search.belief, self.search.history
         leader = int(belief.weights.argmax())
-        left = self.search.tests_left()
+        left = self.search.estimate_tests_left()
         told = self.journal.state.told
         self.watch(
             Progress(
@@ -272,7 +276,7 @@ class Session:
                 taken=len(told),
                 running=running,
                 tests_left=left,
-                seconds_left=self.estimates.seconds(left) / self.jobs,
+                seconds_left=self.estimates.estimate_seconds(left) / self.jobs,
                 leader=history.commits[leader],
                 chance=float(belief.weights[leader]),
                 no_culprit=float(belief.no_culprit),
@@ -282,6 +286,6 @@ class Session:
         self._shown = len(told)
 
 
-def place_of(directory: Path, number: int) -> Path:
+def get_sample_path(directory: Path, number: int) -> Path:
     """Where the evidence of a sample is."""
     return directory / SAMPLES / f"{number:03d}"

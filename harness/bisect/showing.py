@@ -12,7 +12,7 @@ from harness.report import bisection
 from harness.report.bisection import View
 from harness.wait import Deadline
 
-__all__ = ["view"]
+__all__ = ["make_view"]
 
 SHARED = ("kernel", "cgroup", "accelerator")
 """Facts of a guest that do not depend on the revision."""
@@ -24,7 +24,7 @@ METHOD = (
 )
 
 
-def view(state: State, known: Known, found: Bisection | None, seconds: float, deadline: Deadline) -> View:
+def make_view(state: State, known: Known, found: Bisection | None, seconds: float, deadline: Deadline) -> View:
     """What reports are rendered from; of a bisection that still runs where `found` is None."""
     begun = state.begun
     culprit = found.culprit if found else None
@@ -36,32 +36,32 @@ def view(state: State, known: Known, found: Bisection | None, seconds: float, de
         bad=begun.new,
         test=begun.test,
         is_command=bool(begun.run),
-        settings=_settings(begun),
-        commits=tuple(_commits(known)),
-        steps=tuple(_steps(state, known.search(begun))),
+        settings=_show_settings(begun),
+        commits=tuple(_show_commits(known)),
+        steps=tuple(_show_steps(state, known.search(begun))),
         answer=_answer(found.answer) if found else None,
-        culprit=_culprit(known, culprit, deadline) if culprit else None,
+        culprit=_show_culprit(known, culprit, deadline) if culprit else None,
         revert=bisection.Revert(clean=revert.commit is not None, verdict=revert.verdict, message=revert.message)
         if revert
         else None,
-        before=_evidence(found.before) if found and found.before else None,
-        after=_evidence(found.after) if found and found.after else None,
+        before=_show_evidence(found.before) if found and found.before else None,
+        after=_show_evidence(found.after) if found and found.after else None,
         commands=tuple(bisection.Command(what=item.what, line=item.line) for item in found.commands) if found else (),
         method=tuple(sentence.format(new=begun.term_new) for sentence in METHOD),
         untested=begun.notes,
-        facts={"cell": begun.cell, "harness": begun.harness, **begun.facts, **_guest(found)},
+        facts={"cell": begun.cell, "harness": begun.harness, **begun.facts, **_describe_guest(found)},
         seconds=seconds,
         started=begun.started,
     )
 
 
-def _guest(found: Bisection | None) -> dict[str, str]:
+def _describe_guest(found: Bisection | None) -> dict[str, str]:
     """What holds for the guests of all revisions."""
     side = found and (found.after or found.before)
     return {f"guest {name}": side.facts[name] for name in SHARED if name in side.facts} if side else {}
 
 
-def _settings(begun: Begun) -> bisection.Settings:
+def _show_settings(begun: Begun) -> bisection.Settings:
     others = {"noise": begun.noise.value}
     if begun.paths:
         others["paths"] = " ".join(begun.paths)
@@ -77,7 +77,7 @@ def _settings(begun: Begun) -> bisection.Settings:
     )
 
 
-def _commits(known: Known) -> Iterator[bisection.Commit]:
+def _show_commits(known: Known) -> Iterator[bisection.Commit]:
     for name in known.searched.commits:
         commit = known.all.commits[name]
         yield bisection.Commit(
@@ -90,7 +90,7 @@ def _commits(known: Known) -> Iterator[bisection.Commit]:
         )
 
 
-def _steps(state: State, search: Search) -> Iterator[bisection.Step]:
+def _show_steps(state: State, search: Search) -> Iterator[bisection.Step]:
     for number, record in enumerate(state.told, 1):
         if isinstance(record, Observed):
             search.record(record.revision, record.observation)
@@ -109,7 +109,7 @@ def _steps(state: State, search: Search) -> Iterator[bisection.Step]:
                 belief=bisection.Belief.of(search.belief.weights, search.belief.no_culprit),
             )
         else:
-            search.same(record.first, record.second)
+            search.join_same(record.first, record.second)
             step = bisection.Step(
                 number=number,
                 revision=record.second,
@@ -131,19 +131,19 @@ def _answer(answer: Answer) -> bisection.Answer:
             bisection.Suspect(revision=item.revision, probability=item.probability, untestable=item.untestable)
             for item in answer.suspects
         ),
-        fails_before=_rate(answer.fails_before),
-        fails_after=_rate(answer.fails_after) if answer.fails_after else None,
+        fails_before=_show_rate(answer.fails_before),
+        fails_after=_show_rate(answer.fails_after) if answer.fails_after else None,
         tests=answer.tests,
         skips=answer.skips,
     )
 
 
-def _rate(rate: RateEstimate) -> bisection.Rate:
+def _show_rate(rate: RateEstimate) -> bisection.Rate:
     return bisection.Rate(failed=rate.failed, samples=rate.samples, mean=rate.mean, low=rate.low, high=rate.high)
 
 
-def _culprit(known: Known, change: Change, deadline: Deadline) -> bisection.Culprit:
-    changes = known.repository.changes(change.revision, deadline)
+def _show_culprit(known: Known, change: Change, deadline: Deadline) -> bisection.Culprit:
+    changes = known.repository.list_changes(change.revision, deadline)
     return bisection.Culprit(
         revision=change.revision,
         message=change.message,
@@ -151,7 +151,7 @@ def _culprit(known: Known, change: Change, deadline: Deadline) -> bisection.Culp
     )
 
 
-def _evidence(side: Side) -> bisection.Evidence:
+def _show_evidence(side: Side) -> bisection.Evidence:
     return bisection.Evidence(
         revision=side.revision,
         verdict=side.verdict,

@@ -64,7 +64,7 @@ class Systemd:
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:
         """As `Subject` says."""
-        version = self.repository.version(commit, deadline)
+        version = self.repository.find_version(commit, deadline)
         source = Source(git=self.repository.address, ref="{version}")
         return with_systemd(self.base, self.catalog, source=source, version=version, commit=commit)
 
@@ -139,6 +139,6 @@ class Go(Runtime):
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:
         """As `Subject` says."""
-        version = self.repository.content(commit, releases.FILE, deadline).strip()
+        version = self.repository.read_content(commit, releases.FILE, deadline).strip()
         cell, build = replace(self.base.cell, go=version), replace(self.request(self.base), go=version)
         return replace(self.base, cell=cell, build=build)

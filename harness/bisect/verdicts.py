@@ -46,7 +46,7 @@ class Verdicts:
     def find(self, key: str) -> Known:
         """What was seen of the thing with this key; nothing where the file is missing or damaged."""
         try:
-            return Known.model_validate_json(self._path(key).read_bytes())
+            return Known.model_validate_json(self._get_path(key).read_bytes())
         except (OSError, ValidationError):
             return Known()
 
@@ -56,7 +56,7 @@ class Verdicts:
         more = Known(
             good=known.good + (verdict is Verdict.GOOD), bad=known.bad + (verdict is Verdict.BAD), message=message
         )
-        write_text(self._path(key), more.model_dump_json() + "\n", hint=STORE_HINT)
+        write_text(self._get_path(key), more.model_dump_json() + "\n", hint=STORE_HINT)
 
-    def _path(self, key: str) -> Path:
+    def _get_path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

@@ -9,7 +9,7 @@ import typer
 from harness import plan, rundir
 from harness.app.cases import check_cases
 from harness.app.settings import show_path
-from harness.bisect.axes import Change, Found, changed, differences, smallest
+from harness.bisect.axes import AxisChange, Found, apply_changes, find_differences, find_smallest
 from harness.bisect.question import AbortError, Question
 from harness.cli import output
 from harness.cli.bisect import place_of
@@ -44,13 +44,13 @@ def bisect_axes(
     cells = [find(place.here.expansion, name) for name in (good, bad)]
     tests, command = tuple(test or ()), words(run)
     check_cases(tests, place.here, place.chosen)
-    changes = differences(*cells)
+    changes = find_differences(*cells)
     if not changes:
         raise UsageError("The two cells are the same.")
     asker = _Asker(
         place, cells, question(tests, command), tuple(dict.fromkeys(case.partition("/")[0] for case in tests))
     )
-    found = smallest(changes, asker.ask)
+    found = find_smallest(changes, asker.ask)
     _show(place, found, cells, asker)
     raise typer.Exit(ExitCode.OK if found.sets else ExitCode.FAILED)
 
@@ -63,9 +63,9 @@ class _Asker:
         self.told: list[dict[str, str]] = []
         self._place, self._cells, self._question, self._suites = place, cells, asked, suites
 
-    def ask(self, chosen: frozenset[Change]) -> Verdict:
+    def ask(self, chosen: frozenset[AxisChange]) -> Verdict:
         """What the good cell is with some changes; a cell that cannot be, or breaks twice, is a skip."""
-        cell = changed(self._cells[0], self._cells[1], chosen)
+        cell = apply_changes(self._cells[0], self._cells[1], chosen)
         verdict, why = Verdict.SKIP, ""
         here = self._place.here
         for attempt in (1, 2):
@@ -92,7 +92,9 @@ class _Asker:
 
 def _show(place: Place, found: Found, cells: list[Cell], asker: _Asker) -> None:
     good, bad = cells
-    sets = [[change.text(bad) for change in sorted(each, key=lambda change: change.axes)] for each in found.sets]
+    sets = [
+        [change.format_value(bad) for change in sorted(each, key=lambda change: change.axes)] for each in found.sets
+    ]
     facts = {"good": good.id, "bad": bad.id, "sets": sets, "samples": asker.told}
     (asker.directory / rundir.RESULT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     match place.form:
@@ -106,7 +108,7 @@ def _show(place: Place, found: Found, cells: list[Cell], asker: _Asker) -> None:
 
 def _sentence(found: Found, sets: list[list[str]]) -> str:
     if not found.sets:
-        good, bad = (found.verdicts[each] for each in (frozenset[Change](), max(found.verdicts, key=len)))
+        good, bad = (found.verdicts[each] for each in (frozenset[AxisChange](), max(found.verdicts, key=len)))
         return f"The ends are not what they are said to be: the good cell is {good}, and the bad one is {bad}."
     whole = "It fails with " + ", and also with ".join(" and ".join(each) for each in sets) + "."
     together = " It takes all of them: with fewer it passes." if len(found.sets[0]) > 1 and not found.skipped else ""

@@ -152,7 +152,7 @@ def place_of(chosen: Settings, builder: str | None, form: Format) -> Place:
 
 
 def _notes(repository: Repository, place: Place) -> tuple[str, ...]:
-    if not repository.dirty(place.deadline):
+    if not repository.is_dirty(place.deadline):
         return ()
     note = f"The repository {repository.address} has changes that are not committed; they are not tested."
     place.console.print(f"note: {note}", soft_wrap=True)
@@ -194,7 +194,7 @@ def _go_on(place: Place, written: Journal, known: Known, jobs: int) -> None:
             )
             found, shown = driver.run()
     except (HarnessError, KeyboardInterrupt):
-        verb = begun.words()[1]
+        verb = begun.format_words()[1]
         place.console.print(f"go on with: harness {verb} --resume {shlex.quote(named)}", soft_wrap=True)
         raise
     _print(place, found, shown, Files(directory=directory))
@@ -208,7 +208,7 @@ def _print(place: Place, found: Bisection, shown: View, files: Files) -> None:
         case Format.IDS:
             output.say("\n".join(suspect.revision for suspect in found.answer.suspects))
         case Format.TABLE:
-            place.console.print(bisection.summary(shown))
+            place.console.print(bisection.render_summary(shown))
             for what, path in (
                 ("page", files.page),
                 ("bug report", files.bug_report),

@@ -14,7 +14,7 @@ from harness.bisect.records import Begun, Observed, Same
 from harness.bisect.repository import Commit
 from harness.bisect.session import Progress
 from harness.model import Event, State, Verdict
-from harness.report.terminal import duration
+from harness.report.terminal import format_duration
 
 __all__ = ["Screen", "watching"]
 
@@ -60,7 +60,7 @@ class Screen:
         with self._lock:
             progress, phases = self._now, dict(self._phases)
         for asked in progress.running if progress else ():
-            phase = next((f"{name} {duration(now - since)}" for cell, (name, since) in phases.items()
+            phase = next((f"{name} {format_duration(now - since)}" for cell, (name, since) in phases.items()
                           if asked.revision[:SHORT] in cell), "")  # fmt: skip
             table.add_row(Text(self._name(asked.revision)), Text(asked.purpose, "dim"), Text(phase, "bold"))
         if progress:
@@ -73,7 +73,7 @@ class Screen:
                 ("same   ", "dim"), self._name(record.second), (f"  built as {record.first[:SHORT]}", "dim")
             )
         word = self._word(record.verdict)
-        spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in record.seconds.items())
+        spent = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in record.seconds.items())
         notes = [
             record.purpose.value,
             *(["fresh build"] if record.fresh else []),
@@ -98,7 +98,7 @@ class Screen:
     def _outlook(self, progress: Progress) -> Text:
         flaky = f", {progress.no_culprit:.0%} none" if progress.no_culprit >= 0.01 else ""  # noqa: PLR2004 - what shows
         return Text(
-            f"{progress.stage}: about {progress.tests_left:.0f} tests, {duration(progress.seconds_left)} left; "
+            f"{progress.stage}: about {progress.tests_left:.0f} tests, {format_duration(progress.seconds_left)} left; "
             f"likeliest {self._name(progress.leader)}, {progress.chance:.0%}{flaky}",
             style="dim",
         )

@@ -18,7 +18,7 @@ from harness.app.settings import Settings
 from harness.bisect import releases
 from harness.bisect.cell import CellOracle
 from harness.bisect.known import Known
-from harness.bisect.priors import below
+from harness.bisect.priors import is_below
 from harness.bisect.question import Cases, Command, Question
 from harness.bisect.records import GO, Begun
 from harness.bisect.repository import Repository, open_repository
@@ -98,7 +98,7 @@ def repository_of(place: Place, subject: str, cell: Cell, address: str | None) -
         if address is not None:
             raise UsageError("The releases of Go are known; bisect-go takes no --repo.")
         versions = toolchain.list_versions(here.catalog.toolchains[GO], place.store, place.deadline)
-        return releases.repository(GO, versions, place.store, place.deadline)
+        return releases.make_repository(GO, versions, place.store, place.deadline)
     return open_repository(address or _known(here, subject, cell), place.store, place.deadline)
 
 
@@ -181,7 +181,7 @@ def note_paths(place: Place, begun: Begun, known: Known) -> None:
     """Print a note for each path that the user named and no commit between the ends touches: it is probably misspelt."""
     files = {file for name in known.all.history.commits for file in known.all.commits[name].files}
     for path in begun.paths:
-        if not any(below(file, path) for file in files):
+        if not any(is_below(file, path) for file in files):
             place.console.print(
                 f"note: No commit between {begun.old_name} and {begun.new_name} touches `{path}`; all are searched.",
                 soft_wrap=True,

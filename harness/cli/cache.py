@@ -16,7 +16,7 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError, UsageError
 from harness.plural import pluralize
-from harness.report.terminal import duration
+from harness.report.terminal import format_duration
 from harness.store import Store, Stored
 
 __all__ = ["register"]
@@ -162,4 +162,4 @@ def _plain(item: Stored) -> dict[str, Any]:
 
 def _row(item: Stored) -> tuple[str, ...]:
     used = time.strftime("%Y-%m-%d %H:%M", time.localtime(_used(item)))
-    return item.kind, item.key[:KEY_DIGITS], _shown(item.size), used, duration(item.seconds) or "-", item.title
+    return item.kind, item.key[:KEY_DIGITS], _shown(item.size), used, format_duration(item.seconds) or "-", item.title

@@ -16,7 +16,7 @@ from harness.errors import ConfigError, ExitCode, NothingRanError
 from harness.matrix.models import CiRun
 from harness.plural import pluralize
 from harness.report import junit
-from harness.report.terminal import duration
+from harness.report.terminal import format_duration
 from harness.results import RunResult
 from harness.writing import write_text
 
@@ -103,7 +103,7 @@ def shard(
         case Format.IDS:
             output.say("\n".join(mine))
         case Format.TABLE:
-            rows = [(cell, duration(seconds[cell]) if cell in seconds else "unknown") for cell in mine]
+            rows = [(cell, format_duration(seconds[cell]) if cell in seconds else "unknown") for cell in mine]
             output.table(("cell", "expected"), rows)
 
 

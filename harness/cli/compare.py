@@ -92,7 +92,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     guilty = frozenset(case.cell for case in found.of(Change.REGRESSED))
     differs = differences(before, now, guilty)
     if markdown_file is not None:
-        write_text(markdown_file, markdown.comparison(found, following, differs))
+        write_text(markdown_file, markdown.render_comparison(found, following, differs))
     _show(found, following, differs, by, form)
     raise typer.Exit(_code(found))
 

@@ -71,7 +71,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     if junit is not None:
         junit_file.write(decision, junit)
     if markdown_file is not None:
-        write_text(markdown_file, markdown.decision(decision))
+        write_text(markdown_file, markdown.render_decision(decision))
     _print_decision(decision, form)
     raise typer.Exit(ExitCode.OK if decision.ships else ExitCode.FAILED)
 

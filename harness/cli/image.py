@@ -20,7 +20,7 @@ from harness.distros.flatcar.releases import INDEX
 from harness.errors import UsageError
 from harness.fetch import DownloadProgress
 from harness.model import VersionRange
-from harness.report.terminal import duration
+from harness.report.terminal import format_duration
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -117,7 +117,7 @@ def fetch(
         case Format.JSON:
             output.as_json(_plain(done))
         case Format.TABLE:
-            how = "was here" if done.cached else f"downloaded in {duration(done.seconds)}"
+            how = "was here" if done.cached else f"downloaded in {format_duration(done.seconds)}"
             output.say(f"Flatcar {found.channel} {done.version} ({architecture}) with systemd {done.systemd}: {how}.")
             output.say(f"Signed by {done.fingerprint}.")
             output.say(f"Disk: {show_path(done.disk)}")

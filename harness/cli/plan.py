@@ -15,7 +15,7 @@ from harness.cli.options import ProfileOption, SetOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.plan import Plan
-from harness.report.terminal import duration
+from harness.report.terminal import format_duration
 from harness.resolve import explain_plan
 from harness.schedule import History
 from harness.store import Store
@@ -71,7 +71,7 @@ def print_plans(plans: Sequence[Plan], settings: Settings, form: Format) -> None
         )
         return
     for name, steps in explained:
-        last = f"last time {duration(took[name])}" if name in took else "never run here"
+        last = f"last time {format_duration(took[name])}" if name in took else "never run here"
         output.say(f"{name}: {last}")
         rows = [(f"  {step.phase}", step.state, (step.key or "-")[:12], step.text) for step in steps]
         output.table(("  phase", "state", "key", "what"), rows)

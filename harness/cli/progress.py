@@ -17,7 +17,7 @@ from rich.text import Text
 
 from harness.model import Event, Phase, State
 from harness.plural import pluralize
-from harness.report.terminal import duration
+from harness.report.terminal import format_duration
 
 __all__ = ["Progress", "watch"]
 
@@ -68,7 +68,7 @@ class Progress:
             return
         if not self._console.is_terminal and event.state is not State.RUNNING:
             word = "after" if event.state is State.INTERRUPTED else "in"
-            spent = "" if event.state is State.CACHED else f" {word} {duration(now - since)}"
+            spent = "" if event.state is State.CACHED else f" {word} {format_duration(now - since)}"
             self._console.print(
                 Text(f"{event.cell}  {event.phase} {event.state}{spent}" + (f": {event.text}" if event.text else "")),
                 soft_wrap=True,
@@ -88,9 +88,12 @@ class Progress:
             for cell, row in self._rows.items():
                 what = Text(f"{row.phase} {row.state}" if row.state is not State.RUNNING else str(row.phase))
                 what.stylize(STYLES[row.state])
-                table.add_row(Spinner("dots"), Text(cell), what, Text(duration(now - row.since)), Text(row.text))
+                table.add_row(Spinner("dots"), Text(cell), what, Text(format_duration(now - row.since)), Text(row.text))
             table.add_row(
-                "", Text(f"{len(self._ended)} of {pluralize(len(self._cells), 'cell')}, {duration(now - self._begin)}")
+                "",
+                Text(
+                    f"{len(self._ended)} of {pluralize(len(self._cells), 'cell')}, {format_duration(now - self._begin)}"
+                ),
             )
         return table
 

@@ -21,13 +21,13 @@ def write(run: RunResult, path: Path) -> None:
     """Write the JUnit file of a run; raises as `replace_file` does."""
     xml = JUnitXml(run.id)
     for cell in run.cells:
-        xml.add_testsuite(_suite(cell))
+        xml.add_testsuite(_make_suite(cell))
     xml.update_statistics()
     with replace_file(path) as half:
         xml.write(str(half), pretty=True)
 
 
-def _suite(cell: CellResult) -> TestSuite:
+def _make_suite(cell: CellResult) -> TestSuite:
     suite = TestSuite(cell.id)
     for name, value in {**cell.axes, **cell.facts}.items():
         if value is not None:
@@ -39,12 +39,12 @@ def _suite(cell: CellResult) -> TestSuite:
         broken.result = [error]
         suite.add_testcase(broken)
     for case in cell.cases:
-        suite.add_testcase(_case(cell, case))
+        suite.add_testcase(_make_case(cell, case))
     suite.update_statistics()
     return suite
 
 
-def _case(cell: CellResult, case: CaseResult) -> TestCase:
+def _make_case(cell: CellResult, case: CaseResult) -> TestCase:
     place, _, name = case.nodeid.partition("::")
     item = TestCase(name or place, classname=f"{cell.id}.{place.removesuffix('.py').replace('/', '.')}")
     item.time = case.seconds

@@ -13,7 +13,7 @@ from harness.gate import Check, Decision, FirstBad, Level
 from harness.plural import pluralize
 from harness.sanitize import escape
 
-__all__ = ["LIMIT", "code", "comparison", "decision"]
+__all__ = ["LIMIT", "format_code", "render_comparison", "render_decision"]
 
 LIMIT = 60_000
 """Characters; GitHub refuses comments of more than 65,536."""
@@ -28,31 +28,31 @@ LONG = 1000
 """Characters of a command line."""
 
 
-def comparison(found: Comparison, following: Following, differs: Sequence[Difference]) -> str:
+def render_comparison(found: Comparison, following: Following, differs: Sequence[Difference]) -> str:
     """A comparison as Markdown of at most `LIMIT` characters."""
-    title = f"## {code(found.old)} → {code(found.new)}"
-    return _fitting([title, summary(found) + ".", *_changes(found, following), *_differences(differs)])
+    title = f"## {format_code(found.old)} → {format_code(found.new)}"
+    return _cut_to_fit([title, summary(found) + ".", *_list_changes(found, following), *_list_differences(differs)])
 
 
-def decision(decided: Decision) -> str:
+def render_decision(decided: Decision) -> str:
     """A decision of the gate as Markdown of at most `LIMIT` characters."""
     refused = len(decided.refused)
     answer = "may be shipped" if decided.ships else f"refused, for {pluralize(refused, 'reason')}"
-    return _fitting(
+    return _cut_to_fit(
         [
             f"## Release gate: {answer}",
-            "\n".join(_checks(check for check in decided.checks if check.level is not Level.MET)),
-            *_beginnings(decided.first_bads),
-            f"Since {code(decided.comparison.old)}: {summary(decided.comparison)}.",
-            *_changes(decided.comparison, decided.following),
+            "\n".join(_list_checks(check for check in decided.checks if check.level is not Level.MET)),
+            *_list_first_bads(decided.first_bads),
+            f"Since {format_code(decided.comparison.old)}: {summary(decided.comparison)}.",
+            *_list_changes(decided.comparison, decided.following),
             "\n".join(
-                ["### Rules that are met", *_checks(check for check in decided.checks if check.level is Level.MET)]
+                ["### Rules that are met", *_list_checks(check for check in decided.checks if check.level is Level.MET)]
             ),
         ]
     )
 
 
-def code(text: str, longest: int = 300) -> str:
+def format_code(text: str, longest: int = 300) -> str:
     """A text that Markdown does not interpret: in a fence of backticks that is longer than any in it."""
     shown = escape(text, longest)
     if not shown.strip():
@@ -63,7 +63,7 @@ def code(text: str, longest: int = 300) -> str:
     return f"{fence}{room}{shown}{room}{fence}".replace("|", "\\|")
 
 
-def _fitting(parts: Iterable[str]) -> str:
+def _cut_to_fit(parts: Iterable[str]) -> str:
     """The parts in their order, cut at a line where there is no more room."""
     text = ""
     left_out = 0
@@ -78,46 +78,46 @@ def _fitting(parts: Iterable[str]) -> str:
     return text
 
 
-def _checks(checks: Iterable[Check]) -> Iterator[str]:
+def _list_checks(checks: Iterable[Check]) -> Iterator[str]:
     marks = {Level.REFUSED: "**refused**", Level.TOLD: "note", Level.MET: "ok"}
     for check in checks:
-        yield f"- {marks[check.level]}: {_plain(check.text)}"
+        yield f"- {marks[check.level]}: {_escape(check.text)}"
         if check.level is not Level.MET:
-            yield from (f"  - {code(line)}" for line in check.details[:10])
+            yield from (f"  - {format_code(line)}" for line in check.details[:10])
             if len(check.details) > 10:  # noqa: PLR2004 - as many as above
                 yield f"  - and {len(check.details) - 10} more"
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     """A sentence of ours with names of others in it: what Markdown could interpret is an entity."""
     # GitHub looks for people to tell after entities are read, so that an @ is parted from what follows.
     sane = re.sub(r"[^\w\s.,:;()/=+'-]|_", lambda match: f"&#{ord(match[0])};", escape(text, LONG))
     return sane.replace("&#64;", "&#64;&#8203;")
 
 
-def _beginnings(first_bads: Sequence[FirstBad]) -> Iterator[str]:
+def _list_first_bads(first_bads: Sequence[FirstBad]) -> Iterator[str]:
     if not first_bads:
         return
     lines = ["### Where regressions begin"]
     for one in first_bads[:ROWS]:
-        lines.append(f"- {code(one.case)}: {code(one.text)}")
+        lines.append(f"- {format_code(one.case)}: {format_code(one.text)}")
         if one.command:
-            lines += ["", *_block(one.command), ""]
+            lines += ["", *_format_block(one.command), ""]
     if len(first_bads) > ROWS:
         lines.append(f"- and {len(first_bads) - ROWS} more")
     yield "\n".join(lines)
 
 
-def _block(command: str) -> list[str]:
+def _format_block(command: str) -> list[str]:
     shown = escape(command, LONG)
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
     return [f"  {fence}", f"  {shown}", f"  {fence}"]
 
 
-def _changes(found: Comparison, following: Following) -> Iterator[str]:
+def _list_changes(found: Comparison, following: Following) -> Iterator[str]:
     """A section for each change that there is, the worst first."""
     if following.overall.with_it:
-        yield f"Cells with a regression: {code(following.overall.text)}"
+        yield f"Cells with a regression: {format_code(following.overall.text)}"
     for change in Change:
         cells = [cell for cell in found.cells if cell.change is change]
         cases = found.of(change)
@@ -125,14 +125,14 @@ def _changes(found: Comparison, following: Following) -> Iterator[str]:
             continue
         lines = [f"### {change.value.capitalize()}"]
         for cell in cells[:ROWS]:
-            text = f": {code(cell.text)}" if cell.text else ""
-            lines.append(f"- the cell {code(cell.cell)} ({pluralize(cell.cases, 'case')}){text}")
+            text = f": {format_code(cell.text)}" if cell.text else ""
+            lines.append(f"- the cell {format_code(cell.cell)} ({pluralize(cell.cases, 'case')}){text}")
         if len(cells) > ROWS:
             lines.append(f"- and {len(cells) - ROWS} more cells")
-        yield "\n".join([*lines, "", *_table(cases, following if change is Change.REGRESSED else None)])
+        yield "\n".join([*lines, "", *_format_table(cases, following if change is Change.REGRESSED else None)])
 
 
-def _table(cases: list[CaseChange], following: Following | None) -> Iterator[str]:
+def _format_table(cases: list[CaseChange], following: Following | None) -> Iterator[str]:
     groups = grouped(cases, "case")
     if not groups:
         return
@@ -141,19 +141,19 @@ def _table(cases: list[CaseChange], following: Following | None) -> Iterator[str
     yield "|---|---|---|---|"
     for nodeid, members in list(groups.items())[:ROWS]:
         first = members[0]
-        where = str(len(members)) if len(members) > 1 else code(first.cell)
+        where = str(len(members)) if len(members) > 1 else format_code(first.cell)
         told = first.old.value if first.old is not None else "not there"
         if following is not None and nodeid in following.by_case:
-            told = code(following.by_case[nodeid].text)
-        yield f"| {code(nodeid)} | {where} | {told} | {code(first.message) if first.message else ''} |"
+            told = format_code(following.by_case[nodeid].text)
+        yield f"| {format_code(nodeid)} | {where} | {told} | {format_code(first.message) if first.message else ''} |"
     if len(groups) > ROWS:
         yield f"| and {len(groups) - ROWS} more cases | | | |"
 
 
-def _differences(differs: Sequence[Difference]) -> Iterator[str]:
+def _list_differences(differs: Sequence[Difference]) -> Iterator[str]:
     if not differs:
         return
-    lines = ["### What else differs", *(f"- {code(difference_text(item))}" for item in differs[:ROWS])]
+    lines = ["### What else differs", *(f"- {format_code(difference_text(item))}" for item in differs[:ROWS])]
     if len(differs) > ROWS:
         lines.append(f"- and {len(differs) - ROWS} more")
     yield "\n".join(lines)

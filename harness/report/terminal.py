@@ -15,7 +15,7 @@ from harness.model import Outcome, Phase, Statement
 from harness.plural import pluralize
 from harness.results import CaseResult, CellResult, RunResult
 
-__all__ = ["duration", "interval", "rates", "run_summary"]
+__all__ = ["compute_interval", "format_duration", "render_rates", "run_summary"]
 
 STYLES = {
     Outcome.PASSED: "green",
@@ -31,7 +31,7 @@ COUNTED = (Outcome.FAILED, Outcome.ERROR, Outcome.XFAILED, Outcome.XPASSED, Outc
 """Outcomes whose numbers stand beside how many cases passed, in this order."""
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """A time as people say it: `0.4 s`, `38 s`, `4 min 12 s`."""
     if seconds is None:
         return ""
@@ -54,16 +54,16 @@ def run_summary(run: RunResult, directory: Path) -> RenderableType:
         table.add_row(
             Text(cell.id, style=STYLES[cell.outcome]),
             *(_count(case for case in cell.cases if case.suite == suite) for suite in suites),
-            duration(cell.seconds),
+            format_duration(cell.seconds),
             _boot(cell),
         )
     reasons = {cell.facts["accelerator_reason"] for cell in run.cells if "accelerator_reason" in cell.facts}
     return Group(
         table,
-        *(line for cell in run.cells for line in _findings(cell)),
-        *_expectations(run),
+        *(line for cell in run.cells for line in _render_failures(cell)),
+        *_render_expectations(run),
         *(Text(reason, style="dim") for reason in sorted(reasons)),
-        _last_line(run, directory),
+        _render_last_line(run, directory),
     )
 
 
@@ -77,7 +77,7 @@ AGAIN = re.compile(r"-?again[0-9]+(?=\])")
 """What `--multiply` adds to a case's parameters."""
 
 
-def interval(failed: int, total: int) -> tuple[float, float]:
+def compute_interval(failed: int, total: int) -> tuple[float, float]:
     """The 95 % interval of a failure rate, by Wilson's score (1927), which holds for few runs and for none failed."""
     if not total:
         return 0.0, 1.0
@@ -88,7 +88,7 @@ def interval(failed: int, total: int) -> tuple[float, float]:
     return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)
 
 
-def rates(run: RunResult) -> Table:
+def render_rates(run: RunResult) -> Table:
     """How often each case of `--multiply` failed, with its interval; skips and errors are no runs."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("case", "failed", "rate", "95 % interval"):
@@ -100,7 +100,7 @@ def rates(run: RunResult) -> Table:
             if case.outcome.ran:
                 tries.setdefault(name, []).append(case.outcome.statement is not Statement.SUCCESS)
         for name, failures in tries.items():
-            low, high = interval(sum(failures), len(failures))
+            low, high = compute_interval(sum(failures), len(failures))
             rate = sum(failures) / len(failures)
             table.add_row(
                 f"{cell.id} {name}", f"{sum(failures)}/{len(failures)}", f"{rate:.0%}", f"{low:.0%} to {high:.0%}"
@@ -110,7 +110,7 @@ def rates(run: RunResult) -> Table:
 
 def _boot(cell: CellResult) -> str:
     """`1.2 s (memory)`, or nothing if it was not begun."""
-    took = duration(cell.seconds_of(Phase.BOOT))
+    took = format_duration(cell.seconds_of(Phase.BOOT))
     return f"{took} ({cell.facts['boot']})" if "boot" in cell.facts else took
 
 
@@ -127,7 +127,7 @@ def _count(cases: Iterable[CaseResult]) -> Text:
     return text
 
 
-def _findings(cell: CellResult) -> Iterable[Text]:
+def _render_failures(cell: CellResult) -> Iterable[Text]:
     guilty = [case for case in cell.cases if case.outcome.wants_a_look]
     if not cell.error and not guilty and not cell.warnings:
         return
@@ -143,7 +143,7 @@ def _findings(cell: CellResult) -> Iterable[Text]:
     yield Text(f"  again: {cell.again}", style="dim")
 
 
-def _expectations(run: RunResult) -> Iterable[Text]:
+def _render_expectations(run: RunResult) -> Iterable[Text]:
     """What is to be mended below `expectations` in the matrix."""
     if run.expectations:
         yield Text("expectations of the matrix that want a look", style="bold")
@@ -160,11 +160,11 @@ def _expectations(run: RunResult) -> Iterable[Text]:
             yield Text(f"    and {len(item.found) - SHOWN} more in result.json", style="dim")
 
 
-def _last_line(run: RunResult, directory: Path) -> Text:
+def _render_last_line(run: RunResult, directory: Path) -> Text:
     counts = run.counts()
     parts = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     interrupted = " (interrupted)" if run.interrupted else ""
     return Text(
-        f"{pluralize(len(run.cells), 'cell')}: {parts or 'none ran'}{interrupted} in {duration(run.seconds)}.  "
+        f"{pluralize(len(run.cells), 'cell')}: {parts or 'none ran'}{interrupted} in {format_duration(run.seconds)}.  "
         f"results: {directory}"
     )

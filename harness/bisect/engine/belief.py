@@ -52,7 +52,7 @@ class Belief:
         if column is None:
             column = self._tested[place] = len(self._tested)
             self._counts = np.vstack((self._counts, (0.0, 0.0)))
-            self._refine(self.history.ancestors(place))
+            self._refine(self.history.find_ancestors(place))
         self._counts[column, 0 if bad else 1] += 1
         self.fails += bad
         self.passes += not bad
@@ -63,12 +63,12 @@ class Belief:
         self._log_prior = self._log_prior + between * np.log(factor)
         self._update()
 
-    def samples(self, place: int) -> tuple[int, int]:
+    def count_samples(self, place: int) -> tuple[int, int]:
         """Failed and passed samples at a commit."""
         column = self._tested.get(place)
         return (0, 0) if column is None else (int(self._counts[column, 0]), int(self._counts[column, 1]))
 
-    def estimates(self, place: int | None) -> tuple[RateEstimate, RateEstimate | None]:
+    def estimate_rates(self, place: int | None) -> tuple[RateEstimate, RateEstimate | None]:
         """The failure rates before and from a culprit on, or the one rate if it is None."""
         if place is None:
             return self.rates.estimate(self.fails, self.passes, self.rates.flat), None
@@ -92,7 +92,7 @@ class Belief:
     def _update(self) -> None:
         fails, passes = (self._pattern @ self._counts).T
         split = self.rates.split(fails, passes, self.fails, self.passes)
-        flat = self.rates.same(self.fails, self.passes)
+        flat = self.rates.compute_same(self.fails, self.passes)
         logs = self._log_prior + split.log[self._group]
         none = self._log_none + float(flat.log[0])
         top = max(float(logs.max()), none)

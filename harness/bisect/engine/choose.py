@@ -12,7 +12,7 @@ import numpy as np
 from harness.bisect.engine.belief import Belief
 from harness.bisect.engine.history import Floats, History, Mask
 
-__all__ = ["Costs", "Priced", "best", "entropy", "information", "outcomes"]
+__all__ = ["Costs", "Priced", "choose_best", "compute_entropy", "compute_information", "compute_outcomes"]
 
 OUTCOMES = 32
 """Joint outcomes of the samples in flight that are averaged over, the likeliest first."""
@@ -34,7 +34,7 @@ class Costs:
     test: Floats
 
     @classmethod
-    def unit(cls, history: History) -> "Costs":
+    def make_unit(cls, history: History) -> "Costs":
         """Every attempt costs the same, built or not."""
         return cls(build=np.ones(len(history) + 1), test=np.zeros(len(history) + 1))
 
@@ -56,14 +56,14 @@ class Priced:
     mainline: float = 1.0
 
 
-def entropy(chance: Floats) -> Floats:
+def compute_entropy(chance: Floats) -> Floats:
     """Binary entropy in bits."""
     inner = np.clip(chance, 1e-15, 1 - 1e-15)
     found: Floats = -inner * np.log2(inner) - (1 - inner) * np.log2(1 - inner)
     return found
 
 
-def information(belief: Belief, pending: tuple[int, ...] = ()) -> Floats:
+def compute_information(belief: Belief, pending: tuple[int, ...] = ()) -> Floats:
     """Expected information about the culprit, in bits, of a sample at every candidate and, last, at the good end.
 
     Args:
@@ -71,22 +71,26 @@ def information(belief: Belief, pending: tuple[int, ...] = ()) -> Floats:
         pending: Commits with a sample in flight; their outcomes are averaged over, so that what they will
             tell anyway does not count. Exact for fixed rates while there are at most `OUTCOMES` joint outcomes.
     """
-    chances, weights, none = outcomes(belief, pending)
+    chances, weights, none = compute_outcomes(belief, pending)
     bad, good, flat = belief.fails_bad, belief.fails_good, belief.fails_flat
-    noise_bad, noise_good, noise_flat = entropy(bad), entropy(good), float(entropy(np.array(flat)))
+    noise_bad, noise_good, noise_flat = (
+        compute_entropy(bad),
+        compute_entropy(good),
+        float(compute_entropy(np.array(flat))),
+    )
     fails_outside = good @ weights + none * flat
     noise_outside = noise_good @ weights + none * noise_flat
     shares = np.hstack((weights * (bad - good)[:, None], weights * (noise_bad - noise_good)[:, None]))
-    sums = belief.history.sums(shares)
+    sums = belief.history.sum_ancestors(shares)
     width = len(chances)
     fails = np.vstack((fails_outside + sums[:, :width], fails_outside))
     noise = np.vstack((noise_outside + sums[:, width:], noise_outside))
-    return np.maximum((entropy(fails) - noise) @ chances, 0.0)
+    return np.maximum((compute_entropy(fails) - noise) @ chances, 0.0)
 
 
-def best(belief: Belief, priced: Priced, pending: tuple[int, ...] = ()) -> int | None:
+def choose_best(belief: Belief, priced: Priced, pending: tuple[int, ...] = ()) -> int | None:
     """The commit to test next (the good end is the index after the last candidate), or None if none tells anything."""
-    told = information(belief, pending)
+    told = compute_information(belief, pending)
     seconds = priced.testable * priced.costs.test + priced.costs.build
     value = np.where(priced.allowed & (told > NOTHING), priced.testable * told / np.maximum(seconds, 1e-6), 0.0)
     first = int(value.argmax())
@@ -97,13 +101,13 @@ def best(belief: Belief, priced: Priced, pending: tuple[int, ...] = ()) -> int |
     return preferred if line[preferred] >= priced.mainline * value[first] else first
 
 
-def outcomes(belief: Belief, pending: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
+def compute_outcomes(belief: Belief, pending: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
     """Probabilities of the joint outcomes of samples in flight, and the posterior after each (columns), and of none."""
     chances = np.ones(1)
     weights = belief.weights[:, None]
     none = np.array([belief.no_culprit])
     for place in pending:
-        fails = np.where(belief.history.ancestors(place), belief.fails_bad, belief.fails_good)[:, None]
+        fails = np.where(belief.history.find_ancestors(place), belief.fails_bad, belief.fails_good)[:, None]
         weights = np.hstack((weights * fails, weights * (1 - fails)))
         none = np.concatenate((none * belief.fails_flat, none * (1 - belief.fails_flat)))
         totals = weights.sum(axis=0) + none

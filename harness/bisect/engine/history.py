@@ -56,7 +56,7 @@ class History:
         parents: Indices of each commit's parents that are candidates too, first parent first.
         outsiders: Names of each commit's parents that are no candidates, thus good.
         good: The good end, which is no candidate.
-        sizes: How many commits each stands for: 1, or the size of what a merge brought in (`first_parent`).
+        sizes: How many commits each stands for: 1, or the size of what a merge brought in (`follow_first_parent`).
         mainline: Which commits lie on the first-parent line from the bad end.
         bundle: For each commit, the mainline commit that brought it in.
     """
@@ -94,11 +94,13 @@ class History:
                 f"There is nothing between the good revision {good} and the bad revision {bad}.",
                 hint="The good revision must be an ancestor of the bad one; to look for a fix, say so instead.",
             )
-        order = _parents_first(graph, bad)
+        order = _sort_parents_first(graph, bad)
         index = {name: place for place, name in enumerate(order)}
         parents = tuple(tuple(index[parent] for parent in graph[name] if parent in index) for name in order)
         outsiders = tuple(tuple(parent for parent in graph[name] if parent not in graph) for name in order)
-        return cls._build(order, parents, outsiders, good, np.ones(len(order)), _first_parents(order, graph, index))
+        return cls._build(
+            order, parents, outsiders, good, np.ones(len(order)), _follow_first_parents(order, graph, index)
+        )
 
     @classmethod
     def _build(
@@ -119,12 +121,12 @@ class History:
             good=good,
             sizes=sizes,
             mainline=on_mainline,
-            bundle=_bundles(parents, mainline),
+            bundle=_find_bundles(parents, mainline),
             _index={name: place for place, name in enumerate(order)},
             _closure=_close(parents),
         )
 
-    def first_parent(self) -> "History":
+    def follow_first_parent(self) -> "History":
         """The mainline alone; each commit stands for all that it brought in, and its size says how many those are."""
         line = np.flatnonzero(self.mainline)
         names = [self.commits[place] for place in line]
@@ -141,7 +143,7 @@ class History:
         """The bad end."""
         return self.commits[-1]
 
-    def index(self, revision: str) -> int:
+    def find_index(self, revision: str) -> int:
         """Index of a candidate, or `OUTSIDE` for the good end and for parents that are no candidates.
 
         Raises:
@@ -152,12 +154,12 @@ class History:
             raise UsageError(f"The revision {revision} is not between {self.good} and {self.bad}.")
         return found
 
-    def parent_names(self, place: int) -> tuple[str, ...]:
+    def list_parents(self, place: int) -> tuple[str, ...]:
         """Names of all parents of a candidate, candidates or not; the good end for a commit without parents."""
         names = tuple(self.commits[parent] for parent in self.parents[place]) + self.outsiders[place]
         return names or (self.good,)
 
-    def ancestors(self, place: int) -> Mask:
+    def find_ancestors(self, place: int) -> Mask:
         """Which candidates are ancestors of a commit, itself among them; none for `OUTSIDE`."""
         found = np.zeros(len(self), dtype=bool)
         if place == OUTSIDE:
@@ -167,7 +169,7 @@ class History:
         found[closure.extra[found[closure.owner]]] = True
         return found
 
-    def sums(self, values: Floats) -> Floats:
+    def sum_ancestors(self, values: Floats) -> Floats:
         """For every commit, the sum of `values` over its ancestors and itself.
 
         Args:
@@ -187,7 +189,7 @@ class History:
         return summed
 
 
-def _parents_first(graph: dict[str, tuple[str, ...]], bad: str) -> list[str]:
+def _sort_parents_first(graph: dict[str, tuple[str, ...]], bad: str) -> list[str]:
     """Commits with parents before children, each branch in one piece right before its merge."""
     order: list[str] = []
     entered: set[str] = {bad}
@@ -204,7 +206,7 @@ def _parents_first(graph: dict[str, tuple[str, ...]], bad: str) -> list[str]:
     return order
 
 
-def _first_parents(order: Sequence[str], graph: dict[str, tuple[str, ...]], index: dict[str, int]) -> list[int]:
+def _follow_first_parents(order: Sequence[str], graph: dict[str, tuple[str, ...]], index: dict[str, int]) -> list[int]:
     """Indices of the first-parent line, oldest first."""
     line: list[int] = []
     name: str | None = order[-1]
@@ -214,7 +216,7 @@ def _first_parents(order: Sequence[str], graph: dict[str, tuple[str, ...]], inde
     return line[::-1]
 
 
-def _bundles(parents: tuple[tuple[int, ...], ...], mainline: Iterable[int]) -> Indices:
+def _find_bundles(parents: tuple[tuple[int, ...], ...], mainline: Iterable[int]) -> Indices:
     bundle = np.full(len(parents), OUTSIDE, dtype=np.int64)
     for tip in mainline:
         waiting = [tip]
@@ -241,14 +243,14 @@ def _close(parents: tuple[tuple[int, ...], ...]) -> _Closure:
             for parent in above:
                 brought |= sets[parent] & ~reached
             if brought:
-                extras[place] = _bits(brought)
+                extras[place] = _list_bits(brought)
             reached |= brought
         sets[place] = reached | 1 << place
         for parent in above:
             uses[parent] -= 1
             if not uses[parent]:
                 del sets[parent]
-    enter, leave = _tour(bases)
+    enter, leave = _walk_forest(bases)
     merges = np.fromiter(extras, dtype=np.int64, count=len(extras))
     lengths = np.array([len(found) for found in extras.values()], dtype=np.int64)
     return _Closure(
@@ -261,14 +263,14 @@ def _close(parents: tuple[tuple[int, ...], ...]) -> _Closure:
     )
 
 
-def _bits(number: int) -> Indices:
+def _list_bits(number: int) -> Indices:
     low = (number & -number).bit_length() - 1
     number >>= low
     raw = np.frombuffer(number.to_bytes((number.bit_length() + 7) // 8, "little"), dtype=np.uint8)
     return np.flatnonzero(np.unpackbits(raw, bitorder="little")) + low
 
 
-def _tour(bases: Sequence[int]) -> tuple[Indices, Indices]:
+def _walk_forest(bases: Sequence[int]) -> tuple[Indices, Indices]:
     """Entry and exit of each commit in a walk around the forest of bases."""
     children: list[list[int]] = [[] for _ in bases]
     roots: list[int] = []

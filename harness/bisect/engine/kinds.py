@@ -13,7 +13,18 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["JEFFREYS", "LEARN", "LOW", "NODES", "SLIP", "Flaw", "Kind", "always_failing", "grid", "joint"]
+__all__ = [
+    "JEFFREYS",
+    "LEARN",
+    "LOW",
+    "NODES",
+    "SLIP",
+    "Flaw",
+    "Kind",
+    "compute_joint",
+    "make_always_failing",
+    "make_grid",
+]
 
 NODES = 40
 """Grid nodes; exact up to 79 samples a side, and finer than what more samples can tell apart."""
@@ -73,24 +84,24 @@ Jeffreys: together they cost a quarter more tests than being told the rates, whe
 """
 
 
-def _with_reliable(share: float) -> tuple[Kind, ...]:
+def _add_reliable(share: float) -> tuple[Kind, ...]:
     """The noisy kinds, and this share of reliable tests."""
     noisy = (replace(kind, weight=kind.weight * (1 - share)) for kind in NOISY)
     return (Kind(weight=share, flaw=Flaw.NONE), *noisy)
 
 
-LOW = _with_reliable(0.3)
+LOW = _add_reliable(0.3)
 """The default: a test is mostly reliable until it shows otherwise.
 
 The share is as small as 1.5 times git's tests on a reliable test allow. The larger it is, the sooner a test that
 contradicted nothing so far is believed, and the more often wrongly where 20 % of its results are.
 """
 
-LEARN = _with_reliable(0.05)
+LEARN = _add_reliable(0.05)
 """A test that is known to lie."""
 
 
-def always_failing(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+def make_always_failing(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
     """The same kinds where a bad revision fails in every sample."""
     return tuple(
         kind if kind.flaw is Flaw.NONE else replace(kind, flaw=Flaw.FAILS)
@@ -99,16 +110,16 @@ def always_failing(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
     )
 
 
-def grid() -> tuple[Floats, Floats]:
+def make_grid() -> tuple[Floats, Floats]:
     """Rates, ascending and symmetric about one half, and the weights that make sums over them Jeffreys integrals."""
     angle = (2 * np.arange(NODES) + 1) * np.pi / (4 * NODES)
     nodes = np.concatenate(([SLIP], np.sin(angle) ** 2, [1 - SLIP]))
     return nodes, np.concatenate(([0.0], np.full(NODES, 1 / NODES), [0.0]))
 
 
-def joint(kinds: tuple[Kind, ...], effect: float) -> Floats:
+def compute_joint(kinds: tuple[Kind, ...], effect: float) -> Floats:
     """Weight of every pair of nodes (rows are the rate on the bad side), for p_b - p_g >= effect; sums to 1."""
-    nodes, jeffreys = grid()
+    nodes, jeffreys = make_grid()
     difference = np.subtract.outer(nodes, nodes)
     # Nodes on the diagonal count half: the other half belongs to p_b < p_g.
     wanted = (difference >= effect) * np.where(difference == 0, 0.5, 1.0)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.bisect.engine.history import Floats
-from harness.bisect.engine.kinds import LEARN, LOW, Kind, always_failing, grid, joint
+from harness.bisect.engine.kinds import LEARN, LOW, Kind, compute_joint, make_always_failing, make_grid
 from harness.bisect.engine.terms import Noise, RateEstimate, Settings
 from harness.errors import UsageError
 
-__all__ = ["Marginals", "Rates", "without_culprit"]
+__all__ = ["Marginals", "Rates", "estimate_flake"]
 
 CERTAIN = 1e-9
 """Rate of wrong results of a test that is taken to be deterministic."""
@@ -65,19 +65,19 @@ class Rates:
         """
         match settings.noise:
             case Noise.NONE:
-                return cls.known(1.0, 0.0)
+                return cls.fix_rates(1.0, 0.0)
             case Noise.KNOWN:
                 if settings.rates is None:
                     raise UsageError("Known rates were asked for, but none are given.")
-                return cls.known(*settings.rates)
+                return cls.fix_rates(*settings.rates)
             case Noise.LEARN | Noise.LOW:
                 kinds = LEARN if settings.noise is Noise.LEARN else LOW
                 if settings.always_fails:
-                    kinds = always_failing(kinds)
-                return cls.mixture(kinds, settings.least_effect).after(*settings.past)
+                    kinds = make_always_failing(kinds)
+                return cls.mix_kinds(kinds, settings.least_effect).update(*settings.past)
 
     @classmethod
-    def known(cls, bad: float, good: float) -> "Rates":
+    def fix_rates(cls, bad: float, good: float) -> "Rates":
         """Two rates that are certain; raises as `of`."""
         if not 0 <= good < bad <= 1:
             raise UsageError(f"The test must fail more often at bad revisions ({bad}) than at good ones ({good}).")
@@ -85,7 +85,7 @@ class Rates:
         return cls(nodes=nodes, joint=np.array([[0.0, 0.0], [1.0, 0.0]]), flat=np.array([1.0, 0.0]))
 
     @classmethod
-    def mixture(cls, kinds: tuple[Kind, ...], effect: float = 0.0) -> "Rates":
+    def mix_kinds(cls, kinds: tuple[Kind, ...], effect: float = 0.0) -> "Rates":
         """A mixture of kinds of noise where p_b - p_g >= effect; Jeffreys without a culprit.
 
         Raises:
@@ -93,12 +93,12 @@ class Rates:
         """
         if not 0 <= effect <= MOST_EFFECT:
             raise UsageError(f"The least effect that is looked for must be between 0 and {MOST_EFFECT}, not {effect}.")
-        nodes, jeffreys = grid()
-        return cls(nodes=nodes, joint=joint(kinds, effect), flat=jeffreys)
+        nodes, jeffreys = make_grid()
+        return cls(nodes=nodes, joint=compute_joint(kinds, effect), flat=jeffreys)
 
-    def after(self, fails: int, passes: int) -> "Rates":
+    def update(self, fails: int, passes: int) -> "Rates":
         """The prior of one who has seen samples at good revisions; how probable a culprit is stays as it was."""
-        likelihood = self._likelihood(np.array([float(fails)]), np.array([float(passes)]))[0][0]
+        likelihood = self._compute_likelihood(np.array([float(fails)]), np.array([float(passes)]))[0][0]
         joint_after, flat_after = self.joint * likelihood, self.flat * likelihood
         return Rates(nodes=self.nodes, joint=joint_after / joint_after.sum(), flat=flat_after / flat_after.sum())
 
@@ -111,8 +111,8 @@ class Rates:
             all_fails: Failed samples on both sides.
             all_passes: Passed samples on both sides.
         """
-        bad, bad_scale = self._likelihood(fails, passes)
-        good, good_scale = self._likelihood(all_fails - fails, all_passes - passes)
+        bad, bad_scale = self._compute_likelihood(fails, passes)
+        good, good_scale = self._compute_likelihood(all_fails - fails, all_passes - passes)
         against = bad @ self.joint
         total = (against * good).sum(axis=1) + TINY
         return Marginals(
@@ -121,16 +121,16 @@ class Rates:
             good=(against * (good * self.nodes)).sum(axis=1) / total,
         )
 
-    def same(self, fails: float, passes: float) -> Marginals:
+    def compute_same(self, fails: float, passes: float) -> Marginals:
         """Marginals without a culprit; one split."""
-        likelihood, scale = self._likelihood(np.array([fails]), np.array([passes]))
+        likelihood, scale = self._compute_likelihood(np.array([fails]), np.array([passes]))
         total = likelihood @ self.flat + TINY
         mean = (likelihood * self.nodes) @ self.flat / total
         return Marginals(log=np.log(total) + scale, bad=mean, good=mean)
 
     def estimate(self, fails: float, passes: float, weights: Floats) -> RateEstimate:
         """Posterior of one rate, given its samples and prior weights on the nodes."""
-        likelihood, _ = self._likelihood(np.array([fails]), np.array([passes]))
+        likelihood, _ = self._compute_likelihood(np.array([fails]), np.array([passes]))
         posterior = likelihood[0] * weights
         posterior /= posterior.sum() + TINY
         below = posterior.cumsum()
@@ -143,14 +143,14 @@ class Rates:
             high=float(self.nodes[min(high, len(self.nodes) - 1)]),
         )
 
-    def _likelihood(self, fails: Floats, passes: Floats) -> tuple[Floats, Floats]:
+    def _compute_likelihood(self, fails: Floats, passes: Floats) -> tuple[Floats, Floats]:
         """Likelihood at each node, scaled so that each row's largest is 1, and the logarithms of the scales."""
         logs = np.multiply.outer(fails, np.log(self.nodes)) + np.multiply.outer(passes, np.log1p(-self.nodes))
         scale = logs.max(axis=1)
         return np.exp(logs - scale[:, None]), scale
 
 
-def without_culprit(flakes: float, breaks: float) -> float:
+def estimate_flake(flakes: float, breaks: float) -> float:
     """Prior probability that a failure after a pass is a flake, by Bayes' rule.
 
     Args:

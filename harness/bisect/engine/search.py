@@ -9,7 +9,14 @@ import numpy as np
 
 from harness.bisect.engine import verdicts
 from harness.bisect.engine.belief import Belief
-from harness.bisect.engine.choose import Costs, Priced, best, entropy, information, outcomes
+from harness.bisect.engine.choose import (
+    Costs,
+    Priced,
+    choose_best,
+    compute_entropy,
+    compute_information,
+    compute_outcomes,
+)
 from harness.bisect.engine.history import OUTSIDE, Floats, History, Mask
 from harness.bisect.engine.rates import Rates
 from harness.bisect.engine.terms import Answer, Goal, Noise, Observation, Purpose, Request, Settings, Stage
@@ -71,7 +78,7 @@ class Search:
         self._answer: Answer | None = None
         self._testable: Floats | None = None
 
-    def next(self, count: int = 1, costs: Costs | None = None, *, spare: int = 0) -> tuple[Request, ...]:
+    def choose_next(self, count: int = 1, costs: Costs | None = None, *, spare: int = 0) -> tuple[Request, ...]:
         """Up to `count` further revisions to test, chosen jointly with those in flight; none when there is an answer.
 
         Fewer than `count`, or none while results are awaited, if more would tell nothing.
@@ -89,14 +96,14 @@ class Search:
         def room(slots: int) -> int:
             return slots - (len(self._pending) - first)
 
-        fixed = [*self._ends(), *self._confirmations()]
-        self._pending += [request for request in fixed if not self._in_flight(request)][: count + spare]
+        fixed = [*self._request_ends(), *self._request_confirmations()]
+        self._pending += [request for request in fixed if not self._is_in_flight(request)][: count + spare]
         # Confirmations come alone: what else to test depends on how they end.
         confirming = any(request.purpose is Purpose.CONFIRM for request in fixed)
         while room(count) > 0 and not confirming and (request := self._choose(costs)):
             self._pending.append(request)
-        self._pending += self._likely()[: room(count + spare)]
-        while room(count + spare) > 0 and self._short() and (request := self._choose(costs)):
+        self._pending += self._request_likely()[: room(count + spare)]
+        while room(count + spare) > 0 and self._is_short() and (request := self._choose(costs)):
             self._pending.append(request)
         return tuple(self._pending[first:])
 
@@ -106,24 +113,26 @@ class Search:
         Raises:
             UsageError: The revision is neither a candidate nor good by being an ancestor of the good end.
         """
-        place = self.history.index(revision)
+        place = self.history.find_index(revision)
         self.observations.append((revision, observation))
         self._samples.setdefault(revision, []).append(observation)
-        self._landed(revision, fresh=observation.fresh)
+        self._take_landed(revision, fresh=observation.fresh)
         if observation.verdict is Verdict.SKIP:
-            self._testability.broken(place, observation.reason)
+            self._testability.note_broken(place, observation.reason)
         else:
-            self._testability.fine(place)
+            self._testability.note_fine(place)
             failed = observation.verdict is Verdict.BAD
             self.belief.record(place, bad=failed != (self.settings.goal is Goal.FIX))
         self._answer = self._testable = None
 
-    def same(self, first: str, second: str) -> None:
+    def join_same(self, first: str, second: str) -> None:
         """Say that two revisions have identical built files: what lies between them is hardly the culprit.
 
         It is no observation: whoever keeps a journal writes it down as a record of its own.
         """
-        between = self.history.ancestors(self.history.index(first)) ^ self.history.ancestors(self.history.index(second))
+        between = self.history.find_ancestors(self.history.find_index(first)) ^ self.history.find_ancestors(
+            self.history.find_index(second)
+        )
         self.belief.exclude(between, self.settings.same_factor)
         self._answer = None
 
@@ -143,137 +152,141 @@ class Search:
             self._answer = verdicts.decide(self)
         return self._answer
 
-    def leader(self) -> str | None:
+    def find_leader(self) -> str | None:
         """The culprit of the answer, or of the one to expect when all that confirms it is done or in flight."""
         if (answer := self.answer()) is not None:
             return answer.culprit
-        leader = self._found()
-        return None if leader is None or self._likely() else self.history.commits[leader]
+        leader = self._find_confirmed()
+        return None if leader is None or self._request_likely() else self.history.commits[leader]
 
     @property
     def stage(self) -> Stage:
         """How far the search is."""
         if self.answer() is not None:
             return Stage.DONE
-        if self._ends():
+        if self._request_ends():
             return Stage.ENDS
-        if self._confirmations():
+        if self._request_confirmations():
             return Stage.CONFIRM
         brought = np.bincount(self.history.bundle, weights=self.belief.weights)
         tip = int(brought.argmax())
         alone = (self.history.bundle == tip).sum() == 1
         return Stage.MAINLINE if brought[tip] < ENTERED or alone else Stage.DESCENT
 
-    def tests_left(self) -> float:
+    def estimate_tests_left(self) -> float:
         """Estimate of the samples left: uncertainty that must go, over what the next sample tells, and confirmation."""
         if self.answer() is not None:
             return 0.0
         weights = np.append(self.belief.weights, self.belief.no_culprit)
         uncertain = -float((weights * np.log2(np.maximum(weights, 1e-300))).sum())
-        accepted = float(entropy(np.array(self.settings.confidence)))
-        told = float((information(self.belief) * self.usable()).max())
+        accepted = float(compute_entropy(np.array(self.settings.confidence)))
+        told = float((compute_information(self.belief) * self.find_usable()).max())
         search = max(0.0, uncertain - accepted) / told if told > 0 else 0.0
-        waiting = len(self._ends())
-        confirm = len(self._confirmations()) or 2 * self.settings.confirmations
+        waiting = len(self._request_ends())
+        confirm = len(self._request_confirmations()) or 2 * self.settings.confirmations
         return max(search, float(waiting)) + confirm
 
-    def testable(self) -> Floats:
+    def estimate_testable(self) -> Floats:
         """Probability that each candidate, and last the good end, can be tested; 0 for those that could not."""
         if self._testable is None:
-            self._testable = self._testability.probabilities()
+            self._testable = self._testability.estimate_probabilities()
         return self._testable
 
-    def usable(self) -> Mask:
+    def find_usable(self) -> Mask:
         """Which of them are worth a probe."""
-        return self.testable() >= max(self.settings.least_testable, 1e-9)
+        return self.estimate_testable() >= max(self.settings.least_testable, 1e-9)
 
-    def samples(self, revision: str) -> tuple[Observation, ...]:
+    def list_samples(self, revision: str) -> tuple[Observation, ...]:
         """What was seen at a revision so far."""
         return tuple(self._samples.get(revision, ()))
 
-    def unverified(self) -> tuple[str, ...]:
+    def list_unverified(self) -> tuple[str, ...]:
         """The ends that are still to be tested, the bad end first: a bad end that passes ends most false alarms."""
         if not self.settings.verify_ends:
             return ()
-        return tuple(end for end in (self.history.bad, self.history.good) if not self.samples(end))
+        return tuple(end for end in (self.history.bad, self.history.good) if not self.list_samples(end))
 
-    def unconfirmed(self, place: int) -> tuple[str, ...]:
+    def list_unconfirmed(self, place: int) -> tuple[str, ...]:
         """Of a culprit and its parents, those still to be seen on fresh builds; not those that cannot be tested."""
-        wanted = (self.history.commits[place], *self.history.parent_names(place))
+        wanted = (self.history.commits[place], *self.history.list_parents(place))
         return tuple(
-            name for name in wanted if self._fresh(name) < self.settings.confirmations and not self.skipped(name)
+            name
+            for name in wanted
+            if self._count_fresh(name) < self.settings.confirmations and not self.is_skipped(name)
         )
 
-    def skipped(self, revision: str) -> bool:
+    def is_skipped(self, revision: str) -> bool:
         """Whether a revision was tried and could not be tested."""
-        return any(seen.verdict is Verdict.SKIP for seen in self.samples(revision))
+        return any(seen.verdict is Verdict.SKIP for seen in self.list_samples(revision))
 
-    def _fresh(self, revision: str) -> int:
-        return sum(seen.fresh and seen.verdict is not Verdict.SKIP for seen in self.samples(revision))
+    def _count_fresh(self, revision: str) -> int:
+        return sum(seen.fresh and seen.verdict is not Verdict.SKIP for seen in self.list_samples(revision))
 
-    def _ends(self) -> tuple[Request, ...]:
+    def _request_ends(self) -> tuple[Request, ...]:
         # From nothing only at the end: until then a stale tree costs more builds than it can mislead.
-        return tuple(Request(revision=end, purpose=Purpose.END) for end in self.unverified())
+        return tuple(Request(revision=end, purpose=Purpose.END) for end in self.list_unverified())
 
-    def _confirmations(self) -> tuple[Request, ...]:
+    def _request_confirmations(self) -> tuple[Request, ...]:
         leader = int(self.belief.weights.argmax())
         if self.belief.weights[leader] < min(self.settings.confidence, CONFIRMING):
             return ()
-        return tuple(Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.unconfirmed(leader))
+        return tuple(
+            Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.list_unconfirmed(leader)
+        )
 
-    def _likely(self) -> list[Request]:
+    def _request_likely(self) -> list[Request]:
         """What will most probably confirm the leader, and is not in flight."""
-        leader = self._found()
+        leader = self._find_confirmed()
         flying = {request.revision for request in self._pending}
-        names = () if leader is None else self.unconfirmed(leader)
+        names = () if leader is None else self.list_unconfirmed(leader)
         return [Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in names if name not in flying]
 
-    def _found(self) -> int | None:
+    def _find_confirmed(self) -> int | None:
         """The leader, when it and its parents were seen already: what is left is to confirm it."""
         leader = int(self.belief.weights.argmax())
-        wanted = (self.history.commits[leader], *self.history.parent_names(leader))
-        seen = all(self.samples(name) for name in wanted)
+        wanted = (self.history.commits[leader], *self.history.list_parents(leader))
+        seen = all(self.list_samples(name) for name in wanted)
         return leader if seen and self.belief.weights[leader] >= LEADING else None
 
-    def _short(self) -> bool:
+    def _is_short(self) -> bool:
         """Whether the leader is found, and what is in flight will most probably not make it sure."""
-        leader = self._found()
+        leader = self._find_confirmed()
         if leader is None:
             return False
-        chances, weights, _ = outcomes(self.belief, self._flying())
+        chances, weights, _ = compute_outcomes(self.belief, self._list_flying())
         return float(chances @ (weights[leader] >= self.settings.confidence)) < LEADING
 
-    def _flying(self) -> tuple[int, ...]:
-        return tuple(self.history.index(request.revision) for request in self._pending)
+    def _list_flying(self) -> tuple[int, ...]:
+        return tuple(self.history.find_index(request.revision) for request in self._pending)
 
-    def _in_flight(self, request: Request) -> bool:
+    def _is_in_flight(self, request: Request) -> bool:
         return any(other.revision == request.revision and other.purpose is request.purpose for other in self._pending)
 
-    def _landed(self, revision: str, *, fresh: bool) -> None:
+    def _take_landed(self, revision: str, *, fresh: bool) -> None:
         """Take from those in flight what was asked for at the revision; on a fresh build or not, if both were."""
         asked = [request for request in self._pending if request.revision == revision]
         if asked:
             self._pending.remove(max(asked, key=lambda request: request.fresh is fresh))
 
     def _choose(self, costs: Costs | None) -> Request | None:
-        allowed = self.usable()
+        allowed = self.find_usable()
         priced = Priced(
-            costs=costs or Costs.unit(self.history),
-            testable=self.testable(),
+            costs=costs or Costs.make_unit(self.history),
+            testable=self.estimate_testable(),
             allowed=allowed,
             mainline=self.settings.mainline,
         )
-        place = best(self.belief, priced, self._flying())
+        place = choose_best(self.belief, priced, self._list_flying())
         if place is None:
             return None
         name = self.history.good if place == len(self.history) else self.history.commits[place]
-        failed, passed = self.belief.samples(OUTSIDE if place == len(self.history) else place)
+        failed, passed = self.belief.count_samples(OUTSIDE if place == len(self.history) else place)
         if not failed and not passed:
             return Request(revision=name, purpose=Purpose.SEARCH)
         # A repeat where the leader has to be confirmed anyway is made on a fresh build at once. Two verdicts
         # that contradict each other may come from a stale tree: that is built from nothing too, once.
         leader = int(self.belief.weights.argmax())
         confirming = any(request.fresh and request.revision == name for request in self._pending)
-        wanted = self.belief.weights[leader] >= LEADING and name in self.unconfirmed(leader) and not confirming
-        stale = bool(failed and passed and not self._fresh(name))
+        wanted = self.belief.weights[leader] >= LEADING and name in self.list_unconfirmed(leader) and not confirming
+        stale = bool(failed and passed and not self._count_fresh(name))
         return Request(revision=name, purpose=Purpose.CONFIRM if wanted else Purpose.REPEAT, fresh=wanted or stale)

@@ -45,31 +45,31 @@ class Testability:
         self._fine: set[int] = set()
         self._broken: dict[str, set[int]] = {}
 
-    def fine(self, place: int) -> None:
+    def note_fine(self, place: int) -> None:
         """A commit gave a verdict."""
         self._fine.add(place)
 
-    def broken(self, place: int, reason: str) -> None:
+    def note_broken(self, place: int, reason: str) -> None:
         """A commit could not be tested, for this reason."""
         self._broken.setdefault(reason, set()).add(place)
 
-    def probabilities(self) -> Floats:
+    def estimate_probabilities(self) -> Floats:
         """Probability that each commit can be tested; the last entry is the good end. Known ones are 0 or 1."""
         found = np.full(self._size + 1, UNSEEN)
         for places in self._broken.values():
-            found *= self._chain(sorted(places))
+            found *= self._estimate_chain(sorted(places))
         found[list(self._fine)] = 1.0
         found[[place for places in self._broken.values() for place in places]] = 0.0
         return found
 
-    def _chain(self, broken: list[int]) -> Floats:
+    def _estimate_chain(self, broken: list[int]) -> Floats:
         """Probability that each commit is free of one reason."""
         known = np.array(sorted({*broken, *self._fine}))
         state = np.isin(known, broken)
-        chains = _plausible(known, state)
+        chains = _weigh_chains(known, state)
         places = np.append(np.arange(self._size), OUTSIDE)
         after = np.searchsorted(known, places)
-        # For each side with a known neighbour: which commits, and where in `_ratios` their state and distance are.
+        # For each side with a known neighbour: which commits, and where in `_compute_ratios` their state and distance are.
         sides: list[tuple[Mask, Indices]] = []
         for side, neighbour in ((after > 0, after - 1), (after < len(known), after)):
             near = neighbour[side]
@@ -78,7 +78,7 @@ class Testability:
         free = np.zeros(len(places))
         for share, memory, weight in zip(chains.share, chains.memory, chains.weight, strict=True):
             fine, broken_too = np.full(len(places), 1 - share), np.full(len(places), share)
-            ratio_fine, ratio_broken = _ratios(share, memory)
+            ratio_fine, ratio_broken = _compute_ratios(share, memory)
             for side, key in sides:
                 fine[side] *= ratio_fine[key]
                 broken_too[side] *= ratio_broken[key]
@@ -86,7 +86,7 @@ class Testability:
         return free
 
 
-def _ratios(share: float, memory: float) -> tuple[Floats, Floats]:
+def _compute_ratios(share: float, memory: float) -> tuple[Floats, Floats]:
     """How much likelier a state is with a neighbour known at a distance than without, for fine and for broken.
 
     Entries are distances 0 to `FAR` from a fine neighbour, then from a broken one. The chain is reversible, so
@@ -98,7 +98,7 @@ def _ratios(share: float, memory: float) -> tuple[Floats, Floats]:
     return fine, broken
 
 
-def _plausible(known: Indices, state: Mask) -> _Chains:
+def _weigh_chains(known: Indices, state: Mask) -> _Chains:
     """Posterior over the grid of shares and runs, given the states of some commits in order."""
     share, run = (axis.ravel() for axis in np.meshgrid(SHARES, RUNS))
     memory = 1 - (1 / run) * (1 + share / (1 - share))

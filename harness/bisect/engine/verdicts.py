@@ -23,46 +23,46 @@ LISTED = 1e-6
 def decide(search: "Search") -> Answer | None:
     """The answer to a search as it stands, or None while it must go on."""
     if search.settings.noise is Noise.NONE and search.belief.fit < IMPOSSIBLE:
-        return _no_culprit(search, 1.0)
+        return _answer_no_culprit(search, 1.0)
     if search.settings.verify_ends and any(
-        _untestable(search, end) for end in (search.history.bad, search.history.good)
+        _is_untestable(search, end) for end in (search.history.bad, search.history.good)
     ):
         return _answer(search, AnswerKind.UNTESTABLE, 1.0, None)
-    if search.unverified():
+    if search.list_unverified():
         return None
     # A prior alone is no evidence, however strong it is.
     if search.observations and search.belief.no_culprit >= search.settings.confidence:
-        return _no_culprit(search, search.belief.no_culprit)
-    return _found(search)
+        return _answer_no_culprit(search, search.belief.no_culprit)
+    return _find_culprit(search)
 
 
-def _found(search: "Search") -> Answer | None:
+def _find_culprit(search: "Search") -> Answer | None:
     """The culprit, or the set that contains it, if it is time to name them."""
     belief, settings = search.belief, search.settings
     leader = int(belief.weights.argmax())
     if belief.weights[leader] >= settings.confidence:
-        if search.unconfirmed(leader) and not _spent(search):
+        if search.list_unconfirmed(leader) and not _is_spent(search):
             return None
         return _answer(search, AnswerKind.CULPRIT, float(belief.weights[leader]), leader)
-    suspects = _credible(search)
+    suspects = _find_credible(search)
     mass = float(belief.weights[suspects].sum())
     # Less than the confidence is on commits where "no culprit" is still in the running; samples at the ends decide that.
-    if _spent(search) or (mass >= settings.confidence and not _splits(search, suspects)):
+    if _is_spent(search) or (mass >= settings.confidence and not _has_split(search, suspects)):
         return _answer(search, AnswerKind.SUSPECTS, mass, None, suspects)
     return None
 
 
-def _spent(search: "Search") -> bool:
+def _is_spent(search: "Search") -> bool:
     most = search.settings.most_tests
     return most is not None and search.belief.fails + search.belief.passes >= most
 
 
-def _untestable(search: "Search", revision: str) -> bool:
-    seen = search.samples(revision)
+def _is_untestable(search: "Search", revision: str) -> bool:
+    seen = search.list_samples(revision)
     return bool(seen) and all(sample.verdict is Verdict.SKIP for sample in seen)
 
 
-def _credible(search: "Search") -> Mask:
+def _find_credible(search: "Search") -> Mask:
     """The smallest set of candidates with the wanted probability; equally likely ones go in together."""
     weights = search.belief.weights
     falling = np.sort(weights)[::-1]
@@ -72,16 +72,16 @@ def _credible(search: "Search") -> Mask:
     return found
 
 
-def _splits(search: "Search", suspects: Mask) -> bool:
+def _has_split(search: "Search", suspects: Mask) -> bool:
     """Whether a usable commit has some of the suspects among its ancestors, but not all."""
-    inside = np.rint(search.history.sums(suspects.astype(np.float64)))
+    inside = np.rint(search.history.sum_ancestors(suspects.astype(np.float64)))
     splitting = (inside > 0) & (inside < suspects.sum())
-    return bool((splitting & search.usable()[:-1]).any())
+    return bool((splitting & search.find_usable()[:-1]).any())
 
 
-def _no_culprit(search: "Search", confidence: float) -> Answer:
+def _answer_no_culprit(search: "Search", confidence: float) -> Answer:
     if search.settings.noise is Noise.NONE:
-        kind = _contradicting_end(search)
+        kind = _find_contradicting_end(search)
     elif not search.belief.passes:
         kind = AnswerKind.GOOD_FAILS
     elif not search.belief.fails:
@@ -91,13 +91,13 @@ def _no_culprit(search: "Search", confidence: float) -> Answer:
     return _answer(search, kind, confidence, None)
 
 
-def _contradicting_end(search: "Search") -> AnswerKind:
+def _find_contradicting_end(search: "Search") -> AnswerKind:
     """Without noise: an end whose results are all on the wrong side, or else flaky."""
     size = len(search.history)
-    failed, passed = search.belief.samples(OUTSIDE)
+    failed, passed = search.belief.count_samples(OUTSIDE)
     if failed and not passed:
         return AnswerKind.GOOD_FAILS
-    failed, passed = search.belief.samples(size - 1)
+    failed, passed = search.belief.count_samples(size - 1)
     if passed and not failed:
         return AnswerKind.BAD_PASSES
     return AnswerKind.FLAKY
@@ -109,21 +109,21 @@ def _answer(
     weights = search.belief.weights
     places = [culprit] if culprit is not None else [] if suspects is None else np.flatnonzero(suspects).tolist()
     places.sort(key=lambda place: (-weights[place], place))
-    before, after = search.belief.estimates(places[0] if places else None)
+    before, after = search.belief.estimate_rates(places[0] if places else None)
     if search.settings.goal is Goal.FIX:
-        before, after = _turned(before), after and _turned(after)
+        before, after = _turn_rate(before), after and _turn_rate(after)
     found = tuple(
         Suspect(
             revision=search.history.commits[place],
             probability=float(weights[place]),
-            untestable=search.skipped(search.history.commits[place]),
+            untestable=search.is_skipped(search.history.commits[place]),
         )
         for place in places
         if weights[place] >= LISTED or place == culprit
     )
     return Answer(
         kind=kind,
-        sentence=_sentence(search, kind, found, before),
+        sentence=_format_sentence(search, kind, found, before),
         confidence=confidence,
         suspects=found,
         fails_before=before,
@@ -133,7 +133,7 @@ def _answer(
     )
 
 
-def _turned(rate: RateEstimate) -> RateEstimate:
+def _turn_rate(rate: RateEstimate) -> RateEstimate:
     """The rate of failing, where the engine counted passes."""
     return RateEstimate(
         failed=rate.samples - rate.failed,
@@ -144,7 +144,7 @@ def _turned(rate: RateEstimate) -> RateEstimate:
     )
 
 
-def _sentence(search: "Search", kind: AnswerKind, suspects: tuple[Suspect, ...], rate: RateEstimate) -> str:
+def _format_sentence(search: "Search", kind: AnswerKind, suspects: tuple[Suspect, ...], rate: RateEstimate) -> str:
     history, fix = search.history, search.settings.goal is Goal.FIX
     what = "commit that fixes it" if fix else "bad commit"
     match kind:

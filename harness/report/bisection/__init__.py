@@ -3,10 +3,10 @@
 All of them are pure functions of a `View`, finished or running.
 """
 
-from harness.report.bisection.ending import summary
-from harness.report.bisection.gitlog import git_log
-from harness.report.bisection.html import page
-from harness.report.bisection.markdown import bug_report
+from harness.report.bisection.ending import render_summary
+from harness.report.bisection.gitlog import render_git_log
+from harness.report.bisection.html import render_page
+from harness.report.bisection.markdown import render_bug_report
 from harness.report.bisection.view import (
     Answer,
     Belief,
@@ -37,8 +37,8 @@ __all__ = [
     "Step",
     "Suspect",
     "View",
-    "bug_report",
-    "git_log",
-    "page",
-    "summary",
+    "render_bug_report",
+    "render_git_log",
+    "render_page",
+    "render_summary",
 ]

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.bisection.facts import SHORT, final, places
-from harness.report.bisection.lanes import Edge, edges, lanes
+from harness.report.bisection.facts import SHORT, find_final, index_candidates
+from harness.report.bisection.lanes import Edge, assign_lanes, draw_edges
 from harness.report.bisection.view import Belief, View
-from harness.report.page import percent, whole
+from harness.report.page import clean_line, format_percent
 
-__all__ = ["WIDTH", "Bar", "Chart", "Mark", "chart", "script_data"]
+__all__ = ["WIDTH", "Bar", "Chart", "Mark", "make_chart", "make_script_data"]
 
 WIDTH = 1000
 LEFT, RIGHT, TOP, FLOOR = 78.0, 930.0, 12.0, 192.0
@@ -90,32 +90,32 @@ class Chart:
     commits_in_bar: int
 
 
-def chart(view: View) -> Chart:
+def make_chart(view: View) -> Chart:
     """What to draw for a view."""
-    borders = _borders(view)
-    belief = final(view)
-    heights = [0] * (len(borders) - 1) if belief is None else _heights(belief, borders)
+    borders = _find_borders(view)
+    belief = find_final(view)
+    heights = [0] * (len(borders) - 1) if belief is None else _compute_heights(belief, borders)
     slot = (RIGHT - LEFT) / max(len(view.commits), 1)
     bars = tuple(
         Bar(
             x=round(LEFT + slot * start, 2),
             width=round(max(slot * (end - start) - (0.6 if len(borders) < MOST_BARS else 0), 0.5), 2),
             height=height,
-            title=_title(view, int(start), int(end)),
+            title=_format_title(view, int(start), int(end)),
         )
         for start, end, height in zip(borders[:-1], borders[1:], heights, strict=True)
     )
-    none = 0 if belief is None else _height(belief.no_culprit)
-    drawn = lanes(view.commits) if len(view.commits) <= MOST_DRAWN else {}
+    none = 0 if belief is None else _compute_height(belief.no_culprit)
+    drawn = assign_lanes(view.commits) if len(view.commits) <= MOST_DRAWN else {}
     deepest = max(drawn.values(), default=0)
-    marks = _marks(view, GRAPH + LANE * (deepest + 1) + 6 if deepest else GRAPH)
+    marks = _make_marks(view, GRAPH + LANE * (deepest + 1) + 6 if deepest else GRAPH)
     return Chart(
         bars=bars,
         none=Bar(x=NONE_LEFT, width=NONE_WIDTH, height=none, title="no culprit"),
         marks=marks,
-        ticks=tuple((float(_height(tick)), f"{100 * tick:.0f} %") for tick in TICKS),
-        edges=edges(view.commits, drawn, lambda place: _x(view, place), lambda lane: GRAPH + LANE * lane),
-        dots=tuple((_x(view, place), GRAPH + LANE * lane) for place, lane in drawn.items()) if deepest else (),
+        ticks=tuple((float(_compute_height(tick)), f"{100 * tick:.0f} %") for tick in TICKS),
+        edges=draw_edges(view.commits, drawn, lambda place: _find_x(view, place), lambda lane: GRAPH + LANE * lane),
+        dots=tuple((_find_x(view, place), GRAPH + LANE * lane) for place, lane in drawn.items()) if deepest else (),
         height=max((mark.y for mark in marks), default=GRAPH) + ROW,
         floor=FLOOR,
         left=LEFT,
@@ -124,77 +124,79 @@ def chart(view: View) -> Chart:
     )
 
 
-def script_data(view: View) -> dict[str, object]:
+def make_script_data(view: View) -> dict[str, object]:
     """For each step, what the page's script shows; plain values for JSON."""
-    borders, known = _borders(view), places(view)
+    borders, known = _find_borders(view), index_candidates(view)
     found: list[dict[str, object]] = []
     heights: list[int] = [0] * (len(borders) - 1)
     none, top = 0.0, list[list[str]]()
     for step in view.steps:
         if step.belief is not None:
-            heights = _heights(step.belief, borders)
+            heights = _compute_heights(step.belief, borders)
             none = step.belief.no_culprit
-            top = [[_label(view, place), percent(chance)] for place, chance in step.belief.top[:5]]
+            top = [[_format_label(view, place), format_percent(chance)] for place, chance in step.belief.top[:5]]
         found.append({
             "number": step.number,
-            "revision": _label(view, known[step.revision]) if step.revision in known else whole(step.revision)[:SHORT],
-            "purpose": whole(step.purpose),
+            "revision": _format_label(view, known[step.revision]) if step.revision in known else clean_line(step.revision)[:SHORT],
+            "purpose": clean_line(step.purpose),
             "verdict": step.verdict.value if step.verdict else "running",
             "bars": heights,
-            "none": _height(none),
-            "noneText": percent(none),
+            "none": _compute_height(none),
+            "noneText": format_percent(none),
             "top": top,
         })  # fmt: skip
     return {"floor": FLOOR, "steps": found}
 
 
-def _borders(view: View) -> NDArray[np.int64]:
+def _find_borders(view: View) -> NDArray[np.int64]:
     """Where each bar begins, and the end of the last: indices of candidates."""
     size = len(view.commits)
     bars = min(size, MOST_BARS, max(50, MOST_CELLS // max(len(view.steps), 1)))
     return np.arange(bars + 1, dtype=np.int64) * size // max(bars, 1)
 
 
-def _heights(belief: Belief, borders: NDArray[np.int64]) -> list[int]:
-    summed = np.concatenate(([0.0], np.cumsum(belief.chances())))[borders]
-    return [_height(chance) for chance in np.diff(summed).tolist()]
+def _compute_heights(belief: Belief, borders: NDArray[np.int64]) -> list[int]:
+    summed = np.concatenate(([0.0], np.cumsum(belief.expand_chances())))[borders]
+    return [_compute_height(chance) for chance in np.diff(summed).tolist()]
 
 
-def _height(chance: float) -> int:
+def _compute_height(chance: float) -> int:
     """Height of a bar; the square root, so that an even prior over many commits can be seen beside a certainty."""
     return round((FLOOR - TOP) * math.sqrt(min(max(chance, 0.0), 1.0)))
 
 
-def _x(view: View, place: int | None) -> float:
+def _find_x(view: View, place: int | None) -> float:
     """Middle of a candidate; a revision that is none stands left of them all."""
     slot = (RIGHT - LEFT) / max(len(view.commits), 1)
     return round(LEFT - 9 if place is None else LEFT + slot * (place + 0.5), 2)
 
 
-def _label(view: View, place: int) -> str:
+def _format_label(view: View, place: int) -> str:
     commit = view.commits[place]
-    return f"{whole(commit.revision)[:SHORT]} {whole(commit.subject, 100)}"
+    return f"{clean_line(commit.revision)[:SHORT]} {clean_line(commit.subject, 100)}"
 
 
-def _title(view: View, start: int, end: int) -> str:
+def _format_title(view: View, start: int, end: int) -> str:
     if end - start == 1:
-        return _label(view, start)
-    return f"{end - start} commits, {_label(view, start)} to {_label(view, end - 1)}"
+        return _format_label(view, start)
+    return f"{end - start} commits, {_format_label(view, start)} to {_format_label(view, end - 1)}"
 
 
-def _marks(view: View, top: float) -> tuple[Mark, ...]:
-    known: Mapping[str, int] = places(view)
+def _make_marks(view: View, top: float) -> tuple[Mark, ...]:
+    known: Mapping[str, int] = index_candidates(view)
     stacked: Counter[int | None] = Counter()
     found: list[Mark] = []
     for step in view.steps:
         place = known.get(step.revision)
         name = (
-            _label(view, place) if place is not None else f"{whole(step.revision)[:SHORT]} (older than all candidates)"
+            _format_label(view, place)
+            if place is not None
+            else f"{clean_line(step.revision)[:SHORT]} (older than all candidates)"
         )
         verdict = step.verdict.value if step.verdict else "running"
         found.append(
             Mark(
-                x=_x(view, place),
+                x=_find_x(view, place),
                 y=top + ROW * min(stacked[place], STACKED),
                 step=step.number,
                 verdict=verdict,

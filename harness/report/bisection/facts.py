@@ -9,12 +9,22 @@ from numpy.typing import NDArray
 
 from harness.model import Verdict
 from harness.report.bisection.view import Belief, Commit, Step, View
-from harness.report.page import percent, whole
-from harness.report.terminal import duration
+from harness.report.page import clean_line, format_percent
+from harness.report.terminal import format_duration
 
 __all__ = [
-    "SAYS", "Stretch", "final", "headline", "named", "places", "reverted", "sides", "skipped", "stretches", "sureness",
-    "tallies",
+    "SAYS",
+    "Stretch",
+    "count_verdicts",
+    "estimate_sides",
+    "find_final",
+    "find_skipped",
+    "find_stretches",
+    "format_commit",
+    "format_headline",
+    "format_revert",
+    "format_sureness",
+    "index_candidates",
 ]  # fmt: skip
 
 SAYS = {Verdict.GOOD: "passes", Verdict.BAD: "fails", Verdict.SKIP: "cannot be tested"}
@@ -43,23 +53,23 @@ class Stretch:
     chance: float
 
 
-def places(view: View) -> Mapping[str, int]:
+def index_candidates(view: View) -> Mapping[str, int]:
     """Index of each candidate by its full name."""
     return {commit.revision: place for place, commit in enumerate(view.commits)}
 
 
-def final(view: View) -> Belief | None:
+def find_final(view: View) -> Belief | None:
     """The last known posterior."""
     return next((step.belief for step in reversed(view.steps) if step.belief is not None), None)
 
 
-def named(view: View, revision: str, known: Mapping[str, int]) -> str:
+def format_commit(view: View, revision: str, known: Mapping[str, int]) -> str:
     """A commit as systemd and the kernel write it: `1a2b3c4d5e6f ("subject")`; without what is not known."""
-    short = whole(revision)[:SHORT]
-    return f'{short} ("{whole(view.commits[known[revision]].subject)}")' if revision in known else short
+    short = clean_line(revision)[:SHORT]
+    return f'{short} ("{clean_line(view.commits[known[revision]].subject)}")' if revision in known else short
 
 
-def tallies(view: View) -> dict[str, Counter[Verdict]]:
+def count_verdicts(view: View) -> dict[str, Counter[Verdict]]:
     """Verdicts at each tested revision, in the order in which they were first tested."""
     found: dict[str, Counter[Verdict]] = {}
     for step in view.steps:
@@ -68,42 +78,42 @@ def tallies(view: View) -> dict[str, Counter[Verdict]]:
     return found
 
 
-def newer(view: View, verdict: Verdict) -> bool:
+def is_newer_side(view: View, verdict: Verdict) -> bool:
     """Whether a verdict speaks for the newer side: bad, or good where a fix is looked for."""
     return (verdict is Verdict.GOOD) == view.settings.find_fix
 
 
-def sides(view: View, revisions: Iterable[str]) -> dict[str, float]:
+def estimate_sides(view: View, revisions: Iterable[str]) -> dict[str, float]:
     """For each revision, the probability that it is on the newer side, if there is a culprit.
 
     It never falls from a commit to its descendants, so that verdicts made from it cannot contradict each
     other. Revisions that are no candidates are on the older side. Without any posterior it is empty.
     """
-    belief = final(view)
+    belief = find_final(view)
     if belief is None:
         return {}
-    chances = belief.chances()
+    chances = belief.expand_chances()
     total = float(chances.sum())
-    known = places(view)
+    known = index_candidates(view)
     found = {}
     for revision in revisions:
-        reached = _ancestors(view.commits, known, revision)
+        reached = _find_ancestors(view.commits, known, revision)
         found[revision] = float(chances[reached].sum()) / total if total else 0.0
     return found
 
 
-def skipped(view: View) -> dict[str, Step]:
+def find_skipped(view: View) -> dict[str, Step]:
     """Revisions that were tried and never gave a verdict, with the last attempt at each."""
-    counts = tallies(view)
+    counts = count_verdicts(view)
     hopeless = {name for name, seen in counts.items() if not seen[Verdict.GOOD] + seen[Verdict.BAD]}
     return {step.revision: step for step in view.steps if step.revision in hopeless and step.verdict is Verdict.SKIP}
 
 
-def stretches(view: View) -> list[Stretch]:
+def find_stretches(view: View) -> list[Stretch]:
     """Skipped candidates that follow each other without a verdict between them, in the order of the history."""
-    known, counts, failed = places(view), tallies(view), skipped(view)
-    belief = final(view)
-    chances = np.zeros(len(view.commits)) if belief is None else belief.chances()
+    known, counts, failed = index_candidates(view), count_verdicts(view), find_skipped(view)
+    belief = find_final(view)
+    chances = np.zeros(len(view.commits)) if belief is None else belief.expand_chances()
     groups: list[list[int]] = []
     open_group = False
     for revision in sorted((name for name in counts if name in known), key=known.__getitem__):
@@ -126,35 +136,35 @@ def stretches(view: View) -> list[Stretch]:
     ]
 
 
-def headline(view: View) -> str:
+def format_headline(view: View) -> str:
     """The answer in one sentence."""
-    answer, known = view.answer, places(view)
-    test, now = whole(view.test), "passes" if view.settings.find_fix else "fails"
+    answer, known = view.answer, index_candidates(view)
+    test, now = clean_line(view.test), "passes" if view.settings.find_fix else "fails"
     if answer is not None and answer.kind == "culprit" and answer.suspects:
-        return f"{test} {now} since {named(view, answer.suspects[0].revision, known)}."
+        return f"{test} {now} since {format_commit(view, answer.suspects[0].revision, known)}."
     if answer is not None:
-        return whole(answer.sentence, 1000)
-    belief = final(view)
+        return clean_line(answer.sentence, 1000)
+    belief = find_final(view)
     leading = ""
     if belief is not None and belief.top:
         place, chance = belief.top[0]
-        leading = f"; the likeliest so far is {named(view, view.commits[place].revision, known)}, {percent(chance)}"
+        leading = f"; the likeliest so far is {format_commit(view, view.commits[place].revision, known)}, {format_percent(chance)}"
     done = sum(step.verdict is not None for step in view.steps)
     return f"The search since when {test} {now} is still running: {done} tests are done{leading}."
 
 
-def sureness(view: View) -> str:
+def format_sureness(view: View) -> str:
     """How sure the answer is and what it took, a sentence; empty while there is none."""
     answer = view.answer
     if answer is None:
         return ""
     skips = f", {answer.skips} attempts without a verdict" if answer.skips else ""
     # That nothing could be tested is no matter of probability.
-    sure = "Given up" if answer.kind == "untestable" else f"{percent(answer.confidence)} sure"
-    return f"{sure} after {answer.tests} tests{skips}, in {duration(view.seconds)}."
+    sure = "Given up" if answer.kind == "untestable" else f"{format_percent(answer.confidence)} sure"
+    return f"{sure} after {answer.tests} tests{skips}, in {format_duration(view.seconds)}."
 
 
-def reverted(view: View, end: str) -> str:
+def format_revert(view: View, end: str) -> str:
     """What became of taking the culprit back, a sentence; empty if that was not tried.
 
     Args:
@@ -169,12 +179,12 @@ def reverted(view: View, end: str) -> str:
     if verdict is None:
         return f"The commit reverts cleanly on top of {end}; the result was not tested."
     then = f"The commit reverts cleanly on top of {end}, and the test then {SAYS[verdict]}"
-    if verdict is not Verdict.SKIP and newer(view, verdict):
+    if verdict is not Verdict.SKIP and is_newer_side(view, verdict):
         return f"{then} all the same: another commit does what this one did."
     return f"{then}."
 
 
-def _ancestors(commits: tuple[Commit, ...], known: Mapping[str, int], revision: str) -> NDArray[np.int64]:
+def _find_ancestors(commits: tuple[Commit, ...], known: Mapping[str, int], revision: str) -> NDArray[np.int64]:
     """Indices of a candidate and its ancestors among the candidates; none for another revision."""
     waiting = [known[revision]] if revision in known else []
     seen = set(waiting)

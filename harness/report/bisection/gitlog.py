@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping
 
 from harness.errors import UsageError
 from harness.model import Verdict
-from harness.report.bisection.facts import newer, places, sides, skipped, tallies
+from harness.report.bisection.facts import count_verdicts, estimate_sides, find_skipped, index_candidates, is_newer_side
 from harness.report.bisection.view import View
-from harness.report.page import whole
+from harness.report.page import clean_line
 
-__all__ = ["git_log"]
+__all__ = ["render_git_log"]
 
 NAME = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A full name: SHA-1 or SHA-256."""
 
 
-def git_log(view: View) -> str:
+def render_git_log(view: View) -> str:
     """A log for `git bisect replay`, with a last line end.
 
     git's own commands are at the beginning of a line; all else is a comment. An end is in its place whatever
@@ -33,31 +33,31 @@ def git_log(view: View) -> str:
     """
     for revision in (view.good, view.bad, *(step.revision for step in view.steps)):
         if not NAME.fullmatch(revision):
-            raise UsageError(f"`{whole(revision)}` is no full name of a commit, and git's log needs those.")
-    return "\n".join([*_start(view), *_verdicts(view), *_end(view)]) + "\n"
+            raise UsageError(f"`{clean_line(revision)}` is no full name of a commit, and git's log needs those.")
+    return "\n".join([*_start(view), *_list_verdicts(view), *_end(view)]) + "\n"
 
 
 def _start(view: View) -> Iterator[str]:
-    known, settings = places(view), view.settings
-    yield _comment(view, settings.term_new, view.bad, known)
-    yield _comment(view, settings.term_old, view.good, known)
+    known, settings = index_candidates(view), view.settings
+    yield _format_comment(view, settings.term_new, view.bad, known)
+    yield _format_comment(view, settings.term_old, view.good, known)
     options = []
     if (settings.term_old, settings.term_new) != ("good", "bad"):
         options += [f"--term-new={settings.term_new}", f"--term-old={settings.term_old}"]
     if settings.first_parent:
         options.append("--first-parent")
-    yield " ".join(["git bisect start", *map(_quoted, (*options, view.bad, view.good))])
+    yield " ".join(["git bisect start", *map(_quote, (*options, view.bad, view.good))])
 
 
-def _quoted(word: str) -> str:
+def _quote(word: str) -> str:
     """A word as git quotes it; it reads nothing else back."""
-    inner = "".join(f"'\\{sign}'" if sign in "'!" else sign for sign in whole(word))
+    inner = "".join(f"'\\{sign}'" if sign in "'!" else sign for sign in clean_line(word))
     return f"'{inner}'"
 
 
-def _verdicts(view: View) -> Iterator[str]:
-    known, counts, hopeless = places(view), tallies(view), skipped(view)
-    likely = sides(view, counts)
+def _list_verdicts(view: View) -> Iterator[str]:
+    known, counts, hopeless = index_candidates(view), count_verdicts(view), find_skipped(view)
+    likely = estimate_sides(view, counts)
     terms = (view.settings.term_old, view.settings.term_new)
     newer_ones = {name for name, seen in counts.items() if _is_newer(view, seen, likely.get(name))} - hopeless.keys()
     # git goes on from the last commit that is called bad, so those come last, and children before their parents.
@@ -66,32 +66,32 @@ def _verdicts(view: View) -> Iterator[str]:
         seen = counts[revision]
         if revision in hopeless:
             if revision not in (view.good, view.bad):
-                yield _comment(view, "skip", revision, known)
+                yield _format_comment(view, "skip", revision, known)
                 yield f"git bisect skip {revision}"
             continue
         is_newer = revision in newer_ones
-        yield from _doubts(view, revision, seen, is_newer=is_newer)
+        yield from _list_doubts(view, revision, seen, is_newer=is_newer)
         if revision in (view.good, view.bad):
             continue
         term = terms[is_newer]
-        yield _comment(view, term, revision, known)
+        yield _format_comment(view, term, revision, known)
         yield f"git bisect {term} {revision}"
 
 
 def _is_newer(view: View, seen: Counter[Verdict], likely: float | None) -> bool:
     if likely is not None:
         return likely > 0.5  # noqa: PLR2004 - the likelier of two sides
-    return sum(count if newer(view, verdict) else -count for verdict, count in _samples(seen).items()) > 0
+    return sum(count if is_newer_side(view, verdict) else -count for verdict, count in _count_samples(seen).items()) > 0
 
 
-def _samples(seen: Counter[Verdict]) -> dict[Verdict, int]:
+def _count_samples(seen: Counter[Verdict]) -> dict[Verdict, int]:
     return {verdict: count for verdict, count in seen.items() if verdict is not Verdict.SKIP and count}
 
 
-def _doubts(view: View, revision: str, seen: Counter[Verdict], *, is_newer: bool) -> Iterator[str]:
+def _list_doubts(view: View, revision: str, seen: Counter[Verdict], *, is_newer: bool) -> Iterator[str]:
     """A comment where not every sample at a revision says what the log says."""
-    samples = _samples(seen)
-    if {newer(view, verdict) for verdict in samples} == {is_newer}:
+    samples = _count_samples(seen)
+    if {is_newer_side(view, verdict) for verdict in samples} == {is_newer}:
         return
     said = " and ".join(f"{count} {verdict}" for verdict, count in sorted(samples.items()))
     side = view.settings.term_new if is_newer else view.settings.term_old
@@ -99,21 +99,21 @@ def _doubts(view: View, revision: str, seen: Counter[Verdict], *, is_newer: bool
 
 
 def _end(view: View) -> Iterator[str]:
-    answer, known, term = view.answer, places(view), view.settings.term_new
+    answer, known, term = view.answer, index_candidates(view), view.settings.term_new
     if answer is None:
         yield "# the bisection is not finished"
         return
     if answer.kind == "culprit" and answer.suspects:
-        yield _comment(view, f"first {term} commit", answer.suspects[0].revision, known)
+        yield _format_comment(view, f"first {term} commit", answer.suspects[0].revision, known)
     elif answer.suspects:
         yield "# no test splits these commits"
         for suspect in answer.suspects:
-            yield _comment(view, f"possible first {term} commit", suspect.revision, known)
+            yield _format_comment(view, f"possible first {term} commit", suspect.revision, known)
     else:
-        yield f"# {whole(answer.sentence, 1000)}"
+        yield f"# {clean_line(answer.sentence, 1000)}"
 
 
-def _comment(view: View, what: str, revision: str, known: Mapping[str, int]) -> str:
+def _format_comment(view: View, what: str, revision: str, known: Mapping[str, int]) -> str:
     """A comment as git writes it: `# bad: [name] subject`."""
-    subject = whole(view.commits[known[revision]].subject) if revision in known else ""
+    subject = clean_line(view.commits[known[revision]].subject) if revision in known else ""
     return f"# {what}: [{revision}] {subject}".rstrip()

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model import Verdict
-from harness.report.bisection.chart import WIDTH, chart, script_data
-from harness.report.bisection.facts import SHORT, final, headline, places, reverted, stretches, sureness, tallies
+from harness.report.bisection.chart import WIDTH, make_chart, make_script_data
+from harness.report.bisection.facts import (
+    SHORT,
+    count_verdicts,
+    find_final,
+    find_stretches,
+    format_headline,
+    format_revert,
+    format_sureness,
+    index_candidates,
+)
 from harness.report.bisection.view import Evidence, View
-from harness.report.page import bounded, embedded, render, whole
-from harness.report.terminal import duration
+from harness.report.page import bound, clean_line, embed, render
+from harness.report.terminal import format_duration
 
-__all__ = ["page"]
+__all__ = ["render_page"]
 
 HERE = Path(__file__).parent
 
@@ -44,38 +53,38 @@ class Row:
     chance: float
 
 
-def page(view: View) -> str:
+def render_page(view: View) -> str:
     """The page: it loads nothing, works from a file, and says what matters without JavaScript too."""
-    known = places(view)
+    known = index_candidates(view)
     return render(
         HERE / "page.html",
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         view=view,
-        headline=headline(view),
-        reverted=reverted,
-        sureness=sureness(view),
-        chart=chart(view),
+        headline=format_headline(view),
+        reverted=format_revert,
+        sureness=format_sureness(view),
+        chart=make_chart(view),
         width=WIDTH,
-        data=embedded(script_data(view)),
-        rows=list(_rows(view)),
-        stretches=stretches(view),
-        end=final(view),
+        data=embed(make_script_data(view)),
+        rows=list(_make_rows(view)),
+        stretches=find_stretches(view),
+        end=find_final(view),
         phases=list(dict.fromkeys(phase for step in view.steps for phase in step.seconds)),
         subject_of=lambda revision: view.commits[known[revision]].subject if revision in known else "",
-        properties=list(_properties(view.before, view.after)),
-        trees=_trees(view.before, view.after),
-        duration=duration,
-        short=lambda revision: whole(revision)[:SHORT],
+        properties=list(_compare_properties(view.before, view.after)),
+        trees=_compare_trees(view.before, view.after),
+        duration=format_duration,
+        short=lambda revision: clean_line(revision)[:SHORT],
     )
 
 
-def _rows(view: View) -> Iterator[Row]:
+def _make_rows(view: View) -> Iterator[Row]:
     """Rows of the table of commits, oldest first."""
-    belief, counts = final(view), tallies(view)
-    chances = [0.0] * len(view.commits) if belief is None else belief.chances().tolist()
+    belief, counts = find_final(view), count_verdicts(view)
+    chances = [0.0] * len(view.commits) if belief is None else belief.expand_chances().tolist()
     previous = -1
-    for place in (*_worth_a_row(view), len(view.commits)):
+    for place in (*_choose_rows(view), len(view.commits)):
         if place > previous + 1:
             between = slice(previous + 1, place)
             yield Row(
@@ -90,46 +99,55 @@ def _rows(view: View) -> Iterator[Row]:
         previous = place
 
 
-def _worth_a_row(view: View) -> Sequence[int]:
-    size, known, belief = len(view.commits), places(view), final(view)
+def _choose_rows(view: View) -> Sequence[int]:
+    size, known, belief = len(view.commits), index_candidates(view), find_final(view)
     if size <= ALL_ROWS:
         return range(size)
     wanted = {0, size - 1} | {known[step.revision] for step in view.steps if step.revision in known}
     if belief is not None:
-        likeliest = (-belief.chances()).argsort(kind="stable")[:LIKELY_ROWS].tolist()
+        likeliest = (-belief.expand_chances()).argsort(kind="stable")[:LIKELY_ROWS].tolist()
         wanted.update(place for place in likeliest)
         leader = likeliest[0]
         wanted.update(range(max(0, leader - NEIGHBOURS), min(size, leader + NEIGHBOURS + 1)))
     return sorted(wanted)
 
 
-def _properties(before: Evidence | None, after: Evidence | None) -> Iterator[tuple[str, str | None, str | None, bool]]:
+def _compare_properties(
+    before: Evidence | None, after: Evidence | None
+) -> Iterator[tuple[str, str | None, str | None, bool]]:
     """Name, both values, and whether they differ; those that differ come first."""
     left = before.properties if before else {}
     right = after.properties if after else {}
     pairs = [
-        (whole(name), _value(left.get(name)), _value(right.get(name)), left.get(name) != right.get(name))
+        (
+            clean_line(name),
+            _clean_value(left.get(name)),
+            _clean_value(right.get(name)),
+            left.get(name) != right.get(name),
+        )
         for name in sorted({*left, *right})
     ]
     comparable = bool(left and right)
     yield from sorted(((*pair[:3], pair[3] and comparable) for pair in pairs), key=lambda pair: not pair[3])
 
 
-def _value(text: str | None) -> str | None:
-    return None if text is None else whole(text, 2000)
+def _clean_value(text: str | None) -> str | None:
+    return None if text is None else clean_line(text, 2000)
 
 
-def _trees(before: Evidence | None, after: Evidence | None) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+def _compare_trees(
+    before: Evidence | None, after: Evidence | None
+) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
     """Lines of both cgroup trees, and whether each is missing on the other side."""
-    left = bounded(before.cgroups if before else "", 100_000, lines=MOST_COMPARED).splitlines()
-    right = bounded(after.cgroups if after else "", 100_000, lines=MOST_COMPARED).splitlines()
+    left = bound(before.cgroups if before else "", 100_000, lines=MOST_COMPARED).splitlines()
+    right = bound(after.cgroups if after else "", 100_000, lines=MOST_COMPARED).splitlines()
     if not left or not right:
         return [(line, False) for line in left], [(line, False) for line in right]
     matched = difflib.SequenceMatcher(a=left, b=right, autojunk=False).get_matching_blocks()
     same_left = {match.a + step for match in matched for step in range(match.size)}
     same_right = {match.b + step for match in matched for step in range(match.size)}
-    return _marked(left, same_left), _marked(right, same_right)
+    return _mark_lines(left, same_left), _mark_lines(right, same_right)
 
 
-def _marked(lines: Iterable[str], same: set[int]) -> list[tuple[str, bool]]:
+def _mark_lines(lines: Iterable[str], same: set[int]) -> list[tuple[str, bool]]:
     return [(line, place not in same) for place, line in enumerate(lines)]

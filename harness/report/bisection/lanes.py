@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.report.bisection.view import Commit
 
-__all__ = ["Edge", "edges", "lanes"]
+__all__ = ["Edge", "assign_lanes", "draw_edges"]
 
 MOST_LANES = 5
 """Lanes below the main one; branches that find none free share the last."""
@@ -21,7 +21,7 @@ class Edge:
     y2: float
 
 
-def lanes(commits: Sequence[Commit]) -> dict[int, int]:
+def assign_lanes(commits: Sequence[Commit]) -> dict[int, int]:
     """The lane of each commit, by index: 0 for the first-parent line of the last one.
 
     A branch is followed along first parents from where it was merged to the first commit that has a lane.
@@ -31,7 +31,7 @@ def lanes(commits: Sequence[Commit]) -> dict[int, int]:
     taken: list[list[tuple[int, int]]] = [[] for _ in range(MOST_LANES)]
     for place in range(len(commits) - 1, -1, -1):
         for start in (place, *(known[tip] for tip in commits[place].parents[1:] if tip in known)):
-            chain = _chain(commits, known, start, found)
+            chain = _follow_chain(commits, known, start, found)
             if chain:
                 fork = next((known[name] for name in commits[chain[-1]].parents[:1] if name in known), chain[-1])
                 lane = _free(taken, fork, place) if found else 0
@@ -39,7 +39,9 @@ def lanes(commits: Sequence[Commit]) -> dict[int, int]:
     return found
 
 
-def _chain(commits: Sequence[Commit], known: Mapping[str, int], start: int, found: Mapping[int, int]) -> list[int]:
+def _follow_chain(
+    commits: Sequence[Commit], known: Mapping[str, int], start: int, found: Mapping[int, int]
+) -> list[int]:
     chain: list[int] = []
     place: int | None = start
     while place is not None and place not in found and place not in chain:
@@ -58,7 +60,7 @@ def _free(taken: list[list[tuple[int, int]]], low: int, high: int) -> int:
     return len(taken)
 
 
-def edges(
+def draw_edges(
     commits: Sequence[Commit], drawn: Mapping[int, int], x: Callable[[int], float], y: Callable[[int], float]
 ) -> tuple[Edge, ...]:
     """The lines of a history that has branches; none for a straight one, which says nothing."""

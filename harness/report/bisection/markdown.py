@@ -8,11 +8,21 @@ from collections.abc import Iterator
 
 from harness.model import Verdict
 from harness.plural import pluralize
-from harness.report.bisection.facts import SAYS, SHORT, headline, named, places, reverted, skipped, stretches, tallies
+from harness.report.bisection.facts import (
+    SAYS,
+    SHORT,
+    count_verdicts,
+    find_skipped,
+    find_stretches,
+    format_commit,
+    format_headline,
+    format_revert,
+    index_candidates,
+)
 from harness.report.bisection.view import Evidence, Rate, View
-from harness.report.page import bounded, percent, whole
+from harness.report.page import bound, clean_line, format_percent
 
-__all__ = ["bug_report"]
+__all__ = ["render_bug_report"]
 
 MOST_LINES = 40
 """Lines of one excerpt; a report of pages is not read."""
@@ -21,112 +31,119 @@ MOST_CHARACTERS = 6000
 MOST_LISTED = 20
 
 
-def bug_report(view: View) -> str:
+def render_bug_report(view: View) -> str:
     """Markdown of the whole report, the first line being its title."""
-    parts = (_found(view), _tested(view), _evidence(view), _revert(view), _repeat(view), _untested(view))
-    blocks = [f"# {_title(view)}", *("\n".join(part) for part in map(list, parts) if part)]
+    parts = (
+        _list_found(view),
+        _list_tested(view),
+        _format_evidence(view),
+        _revert(view),
+        _repeat(view),
+        _list_untested(view),
+    )
+    blocks = [f"# {_format_title(view)}", *("\n".join(part) for part in map(list, parts) if part)]
     return "\n\n".join(blocks) + "\n"
 
 
-def _title(view: View) -> str:
+def _format_title(view: View) -> str:
     """The summary; in code it would be no title, so signs that mean something are taken from it."""
-    return f"{_plain(view.subject)}: {_plain(headline(view))}"
+    return f"{_escape(view.subject)}: {_escape(format_headline(view))}"
 
 
-def _found(view: View) -> Iterator[str]:
-    known, answer = places(view), view.answer
-    what = f"first {_plain(view.settings.term_new)} commit"
+def _list_found(view: View) -> Iterator[str]:
+    known, answer = index_candidates(view), view.answer
+    what = f"first {_escape(view.settings.term_new)} commit"
     if answer is None:
         yield "The search is not finished; what follows is its state."
         return
     if answer.kind == "culprit" and answer.suspects:
         revision = answer.suspects[0].revision
-        yield f"The {what} is {_code(named(view, revision, known))}"
+        yield f"The {what} is {_format_code(format_commit(view, revision, known))}"
         if revision in known:
             commit = view.commits[known[revision]]
-            about = [f"by {_author(commit.author)}"] if commit.author else []
-            about += [_plain(whole(commit.date)[:10])] if commit.date else []
+            about = [f"by {_strip_address(commit.author)}"] if commit.author else []
+            about += [_escape(clean_line(commit.date)[:10])] if commit.date else []
             yield f"({', '.join(about)})." if about else "."
         yield ""
-        yield f"Full name: {_code(revision)}"
+        yield f"Full name: {_format_code(revision)}"
     elif answer.suspects:
         yield f"No single commit could be named. The {what} is one of these:"
         yield ""
         for suspect in answer.suspects[:MOST_LISTED]:
             note = "; could not be tested" if suspect.untestable else ""
-            yield f"- {_code(named(view, suspect.revision, known))}, probability {percent(suspect.probability)}{note}"
+            yield f"- {_format_code(format_commit(view, suspect.revision, known))}, probability {format_percent(suspect.probability)}{note}"
         if rest := len(answer.suspects) - MOST_LISTED:
             yield from [f"- and {rest} more"] if rest > 0 else []
     else:
-        yield f"No commit is to blame: {_plain(answer.sentence)}"
+        yield f"No commit is to blame: {_escape(answer.sentence)}"
 
 
-def _tested(view: View) -> Iterator[str]:
-    known, answer = places(view), view.answer
+def _list_tested(view: View) -> Iterator[str]:
+    known, answer = index_candidates(view), view.answer
     yield "## What was tested"
     yield ""
     if view.method:
-        yield " ".join(map(_plain, view.method))
+        yield " ".join(map(_escape, view.method))
         yield ""
     kind = "Command" if view.is_command else "Test"
-    yield f"{kind}: {_code(view.test)}"
+    yield f"{kind}: {_format_code(view.test)}"
     yield ""
-    revisions = len(tallies(view))
+    revisions = len(count_verdicts(view))
     yield (
-        f"Searched between {_code(named(view, view.good, known))} ({_plain(view.settings.term_old)}) and "
-        f"{_code(named(view, view.bad, known))} ({_plain(view.settings.term_new)}): {pluralize(len(view.commits), 'commit')}; "
+        f"Searched between {_format_code(format_commit(view, view.good, known))} ({_escape(view.settings.term_old)}) and "
+        f"{_format_code(format_commit(view, view.bad, known))} ({_escape(view.settings.term_new)}): {pluralize(len(view.commits), 'commit')}; "
         f"{pluralize(revisions, 'revision was', 'revisions were')} built and tried."
     )
     if answer is not None and answer.kind != "untestable":
         yield ""
         yield (
-            f"Probability that this result is right: {percent(answer.confidence)}, computed from all test runs below; "
+            f"Probability that this result is right: {format_percent(answer.confidence)}, computed from all test runs below; "
             "a test that sometimes fails or passes by chance is taken into account."
         )
         yield ""
         yield "| | runs | failed | failure rate | 90 % interval |"
         yield "|---|---|---|---|---|"
-        yield _rate("before the change" if answer.fails_after else "all revisions", answer.fails_before)
+        yield _format_rate("before the change" if answer.fails_after else "all revisions", answer.fails_before)
         if answer.fails_after:
-            yield _rate("with the change", answer.fails_after)
-        yield from _ends(view)
+            yield _format_rate("with the change", answer.fails_after)
+        yield from _list_ends(view)
     if view.facts:
         yield ""
-        yield from (f"- {_plain(name)}: {_code(value)}" for name, value in view.facts.items())
+        yield from (f"- {_escape(name)}: {_format_code(value)}" for name, value in view.facts.items())
 
 
-def _ends(view: View) -> Iterator[str]:
+def _list_ends(view: View) -> Iterator[str]:
     """Runs of the first bad commit and its parents, which a reader looks at first."""
     if view.answer is None or view.answer.kind != "culprit" or not view.answer.suspects:
         return
-    known, counts = places(view), tallies(view)
+    known, counts = index_candidates(view), count_verdicts(view)
     culprit = view.answer.suspects[0].revision
     parents = view.commits[known[culprit]].parents if culprit in known else ()
     for what, revision in (("this commit", culprit), *(("its parent", parent) for parent in parents)):
         seen = counts.get(revision)
         ran = seen[Verdict.GOOD] + seen[Verdict.BAD] if seen else 0
         failed = seen[Verdict.BAD] if seen else 0
-        yield f"| {what} {_code(whole(revision)[:SHORT])} alone | {ran} | {failed} | | |"
+        yield f"| {what} {_format_code(clean_line(revision)[:SHORT])} alone | {ran} | {failed} | | |"
 
 
-def _rate(what: str, rate: Rate) -> str:
-    return f"| {what} | {rate.samples} | {rate.failed} | {percent(rate.mean)} | {percent(rate.low)} to {percent(rate.high)} |"
+def _format_rate(what: str, rate: Rate) -> str:
+    return f"| {what} | {rate.samples} | {rate.failed} | {format_percent(rate.mean)} | {format_percent(rate.low)} to {format_percent(rate.high)} |"
 
 
-def _evidence(view: View) -> Iterator[str]:
+def _format_evidence(view: View) -> Iterator[str]:
     sides = [side for side in (view.before, view.after) if side]
     if not sides:
         return
     yield "## What differs"
     for side in sides:
         yield ""
-        yield f"At {_code(named(view, side.revision, places(view)))} the test {SAYS[side.verdict]}:"
-        yield from _fenced("", side.log)
-        yield from _fenced("Control groups:", side.cgroups)
-    yield from _properties(view.before, view.after)
+        yield f"At {_format_code(format_commit(view, side.revision, index_candidates(view)))} the test {SAYS[side.verdict]}:"
+        yield from _fence("", side.log)
+        yield from _fence("Control groups:", side.cgroups)
+    yield from _compare_properties(view.before, view.after)
 
 
-def _properties(before: Evidence | None, after: Evidence | None) -> Iterator[str]:
+def _compare_properties(before: Evidence | None, after: Evidence | None) -> Iterator[str]:
     if before is None or after is None:
         return
     names = sorted({*before.properties} & {*after.properties})
@@ -134,11 +151,11 @@ def _properties(before: Evidence | None, after: Evidence | None) -> Iterator[str
     if not changed:
         return
     lines = [
-        f"{sign}{whole(name)}={whole(side.properties[name])}"
+        f"{sign}{clean_line(name)}={clean_line(side.properties[name])}"
         for name in changed
         for sign, side in (("-", before), ("+", after))
     ]
-    yield from _fenced("Properties of the container's unit that differ:", "\n".join(lines), "diff")
+    yield from _fence("Properties of the container's unit that differ:", "\n".join(lines), "diff")
 
 
 def _revert(view: View) -> Iterator[str]:
@@ -146,9 +163,9 @@ def _revert(view: View) -> Iterator[str]:
         return
     yield "## Reverting it"
     yield ""
-    yield reverted(view, _code(whole(view.bad)[:SHORT]))
+    yield format_revert(view, _format_code(clean_line(view.bad)[:SHORT]))
     if view.revert.message:
-        yield from _fenced("", view.revert.message)
+        yield from _fence("", view.revert.message)
 
 
 def _repeat(view: View) -> Iterator[str]:
@@ -156,30 +173,34 @@ def _repeat(view: View) -> Iterator[str]:
         return
     yield "## How to repeat it"
     for command in view.commands:
-        yield from _fenced(f"{_plain(command.what)}:", command.line, "sh", whole_text=True)
+        yield from _fence(f"{_escape(command.what)}:", command.line, "sh", whole_text=True)
 
 
-def _untested(view: View) -> Iterator[str]:
+def _list_untested(view: View) -> Iterator[str]:
     yield "## What was not tested"
     yield ""
-    known = places(view)
-    for stretch in stretches(view)[:MOST_LISTED]:
-        first, last = (named(view, view.commits[place].revision, known) for place in (stretch.first, stretch.last))
-        what = _code(first) if stretch.first == stretch.last else f"{_code(first)} to {_code(last)}"
-        why = ", ".join(f"{_plain(reason)} ({count})" for reason, count in stretch.reasons.items())
+    known = index_candidates(view)
+    for stretch in find_stretches(view)[:MOST_LISTED]:
+        first, last = (
+            format_commit(view, view.commits[place].revision, known) for place in (stretch.first, stretch.last)
+        )
+        what = (
+            _format_code(first) if stretch.first == stretch.last else f"{_format_code(first)} to {_format_code(last)}"
+        )
+        why = ", ".join(f"{_escape(reason)} ({count})" for reason, count in stretch.reasons.items())
         yield f"- {what}: {stretch.tried} tried, none gave a result. What failed: {why}."
-    alone = len(view.commits) - sum(name in known for name in tallies(view))
-    hopeless = sum(name in known for name in skipped(view))
+    alone = len(view.commits) - sum(name in known for name in count_verdicts(view))
+    hopeless = sum(name in known for name in find_skipped(view))
     yield (
         f"- {alone} of {len(view.commits)} commits were not tried one by one; what is said about them follows from others."
         + (f" {hopeless} were tried and could not be tested." if hopeless else "")
     )
-    yield from (f"- {_plain(sentence)}" for sentence in view.untested)
+    yield from (f"- {_escape(sentence)}" for sentence in view.untested)
 
 
-def _fenced(what: str, text: str, language: str = "", *, whole_text: bool = False) -> Iterator[str]:
+def _fence(what: str, text: str, language: str = "", *, whole_text: bool = False) -> Iterator[str]:
     """A block of code that nothing in it can end; nothing for an empty text."""
-    text = bounded(
+    text = bound(
         text, 10 * MOST_CHARACTERS if whole_text else MOST_CHARACTERS, lines=None if whole_text else MOST_LINES
     )
     text = text.strip("\n")
@@ -192,23 +213,23 @@ def _fenced(what: str, text: str, language: str = "", *, whole_text: bool = Fals
     yield fence
 
 
-def _code(text: str) -> str:
+def _format_code(text: str) -> str:
     """A code span that shows the text as it is, on one line, also in a table."""
-    text = whole(text, 1000).replace("|", "\N{BROKEN BAR}")
+    text = clean_line(text, 1000).replace("|", "\N{BROKEN BAR}")
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     pad = " " if not text or "`" in (text[0], text[-1]) else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     """Text in prose without markup, links, mentions or references to other issues."""
-    text = whole(text, 1000).replace("@", "(at)")
+    text = clean_line(text, 1000).replace("@", "(at)")
     text = re.sub(r"([\\`*_{}\[\]<>|~&!#])", r"\\\1", text)
     # What makes a list or a heading where a line begins with it; references to issues; addresses.
     text = re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
     return re.sub(r"\\#(?=\w)", r"\\# ", text).replace("://", r":\//")
 
 
-def _author(text: str) -> str:
+def _strip_address(text: str) -> str:
     """A name without its address."""
-    return _plain(re.sub(r"<[^>]*>?", "", whole(text)).strip())
+    return _escape(re.sub(r"<[^>]*>?", "", clean_line(text)).strip())

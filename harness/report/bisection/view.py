@@ -74,7 +74,7 @@ class Belief:
             packed=packed,
         )
 
-    def chances(self) -> NDArray[np.float64]:
+    def expand_chances(self) -> NDArray[np.float64]:
         """Probability of each candidate, right to 3 % of itself; the likeliest are exact."""
         levels = np.frombuffer(zlib.decompress(self.packed), dtype=np.uint8).astype(np.float64)
         found = np.where(levels > 0, np.exp2((levels - LEVELS) / PER_HALF), 0.0)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.report.page.words import bounded, percent, whole
+from harness.report.page.words import bound, clean_line, format_percent
 from harness.sanitize import clean
 
-__all__ = ["bounded", "clean", "embedded", "percent", "render", "whole"]
+__all__ = ["bound", "clean", "clean_line", "embed", "format_percent", "render"]
 
 HERE = Path(__file__).parent
 
@@ -23,7 +23,7 @@ OUTSIDE_JSON = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 """Signs that could end a script element or a JavaScript line, as JSON escapes."""
 
 
-def embedded(value: object) -> str:
+def embed(value: object) -> str:
     """JSON that can stand in a script element of HTML: nothing in it is markup.
 
     Raises:
@@ -51,7 +51,12 @@ def render(template: Path, *, style: str = "", script: str = "", **values: objec
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: dict[str, Callable[..., str]] = {"clean": clean, "bounded": bounded, "percent": percent, "whole": whole}
+    filters: dict[str, Callable[..., str]] = {
+        "clean": clean,
+        "bounded": bound,
+        "percent": format_percent,
+        "whole": clean_line,
+    }
     environment.filters.update(filters)
     page = environment.get_template(template.name)
     return page.render(

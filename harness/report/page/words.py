@@ -2,12 +2,12 @@
 
 from harness.sanitize import clean
 
-__all__ = ["bounded", "percent", "whole"]
+__all__ = ["bound", "clean_line", "format_percent"]
 
 CUT = "[… {} characters left out …]"
 
 
-def bounded(text: str, most: int, *, lines: int | None = None) -> str:
+def bound(text: str, most: int, *, lines: int | None = None) -> str:
     """Clean text of at most about `most` characters (and `lines` lines): its beginning and, mostly, its end."""
     text = clean(text)
     if lines is not None and (rows := text.splitlines())[lines:]:
@@ -19,13 +19,13 @@ def bounded(text: str, most: int, *, lines: int | None = None) -> str:
     return f"{text[:head]}\n{CUT.format(len(text) - most)}\n{text[-tail:]}"
 
 
-def whole(text: str, most: int = 200) -> str:
+def clean_line(text: str, most: int = 200) -> str:
     """Clean text as one line of at most `most` characters."""
     line = " ".join(clean(text).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def percent(chance: float) -> str:
+def format_percent(chance: float) -> str:
     """A probability for people: never 0 or 100 % unless it is exactly that."""
     if chance <= 0 or chance >= 1:
         return "0 %" if chance <= 0 else "100 %"

@@ -5,7 +5,7 @@ All that is large is bounded, so that it stays below `PAGE_BYTES` whatever a gue
 """
 
 from harness.report.run_page.data import PAGE_BYTES
-from harness.report.run_page.html import page, write
-from harness.report.run_page.past import Past, PastRun, past
+from harness.report.run_page.html import render_page, write
+from harness.report.run_page.past import Past, PastRun, collect_past
 
-__all__ = ["PAGE_BYTES", "Past", "PastRun", "page", "past", "write"]
+__all__ = ["PAGE_BYTES", "Past", "PastRun", "collect_past", "render_page", "write"]

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import Outcome
-from harness.report.page import embedded, whole
-from harness.report.run_page.evidence import Evidence, Room, look, own_files
-from harness.report.run_page.excerpts import passage
+from harness.report.page import clean_line, embed
+from harness.report.run_page.evidence import Evidence, Room, list_own_files, look
+from harness.report.run_page.excerpts import clean_passage
 from harness.report.run_page.past import Past
-from harness.report.run_page.timeline import timeline
+from harness.report.run_page.timeline import draw_timeline
 from harness.results import CaseResult, CellResult, RunResult
 
-__all__ = ["CORE", "PAGE_BYTES", "script_data"]
+__all__ = ["CORE", "PAGE_BYTES", "make_script_data"]
 
 PAGE_BYTES = 5_000_000
 """Size that a page does not pass."""
@@ -44,27 +44,27 @@ class _Table:
         self.values: list[Any] = []
         self._known: dict[Any, int] = {}
 
-    def index(self, value: Any) -> int:
+    def find_index(self, value: Any) -> int:
         found = self._known.setdefault(value, len(self.values))
         if found == len(self.values):
             self.values.append(value)
         return found
 
 
-def script_data(run: RunResult, directory: Path, past: Past, *, base: str) -> str:
+def make_script_data(run: RunResult, directory: Path, past: Past, *, base: str) -> str:
     """The JSON of a page, at most `PAGE_BYTES - OVERHEAD` long; `base` is the way from the page to the directory."""
     for cases in STEPS:
         core = _Core(run, past, cases)
-        if (size := len(embedded(core.data))) <= CORE:
+        if (size := len(embed(core.data))) <= CORE:
             break
     room = Room(PAGE_BYTES - OVERHEAD - size - 60 * len(core.details.values))
     details = Room(int(room.left * SHARE_OF_DETAILS))
-    core.data["details"] = _details(core.details.values, details)
+    core.data["details"] = _bound_details(core.details.values, details)
     room.take(int(room.left * SHARE_OF_DETAILS) - details.left)
     listing = min(LISTED, room.left // 4000) if len(core.cells) > LISTED else LISTED
     evidence = look(core.cells, directory, Room(room.left - 900 * min(listing, len(core.cells))), listed=listing)
-    core.data |= _files(evidence, directory) | {"base": base}
-    return embedded(core.data)
+    core.data |= _collect_files(evidence, directory) | {"base": base}
+    return embed(core.data)
 
 
 class _Core:
@@ -74,28 +74,30 @@ class _Core:
         self.past = past
         self.strings, self.nodes, self.lists, self.facts = _Table(), _Table(), _Table(), _Table()
         self.details = _Table()
-        self.cells = _worst(run.cells, min(most, MOST_CELLS))
-        self.kept = _quota(self.cells, most)
+        self.cells = _choose_worst(run.cells, min(most, MOST_CELLS))
+        self.kept = _find_quota(self.cells, most)
         axes = list(dict.fromkeys(name for cell in self.cells for name in cell.axes))
         values = [_Table() for _ in axes]
         cells = [
-            self._cell(cell, [table.index(cell.axes.get(name)) for name, table in zip(axes, values, strict=True)])
+            self._encode_cell(
+                cell, [table.find_index(cell.axes.get(name)) for name, table in zip(axes, values, strict=True)]
+            )
             for cell in self.cells
         ]
-        time = timeline(self.cells)
+        time = draw_timeline(self.cells)
         self.data: dict[str, Any] = {
             "outcomes": [[item.letter, item.value] for item in sorted(Outcome, key=lambda item: item.badness)],
-            "axes": [whole(name, 60) for name in axes],
-            "values": [[_shown(value) for value in table.values] for table in values],
+            "axes": [clean_line(name, 60) for name in axes],
+            "values": [[_clean_value(value) for value in table.values] for table in values],
             "cells": cells,
             "missing": len(run.cells) - len(self.cells),
             "strings": self.strings.values,
             "nodes": self.nodes.values,
             "lists": self.lists.values,
             "facts": self.facts.values,
-            "run": whole(run.id, 100),
+            "run": clean_line(run.id, 100),
             "now": sum((item.started, item.id) < (run.started, run.id) for item in past.runs),
-            "runs": [[whole(item.id, 100), whole(item.started, 40), item.page] for item in past.runs],
+            "runs": [[clean_line(item.id, 100), clean_line(item.started, 40), item.page] for item in past.runs],
             "time": time and {
                 "lanes": time.lanes, "seconds": time.seconds,
                 "bars": [[bar.cell, bar.phase, bar.lane, bar.start] for bar in time.bars],
@@ -103,39 +105,46 @@ class _Core:
             },
         }  # fmt: skip
 
-    def _text(self, text: str | None, most: int = 300) -> int:
+    def _store_text(self, text: str | None, most: int = 300) -> int:
         """The index of one line of text."""
-        return self.strings.index(whole((text or "")[: 4 * most], most))
+        return self.strings.find_index(clean_line((text or "")[: 4 * most], most))
 
-    def _cell(self, cell: CellResult, place: list[int]) -> dict[str, Any]:
-        name = whole(cell.id, 200)
-        cases, left = self._cases(cell)
-        facts = tuple((whole(key, 60), whole(value[:4000], 600)) for key, value in cell.facts.items())
-        again = whole(cell.again[:8000], 2000).replace(name, "\0")
+    def _encode_cell(self, cell: CellResult, place: list[int]) -> dict[str, Any]:
+        name = clean_line(cell.id, 200)
+        cases, left = self._choose_cases(cell)
+        facts = tuple((clean_line(key, 60), clean_line(value[:4000], 600)) for key, value in cell.facts.items())
+        again = clean_line(cell.again[:8000], 2000).replace(name, "\0")
         extra = {
-            str(place): entry for place, case in enumerate(cases) if (entry := self._extra(case)) is not None
+            str(place): entry for place, case in enumerate(cases) if (entry := self._encode_extra(case)) is not None
         }  # fmt: skip
         return {
             "id": name,
             "axes": place,
             "outcome": cell.outcome.letter,
-            "error": passage(cell.error, DETAILS) if cell.error else "",
-            "warnings": [whole(line[:4000], 600) for line in cell.warnings],
-            "again": self.strings.index(again),
+            "error": clean_passage(cell.error, DETAILS) if cell.error else "",
+            "warnings": [clean_line(line[:4000], 600) for line in cell.warnings],
+            "again": self.strings.find_index(again),
             "phases": [
-                [self._text(item.phase), self._text(item.state), round(item.seconds, 2), self._text(item.text)]
+                [
+                    self._store_text(item.phase),
+                    self._store_text(item.state),
+                    round(item.seconds, 2),
+                    self._store_text(item.text),
+                ]
                 for item in cell.phases
             ],
-            "facts": self.facts.index(facts),
-            "cases": self.lists.index(tuple(self.nodes.index(whole(case.nodeid[:4000], 300)) for case in cases)),
+            "facts": self.facts.find_index(facts),
+            "cases": self.lists.find_index(
+                tuple(self.nodes.find_index(clean_line(case.nodeid[:4000], 300)) for case in cases)
+            ),
             "codes": "".join(case.outcome.letter for case in cases),
             "seconds": [round(case.seconds, 2) for case in cases],
             "extra": extra,
             "left": {outcome.letter: number for outcome, number in left.items()},
-            "past": self._past(cell, cases),
+            "past": self._encode_past(cell, cases),
         }
 
-    def _cases(self, cell: CellResult) -> tuple[list[CaseResult], Counter[Outcome]]:
+    def _choose_cases(self, cell: CellResult) -> tuple[list[CaseResult], Counter[Outcome]]:
         """The cases of a cell that the page has, and how many of each outcome it does not have."""
         if len(cell.cases) <= self.kept:
             return list(cell.cases), Counter()
@@ -144,26 +153,26 @@ class _Core:
         left = Counter(case.outcome for index, case in enumerate(cell.cases) if index not in kept)
         return [cell.cases[index] for index in sorted(kept)], left
 
-    def _extra(self, case: CaseResult) -> list[int] | None:
+    def _encode_extra(self, case: CaseResult) -> list[int] | None:
         """Message, details, expectation, reruns, and what pytest said; None for a case that just passed."""
         if not (case.message or case.details or case.expectation or case.reruns):
             return None
         details = -1
         if case.details and _rank_interest(case.outcome):
-            details = self.details.index(case.details)
-        known = self._text(case.expectation, 600)
-        return [self._text(case.message, 400), details, known, case.reruns, self._text(case.raw)]
+            details = self.details.find_index(case.details)
+        known = self._store_text(case.expectation, 600)
+        return [self._store_text(case.message, 400), details, known, case.reruns, self._store_text(case.raw)]
 
-    def _past(self, cell: CellResult, cases: list[CaseResult]) -> int | list[int]:
+    def _encode_past(self, cell: CellResult, cases: list[CaseResult]) -> int | list[int]:
         """The index of the history of each case; one number where they are all the same."""
         if not self.past.runs:
-            return self.strings.index("")
-        known = [self.strings.index(self.past.outcomes.get((cell.id, case.nodeid), "")) for case in cases]
+            return self.strings.find_index("")
+        known = [self.strings.find_index(self.past.outcomes.get((cell.id, case.nodeid), "")) for case in cases]
         return known[0] if len(set(known)) == 1 else known
 
 
-def _shown(value: str | None) -> str | None:
-    return None if value is None else whole(value[:800], 100)
+def _clean_value(value: str | None) -> str | None:
+    return None if value is None else clean_line(value[:800], 100)
 
 
 def _rank_interest(outcome: Outcome) -> int:
@@ -171,7 +180,7 @@ def _rank_interest(outcome: Outcome) -> int:
     return 2 if outcome.wants_a_look else int(outcome.fails)
 
 
-def _worst(cells: Sequence[CellResult], most: int) -> list[CellResult]:
+def _choose_worst(cells: Sequence[CellResult], most: int) -> list[CellResult]:
     """The worst cells of too many, in their own order."""
     if len(cells) <= most:
         return list(cells)
@@ -179,7 +188,7 @@ def _worst(cells: Sequence[CellResult], most: int) -> list[CellResult]:
     return [cells[index] for index in sorted(order[:most])]
 
 
-def _quota(cells: Sequence[CellResult], most: int) -> int:
+def _find_quota(cells: Sequence[CellResult], most: int) -> int:
     """Cases that each cell may have so that there are at most `most` in all; small cells leave room for large ones."""
     sizes = sorted(len(cell.cases) for cell in cells)
     left = most
@@ -191,30 +200,30 @@ def _quota(cells: Sequence[CellResult], most: int) -> int:
     return sizes[-1] if sizes else 0
 
 
-def _details(texts: Sequence[str], room: Room) -> list[str]:
+def _bound_details(texts: Sequence[str], room: Room) -> list[str]:
     """Details of cases, each bounded by what is left for it."""
     shown: list[str] = []
     for index, text in enumerate(texts):
         most = min(DETAILS, room.left // (len(texts) - index))
-        taken = passage(text, most) if most >= len("[… left out …]") else ""
-        while len(taken) > 1 and not room.take(len(embedded(taken))):
+        taken = clean_passage(text, most) if most >= len("[… left out …]") else ""
+        while len(taken) > 1 and not room.take(len(embed(taken))):
             taken = taken[: len(taken) // 2]
         shown.append(taken)
     return shown
 
 
-def _files(evidence: dict[int, Evidence], directory: Path) -> dict[str, Any]:
+def _collect_files(evidence: dict[int, Evidence], directory: Path) -> dict[str, Any]:
     """Files and excerpts of cells, by the cell's index, and the files of the run itself."""
     paths = _Table()
     return {
         "files": {
-            str(index): [[paths.index(whole(path, 300)), size] for path, size in item.files]
+            str(index): [[paths.find_index(clean_line(path, 300)), size] for path, size in item.files]
             for index, item in evidence.items()
         },
         "excerpts": {
             str(index): [
                 [
-                    paths.index(whole(path, 300)),
+                    paths.find_index(clean_line(path, 300)),
                     [[part.line or 0, part.text, part.skipped] for part in found.parts],
                     found.skipped,
                 ]
@@ -223,6 +232,6 @@ def _files(evidence: dict[int, Evidence], directory: Path) -> dict[str, Any]:
             for index, item in evidence.items()
             if item.excerpts
         },
-        "own": [[whole(path, 300), size] for path, size in own_files(directory)],
+        "own": [[clean_line(path, 300), size] for path, size in list_own_files(directory)],
         "paths": paths.values,
     }

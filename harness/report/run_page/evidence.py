@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model import Outcome
-from harness.report.page import embedded, whole
-from harness.report.run_page.excerpts import Excerpt, cited, excerpt, size_of
+from harness.report.page import clean_line, embed
+from harness.report.run_page.excerpts import Excerpt, find_cited, make_excerpt, read_size
 from harness.results import CellResult
 
-__all__ = ["Evidence", "Room", "files_of", "look", "own_files"]
+__all__ = ["Evidence", "Room", "list_files", "list_own_files", "look"]
 
 MOST_FILES = 60
 """Files of a cell that are listed."""
@@ -61,16 +61,16 @@ class Evidence:
     excerpts: dict[str, Excerpt]
 
 
-def files_of(place: Path) -> tuple[tuple[str, int], ...]:
+def list_files(place: Path) -> tuple[tuple[str, int], ...]:
     """Paths below a directory and sizes of the regular files there: those for people first, bounded in number."""
     found = sorted(_walk(place, "", DEPTH), key=lambda item: (*_rank(item[0]), item[0]))
     return tuple(found[:MOST_FILES])
 
 
-def own_files(directory: Path) -> tuple[tuple[str, int], ...]:
+def list_own_files(directory: Path) -> tuple[tuple[str, int], ...]:
     """The same for a run itself: files of its directory and logs of what several cells need, without its pages."""
     here = [item for item in _walk(directory, "", 1) if not item[0].startswith((".", "report."))]
-    return (*here, *((f"needs/{path}", size) for path, size in files_of(directory / "needs")))
+    return (*here, *((f"needs/{path}", size) for path, size in list_files(directory / "needs")))
 
 
 def _walk(place: Path, prefix: str, depth: int) -> Iterator[tuple[str, int]]:
@@ -83,7 +83,7 @@ def _walk(place: Path, prefix: str, depth: int) -> Iterator[tuple[str, int]]:
         if entry.is_dir(follow_symlinks=False):
             if depth > 1:
                 yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", depth - 1)
-        elif (size := size_of(Path(entry.path))) is not None:
+        elif (size := read_size(Path(entry.path))) is not None:
             yield f"{prefix}{entry.name}", size
 
 
@@ -102,7 +102,7 @@ def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: in
     """
     bad = [index for index, cell in enumerate(cells) if cell.outcome.badness > Outcome.PASSED.badness]
     good = [index for index, cell in enumerate(cells) if cell.outcome.badness <= Outcome.PASSED.badness]
-    found = {index: files_of(directory / "cells" / cells[index].id) for index in (bad + good)[:listed]}
+    found = {index: list_files(directory / "cells" / cells[index].id) for index in (bad + good)[:listed]}
     evidence: dict[int, Evidence] = {}
     for group, share in ((bad, SHARE_OF_BAD if good else 1.0), (good, 1.0)):
         here = [index for index in group if index in found]
@@ -113,7 +113,7 @@ def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: in
             shown: dict[str, Excerpt] = {}
             for path, size in found[index]:
                 if path.endswith(READ) and size:
-                    taken = _one(cells[index], directory, path, part, part.left // max(texts, 1))
+                    taken = _make_excerpt(cells[index], directory, path, part, part.left // max(texts, 1))
                     texts -= 1
                     shown |= {path: taken} if taken else {}
             evidence[index] = Evidence(files=found[index], excerpts=shown)
@@ -121,18 +121,18 @@ def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: in
     return evidence
 
 
-def _one(cell: CellResult, directory: Path, path: str, room: Room, share: int) -> Excerpt | None:
+def _make_excerpt(cell: CellResult, directory: Path, path: str, room: Room, share: int) -> Excerpt | None:
     """An excerpt of a file that fits its share of the room."""
     bad = cell.outcome.badness > Outcome.PASSED.badness
     most = min(share, MOST if bad else MOST // 2)
     says = [cell.error or "", *(f"{case.message}\n{case.details[:4000]}" for case in cell.cases[:1000] if case.message)]
-    lines = cited(says, path.rpartition("/")[2]) if bad else ()
+    lines = find_cited(says, path.rpartition("/")[2]) if bad else ()
     limit = most * GROWTH
     while most >= LEAST:
-        taken = excerpt(directory / "cells" / cell.id / path, most, lines=lines, trouble=bad)
+        taken = make_excerpt(directory / "cells" / cell.id / path, most, lines=lines, trouble=bad)
         if taken is None:
             return None
-        cost = len(embedded([[part.line, part.text, part.skipped] for part in taken.parts])) + len(whole(path))
+        cost = len(embed([[part.line, part.text, part.skipped] for part in taken.parts])) + len(clean_line(path))
         if cost <= limit and room.take(cost):
             return taken
         # What is no plain text takes up to six times its bytes in JSON.

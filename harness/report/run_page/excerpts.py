@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from harness.console import load_rules
-from harness.report.page import bounded, clean
+from harness.report.page import bound, clean
 
-__all__ = ["Excerpt", "Part", "cited", "excerpt", "passage", "size_of"]
+__all__ = ["Excerpt", "Part", "clean_passage", "find_cited", "make_excerpt", "read_size"]
 
 SCANNED = 16 * 1024 * 1024
 """Bytes of a file in which trouble and cited lines are looked for; of the rest only the end is read."""
@@ -58,7 +58,7 @@ class Excerpt:
     skipped: int = 0
 
 
-def size_of(path: Path) -> int | None:
+def read_size(path: Path) -> int | None:
     """Bytes of a regular file; None for all else: what is no file, or a link to who knows where."""
     try:
         state = path.lstat()
@@ -67,21 +67,21 @@ def size_of(path: Path) -> int | None:
     return state.st_size if stat.S_ISREG(state.st_mode) else None
 
 
-def cited(texts: Iterable[str], name: str) -> tuple[int, ...]:
+def find_cited(texts: Iterable[str], name: str) -> tuple[int, ...]:
     """Numbers of lines of a file that messages cite, as `console.log:812`."""
     pattern = re.compile(rf"\b{re.escape(name)}:([0-9]{{1,7}})\b")
     found = (int(match[1]) for text in texts for match in pattern.finditer(text[:10_000]))
     return tuple(dict.fromkeys(found))
 
 
-def passage(text: str, most: int) -> str:
+def clean_passage(text: str, most: int) -> str:
     """Clean text of at most about `most` characters, in a time that does not grow with what is left out."""
     if len(text) > 4 * most:
         text = f"{text[:most]}\n[… {len(text) - 3 * most} characters left out …]\n{text[-2 * most :]}"
-    return bounded(text, most)
+    return bound(text, most)
 
 
-def excerpt(path: Path, most: int, *, lines: Iterable[int] = (), trouble: bool = False) -> Excerpt | None:
+def make_excerpt(path: Path, most: int, *, lines: Iterable[int] = (), trouble: bool = False) -> Excerpt | None:
     """What of a file fits into about `most` bytes.
 
     Args:
@@ -93,7 +93,7 @@ def excerpt(path: Path, most: int, *, lines: Iterable[int] = (), trouble: bool =
     Returns:
         None where there is no such file, or it cannot be read.
     """
-    size = size_of(path)
+    size = read_size(path)
     if size is None:
         return None
     try:
@@ -106,15 +106,17 @@ def excerpt(path: Path, most: int, *, lines: Iterable[int] = (), trouble: bool =
     except OSError:
         return None
     if size <= most:
-        return Excerpt(size=size, parts=(Part(line=1, text=_text(begin), skipped=0),) if begin else ())
-    return _pieces(begin, tail, size, _ranges(begin, size, most, tuple(lines), trouble=trouble))
+        return Excerpt(size=size, parts=(Part(line=1, text=_decode(begin), skipped=0),) if begin else ())
+    return _join_pieces(begin, tail, size, _choose_ranges(begin, size, most, tuple(lines), trouble=trouble))
 
 
-def _ranges(begin: bytes, size: int, most: int, lines: tuple[int, ...], *, trouble: bool) -> list[tuple[int, int]]:
+def _choose_ranges(
+    begin: bytes, size: int, most: int, lines: tuple[int, ...], *, trouble: bool
+) -> list[tuple[int, int]]:
     """Places of the file to show, in order and apart from each other."""
-    places = [place for line in lines[:WINDOWS] if (place := _place_of(begin, line)) is not None]
+    places = [place for line in lines[:WINDOWS] if (place := _find_line(begin, line)) is not None]
     if trouble:
-        for place in _trouble(begin):
+        for place in _find_trouble(begin):
             if len(places) < WINDOWS and all(abs(place - other) > most // (2 * WINDOWS) for other in places):
                 places.append(place)
     share = most // 2 if places else most
@@ -131,7 +133,7 @@ def _ranges(begin: bytes, size: int, most: int, lines: tuple[int, ...], *, troub
     return merged
 
 
-def _trouble(begin: bytes) -> list[int]:
+def _find_trouble(begin: bytes) -> list[int]:
     """Return places where something went wrong: of each kind the first ones, in order."""
     found = []
     for pattern in _compile_trouble():
@@ -149,7 +151,7 @@ def _compile_trouble() -> tuple[re.Pattern[bytes], ...]:
     return tuple(re.compile(pattern.encode(), re.MULTILINE) for pattern in patterns)
 
 
-def _place_of(begin: bytes, line: int) -> int | None:
+def _find_line(begin: bytes, line: int) -> int | None:
     """Where a line begins."""
     if not 1 <= line <= MOST_LINES:
         return None
@@ -161,27 +163,27 @@ def _place_of(begin: bytes, line: int) -> int | None:
     return place
 
 
-def _pieces(begin: bytes, tail: bytes, size: int, ranges: list[tuple[int, int]]) -> Excerpt:
+def _join_pieces(begin: bytes, tail: bytes, size: int, ranges: list[tuple[int, int]]) -> Excerpt:
     parts: list[Part] = []
     shown = 0
     line: int | None
     for first, last in ranges:
         if last <= len(begin):
-            first, last = _snapped(begin, first, last, size)  # noqa: PLW2901 - the range, but of whole lines
+            first, last = _snap_to_lines(begin, first, last, size)  # noqa: PLW2901 - the range, but of whole lines
             content, line = begin[first:last], begin.count(b"\n", 0, first) + 1
         else:
             first = max(first, size - len(tail))  # noqa: PLW2901 - what is between was not read
             place = first - (size - len(tail))
-            place, _ = _snapped(tail, place, len(tail), len(tail)) if first else (place, 0)
+            place, _ = _snap_to_lines(tail, place, len(tail), len(tail)) if first else (place, 0)
             first = size - len(tail) + place  # noqa: PLW2901
             content = tail[place:]
             line = begin.count(b"\n", 0, first) + 1 if first <= len(begin) else None
-        parts.append(Part(line=line, text=_text(content), skipped=first - shown))
+        parts.append(Part(line=line, text=_decode(content), skipped=first - shown))
         shown = last
     return Excerpt(size=size, parts=tuple(parts), skipped=max(size - shown, 0))
 
 
-def _snapped(content: bytes, first: int, last: int, size: int) -> tuple[int, int]:
+def _snap_to_lines(content: bytes, first: int, last: int, size: int) -> tuple[int, int]:
     """A range that begins and ends with whole lines, if it becomes little shorter by that."""
     if first > 0:
         end = content.find(b"\n", first - 1, min(first + SNAP, last))
@@ -192,5 +194,5 @@ def _snapped(content: bytes, first: int, last: int, size: int) -> tuple[int, int
     return first, last
 
 
-def _text(content: bytes) -> str:
+def _decode(content: bytes) -> str:
     return clean(content.decode("utf-8", errors="replace")).rstrip("\n")

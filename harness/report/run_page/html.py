@@ -8,15 +8,15 @@ from datetime import datetime
 from pathlib import Path
 
 from harness.model import Outcome
-from harness.report.page import render, whole
-from harness.report.run_page.data import script_data
-from harness.report.run_page.past import Past, nothing, past
-from harness.report.terminal import duration
+from harness.report.page import clean_line, render
+from harness.report.run_page.data import make_script_data
+from harness.report.run_page.past import Past, collect_past, make_empty
+from harness.report.terminal import format_duration
 from harness.results import RunResult
 from harness.rundir import PAGE
 from harness.writing import write_text
 
-__all__ = ["page", "write"]
+__all__ = ["render_page", "write"]
 
 HERE = Path(__file__).parent
 
@@ -31,7 +31,7 @@ MOST_ROWS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Failure:
     """Something to look at.
 
     Attributes:
@@ -65,12 +65,12 @@ def write(run: RunResult, directory: Path, path: Path | None = None) -> Path:
     """
     place = path or directory / PAGE
     base = os.path.relpath(directory.resolve(), place.parent.resolve())
-    text = page(run, directory, past(run, directory), base="" if base == os.curdir else f"{base}/")
+    text = render_page(run, directory, collect_past(run, directory), base="" if base == os.curdir else f"{base}/")
     write_text(place, text)
     return place
 
 
-def page(run: RunResult, directory: Path, history: Past | None = None, *, base: str = "") -> str:
+def render_page(run: RunResult, directory: Path, history: Past | None = None, *, base: str = "") -> str:
     """The page: it loads nothing, works from a file, and says what went wrong without JavaScript too.
 
     Args:
@@ -81,13 +81,13 @@ def page(run: RunResult, directory: Path, history: Past | None = None, *, base: 
     """
     counts = run.counts()
     cases = sum((cell.counts() for cell in run.cells), start=type(counts)())
-    findings = list(_findings(run))
+    findings = list(_list_failures(run))
     return render(
         HERE / "page.html",
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         run=run,
-        started=_time(run.started),
+        started=_format_time(run.started),
         outcomes=[(outcome, outcome.letter) for outcome in sorted(Outcome, key=lambda item: -item.badness)],
         cells=counts,
         cases=cases,
@@ -95,21 +95,21 @@ def page(run: RunResult, directory: Path, history: Past | None = None, *, base: 
         more=len(findings) - MOST_FINDINGS,
         rows=run.cells[:MOST_ROWS],
         expectations=[(item, _link(item.issue)) for item in run.expectations],
-        computer=", ".join(f"{whole(name)} {whole(value)}" for name, value in run.computer.items()),
-        data=script_data(run, directory, history or nothing(), base=base),
-        duration=duration,
+        computer=", ".join(f"{clean_line(name)} {clean_line(value)}" for name, value in run.computer.items()),
+        data=make_script_data(run, directory, history or make_empty(), base=base),
+        duration=format_duration,
     )
 
 
-def _findings(run: RunResult) -> Iterator[Finding]:
+def _list_failures(run: RunResult) -> Iterator[Failure]:
     """What went wrong, the worst first; the same case with the same message is one finding of several cells."""
     found: dict[tuple[Outcome, str | None, str], tuple[str, int]] = {}
     for cell in run.cells:
         items: list[tuple[Outcome, str | None, str]] = []
         if cell.error:
-            items.append((Outcome.ERROR, None, whole(cell.error[:2000], 400)))
+            items.append((Outcome.ERROR, None, clean_line(cell.error[:2000], 400)))
         items += [
-            (case.outcome, case.nodeid, whole(case.message[:2000], 400))
+            (case.outcome, case.nodeid, clean_line(case.message[:2000], 400))
             for case in cell.cases
             if case.outcome.wants_a_look
         ]
@@ -119,15 +119,15 @@ def _findings(run: RunResult) -> Iterator[Finding]:
     for (outcome, nodeid, message), (name, number) in sorted(
         found.items(), key=lambda item: (-item[0][0].badness, -item[1][1])
     ):
-        yield Finding(outcome=outcome, cell=name, nodeid=nodeid, message=message, cells=number)
+        yield Failure(outcome=outcome, cell=name, nodeid=nodeid, message=message, cells=number)
 
 
-def _time(text: str) -> str:
+def _format_time(text: str) -> str:
     """`2026-11-24 07:14 UTC`, or what is written where that is no time."""
     try:
         return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %Z}".replace("UTC+00:00", "UTC").rstrip()
     except ValueError:
-        return whole(text, 40)
+        return clean_line(text, 40)
 
 
 def _link(text: str) -> str | None:

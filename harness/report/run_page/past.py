@@ -6,11 +6,11 @@ from pathlib import Path
 
 from harness import log, results
 from harness.errors import HarnessError
-from harness.report.run_page.excerpts import size_of
+from harness.report.run_page.excerpts import read_size
 from harness.results import RunResult
 from harness.rundir import PAGE, RESULT
 
-__all__ = ["Past", "PastRun", "nothing", "past"]
+__all__ = ["Past", "PastRun", "collect_past", "make_empty"]
 
 logger = log.get(__name__)
 
@@ -55,12 +55,12 @@ class Past:
     outcomes: Mapping[tuple[str, str], str]
 
 
-def nothing() -> Past:
+def make_empty() -> Past:
     """The history of the first run."""
     return Past(runs=(), outcomes={})
 
 
-def past(run: RunResult, directory: Path) -> Past:
+def collect_past(run: RunResult, directory: Path) -> Past:
     """The history of a run's cases over the runs beside it: the newest that have cells of it, bounded in number.
 
     Args:
@@ -69,7 +69,7 @@ def past(run: RunResult, directory: Path) -> Past:
     """
     cells = frozenset(cell.id for cell in run.cells)
     found: list[tuple[PastRun, dict[tuple[str, str], str]]] = []
-    for path, other in _others(directory):
+    for path, other in _find_others(directory):
         codes = {
             (cell.id, case.nodeid): case.outcome.letter
             for cell in other.cells
@@ -77,7 +77,7 @@ def past(run: RunResult, directory: Path) -> Past:
             for case in cell.cases
         }
         if codes:
-            page = size_of(path / PAGE) is not None
+            page = read_size(path / PAGE) is not None
             found.append((PastRun(id=path.name, started=other.started, page=page), codes))
         if len(found) == MOST_RUNS:
             break
@@ -90,17 +90,17 @@ def past(run: RunResult, directory: Path) -> Past:
     return Past(runs=tuple(item for item, _ in found), outcomes=outcomes)
 
 
-def _others(directory: Path) -> Iterator[tuple[Path, RunResult]]:
+def _find_others(directory: Path) -> Iterator[tuple[Path, RunResult]]:
     """The runs beside a run, those that were written last first."""
     here = directory.resolve()
     try:
         paths = [path for path in here.parent.iterdir() if path.name != here.name]
     except OSError:
         return
-    written = [(path.stat().st_mtime, path) for path in paths if size_of(path / RESULT) is not None]
+    written = [(path.stat().st_mtime, path) for path in paths if read_size(path / RESULT) is not None]
     left = MOST_TOGETHER
     for _, path in sorted(written, reverse=True)[:MOST_LOOKED_AT]:
-        size = size_of(path / RESULT) or 0
+        size = read_size(path / RESULT) or 0
         if size > min(MOST_BYTES, left):
             continue
         left -= size

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from harness.results import CellResult, PhaseResult
 
-__all__ = ["Bar", "Pause", "Timeline", "timeline"]
+__all__ = ["Bar", "Pause", "Timeline", "draw_timeline"]
 
 LONG = 60.0
 """Seconds without any cell from which on a pause is shortened: a run that was resumed the next day is not all pause."""
@@ -72,7 +72,7 @@ class Timeline:
     pauses: tuple[Pause, ...]
 
 
-def timeline(cells: Sequence[CellResult]) -> Timeline | None:
+def draw_timeline(cells: Sequence[CellResult]) -> Timeline | None:
     """The picture of the cells' phases; None where no phase says when it started."""
     starts = [[_start(phase) for phase in cell.phases] for cell in cells]
     spans = []
@@ -84,9 +84,9 @@ def timeline(cells: Sequence[CellResult]) -> Timeline | None:
         return None
     spans.sort()
     moved = _Clock([(at, end) for at, end, _ in spans])
-    lanes = _lanes(spans)
+    lanes = _assign_lanes(spans)
     bars = tuple(
-        Bar(cell=index, phase=place, lane=lanes[index], start=round(moved.at(at), 3), seconds=phase.seconds)
+        Bar(cell=index, phase=place, lane=lanes[index], start=round(moved.read_seconds(at), 3), seconds=phase.seconds)
         for _, _, index in spans
         for place, (at, phase) in enumerate(zip(starts[index], cells[index].phases, strict=True))
         if at is not None
@@ -103,7 +103,7 @@ def _start(phase: PhaseResult) -> float | None:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def _lanes(spans: Sequence[tuple[float, float, int]]) -> dict[int, int]:
+def _assign_lanes(spans: Sequence[tuple[float, float, int]]) -> dict[int, int]:
     """The lane of each cell: the lowest that is free when it starts."""
     free: list[int] = []
     busy: list[tuple[float, int]] = []
@@ -146,7 +146,7 @@ class _Clock:
                 self._moves.append((after, lost))
         self.width = work[-1][1] - self.origin - lost
 
-    def at(self, time: float) -> float:
+    def read_seconds(self, time: float) -> float:
         """Seconds from the left edge."""
         place = bisect_right(self._moves, time, key=lambda move: move[0])
         return time - self.origin - (self._moves[place - 1][1] if place else 0.0)
