@@ -31,14 +31,14 @@ lint: deps
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	shellcheck suites/mutants.sh ci/in-debian ci/install-deps ci/release-gate ci/run-shard ci/with-docker ci/with-make .ci/run tests/ci_doubles/*
+	shellcheck suites/mutants.sh ci/in-debian ci/install-deps ci/release-gate ci/run-shard ci/with-docker ci/with-make .ci/run tests/guest/ci_doubles/*
 
 format: deps
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 mutants: deps
-	ci/with-docker $(BIN)/python -m tests.mutants $(ARGS)
+	ci/with-docker $(BIN)/python -m tools.mutants $(ARGS)
 
 bench: deps
 	ci/with-docker $(BIN)/python -m bench

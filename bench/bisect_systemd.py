@@ -6,7 +6,7 @@
 It takes an hour on two cores without KVM, and is no part of `make bench`. It wants root, for the script's chroot, and
 Docker: `ci/with-docker .venv/bin/python -m bench.bisect_systemd`.
 
-Both get the same history (tests/history.py), compiler, options of meson, accelerator and processors; the script compiles
+Both get the same history (tools/history.py), compiler, options of meson, accelerator and processors; the script compiles
 with -O2 and links with the usual linker, the harness as its recipe says. The harness's image, its build environment and the script's chroot are made before the time is taken. Everything else begins from nothing, as in a
 first bisection: the harness has a new store, without a compiler's cache and without a saved guest. The script asks the
 question of the case in a few lines of shell in the guest, which costs less than pytest, and it tests neither the ends
@@ -41,9 +41,9 @@ from harness.model import Verdict
 from harness.source import Revision
 from harness.store import Store
 from harness.wait import Deadline
-from tests import history
-from tests.history import History, git
-from tests.history_edits import CULPRITS
+from tools import history
+from tools.history import History, git
+from tools.history_edits import CULPRITS
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = Path(__file__).with_suffix(".sh")

@@ -15,8 +15,7 @@ from harness.machine import Machine
 from harness.model import CgroupMode
 from harness.store import Store
 from harness.wait import Deadline
-
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
 
 
 @pytest.fixture

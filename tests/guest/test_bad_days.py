@@ -1,0 +1,157 @@
+"""Bad days inside of a guest: whole runs whose guest loses its network, fills its disk, or has its clock set."""
+
+import re
+import shutil
+import sys
+
+import pytest
+
+from harness import proc, results
+from harness.errors import ExitCode
+from harness.image import Image
+from harness.model import Outcome, Phase, State
+from harness.results import CaseResult, CellResult
+from harness.wait import Deadline
+from tests import ROOT
+
+pytestmark = pytest.mark.guest
+
+LOST = "debian-bookworm+systemd-252+legacy+nspawn"
+FULL = "debian-bookworm+systemd-252+unified+nspawn"
+
+NOTICED = 150.0
+"""Seconds in which a run ends whose guest cannot be reached any more, its start included; ssh's own are a third of it."""
+
+SUITE = """\
+name: bad
+description: A suite of the harness's own tests; it says nothing about a runtime.
+timeout: 60
+"""
+
+CASES = '''\
+"""Each cell has a bad day of its own, between a case before it and a case after it."""
+
+import pytest
+
+
+def test_before(host):
+    assert host.run("true").rc == 0
+
+
+@pytest.mark.needs(cgroup="legacy")
+def test_network(host):
+    host.run("(sleep 2; ip link set eth0 down) >/dev/null 2>&1 </dev/null &")
+    assert host.run("sleep 599").rc == 0
+
+
+@pytest.mark.needs(cgroup="unified")
+def test_clock(host):
+    assert host.run("date --set '+400 days'").rc == 0
+    assert host.run("sleep 1").rc == 0
+    assert host.run("date --set '-800 days'").rc == 0
+    assert host.run("sleep 1").rc == 0
+
+
+@pytest.mark.needs(cgroup="unified")
+def test_disk(host):
+    host.run("fallocate -l 99G /root/most; cat /dev/zero >/root/rest")
+    done = host.run("cp /etc/passwd /root/more")
+    assert done.rc == 0, done.stderr
+
+
+def test_after(host):
+    assert host.run("true").rc == 0
+'''
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory, bookworm: Image) -> dict[str, CellResult]:
+    """The cells of a run in which each has a bad day."""
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "images", root / "images")
+    (root / "suites" / "bad").mkdir(parents=True)
+    shutil.copy(ROOT / "suites" / "pytest.ini", root / "suites")
+    (root / "suites" / "bad" / "suite.yaml").write_text(SUITE, encoding="utf-8")
+    (root / "suites" / "bad" / "test_bad.py").write_text(CASES, encoding="utf-8")
+    (root / "matrix.yaml").write_text(
+        "version: 1\n"
+        "axes: {distro: [debian/bookworm], systemd: [distro], go: ['1.27'], cgroup: [legacy, unified], runtime: [nspawn]}\n"
+        "defaults: {suites: [bad]}\n",
+        encoding="utf-8",
+    )
+    argv = [sys.executable, "-m", "harness", "--matrix", str(root / "matrix.yaml"), "run"]
+    proc.run(argv, deadline=Deadline.after(800, "run"), expect=(ExitCode.INFRASTRUCTURE,), output=root / "output")
+    (directory,) = (root / "runs").iterdir()
+    return {cell.id: cell for cell in results.read(directory / "result.json").cells}
+
+
+def case_of(cell: CellResult, name: str) -> CaseResult:
+    """The case of a name."""
+    return next(case for case in cell.cases if case.nodeid.endswith(f"::{name}"))
+
+
+def test_guest_that_loses_its_network_is_an_error_soon(cells: dict[str, CellResult]) -> None:
+    """The case in which ssh falls silent is an error that names cell, phase and file, in minutes; no later case runs."""
+    cell = cells[LOST]
+    lost, after = case_of(cell, "test_network"), case_of(cell, "test_after")
+
+    assert Outcome.PASSED == case_of(cell, "test_before").outcome
+    assert [Outcome.ERROR, Outcome.ERROR] == [lost.outcome, after.outcome]
+    assert f"The guest {LOST} cannot be reached by ssh" in lost.message
+    assert "in the case" in lost.message
+    assert "machine/console.log" in lost.message
+    assert after.message.startswith("Not run, because the guest is gone")
+    assert lost.seconds < NOTICED
+    assert sum(phase.seconds for phase in cell.phases) < NOTICED + 240
+
+
+def test_full_disk_is_the_cases_own_failure(cells: dict[str, CellResult]) -> None:
+    """A guest whose disk is full says so in the case that writes; the cases after it and the evidence are as ever."""
+    cell = cells[FULL]
+    full = case_of(cell, "test_disk")
+
+    assert Outcome.FAILED == full.outcome
+    assert "No space left on device" in f"{full.message}\n{full.details}"
+    assert Outcome.PASSED == case_of(cell, "test_after").outcome
+    assert cell.error is None
+
+
+def test_clock_that_jumps_is_no_time_that_passed(cells: dict[str, CellResult]) -> None:
+    """A guest's clock may jump by years, there and back: no deadline is near, and no case seems to take longer."""
+    jumped = case_of(cells[FULL], "test_clock")
+
+    assert Outcome.PASSED == jumped.outcome, jumped.message
+    assert 2 < jumped.seconds < NOTICED
+
+
+def test_other_cells_go_on_with_all_their_evidence(
+    cells: dict[str, CellResult], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A lost guest stops no other cell, and what could be collected is there."""
+    assert {LOST, FULL} == set(cells)
+    assert all(State.FAILED != phase.state for phase in cells[FULL].phases)
+    assert Phase.SUITES in {phase.phase for phase in cells[LOST].phases}
+    (plan,) = tmp_path_factory.getbasetemp().glob(f"project?/runs/*/cells/{FULL}/plan.json")
+    runs = plan.parents[2]
+    assert "Linux version" in (runs / "cells" / FULL / "machine" / "journal.txt").read_text(encoding="utf-8")
+    assert "Linux version" in (runs / "cells" / LOST / "machine" / "console.log").read_text(encoding="utf-8")
+
+
+WALL = {
+    "cli/cache.py": "ages for people",
+    "flatcar/trust.py": "whether a key has expired",
+    "lookup.py": "answers that are hours old, of another run",
+    "machine/warm.py": "what the guest's clock says",
+    "machine/waking.py": "what the guest's clock should say",
+    "store/locks.py": "an order of uses that only ever grows",
+}
+"""Modules that ask this computer what time it is, and for what; whatever waits asks a clock that does not jump."""
+
+
+def test_no_wait_depends_on_the_time_of_day() -> None:
+    """Deadlines are on the monotonic clock: nothing but what is listed, with its reason, asks for the time of day."""
+    modules = {path.relative_to(ROOT / "harness").as_posix(): path for path in (ROOT / "harness").rglob("*.py")}
+    asking = {name for name, path in modules.items() if re.search(r"\btime\.time(_ns)?\(", path.read_text("utf-8"))}
+
+    assert set() == asking - set(WALL)
+    assert "time.monotonic()" in modules["wait.py"].read_text("utf-8")

@@ -1,0 +1,79 @@
+"""Files that are laid over an image: they are there when PID 1 starts, and a guest that runs another systemd is found out."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import catalog, machine
+from harness.accel import Accelerator
+from harness.errors import InfrastructureError
+from harness.image import Image, overlay
+from harness.machine import GuestLostError
+from harness.model import CgroupMode
+from harness.store import Artifact, Store
+from harness.wait import Deadline
+from tests import ROOT
+
+UNIT = """\
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/laid/over
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path, deadline: Deadline) -> Artifact:
+    """A program, the unit that runs it at boot, a link that makes systemd start it, and a file that the image has too."""
+
+    def make(files: Path) -> None:
+        units = files / "usr/lib/systemd/system"
+        (units / "sysinit.target.wants").mkdir(parents=True)
+        (units / "laid-over.service").write_text(UNIT)
+        (units / "sysinit.target.wants/laid-over.service").symlink_to("../laid-over.service")
+        (files / "usr/lib/laid").mkdir()
+        (files / "usr/lib/laid/over").write_text("#!/bin/sh\necho it ran >/run/laid-over\n")
+        (files / "usr/lib/laid/over").chmod(0o755)
+        (files / "usr/lib/os-release").write_text("NAME=laid-over\n")
+
+    return Store(tmp_path / "store").obtain("build", {"name": "laid over"}, make, deadline)
+
+
+@pytest.mark.guest
+def test_files_are_there_before_pid_1_starts(
+    tree: Artifact, bookworm: Image, accelerator: Accelerator, tmp_path: Path, deadline: Deadline
+) -> None:
+    """A unit of the overlay is started at boot, a file of the image is replaced, and what was there else is there.
+
+    The guest is not taken for one whose systemd was built from some revision.
+    """
+    archive = overlay.make_archive(tree, Store(tmp_path / "store"), deadline)
+    rule = catalog.load(ROOT).systemd.cgroup_rule("252", CgroupMode.UNIFIED)
+    spec = machine.specify(
+        bookworm, name="test", arguments=rule.arguments or (), accelerator=accelerator, overlays=(archive,)
+    )
+    with machine.boot(spec, tmp_path / "m", deadline) as guest:
+        assert "it ran\n" == guest.run("cat /run/laid-over", deadline=deadline).out
+        assert "NAME=laid-over\n" == guest.run("cat /etc/os-release", deadline=deadline).out
+        assert "root" == guest.run("stat -c %U /usr/lib/laid/over", deadline=deadline).out.strip()
+        guest.run("test -x /usr/lib/systemd/systemd-udevd -o -L /usr/lib/systemd/systemd-udevd", deadline=deadline)
+        machine.prove(guest, systemd="252", cgroup=CgroupMode.UNIFIED, deadline=deadline)
+        revision = "0123456789abcdef0123456789abcdef01234567"
+        with pytest.raises(InfrastructureError, match=f"asked for revision {revision}, PID 1 is 252"):
+            machine.prove(guest, systemd="252", cgroup=CgroupMode.UNIFIED, deadline=deadline, revision=revision)
+
+
+@pytest.mark.guest
+def test_what_is_no_archive_ends_the_boot_with_a_sentence(
+    bookworm: Image, accelerator: Accelerator, tmp_path: Path, deadline: Deadline
+) -> None:
+    """The initrd says what it could not unpack and powers off; nobody waits for the guest."""
+    (tmp_path / "junk").write_bytes(b"junk" * 1024)
+    spec = machine.specify(bookworm, name="test", arguments=(), accelerator=accelerator, overlays=(tmp_path / "junk",))
+    with (
+        pytest.raises(GuestLostError, match="the archive /dev/vdb cannot be unpacked"),
+        machine.boot(spec, tmp_path / "m", deadline),
+    ):
+        pass

@@ -1,0 +1,30 @@
+"""Recipes that do not exist, and harnesses that do not live."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import build
+from harness.build import container
+from harness.errors import ConfigError
+
+
+def test_a_harness_that_was_killed_does_not_live() -> None:
+    """Not even while its parent has not asked how it ended: its containers would build on beside the next harness's."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        started = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        assert container._lives(f"{process.pid}:{started}")
+        process.kill()
+        # Waits, and leaves the process as it is: a zombie.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert Path(f"/proc/{process.pid}").exists()
+        assert not container._lives(f"{process.pid}:{started}")
+
+
+def test_a_recipe_that_does_not_exist_is_told() -> None:
+    """The sentence names those that exist, and a module that is no recipe is none."""
+    for name in ("no-such", "container"):
+        with pytest.raises(ConfigError, match=f"no recipe `{name}`; known are autotools, go"):
+            build.find_recipe(name)

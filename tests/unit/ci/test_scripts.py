@@ -1,0 +1,103 @@
+"""The scripts in ci/: they pass on what the command says, leave nothing running, and do nothing twice."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+CI = ROOT / "ci"
+
+
+def _run(*argv: str | Path, **options: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+def test_with_docker_says_what_it_wants() -> None:
+    """Without a command it explains itself and is no success."""
+    done = _run(CI / "with-docker")
+    assert 3 == done.returncode
+    assert "usage: ci/with-docker COMMAND" in done.stderr
+
+
+def test_install_deps_does_nothing_when_all_is_there() -> None:
+    """On a computer that has everything it says nothing and installs nothing."""
+    first = _run(CI / "install-deps")
+    assert first.returncode == 0, first.stderr
+    done = _run(CI / "install-deps")
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(("tool", "name"), [("dnf", "qemu-img"), ("zypper", "qemu-tools")])
+def test_install_deps_names_the_packages_elsewhere(tmp_path: Path, tool: str, name: str) -> None:
+    """On a system with dnf or zypper it prints their names for the packages, and changes nothing."""
+    for needed in ("bash", "awk"):
+        (tmp_path / needed).symlink_to(os.path.realpath(str(shutil.which(needed))))
+    (tmp_path / tool).write_text("#!/bin/sh\nexit 99\n")
+    (tmp_path / tool).chmod(0o755)
+    done = _run(tmp_path / "bash", CI / "install-deps", env={"PATH": str(tmp_path)})
+    assert 0 == done.returncode
+    assert f"{tool} install " in done.stderr
+    assert f" {name} " in done.stderr
+    assert "qemu-utils" not in done.stderr
+
+
+def test_in_debian_just_runs_the_command_on_debian() -> None:
+    """On a Debian computer there is no container: the command runs here, its status is the script's."""
+    if "\nID=debian\n" not in Path("/etc/os-release").read_text(encoding="utf-8"):
+        pytest.skip("This computer is not Debian.")
+    done = _run(CI / "in-debian", "sh", "-c", "git config safe.directory; exit 7", cwd=CI.parent)
+    assert (7, "*\n") == (done.returncode, done.stdout)
+
+
+DOCKER = """\
+#!/bin/bash
+# Double of docker: writes down its words, and runs the command in the working directory in place of a container.
+printf '%s\\n' "$@" >words
+while [[ $1 != sh ]]; do shift; done
+exec "$@"
+"""
+
+
+def test_in_debian_uses_a_container_elsewhere(tmp_path: Path) -> None:
+    """On Ubuntu the command runs in a privileged Debian, sees CI and HARNESS_*, and leaves nothing that is root's."""
+    tmp_path.chmod(0o755)
+    shutil.copytree(CI, tmp_path / "ci")
+    (tmp_path / "os-release").write_text("ID=ubuntu\nID_LIKE=debian\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").write_text(DOCKER)
+    (tmp_path / "bin" / "docker").chmod(0o755)
+    os.chown(tmp_path, 65534, 65534)
+    # In a mount namespace of its own this computer's name is another.
+    script = 'mount --bind os-release /etc/os-release && exec ci/in-debian sh -c "touch made; exit 7"'
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "CI": "true", "HARNESS_STORE": "runs/store", "HARNESS_X": "a b", "OTHER": "no"}
+    done = _run("unshare", "--mount", "sh", "-c", script, cwd=tmp_path, env=env)
+    if "unshare failed" in done.stderr or "permission denied" in done.stderr:
+        pytest.skip("Only root may have a mount namespace here.")
+    assert done.returncode == 7, done.stderr
+    words = (tmp_path / "words").read_text().splitlines()
+    start = words[: words.index("debian:bookworm")]
+    named = [words[index + 1] for index, word in enumerate(start) if word == "--env"]
+    assert {"CI", "HARNESS_STORE", "HARNESS_X"} <= set(named)
+    assert "OTHER" not in named
+    assert {"--privileged", "--rm", f"{tmp_path}:/harness"} <= set(start)
+    assert (tmp_path / "made").stat().st_uid == 65534
+
+
+@pytest.mark.parametrize("name", ["run-shard", "release-gate", "with-make", "in-debian"])
+def test_scripts_say_what_they_want(name: str) -> None:
+    """Without arguments a script prints how it is called, does nothing, and is a usage error."""
+    done = _run(CI / name)
+    assert 2 == done.returncode
+    assert f"usage: ci/{name} " in done.stderr
+
+
+def test_scripts_are_clean() -> None:
+    """Shellcheck finds nothing in any script of ci/, also not in those that `make lint` does not know yet."""
+    scripts = [path for path in CI.iterdir() if path.is_file() and path.read_bytes().startswith(b"#!")]
+    done = _run("shellcheck", *scripts, *(CI.parent / "tests" / "guest" / "ci_doubles").iterdir())
+    assert (0, "") == (done.returncode, done.stdout)

@@ -1,0 +1,57 @@
+"""`harness boot`, `harness shell` and `harness console`, through the real executable."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import proc
+from harness.app.settings import resolve_settings
+from harness.cli.guest import _open_guest
+from harness.errors import ExitCode, HarnessError
+from harness.wait import Cancellation, Deadline
+from tests import ROOT
+
+CELL = "debian-bookworm+systemd-252+legacy+nspawn"
+
+
+def harness(runs: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "harness", "--runs", str(runs), "--matrix", str(ROOT / "matrix.yaml"), *words]
+
+
+def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
+    """After Ctrl-C nothing is; the directory of a guest that could not be had is evidence."""
+    cancelled = Cancellation()
+    chosen = resolve_settings(
+        matrix=ROOT / "matrix.yaml", store=tmp_path / "file", runs=tmp_path, debug=False, cancelled=cancelled
+    )
+    (tmp_path / "file").write_text("in the way of the store")
+
+    def attempt() -> None:
+        deadline = chosen.make_deadline(60, "guest")
+        with pytest.raises(HarnessError), _open_guest(chosen, CELL, deadline, fresh=False, distro_options={}):
+            pytest.fail("There is a guest.")
+
+    attempt()
+    (left,) = (tmp_path / "guests").iterdir()
+    cancelled.set()
+    attempt()
+    assert [left] == list((tmp_path / "guests").iterdir())
+
+
+def test_console_of_no_guest(tmp_path: Path) -> None:
+    """A name that is no guest is a usage error that says what is one."""
+    argv = harness(tmp_path, "console", "20261124-1/no-such-cell")
+    done = proc.run(argv, deadline=Deadline.after(60, "console"), expect=(ExitCode.USAGE,))
+
+    assert "There is no guest `20261124-1/no-such-cell`" in done.out
+    assert "harness boot CELL" in done.out
+
+
+def test_shell_in_no_cell(tmp_path: Path) -> None:
+    """A cell that does not exist is a usage error, before anything is built."""
+    argv = harness(tmp_path, "shell", "no-such-cell")
+    done = proc.run(argv, deadline=Deadline.after(60, "shell"), expect=(ExitCode.USAGE,))
+
+    assert "no-such-cell" in done.out
+    assert not (tmp_path / "guests").exists()

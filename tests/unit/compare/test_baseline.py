@@ -1,0 +1,145 @@
+"""Baselines as files: the same for the same results, fit for a diff, and checked when they are read."""
+
+import difflib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import cli
+from harness.compare import Side, compare, load_run, open_side
+from harness.compare.baseline import load_baseline, path_of, save, text_of
+from harness.compare.opening import Places
+from harness.errors import InfrastructureError, UsageError
+from harness.model import Outcome
+from tests.helpers.sides import CASE, cell_side, run_result, side, write_run
+
+OTHER = "cgroup/test_x.py::test_z"
+names = st.text(st.characters(codec="utf-8"), min_size=1)
+found = st.dictionaries(names, st.dictionaries(names, st.sampled_from(list(Outcome)), max_size=4), max_size=4)
+
+
+def made(cells: dict[str, dict[str, Outcome]]) -> Side:
+    return side(
+        *(cell_side(name, cases, facts={"systemd": "252", "boot": "cold"}) for name, cases in cells.items()),
+        started="2026-11-24T00:00:00+00:00", facts={"harness": "1", "host kernel": "6.1"},
+    )  # fmt: skip
+
+
+@given(found)
+def test_what_is_saved_is_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, cells: dict[str, dict[str, Outcome]]
+) -> None:
+    """Any names and outcomes come back; what varies from run to run does not."""
+    path = tmp_path_factory.mktemp("b") / "b.json"
+    one = made(cells)
+    save(one, path)
+    read = load_baseline(path, name="b")
+
+    assert {name: cell.cases for name, cell in read.cells.items()} == cells
+    assert set(compare(one, read).counts) <= {"same", "still failing", "still broken", "still flaky"}
+    assert all(cell.facts == {"systemd": "252"} for cell in read.cells.values())
+    assert read.facts == {"harness": "1"}
+    assert [item.name for item in path.parent.iterdir()] == ["b.json"]
+    path.unlink()
+    path.parent.rmdir()
+
+
+@given(st.permutations(["a", "b", "c"]), st.permutations([CASE, OTHER, "pod/t.py::t"]))
+def test_bytes_depend_on_nothing_but_results(cells: list[str], cases: list[str]) -> None:
+    """In whatever order cells ended and cases ran, the file is the same."""
+    one = made({cell: dict.fromkeys(cases, Outcome.PASSED) for cell in cells})
+    assert text_of(one) == text_of(made({cell: dict.fromkeys(sorted(cases), Outcome.PASSED) for cell in "abc"}))
+
+
+def test_a_case_that_changed_is_one_line_of_a_diff() -> None:
+    """A reviewer sees the case and both of its outcomes, and nothing else."""
+    before = text_of(made({"a": {CASE: Outcome.PASSED, OTHER: Outcome.PASSED}}))
+    after = text_of(made({"a": {CASE: Outcome.FAILED, OTHER: Outcome.PASSED}}))
+    changed = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
+
+    assert changed == [f'- "{CASE}": "passed",', f'+ "{CASE}": "failed",']
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"passed"', '"fine"', "`cells.0.cases.*` must be"),
+        ('"passed"', '"passed",', ":10:38: this baseline is no JSON"),
+        (f'"{OTHER}"', f'"{CASE}"', f"the key `{CASE}` is there twice"),
+        ('"format": 1', '"format": 2', "the baseline has format 2, and this harness reads up to 1"),
+        ('"axes"', '"axis"', "the key `cells.0.ax.s` is"),
+        ("<<<", "<<<", ""),
+    ],
+)
+def test_broken_baseline_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, said: str
+) -> None:
+    """A merge that went wrong, another outcome, a newer format: a sentence that names the file."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("b.json")
+    text = text_of(made({"a": {OTHER: Outcome.PASSED, CASE: Outcome.FAILED}}))
+    path.write_text(text.replace(old, new, 1) if said else f"<<<<<<< ours\n{text}", encoding="utf-8")
+    with pytest.raises(InfrastructureError, match=rf"^b\.json.*{said}"):
+        load_baseline(path, name="b")
+
+
+def test_name_cannot_leave_the_directory(tmp_path: Path) -> None:
+    """A baseline is named by one word, which is no path."""
+    for name in ("../x", "a/b", "", ".x", "a\nb", "x" * 101):
+        with pytest.raises(UsageError):
+            path_of(tmp_path, name)
+    assert path_of(tmp_path, "release-1.2") == tmp_path / "release-1.2.json"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a good run `20261124-1` and a worse one, `20261124-2`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_RUNS", raising=False)
+    (tmp_path / "matrix.yaml").touch()
+    for number, outcome in ((1, Outcome.PASSED), (2, Outcome.FAILED)):
+        name = f"20261124-{number}"
+        write_run(tmp_path / "runs" / name, run_result(name, {"a": {CASE: outcome, OTHER: Outcome.PASSED}}))
+    return tmp_path
+
+
+def test_verbs_save_list_and_promote(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run becomes a baseline; one that is worse takes its place only if that is said."""
+    assert cli.main(["baseline", "save", "release", "20261124-1"]) == 0
+    assert cli.main(["baseline", "save", "release", "20261124-1"]) == 2
+    assert cli.main(["baseline", "save", "next", "last"]) == 0
+    first = (project / "ci" / "baselines" / "release.json").read_bytes()
+    capsys.readouterr()
+    assert cli.main(["baseline", "list", "--format", "json"]) == 0
+    assert [(row["name"], row["cases"], row["failed"]) for row in json.loads(capsys.readouterr().out)] == [
+        ("next", 2, 1), ("release", 2, 0),
+    ]  # fmt: skip
+
+    assert cli.main(["baseline", "promote", "next", "release"]) == 1
+    assert f"regressed: a {CASE}" in capsys.readouterr().out
+    assert (project / "ci" / "baselines" / "release.json").read_bytes() == first
+    assert cli.main(["baseline", "promote", "next", "release", "--accept-regressions"]) == 0
+    where = Places(runs=project / "runs", baselines=project / "ci" / "baselines")
+    assert open_side("release", where).cells["a"].cases[CASE] is Outcome.FAILED
+    assert (
+        load_run(project / "runs" / "20261124-2", name="r").cells["a"].cases
+        == open_side("next", where).cells["a"].cases
+    )
+
+
+def test_run_that_is_not_whole_is_no_baseline(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Interrupted, without cells that were asked for, without a shard, or one in which nothing ran."""
+    result = run_result("20261124-3", {"a": {CASE: Outcome.SKIPPED}})
+    place = project / "runs" / "20261124-3"
+    write_run(place, result, wanted=("a", "b"))
+    assert cli.main(["baseline", "save", "x", "last"]) == 2
+    assert "no result for 1 of the 2 cells that were asked for: b." in capsys.readouterr().err
+    write_run(place, result.model_copy(update={"command": "harness run --shard 1/2"}), wanted=("a",))
+    assert cli.main(["baseline", "save", "x", "last"]) == 2
+    assert "The shard 2/2 is missing" in capsys.readouterr().err
+    write_run(place, result, wanted=("a",))
+    assert cli.main(["baseline", "save", "x", "last"]) == 4
+    assert not (project / "ci").exists()

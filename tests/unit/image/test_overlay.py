@@ -1,0 +1,46 @@
+"""Files that are laid over an image: they are there when PID 1 starts, and a guest that runs another systemd is found out."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from harness.image import overlay
+from harness.store import Artifact, Store
+from harness.wait import Deadline
+
+UNIT = """\
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/laid/over
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path, deadline: Deadline) -> Artifact:
+    """A program, the unit that runs it at boot, a link that makes systemd start it, and a file that the image has too."""
+
+    def make(files: Path) -> None:
+        units = files / "usr/lib/systemd/system"
+        (units / "sysinit.target.wants").mkdir(parents=True)
+        (units / "laid-over.service").write_text(UNIT)
+        (units / "sysinit.target.wants/laid-over.service").symlink_to("../laid-over.service")
+        (files / "usr/lib/laid").mkdir()
+        (files / "usr/lib/laid/over").write_text("#!/bin/sh\necho it ran >/run/laid-over\n")
+        (files / "usr/lib/laid/over").chmod(0o755)
+        (files / "usr/lib/os-release").write_text("NAME=laid-over\n")
+
+    return Store(tmp_path / "store").obtain("build", {"name": "laid over"}, make, deadline)
+
+
+def test_archive_is_the_same_for_the_same_tree(tree: Artifact, tmp_path: Path, deadline: Deadline) -> None:
+    """It belongs to root, has no time of today, and two stores make the same bytes."""
+    archives = [overlay.make_archive(tree, Store(tmp_path / name), deadline) for name in ("one", "two")]
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    with tarfile.open(archives[0]) as archive:
+        members = archive.getmembers()
+    assert {(0, 0, "root", overlay.BORN)} == {(each.uid, each.gid, each.uname, each.mtime) for each in members}
+    assert "usr/lib/laid/over" in {each.name for each in members}

@@ -1,0 +1,133 @@
+"""The table of console patterns, against texts that guests really printed (`consoles/`)."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.console import Console, check_names, format_warnings, load_rules
+from harness.errors import UsageError
+from harness.sanitize import strip_escapes
+
+RECORDED = Path(__file__).parent / "consoles"
+
+LINES = [
+    # Formats of the kernel's messages: arch/x86/mm/fault.c, kernel/watchdog.c, arch/x86/kernel/traps.c, lib/bug.c ...
+    ("[    1.0] BUG: kernel NULL pointer dereference, address: 0000000000000008", "kernel-bug"),
+    ("[    1.0] BUG: unable to handle page fault for address: ffffffffc0000000", "kernel-bug"),
+    ("[    1.0] #PF: supervisor read access in kernel mode", "kernel-bug"),
+    ("[    1.0] kernel BUG at fs/ext4/inode.c:123!", "kernel-bug"),
+    ("[    1.0] Oops: 0000 [#1] PREEMPT SMP NOPTI", "kernel-oops"),
+    ("[    1.0] Oops: general protection fault, probably for non-canonical address: 0000 [#1] SMP", "kernel-oops"),
+    ("[    1.0] general protection fault, probably for non-canonical address 0xdead", "general-protection-fault"),
+    ("[    1.0] traps: runc[12] general protection fault ip:7f00 sp:7f01 error:0 in libc.so.6", None),
+    ("[   30.0] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [runc:123]", "soft-lockup"),
+    ("[   30.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!", None),
+    ("[  200.0] INFO: task systemd:1 blocked for more than 120 seconds.", "hung-task"),
+    ("[   60.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", "rcu-stall"),
+    ("[    2.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", "root-not-mounted"),
+    ("[    2.0] Kernel panic - not syncing: No working init found.", "no-init"),
+    ("harness initrd: the disk /dev/vda cannot be mounted; powering off", "root-not-mounted"),
+    ("[    2.0] systemd[1]: Freezing execution.", "systemd-freezes"),
+    ("[!!!!!!] Failed to mount API filesystems, freezing.", "systemd-freezes"),
+    ('You are in emergency mode. After logging in, type "journalctl -xb"', "emergency-mode"),
+    ("Cannot open access to console, the root account is locked.", "emergency-mode"),
+    ("[    3.0] systemd[1]: multi-user.target: Found ordering cycle on getty.target/start", "ordering-cycle"),
+    ("[FAILED] Failed to start foo.service - A Unit.", "unit-failed"),
+    ("a container prints: panic: runtime error", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("line", "rule"), LINES)
+def test_each_line_is_named(line: str, rule: str | None, tmp_path: Path) -> None:
+    """A line is named by the first rule that fits, and harmless lines by none."""
+    log = tmp_path / "console.log"
+    log.write_text(f"{line}\n", encoding="utf-8")
+
+    assert ([rule] if rule else []) == [finding.rule for finding in Console(log).read()]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("panic", {"kernel-panic"}),
+        ("emergency", {"emergency-mode"}),
+        ("rescue", {"rescue-mode"}),
+        ("no-root", {"root-not-mounted"}),
+        ("warnings", {"out-of-memory", "program-crashed"}),
+    ],
+)
+def test_recorded_console(name: str, expected: set[str]) -> None:
+    """What guests really printed is recognized, through colours and all."""
+    console = Console(RECORDED / f"{name}.log")
+    console.read()
+
+    assert expected == {finding.rule for finding in console.findings}
+    assert (name != "warnings") == (console.fatal is not None)
+
+
+def test_growing_log(tmp_path: Path) -> None:
+    """A line counts once, when it is complete, and with its own number, however the log grows."""
+    log = tmp_path / "console.log"
+    console = Console(log)
+    assert console.read() == []
+
+    log.write_bytes(b"first\nKernel pan")
+    assert console.read() == []
+
+    log.write_bytes(b"first\nKernel panic - not syncing: x\r\nthird\n")
+    (finding,) = console.read()
+    assert (2, "Kernel panic - not syncing: x", True) == (finding.line, finding.text, finding.fatal)
+    assert console.read() == []
+    assert finding == console.fatal
+
+
+def test_warnings(tmp_path: Path) -> None:
+    """What is not fatal is a warning, one for each rule, with the first line; what is expected is none."""
+    log = tmp_path / "console.log"
+    killed = b"Out of memory: Killed process 7 (dd)\n"
+    log.write_bytes(killed + b"x[3]: segfault at 0\n" + killed + b"Kernel panic - not syncing: x\n")
+    console = Console(log)
+    console.read()
+
+    memory, crash = format_warnings(console.findings, (), "console.log")
+    assert memory.startswith("out-of-memory: ")
+    assert memory.endswith("console.log:1: Out of memory: Killed process 7 (dd) (and 1 more line)")
+    assert "console.log:2: x[3]: segfault at 0" in crash
+    assert list(format_warnings(console.findings, {"out-of-memory"}, "console.log")) == [crash]
+
+
+def test_expected_rule_exists() -> None:
+    """A suite that expects what no rule is called is told so."""
+    check_names(["out-of-memory"])
+    with pytest.raises(UsageError, match="kernel-panik"):
+        check_names(["kernel-panik"])
+
+
+def test_escapes_are_taken_out() -> None:
+    """Colours, titles and carriage returns are no part of a line; text in any language is."""
+    data = "\x1b[0;1;31mFAILED\x1b[0m\x1b]0;title\x07 Gr\u00fc\u00dfe\r\x1b(B".encode()
+
+    assert strip_escapes(data) == "FAILED Gr\u00fc\u00dfe"
+
+
+def test_excerpt(tmp_path: Path) -> None:
+    """An excerpt is the last lines that say something, or those around what was fatal; a missing log has none."""
+    log = tmp_path / "console.log"
+    assert not Console(log).excerpt()
+    assert not Console(log).tail()
+    log.write_text("".join(f"line {number}\n\n" for number in range(30)), encoding="utf-8")
+
+    assert Console(log).excerpt(2) == "  | line 28\n  | line 29"
+
+    console = Console(RECORDED / "panic.log")
+    console.read()
+    assert "sysrq: Trigger a crash\n" in console.excerpt(4)
+
+
+def test_every_rule_is_described() -> None:
+    """Each rule has its own name and a description that is a sentence."""
+    names = [rule.name for rule in load_rules()]
+
+    assert len(names) == len(set(names))
+    assert all(rule.description.endswith(".") for rule in load_rules())

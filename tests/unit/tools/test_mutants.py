@@ -1,0 +1,59 @@
+"""That the mutants of each suite are well written; `make mutants` says whether they are noticed."""
+
+import ast
+import subprocess
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from harness import yamlfile
+from suites.lib.features import Feature
+from suites.runtimes import find_adapter
+from tools.mutants import COMMANDS, FILE, ROOT, Mutants
+
+LACKED = [
+    f"Feature.{feature.name}"
+    for feature in Feature
+    if all(feature in find_adapter(runtime).LACKS for runtime in ("nspawn", "runc"))
+]
+"""Features that only a runtime has which mutants are not tried with."""
+
+SUITES = sorted(path.parent for path in ROOT.glob(f"suites/*/{FILE}"))
+
+
+def cases_of(suite: Path) -> set[str]:
+    """Node ids of a suite's cases, without parameters and without those that no runtime can run that mutants have."""
+    trees = {path.name: ast.parse(path.read_text("utf-8")) for path in suite.glob("test_*.py")}
+    return {
+        f"{name}::{node.name}"
+        for name, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        if not any(feature in ast.unparse(decorator) for decorator in node.decorator_list for feature in LACKED)
+    }
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
+def test_mutants_are_for_cases_that_exist(suite: Path) -> None:
+    """Names are unique, each pattern is that of a case, and each case has a mutant."""
+    mutants = yamlfile.load(suite / FILE, Mutants).root
+    cases = cases_of(suite)
+    names = [mutant.name for mutant in mutants]
+
+    assert sorted(set(names)) == sorted(names)
+    patterns = {mutant.name: mutant.case.partition("[")[0] for mutant in mutants}
+    assert [name for name, pattern in patterns.items() if not any(fnmatchcase(case, pattern) for case in cases)] == []
+    lacking = {case for case in cases if not any(fnmatchcase(case, pattern) for pattern in patterns.values())}
+    assert len(lacking) <= len(cases) // 20, lacking
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
+def test_scripts_are_shell(suite: Path) -> None:
+    """A POSIX shell takes each script as it is put together for the guest."""
+    commands = (ROOT / "suites" / COMMANDS).read_text("utf-8")
+    for mutant in yamlfile.load(suite / FILE, Mutants).root:
+        checked = subprocess.run(
+            ["sh", "-n"], input=commands + mutant.script, capture_output=True, text=True, check=False
+        )  # fmt: skip
+        assert (mutant.name, checked.stderr) == (mutant.name, "")

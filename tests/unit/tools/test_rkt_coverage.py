@@ -1,0 +1,78 @@
+"""docs/reference/coverage.md: it is what the data says, and the data names cases that exist."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from tools.rkt_coverage import DATA, PAGE, SUITES, cases, missing, page, read
+
+DATA_TEXT = """\
+areas:
+  - title: Some
+    rows:
+      - files: [a_test.go, b_test.go]
+        known: name
+        behaviours:
+          - {checks: one, cases: ["x/test_a.py::test_there", "x/test_a.py::test_gone"]}
+          - {checks: other, reason: Because.}
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A small suites/ with its coverage.yaml."""
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "test_a.py").write_text(
+        "import nothing\n\n\ndef test_there():\n    pass\n\n\nclass TestMore:\n    def test_inner(self):\n        pass\n"
+    )
+    (tmp_path / "coverage.yaml").write_text(DATA_TEXT)
+    return tmp_path / "coverage.yaml"
+
+
+def test_every_named_case_exists() -> None:
+    """A case that was renamed or removed is told by its node id: name another one in suites/coverage.yaml."""
+    assert [] == missing(read(), cases())
+
+
+def test_the_page_is_what_the_data_says() -> None:
+    """It is made anew by `python -m tools.rkt_coverage`."""
+    assert PAGE.read_text(encoding="utf-8") == page(read())
+
+
+def test_no_file_of_rkt_is_in_two_rows() -> None:
+    """Each of rkt's test files has one place; a behaviour has each of its cases once."""
+    names = [file for row in read().rows for file in row.files]
+    assert len(names) == len(set(names))
+    assert all(len(each.cases) == len(set(each.cases)) for each in read().behaviours)
+
+
+def test_what_does_not_exist_is_found(data: Path) -> None:
+    """By the text of the suites alone, which may not be importable here."""
+    assert ["x/test_a.py::test_gone"] == missing(read(data), cases(data.parent))
+    assert {"x/test_a.py::test_there", "x/test_a.py::TestMore::test_inner"} == cases(data.parent)
+
+
+def test_the_page_has_a_line_for_each_behaviour(data: Path) -> None:
+    """With all cases, or the reason; the file's name stands once, with how its purpose is known."""
+    lines = page(read(data)).splitlines()
+    assert "| `a_test.go`<br>`b_test.go` ¹ | one | `x/test_a.py::test_there`<br>`x/test_a.py::test_gone` |" in lines
+    assert "|  | other | none: Because. |" in lines
+    assert any(
+        "Of 2 test files with 2 behaviours, 1 behaviours have cases; the other 1 have a reason." in line
+        for line in lines
+    )
+
+
+@pytest.mark.parametrize("word", ["{checks: one}", '{checks: one, cases: ["a"], reason: Because.}'])
+def test_a_behaviour_has_cases_or_a_reason(data: Path, word: str) -> None:
+    """Neither and both are errors with their place."""
+    data.write_text(DATA_TEXT.replace("{checks: other, reason: Because.}", word))
+    with pytest.raises(ConfigError, match=r"coverage\.yaml:8:.*either cases or a reason"):
+        read(data)
+
+
+def test_the_data_is_beside_the_suites() -> None:
+    """And not a suite itself, which would be run."""
+    assert DATA.parent == SUITES
+    assert not (SUITES / "coverage").exists()

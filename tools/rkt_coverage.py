@@ -1,0 +1,159 @@
+"""Which of rkt's own functional tests our cases cover: `python -m tools.rkt_coverage` writes docs/reference/coverage.md.
+
+What is known is suites/coverage.yaml; here it is held against the suites, and made a page.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness import yamlfile
+from harness.yamlfile import FileModel
+
+__all__ = ["DATA", "PAGE", "SUITES", "Coverage", "cases", "missing", "page", "read"]
+
+ROOT = Path(__file__).parent.parent
+SUITES = ROOT / "suites"
+DATA = SUITES / "coverage.yaml"
+PAGE = ROOT / "docs" / "reference" / "coverage.md"
+
+KNOWN = {"read": "", "name": " ¹", "fork": " ²"}
+"""What stands behind a file's name, by how its purpose is known."""
+
+HEAD = """\
+# What rkt's own tests checked, and what checks it here
+
+Made by `python -m tools.rkt_coverage` from `suites/coverage.yaml`; do not edit it. A test of the harness says when it is old,
+and when a case that it names is gone.
+
+rkt's functional tests start `rkt` for each behaviour; the cases here ask any runtime for the same behaviour, in a guest with a known
+systemd and cgroup mode. Of {files} test files with {behaviours} behaviours, {covered} behaviours have cases; the other {rest} have a reason.
+
+"""
+
+FOOT = """\
+
+¹ What it checks is inferred from its name and from issues; its text was not read. ² Seen in a listing of a fork only.
+"""
+
+
+class Behaviour(FileModel):
+    """Something that a test file checks: with our cases for it, or the reason why there is none."""
+
+    checks: str
+    cases: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.cases) == bool(self.reason):
+            raise ValueError("a behaviour has either cases or a reason why it has none")
+        return self
+
+
+class Row(FileModel):
+    """Test files of rkt that belong together, and how it is known what they check."""
+
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    known: Literal["read", "name", "fork"]
+    behaviours: Annotated[tuple[Behaviour, ...], Field(min_length=1)]
+
+
+class Area(FileModel):
+    """A part of the page."""
+
+    title: str
+    rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+
+
+class Coverage(FileModel):
+    """suites/coverage.yaml."""
+
+    areas: tuple[Area, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows."""
+        return tuple(row for area in self.areas for row in area.rows)
+
+    @property
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """All behaviours."""
+        return tuple(behaviour for row in self.rows for behaviour in row.behaviours)
+
+
+def read(path: Path = DATA) -> Coverage:
+    """What is known; raises ConfigError where the file is wrong."""
+    return yamlfile.load(path, Coverage)
+
+
+def cases(suites: Path = SUITES) -> frozenset[str]:
+    """Node ids of all cases that the suites have, without parameters, as they are written: nothing is imported."""
+    return frozenset(_cases(suites))
+
+
+def _cases(suites: Path) -> Iterator[str]:
+    for path in sorted(suites.glob("*/test_*.py")):
+        for name in _tests(ast.parse(path.read_text(encoding="utf-8"))):
+            yield f"{path.relative_to(suites)}::{name}"
+
+
+def _tests(body: ast.Module | ast.ClassDef) -> Iterator[str]:
+    for node in body.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node.name
+        elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            yield from (f"{node.name}::{name}" for name in _tests(node))
+
+
+def missing(coverage: Coverage, existing: frozenset[str]) -> list[str]:
+    """Cases that are named and do not exist."""
+    return sorted({case for behaviour in coverage.behaviours for case in behaviour.cases} - existing)
+
+
+def page(coverage: Coverage) -> str:
+    """The page, as Markdown."""
+    covered = sum(bool(behaviour.cases) for behaviour in coverage.behaviours)
+    parts = [
+        HEAD.format(
+            files=sum(len(row.files) for row in coverage.rows),
+            behaviours=len(coverage.behaviours),
+            covered=covered,
+            rest=len(coverage.behaviours) - covered,
+        )
+    ]
+    for area in coverage.areas:
+        parts += [f"## {area.title}\n\n", "| rkt's test | checks | here |\n|---|---|---|\n", *_lines(area), "\n"]
+    return "".join(parts).rstrip("\n") + "\n" + FOOT
+
+
+def _lines(area: Area) -> Iterator[str]:
+    for row in area.rows:
+        name = "<br>".join(f"`{file}`" for file in row.files) + KNOWN[row.known]
+        for behaviour in row.behaviours:
+            here = "<br>".join(f"`{case}`" for case in behaviour.cases) or f"none: {behaviour.reason}"
+            yield f"| {name} | {behaviour.checks} | {here} |\n"
+            name = ""
+
+
+def main() -> int:
+    """Write the page; says what is named and does not exist, and then writes nothing."""
+    coverage = read()
+    gone = missing(coverage, cases())
+    if gone:
+        sys.stderr.write(
+            "".join(f"error: {DATA.relative_to(ROOT)} names {case}, which does not exist.\n" for case in gone)
+        )
+        return 2
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(coverage), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.relative_to(ROOT)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
