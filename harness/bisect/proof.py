@@ -12,7 +12,7 @@ from harness.bisect.engine import Answer
 from harness.bisect.journal import State
 from harness.bisect.records import Begun, Observed
 from harness.bisect.repository import Range
-from harness.bisect.witness import WITNESS
+from harness.bisect.witness_file import WITNESS
 from harness.results import CaseResult, CellResult
 from harness.rundir import RESULT
 

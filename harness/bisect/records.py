@@ -55,7 +55,7 @@ class Begun(Record):
         old_name: The older end as the user wrote it.
         new_name: The newer end as the user wrote it.
         cell: Identifier of the cell.
-        builder: Where is built.
+        builder: Where builds run: docker or host.
         tests: Node ids of the cases that decide, or none.
         run: Words of the command that decides, or none.
         directory: Where the command runs: where the bisection was begun; empty in journals that do not say it.

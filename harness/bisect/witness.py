@@ -12,12 +12,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-__all__ = ["PLUGIN", "WITNESS"]
-
-PLUGIN = ("-p", "harness.bisect.witness")
-"""Arguments of pytest that load it."""
-
-WITNESS = "witness.jsonl"
+from harness.bisect.witness_file import WITNESS
 
 SCRIPT = r"""
 cd /sys/fs/cgroup

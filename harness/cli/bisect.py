@@ -4,6 +4,7 @@ import os
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -78,12 +79,13 @@ CODES = {Verdict.GOOD: ExitCode.OK, Verdict.BAD: ExitCode.FAILED, Verdict.SKIP: 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the application."""
     app.command("bisect-systemd", help="Find the commit of systemd that changed what a test says.")(bisect)
-    app.command("bisect-go", help="Find the release of Go with which the container runtime did, if that builds it.")(
-        bisect
-    )
-    app.command("bisect-runtime", help="Find the commit of the container runtime that did, with systemd held fixed.")(
-        bisect
-    )
+    app.command(
+        "bisect-go", help="Find the release of Go that changed what a test says about the runtime that it builds."
+    )(bisect)
+    app.command(
+        "bisect-runtime",
+        help="Find the commit of the container runtime that changed what a test says; systemd stays fixed.",
+    )(bisect)
 
 
 def bisect(  # noqa: PLR0913 - each is an option of the command
@@ -159,7 +161,7 @@ def _notes(repository: Repository, place: Place) -> tuple[str, ...]:
     return (note,)
 
 
-def _resume(place: Place, directory: Path, jobs: int) -> None:
+def _resume(place: Place, directory: Path, jobs: int) -> NoReturn:
     with journal.resume(directory) as written:
         # The journal is ours alone, so what still runs there is a dead harness's.
         for left in directory.glob(f"{SAMPLES}/*/machine*"):
@@ -173,7 +175,7 @@ def _resume(place: Place, directory: Path, jobs: int) -> None:
         _go_on(as_begun, written, know(begun, repository, place.deadline), jobs)
 
 
-def _go_on(place: Place, written: Journal, known: Known, jobs: int) -> None:
+def _go_on(place: Place, written: Journal, known: Known, jobs: int) -> NoReturn:
     """Search to the end, and print what was found; ends the program."""
     begun, directory = written.state.begun, written.directory
     log.add_file(directory / rundir.LOG)
@@ -217,7 +219,7 @@ def _print(place: Place, found: Bisection, shown: View, files: Files) -> None:
                 place.console.print(f"{what}: {show_path(path)}", soft_wrap=True)
 
 
-def _at(place: Place, begun: Begun, repository: Repository) -> None:
+def _at(place: Place, begun: Begun, repository: Repository) -> NoReturn:
     """Sample one revision, print what it says; ends the program."""
     directory = rundir.make_directory(place.chosen.runs, rundir.BISECTION)
     oracle = oracle_of(place, begun, repository, lambda _: None)

@@ -121,7 +121,8 @@ PathsArgument = Annotated[
     ),
 ]
 BuilderOption = Annotated[
-    str | None, typer.Option("--builder", metavar="docker|host", help="Where is built, in place of the matrix's word.")
+    str | None,
+    typer.Option("--builder", metavar="docker|host", help="Where builds run, in place of what the matrix says."),
 ]
 FirstParentOption = Annotated[
     bool, typer.Option("--first-parent", help="Only first parents: do not descend into what a merge brought in.")

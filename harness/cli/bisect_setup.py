@@ -23,7 +23,7 @@ from harness.bisect.question import Cases, Command, Question
 from harness.bisect.records import GO, Begun
 from harness.bisect.repository import Repository, open_repository
 from harness.bisect.subject import Go, Runtime, Subject, Systemd
-from harness.bisect.witness import PLUGIN
+from harness.bisect.witness_file import PLUGIN
 from harness.cli.output import Format
 from harness.errors import UsageError
 from harness.matrix import find

@@ -41,10 +41,11 @@ VERBS = {
     ),
     "bisect-systemd": Verb(module="bisect", help="Find the commit of systemd that changed what a test says."),
     "bisect-go": Verb(
-        module="bisect", help="Find the release of Go with which the container runtime did, if that builds it."
+        module="bisect", help="Find the release of Go that changed what a test says about the runtime that it builds."
     ),
     "bisect-runtime": Verb(
-        module="bisect", help="Find the commit of the container runtime that did, with systemd held fixed."
+        module="bisect",
+        help="Find the commit of the container runtime that changed what a test says; systemd stays fixed.",
     ),
     "bisect-axes": Verb(module="axes", help="Find which differences of two cells make a test fail."),
     "compare": Verb(
