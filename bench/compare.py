@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.compare import compare, load_run, rules_of
+from harness.compare import compare, find_rules, load_run
 from harness.compare.changes import Change
 
 CELLS, CASES = 10_000, 50
@@ -65,7 +65,7 @@ def main() -> None:
         loaded = time.process_time()
         found = compare(old, new)
         compared = time.process_time()
-        rules = rules_of(found, old, new)
+        rules = find_rules(found, old, new)
         end, wall = time.process_time(), time.monotonic() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"2 runs of {len(new.cells):,} cells with {CASES} cases, {size:.0f} MB each, CPU seconds: read {loaded - begin:.2f}, "

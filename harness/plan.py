@@ -13,7 +13,7 @@ from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
 from harness.console import check_names
 from harness.errors import UsageError
 from harness.image import ImageSpec
-from harness.matrix import Matrix, systemd_version, uncollected
+from harness.matrix import Matrix, find_systemd_version, uncollected
 from harness.model import Cell, CgroupMode, parse_major_version
 
 __all__ = ["BuildRequest", "Plan", "make_plan", "make_plans", "with_image_options", "with_systemd"]
@@ -95,7 +95,7 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
     Raises:
         UsageError: A cell asks for something that the catalog or the matrix does not have.
     """
-    files = {name: matrix.suite(name, catalog) for name in suites}
+    files = {name: matrix.find_suite(name, catalog) for name in suites}
     for file in files.values():
         check_names(file.expect)
     arguments: dict[tuple[str, CgroupMode], tuple[str, ...]] = {}
@@ -190,7 +190,7 @@ def with_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, 
 def _make_systemd_request(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
     if not cell.systemd_built:
         return None
-    if systemd_version(cell.systemd) is None:
+    if find_systemd_version(cell.systemd) is None:
         raise UsageError(
             f"The cell {cell.id} wants systemd built from `{cell.systemd}`, whose version only its repository knows.",
             hint="Name a tag, such as v257, or `VERSION-gCOMMIT`; the version decides how it is built and booted.",
@@ -199,7 +199,7 @@ def _make_systemd_request(cell: Cell, matrix: Matrix, catalog: Catalog) -> Build
         name=catalog.systemd.name,
         version=cell.systemd,
         rules=catalog.systemd.build,
-        source=source.choose(matrix.component_sources(catalog.systemd.name, catalog), cell.systemd),
+        source=source.choose(matrix.list_component_sources(catalog.systemd.name, catalog), cell.systemd),
         builder=Builder(matrix.defaults.builder),
     )
 
@@ -223,7 +223,7 @@ def _wants_systemd(cell: Cell, catalog: Catalog) -> bool:
 def _choose_handed(cell: Cell, matrix: Matrix, catalog: Catalog) -> tuple[str, Source]:
     """Version and source of the systemd that a cell's runtime is made from: the cell's own, or of the image's the tag."""
     version = cell.systemd if cell.systemd_built else f"v{parse_major_version(cell.systemd)}"
-    return version, source.choose(matrix.component_sources(catalog.systemd.name, catalog), version)
+    return version, source.choose(matrix.list_component_sources(catalog.systemd.name, catalog), version)
 
 
 def _make_build_request(
@@ -242,9 +242,9 @@ def _make_build_request(
             name=runtime.name,
             version=cell.runtime_version,
             rules=runtime.build,
-            source=source.choose(matrix.component_sources(cell.runtime, catalog), cell.runtime_version),
+            source=source.choose(matrix.list_component_sources(cell.runtime, catalog), cell.runtime_version),
             toolchain=ToolchainFile(
-                name=go.name, description=go.description, sources=matrix.toolchain_sources("go", catalog)
+                name=go.name, description=go.description, sources=matrix.list_toolchain_sources("go", catalog)
             ),
             builder=Builder(matrix.defaults.builder),
             flavor=cell.flavor if cell.flavor in runtime.build.flavors else None,

@@ -8,7 +8,7 @@ from harness.app.places import make_places
 from harness.app.project import Project
 from harness.app.settings import Settings, show_path
 from harness.compare import Places, Side, open_all, open_side
-from harness.compare.baseline import load_baseline, path_of
+from harness.compare.baseline import find_path, load_baseline
 from harness.errors import ConfigError, HarnessError
 from harness.gate import Decision, Evidence, Policy
 
@@ -51,14 +51,14 @@ def decide_release(
         conflicts=conflicts,
         baseline=before,
         missing_baseline=missing,
-        requirements=gate.requirements(rules, project.matrix, project.expansion, project.catalog, profile=profile),
+        requirements=gate.list_requirements(rules, project.matrix, project.expansion, project.catalog, profile=profile),
         expectations=project.matrix.expectations,
     )
     return gate.decide(rules, evidence, datetime.now(UTC).date())
 
 
 def _find_policy(project: Project, profile: str | None, settings: Settings) -> Path:
-    named = project.matrix.profile(profile).gate if profile is not None else None
+    named = project.matrix.find_profile(profile).gate if profile is not None else None
     path = settings.root / (named or POLICY)
     if not path.is_file():
         raise ConfigError(
@@ -74,7 +74,7 @@ def _open_baseline(rules: Policy, named: str | None, places: Places) -> tuple[Si
         return open_side(named, places), ""
     if rules.baseline is None:
         return None, ""
-    path = path_of(places.baselines, rules.baseline.name)
+    path = find_path(places.baselines, rules.baseline.name)
     if not path.is_file():
         text = f"There is no baseline {rules.baseline.name} ({show_path(path)}); `harness baseline save` makes it."
         return None, text

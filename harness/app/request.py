@@ -67,9 +67,9 @@ class RunOptions:
         if self.cell is not None and self.select:
             raise UsageError("--cell and --select exclude each other.")
         if self.cell is not None:
-            named = project.matrix.profile(self.profile) if self.profile else None
+            named = project.matrix.find_profile(self.profile) if self.profile else None
             cells: tuple[str, ...] = (find(project.expansion, self.cell).id,)
-            suites = project.matrix.suite_names(named, project.catalog)
+            suites = project.matrix.list_suite_names(named, project.catalog)
         else:
             choice = project.choose(profile=self.profile, select=self.select)
             cells, suites = tuple(item.id for item in choice.cells), choice.suites
@@ -177,7 +177,7 @@ def format_again(cell: str, request: Request, project: Project, settings: Settin
         project: The project as its files are, without what the command line changed.
         settings: The settings of this process.
     """
-    usual = project.matrix.suite_names(None, project.catalog)
+    usual = project.matrix.list_suite_names(None, project.catalog)
     options = RunOptions(
         cell=cell,
         suites=None if request.suites == usual else ",".join(request.suites),

@@ -110,7 +110,7 @@ def run_request(
         CellTask(
             plan=plan,
             cases=request.cases.get(plan.cell.id, ()),
-            expectations=project.matrix.expectations_for(plan.cell),
+            expectations=project.matrix.find_expectations(plan.cell),
             again=format_again(plan.cell.id, request, project, settings),
         )
         for plan in plan_cells(changed, request.cells, request.suites, request.distro_options)

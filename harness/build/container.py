@@ -80,13 +80,13 @@ def run(
         InfrastructureError: The Docker daemon does not answer or refuses.
         DeadlineError: A command ran too long. Its container is gone.
     """
-    with _client() as client:
+    with _open_client() as client:
         sweep(client)
-        image = _image(client, environment, deadline)
+        image = _load_image(client, environment, deadline)
         return _run(client, image, commands, binds, output, deadline) if commands else 0
 
 
-def _script(commands: tuple[BuildCommand, ...]) -> str:
+def _make_script(commands: tuple[BuildCommand, ...]) -> str:
     """The commands as a shell script: a container for each would take as long as a build of what hardly changed."""
     lines = ["set -e"]
     for command in commands:
@@ -99,7 +99,7 @@ def _script(commands: tuple[BuildCommand, ...]) -> str:
 def sweep(client: "DockerClient") -> None:
     """Remove containers whose harness does not run any more."""
     for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
-        if not _lives(container.labels[OWNER]):
+        if not _is_alive(container.labels[OWNER]):
             logger.warning("removing the container %s, left by a harness that was killed", container.name)
             _remove(client, str(container.name))
 
@@ -111,7 +111,7 @@ def prune_images(store: Store) -> list[str]:
     """
     removed = []
     try:
-        with _client() as client:
+        with _open_client() as client:
             sweep(client)
             for image in client.images.list(name=REPOSITORY, filters={"label": f"{STORE}={store.root.absolute()}"}):
                 for name in image.tags:
@@ -127,12 +127,12 @@ def prune_images(store: Store) -> list[str]:
 
 def ping() -> None:
     """Ask whether the Docker daemon answers; raises InfrastructureError if it does not."""
-    with _client():
+    with _open_client():
         pass
 
 
 @contextmanager
-def _client() -> Iterator["DockerClient"]:
+def _open_client() -> Iterator["DockerClient"]:
     try:
         client = docker.from_env(timeout=60)
         client.ping()
@@ -149,7 +149,7 @@ def _client() -> Iterator["DockerClient"]:
         client.close()
 
 
-def _image(client: "DockerClient", environment: Artifact, deadline: Deadline) -> str:
+def _load_image(client: "DockerClient", environment: Artifact, deadline: Deadline) -> str:
     """The name of the environment's image; it is imported when Docker does not have it."""
     name = f"{REPOSITORY}:{environment.key[:20]}"
     # Two builds at once would import the same tree twice and leave the first one nameless.
@@ -174,9 +174,9 @@ def _run(
     try:
         container = client.containers.create(
             image,
-            ["/bin/sh", "-c", _script(commands)],
+            ["/bin/sh", "-c", _make_script(commands)],
             name=name,
-            labels={OWNER: _ourselves()},
+            labels={OWNER: _identify()},
             mounts=[
                 Mount(str(bind.inside), str(bind.outside), type="bind", read_only=not bind.writable) for bind in binds
             ],
@@ -187,7 +187,7 @@ def _run(
             security_opt=["no-new-privileges"],
         )
         container.start()
-        with _logged(container, output):
+        with _log_output(container, output):
             return poll(lambda: _exit_status(container), deadline, every=0.1)
     finally:
         _remove(client, name)
@@ -200,7 +200,7 @@ def _exit_status(container: "Container") -> int | None:
 
 
 @contextmanager
-def _logged(container: "Container", output: Path) -> Iterator[None]:
+def _log_output(container: "Container", output: Path) -> Iterator[None]:
     """Append the container's output to a file while it appears; all of it is there when the context ends."""
 
     def copy() -> None:
@@ -226,11 +226,11 @@ def _remove(client: "DockerClient", name: str) -> None:
         client.api.remove_container(name, force=True, v=True)
 
 
-def _ourselves() -> str:
+def _identify() -> str:
     return f"{os.getpid()}:{read_start_time(os.getpid())}"
 
 
-def _lives(owner: str) -> bool:
+def _is_alive(owner: str) -> bool:
     """Whether the harness of a container runs; one that was killed does not, even before its parent has noticed."""
     pid, _, started = owner.partition(":")
     return pid.isdigit() and str(read_start_time(int(pid))) == started

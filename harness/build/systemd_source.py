@@ -45,7 +45,7 @@ def provide_systemd(work: Path, spec: BuildSpec, store: Store, log: Path, deadli
     tree, remembered = work / PLACE, work / REMEMBERED
     revision = spec.systemd.revision
     lines = []
-    if not (tree / ".git").exists() or not _says(remembered, revision.identity):
+    if not (tree / ".git").exists() or not _is_in_file(remembered, revision.identity):
         # What is about the other revision goes first: if this is ended early, nothing of it is left behind.
         remembered.unlink(missing_ok=True)
         for path in (*_list_stale(work, spec), tree):
@@ -68,5 +68,5 @@ def _list_stale(work: Path, spec: BuildSpec) -> Iterator[Path]:
             yield from sorted(build.glob(pattern))
 
 
-def _says(file: Path, text: str) -> bool:
+def _is_in_file(file: Path, text: str) -> bool:
     return file.exists() and file.read_text(encoding="utf-8") == text

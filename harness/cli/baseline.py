@@ -12,7 +12,7 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.compare import Change, Side, compare, open_all
 from harness.compare import text as lines_of
-from harness.compare.baseline import SUFFIX, load_baseline, path_of, save
+from harness.compare.baseline import SUFFIX, find_path, load_baseline, save
 from harness.errors import ExitCode, NothingRanError, UsageError
 from harness.model import Outcome
 from harness.sanitize import escape
@@ -40,7 +40,7 @@ def save_baseline(
 ) -> None:
     """Save what a run found; the file is small, sorted and the same for the same results."""
     where = make_places(get_settings(context))
-    path = path_of(where.baselines, name)
+    path = find_path(where.baselines, name)
     if path.exists() and not replace:
         raise UsageError(
             f"There is a baseline {name} already: {show_path(path)}.",
@@ -87,14 +87,14 @@ def promote(
 ) -> None:
     """Make a baseline the one that a gate compares with, unless something is worse in it."""
     where = make_places(get_settings(context)).baselines
-    path, goal = path_of(where, name), path_of(where, target)
+    path, goal = find_path(where, name), find_path(where, target)
     if not path.is_file():
         raise UsageError(f"There is no baseline {name}: {show_path(path)} does not exist.")
     side = load_baseline(path, name=name)
     if goal.is_file():
         found = compare(load_baseline(goal, name=target), side)
         worse = {Change.REGRESSED, Change.BROKEN, Change.GONE} & {*found.counts, *(cell.change for cell in found.cells)}
-        output.say(f"{target} -> {name}: {lines_of.summary(found)}")
+        output.say(f"{target} -> {name}: {lines_of.format_summary(found)}")
         if worse and not accept:
             for case in found.of(*worse)[:20]:
                 output.say(f"  {case.change}: {escape(case.cell)} {escape(case.nodeid)}")

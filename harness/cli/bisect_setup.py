@@ -104,7 +104,7 @@ def repository_of(place: Place, subject: str, cell: Cell, address: str | None) -
 
 def _known(here: Project, subject: str, cell: Cell) -> str:
     name = SYSTEMD if subject == SYSTEMD else cell.runtime
-    known = here.matrix.component_sources(name, here.catalog)
+    known = here.matrix.list_component_sources(name, here.catalog)
     address = next((source.git for source in known if source.git), None)
     if address is None:
         raise UsageError(f"No git repository of {name} is known; name one with --repo.")

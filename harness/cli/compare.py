@@ -22,11 +22,11 @@ from harness.compare import (
     Difference,
     Following,
     Side,
-    across,
     compare,
-    differences,
+    drop_axes,
+    find_differences,
+    find_rules,
     open_all,
-    rules_of,
 )  # fmt: skip
 from harness.compare import text as lines_of
 from harness.errors import ExitCode, UsageError
@@ -88,9 +88,9 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     wanted = _selections(select or (), chosen)
     before, now = (_side(text, wanted, axes or (), chosen) for text in (old, new))
     found = compare(before, now)
-    following = rules_of(found, before, now)
+    following = find_rules(found, before, now)
     guilty = frozenset(case.cell for case in found.of(Change.REGRESSED))
-    differs = differences(before, now, guilty)
+    differs = find_differences(before, now, guilty)
     if markdown_file is not None:
         write_text(markdown_file, markdown.render_comparison(found, following, differs))
     _show(found, following, differs, by, form)
@@ -111,7 +111,7 @@ def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], chosen: S
         cells = {name: cell for name, item in side.cells.items() if (cell := item.cell) is not None}
         kept = [name for name, cell in cells.items() if all(one.holds(cell) for one in wanted)]
         side = replace(side, cells={name: side.cells[name] for name in kept})
-    return across(side, axes) if axes else side
+    return drop_axes(side, axes) if axes else side
 
 
 def _code(found: Comparison) -> ExitCode:
@@ -126,7 +126,7 @@ def _code(found: Comparison) -> ExitCode:
 def _show(found: Comparison, following: Following, differs: Sequence[Difference], by: By, form: Format) -> None:
     match form:
         case Format.TABLE:
-            output.say("\n".join(lines_of.lines(found, following, differs, by=by)))
+            output.say("\n".join(lines_of.format_lines(found, following, differs, by=by)))
         case Format.IDS:
             for case in found.of(Change.REGRESSED, Change.NEW_FAILING):
                 output.say(f"{escape(case.cell)} {escape(case.nodeid)}")

@@ -125,7 +125,7 @@ def _open_guest(
 ) -> Iterator[Machine]:
     """Yield the cell's guest; its directory is removed after a good end or Ctrl-C, and is evidence after another one."""
     project = load_project(settings)
-    (plan,) = plan_cells(project, (cell,), project.matrix.suite_names(None, project.catalog), distro_options)
+    (plan,) = plan_cells(project, (cell,), project.matrix.list_suite_names(None, project.catalog), distro_options)
     above = settings.runs / "guests"
     with rundir.open_runs(above):
         # Another guest of the same cell may run.

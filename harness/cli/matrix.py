@@ -99,7 +99,7 @@ def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
     chosen = get_settings(context)
     here = load_project(chosen, list_cases=list_cases)
     profiles = {name: len(here.choose(profile=name, select=()).cells) for name in here.matrix.profiles}
-    late = matrix.expired(here.matrix, datetime.now(tz=UTC).date())
+    late = matrix.list_expired(here.matrix, datetime.now(tz=UTC).date())
     report = {
         "file": show_path(chosen.matrix),
         "cells": len(here.expansion.cells),
@@ -141,7 +141,7 @@ def cases(
 @verbs.command()
 def schema() -> None:
     """Print the JSON schema of matrix.yaml, for editors."""
-    output.as_json(matrix.schema())
+    output.as_json(matrix.make_schema())
 
 
 @verbs.command()

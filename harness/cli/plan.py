@@ -43,8 +43,8 @@ def show(
     """Print what would be done for a cell, what of it is in the store, and how long it took last time."""
     settings = get_settings(context)
     project = change_project(load_project(settings), sets=sets or ())
-    named = project.matrix.profile(profile) if profile else None
-    suites = project.matrix.suite_names(named, project.catalog)
+    named = project.matrix.find_profile(profile) if profile else None
+    suites = project.matrix.list_suite_names(named, project.catalog)
     print_plans(plan_cells(project, (cell,), suites, distro_options), settings, form)
 
 

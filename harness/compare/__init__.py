@@ -3,13 +3,13 @@
 `open_side` reads a run, a JUnit file of any tool, or a baseline; all after that are pure functions.
 """
 
-from harness.compare.changes import CaseChange, CellChange, Change, Comparison, change_of, compare, grouped
-from harness.compare.differences import Difference, differences
-from harness.compare.following import Following, rules_of
+from harness.compare.changes import CaseChange, CellChange, Change, Comparison, change_of, compare, group_changes
+from harness.compare.differences import Difference, find_differences
+from harness.compare.following import Following, find_rules
 from harness.compare.opening import Places, open_all, open_side
 from harness.compare.rules import Rule, separate
 from harness.compare.runs import load_run
-from harness.compare.side import CellSide, Side, across, join, suite_of
+from harness.compare.side import CellSide, Side, drop_axes, find_suite, join
 
 __all__ = [
     "CaseChange",
@@ -22,16 +22,16 @@ __all__ = [
     "Places",
     "Rule",
     "Side",
-    "across",
     "change_of",
     "compare",
-    "differences",
-    "grouped",
+    "drop_axes",
+    "find_differences",
+    "find_rules",
+    "find_suite",
+    "group_changes",
     "join",
     "load_run",
     "open_all",
     "open_side",
-    "rules_of",
     "separate",
-    "suite_of",
 ]

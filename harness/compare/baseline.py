@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.compare.runs import located
+from harness.compare.runs import locate
 from harness.compare.side import VARYING_FACTS, CellSide, Side
 from harness.errors import InfrastructureError, UsageError
 from harness.matrix import uncollected
@@ -21,7 +21,7 @@ from harness.results import problem
 from harness.sanitize import escape
 from harness.writing import write_text
 
-__all__ = ["KIND", "SUFFIX", "check_name", "load_baseline", "path_of", "save", "text_of"]
+__all__ = ["KIND", "SUFFIX", "check_name", "find_path", "format_baseline", "load_baseline", "save"]
 
 FORMAT = 1
 """Version of the file; a change that a reader could stumble over raises it."""
@@ -51,35 +51,35 @@ class _Baseline(_Model):
     cells: tuple[_Cell, ...]
 
 
-def text_of(side: Side) -> str:
+def format_baseline(side: Side) -> str:
     """The file of a baseline; equal results give equal text."""
-    return "".join(_lines(side))
+    return "".join(_format_lines(side))
 
 
-def _lines(side: Side) -> Iterator[str]:
-    yield f'{{"kind": {_json(KIND)}, "format": {FORMAT},\n"started": {_json(side.started)},\n'
+def _format_lines(side: Side) -> Iterator[str]:
+    yield f'{{"kind": {_dump(KIND)}, "format": {FORMAT},\n"started": {_dump(side.started)},\n'
     # The computers that ran the shards say nothing about the runtime; which harness judged does.
     facts = {key: value for key, value in side.facts.items() if not key.startswith("host ")}
-    yield f'"facts": {_json(facts)},\n"cells": ['
+    yield f'"facts": {_dump(facts)},\n"cells": ['
     for index, cell in enumerate(sorted(side.cells.values(), key=lambda item: item.id)):
         facts = {key: value for key, value in cell.facts.items() if key not in VARYING_FACTS}
-        yield f'{"," if index else ""}\n{{"id": {_json(cell.id)},\n"axes": {_json(cell.axes)},\n"facts": {_json(facts)},\n'
+        yield f'{"," if index else ""}\n{{"id": {_dump(cell.id)},\n"axes": {_dump(cell.axes)},\n"facts": {_dump(facts)},\n'
         if cell.error is not None:
-            yield f'"error": {_json(escape(cell.error))},\n'
+            yield f'"error": {_dump(escape(cell.error))},\n'
         yield '"cases": {'
         for place, (nodeid, outcome) in enumerate(sorted(cell.cases.items())):
-            yield f"{',' if place else ''}\n{_json(nodeid)}: {_json(outcome)}"
+            yield f"{',' if place else ''}\n{_dump(nodeid)}: {_dump(outcome)}"
         yield "}}"
     yield "\n]}\n"
 
 
-def _json(value: object) -> str:
+def _dump(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
 def save(side: Side, path: Path) -> None:
     """Write a baseline; raises as `write_text` does."""
-    write_text(path, text_of(side))
+    write_text(path, format_baseline(side))
 
 
 def load_baseline(path: Path, *, name: str) -> Side:
@@ -97,7 +97,7 @@ def load_baseline(path: Path, *, name: str) -> Side:
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
     with uncollected():
-        value = located(data, str(path), "baseline")
+        value = locate(data, str(path), "baseline")
     version = value.get("format") if isinstance(value, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise InfrastructureError(
@@ -128,6 +128,6 @@ def check_name(name: str) -> str:
     return name
 
 
-def path_of(directory: Path, name: str) -> Path:
+def find_path(directory: Path, name: str) -> Path:
     """The file of a baseline; raises UsageError for what is no name."""
     return directory / f"{check_name(name)}{SUFFIX}"

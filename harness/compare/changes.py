@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.compare.side import CellSide, Side, suite_of
+from harness.compare.side import CellSide, Side, find_suite
 from harness.model import Outcome, Statement
 
-__all__ = ["CaseChange", "CellChange", "Change", "Comparison", "change_of", "compare", "grouped"]
+__all__ = ["CaseChange", "CellChange", "Change", "Comparison", "change_of", "compare", "group_changes"]
 
 
 class Change(StrEnum):
@@ -137,9 +137,9 @@ def compare(old: Side, new: Side) -> Comparison:
     for name in sorted({*old.cells, *new.cells}):
         before, now = old.cells.get(name), new.cells.get(name)
         if before is not None and now is not None and before.cases == now.cases and not (before.error or now.error):
-            cases += _unchanged(name, now, counts)
+            cases += _list_unchanged(name, now, counts)
             continue
-        cell, changed = _cell(name, before, now, counts)
+        cell, changed = _compare_cell(name, before, now, counts)
         cases += changed
         if cell is not None:
             cells.append(cell)
@@ -150,7 +150,7 @@ def compare(old: Side, new: Side) -> Comparison:
         cells=tuple(cells),
         cases=tuple(cases),
         common=len(old.cells.keys() & new.cells.keys()),
-        ran=sum(map(_ran, new.cells.values())),
+        ran=sum(map(_count_ran, new.cells.values())),
     )
 
 
@@ -160,11 +160,11 @@ QUIET = frozenset(outcome for outcome in Outcome if change_of(outcome, outcome) 
 RAN = frozenset(outcome for outcome in Outcome if outcome.ran)
 
 
-def _ran(cell: CellSide) -> int:
+def _count_ran(cell: CellSide) -> int:
     return sum(map(RAN.__contains__, cell.cases.values()))
 
 
-def _unchanged(name: str, now: CellSide, counts: Counter[Change]) -> list[CaseChange]:
+def _list_unchanged(name: str, now: CellSide, counts: Counter[Change]) -> list[CaseChange]:
     """The cases of a cell that has the same outcomes on both sides, of which those that fail are told."""
     told: list[CaseChange] = []
     if not QUIET.issuperset(now.cases.values()):
@@ -183,7 +183,7 @@ def _change(name: str, now: CellSide, nodeid: str, old: Outcome | None, new: Out
     return CaseChange(cell=name, nodeid=nodeid, change=change, old=old, new=new, message=now.messages.get(nodeid, ""))
 
 
-def _cell(
+def _compare_cell(
     name: str, before: CellSide | None, now: CellSide | None, counts: Counter[Change]
 ) -> tuple[CellChange | None, list[CaseChange]]:
     """What became of a cell, and of those of its cases that are told one by one."""
@@ -214,18 +214,18 @@ def _cell(
     return None, told
 
 
-def grouped(cases: list[CaseChange], by: str) -> dict[str, list[CaseChange]]:
+def group_changes(cases: list[CaseChange], by: str) -> dict[str, list[CaseChange]]:
     """Changes by `cell`, `suite` or `case`, the largest group first, then by name."""
     keys: dict[str, Callable[[CaseChange], str]] = {
         "cell": lambda item: item.cell,
-        "suite": lambda item: suite_of(item.nodeid),
+        "suite": lambda item: find_suite(item.nodeid),
         "case": lambda item: item.nodeid,
     }
     groups: dict[str, list[CaseChange]] = {}
     for item in cases:
         groups.setdefault(keys[by](item), []).append(item)
-    return dict(sorted(groups.items(), key=_size_then_name))
+    return dict(sorted(groups.items(), key=_rank_group))
 
 
-def _size_then_name(pair: tuple[str, list[CaseChange]]) -> tuple[int, str]:
+def _rank_group(pair: tuple[str, list[CaseChange]]) -> tuple[int, str]:
     return -len(pair[1]), pair[0]

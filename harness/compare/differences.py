@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.compare.side import REASONS, CellSide, Side
 
-__all__ = ["Difference", "differences"]
+__all__ = ["Difference", "find_differences"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Difference:
     of: int = 0
 
 
-def differences(old: Side, new: Side, regressed: frozenset[str]) -> tuple[Difference, ...]:
+def find_differences(old: Side, new: Side, regressed: frozenset[str]) -> tuple[Difference, ...]:
     """What differs beside outcomes: first what changed where most regressions are, then by name.
 
     Args:
@@ -38,11 +38,13 @@ def differences(old: Side, new: Side, regressed: frozenset[str]) -> tuple[Differ
         new: The side now.
         regressed: Names of the cells that have a regression.
     """
-    whole = [Difference(fact=fact, old=one, new=other) for fact, one, other in sorted(_unequal(old.facts, new.facts))]
+    whole = [
+        Difference(fact=fact, old=one, new=other) for fact, one, other in sorted(_find_unequal(old.facts, new.facts))
+    ]
     counts: Counter[tuple[str, str, str]] = Counter()
     guilty: Counter[tuple[str, str, str]] = Counter()
     for name in old.cells.keys() & new.cells.keys():
-        changed = _unequal(_facts(old.cells[name]), _facts(new.cells[name]))
+        changed = _find_unequal(_collect_facts(old.cells[name]), _collect_facts(new.cells[name]))
         counts.update(changed)
         if name in regressed:
             guilty.update(changed)
@@ -54,14 +56,14 @@ def differences(old: Side, new: Side, regressed: frozenset[str]) -> tuple[Differ
     return (*parts, *whole)
 
 
-def _facts(cell: CellSide) -> Mapping[str, str]:
+def _collect_facts(cell: CellSide) -> Mapping[str, str]:
     """What a cell's guest proved, and its axes, which differ where cells are compared across an axis."""
     axes = {key: value for key, value in cell.axes.items() if value is not None}
     facts = {key: value for key, value in cell.facts.items() if key not in REASONS}
     return axes | facts
 
 
-def _unequal(old: Mapping[str, str], new: Mapping[str, str]) -> set[tuple[str, str, str]]:
+def _find_unequal(old: Mapping[str, str], new: Mapping[str, str]) -> set[tuple[str, str, str]]:
     if old == new:
         return set()
     return {

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.compare.atoms import make_atoms
-from harness.compare.changes import Change, Comparison, grouped
-from harness.compare.rules import Rule, rule_between
+from harness.compare.changes import Change, Comparison, group_changes
+from harness.compare.rules import Rule, find_rule_between
 from harness.compare.side import Side
 from harness.model import Outcome, Statement
 
-__all__ = ["CASES", "Following", "rules_of"]
+__all__ = ["CASES", "Following", "find_rules"]
 
 CASES = 100
 """Cases whose rule is worked out: those that regressed in most cells."""
@@ -31,13 +31,13 @@ class Following:
     by_case: Mapping[str, Rule]
 
 
-def rules_of(found: Comparison, old: Side, new: Side) -> Following:
+def find_rules(found: Comparison, old: Side, new: Side) -> Following:
     """What the regressions of a comparison follow.
 
     A cell counts where both sides have it. Cells in which a case failed before, is skipped, flaky or broke say
     nothing about its regression and are left out; so are results of other tools, which have no axes.
     """
-    regressed = grouped(found.of(Change.REGRESSED), "case")
+    regressed = group_changes(found.of(Change.REGRESSED), "case")
     if not regressed:
         return Following(overall=Rule(with_it=0, without=0), by_case={})
     cells = {name: cell for name in sorted(old.cells.keys() & new.cells.keys()) if (cell := new.cells[name].cell)}
@@ -47,13 +47,13 @@ def rules_of(found: Comparison, old: Side, new: Side) -> Following:
 
     def rule(good: int, bad: int) -> Rule:
         if (good, bad) not in known:
-            known[good, bad] = rule_between(atoms, good, bad)
+            known[good, bad] = find_rule_between(atoms, good, bad)
         return known[good, bad]
 
     by_case = {
         nodeid: rule(
             sum(bits.get(case.cell, 0) for case in cases),
-            sum(bit for name, bit in bits.items() if _passes(new.cells[name].cases.get(nodeid))),
+            sum(bit for name, bit in bits.items() if _is_pass(new.cells[name].cases.get(nodeid))),
         )
         for nodeid, cases in list(regressed.items())[:CASES]
     }
@@ -69,5 +69,5 @@ def _is_sound(side: Side, name: str) -> bool:
     return not cell.error and Statement.SUCCESS in statements and statements.isdisjoint(BAD)
 
 
-def _passes(outcome: Outcome | None) -> bool:
+def _is_pass(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome.statement is Statement.SUCCESS

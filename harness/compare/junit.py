@@ -61,7 +61,7 @@ def load_junit(path: Path, *, name: str) -> Side:
             reader.read(stream)
     except OSError as error:
         raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
-    return Side(name=name, kind="junit", started=reader.started, cells={cell.id: cell for cell in reader.cells()})
+    return Side(name=name, kind="junit", started=reader.started, cells={cell.id: cell for cell in reader.make_cells()})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class _Reader:
         self.parser = expat.ParserCreate()
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
-        self.parser.StartDoctypeDeclHandler = self.doctype
+        self.parser.StartDoctypeDeclHandler = self.refuse_doctype
 
     def read(self, stream: BinaryIO) -> None:
         fed, block = 0, stream.read(BLOCK)
@@ -114,7 +114,7 @@ class _Reader:
                 self.parser.Parse(block, False)
                 fed += len(block)
                 if fed - self.parser.CurrentByteIndex > TAG:
-                    raise self.wrong(f"one tag is longer than {TAG >> 20} MB; this is no JUnit file")
+                    raise self.make_error(f"one tag is longer than {TAG >> 20} MB; this is no JUnit file")
                 block = stream.read(BLOCK)
             self.parser.Parse(b"", True)
         except expat.ExpatError as error:
@@ -124,21 +124,21 @@ class _Reader:
             cut = " The file was cut off." if error.code in CUT_OFF else ""
             raise InfrastructureError(f"{place}: this JUnit file is broken{inside}: {what}.{cut}") from error
         except (LookupError, ValueError) as error:  # an encoding that Python does not have, or of several bytes
-            raise self.wrong(f"this JUnit file cannot be read: {error}") from error
+            raise self.make_error(f"this JUnit file cannot be read: {error}") from error
 
-    def wrong(self, what: str) -> InfrastructureError:
+    def make_error(self, what: str) -> InfrastructureError:
         line, column = self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
         return InfrastructureError(f"{self.name}:{line}:{column}: {what}.")
 
-    def doctype(self, *_: object) -> None:
-        raise self.wrong("a JUnit file has no DOCTYPE, which could make it grow without bound; remove it")
+    def refuse_doctype(self, *_: object) -> None:
+        raise self.make_error("a JUnit file has no DOCTYPE, which could make it grow without bound; remove it")
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if not self.path and tag not in {"testsuites", "testsuite"}:
-            raise self.wrong(f"the outermost element is <{escape(tag)}>, not <testsuites>; this is no JUnit file")
+            raise self.make_error(f"the outermost element is <{escape(tag)}>, not <testsuites>; this is no JUnit file")
         self.path.append(tag)
         if len(self.path) > DEPTH:
-            raise self.wrong("elements are nested too deeply for a JUnit file")
+            raise self.make_error("elements are nested too deeply for a JUnit file")
         if tag in {"testsuites", "testsuite"} and not self.started:
             self.started = escape(attributes.get("timestamp", ""), 40)
         if tag == "testsuite":
@@ -147,19 +147,19 @@ class _Reader:
         elif tag == "testcase":
             self.begin_case(attributes)
         elif self.case is not None:
-            self.inside(tag, attributes)
+            self.enter_element(tag, attributes)
         elif tag == "property" and self.open and "name" in attributes:
             self.open[-1].properties[attributes["name"]] = attributes.get("value", "")
 
     def begin_case(self, attributes: Mapping[str, str]) -> None:
         if "name" not in attributes:
-            raise self.wrong("this <testcase> has no name")
+            raise self.make_error("this <testcase> has no name")
         if not self.open:
             self.open.append(_Suite(name=""))
             self.suites.append(self.open[-1])
         self.case = _Case(classname=attributes.get("classname", ""), name=attributes["name"])
 
-    def inside(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def enter_element(self, tag: str, attributes: Mapping[str, str]) -> None:
         assert self.case is not None
         if tag in RESULTS:
             outcome = RESULTS[tag]
@@ -186,15 +186,15 @@ class _Reader:
         if suite.ours and case.classname == suite.name and case.name == BROKEN:
             suite.error = case.message or "The cell broke."
             return
-        nodeid = _nodeid(suite, case)
+        nodeid = _make_nodeid(suite, case)
         outcome = case.outcome
         if nodeid in suite.cases:
-            outcome = _again(suite.cases[nodeid], outcome)
+            outcome = _merge_outcomes(suite.cases[nodeid], outcome)
         suite.cases[nodeid] = outcome
         if outcome.wants_a_look and case.message:
             suite.messages[nodeid] = case.message
 
-    def cells(self) -> list[CellSide]:
+    def make_cells(self) -> list[CellSide]:
         """The cells of the file: one of each of our suites, and one of all others together."""
         found: dict[str, CellSide] = {}
         cases: dict[str, Outcome] = {}
@@ -202,7 +202,7 @@ class _Reader:
         for suite in self.suites:
             if not suite.ours:
                 for nodeid, outcome in suite.cases.items():
-                    cases[nodeid] = _again(cases[nodeid], outcome) if nodeid in cases else outcome
+                    cases[nodeid] = _merge_outcomes(cases[nodeid], outcome) if nodeid in cases else outcome
                 messages |= suite.messages
                 continue
             if suite.name in found:
@@ -241,7 +241,7 @@ def _find_axes(suite: _Suite) -> dict[str, str | None]:
     return axes | {name: named[name] for name in PROVEN}
 
 
-def _nodeid(suite: _Suite, case: _Case) -> str:
+def _make_nodeid(suite: _Suite, case: _Case) -> str:
     """A name of the case that is the same in another file of the same tool; pytest's node id in our own files."""
     if suite.ours and case.classname.startswith(f"{suite.name}."):
         place = case.classname.removeprefix(f"{suite.name}.").replace(".", "/")
@@ -250,7 +250,7 @@ def _nodeid(suite: _Suite, case: _Case) -> str:
     return f"{owner}::{case.name}" if owner else case.name
 
 
-def _again(before: Outcome, now: Outcome) -> Outcome:
+def _merge_outcomes(before: Outcome, now: Outcome) -> Outcome:
     """The outcome of a case that is there twice: the tool executed it again, or two cases have one name."""
     if now is Outcome.PASSED and before in {Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY}:
         return Outcome.FLAKY

@@ -47,7 +47,7 @@ def open_side(text: str, places: Places) -> Side:
     path = _find(text, places)
     if os.sep not in text and path.parent == places.baselines:
         return load_baseline(path, name=text)
-    return load_run(path, name=text) if path.is_dir() else _of_file(path, text)
+    return load_run(path, name=text) if path.is_dir() else _open_file(path, text)
 
 
 def _find(text: str, places: Places) -> Path:
@@ -59,7 +59,7 @@ def _find(text: str, places: Places) -> Path:
         if not path.exists():
             raise UsageError(f"{text}: there is no such file or directory.", hint="A run is named by its directory.")
     elif text != LAST and not is_run(path):
-        run, saved = places.runs / text, baseline.path_of(places.baselines, text)
+        run, saved = places.runs / text, baseline.find_path(places.baselines, text)
         if run.exists() and saved.exists():
             raise UsageError(f"`{text}` is a run and a baseline; write the path: {run} or {saved}.")
         if saved.exists():
@@ -72,7 +72,7 @@ def _find(text: str, places: Places) -> Path:
     return find_run(places.runs, text)
 
 
-def _of_file(path: Path, name: str) -> Side:
+def _open_file(path: Path, name: str) -> Side:
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD)

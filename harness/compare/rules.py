@@ -13,7 +13,7 @@ from harness.compare.atoms import Atom, format_atoms, make_atoms
 from harness.model import Cell
 from harness.plural import pluralize
 
-__all__ = ["MOST", "Rule", "rule_between", "separate"]
+__all__ = ["MOST", "Rule", "find_rule_between", "separate"]
 
 MOST = 4
 """Values in the largest rule."""
@@ -52,10 +52,10 @@ class Rule:
         if self.with_it == 0:
             return "there are none"
         if self.without == 0:
-            return f"{_all(self.with_it)} that can be compared, so that no axis tells them from others"
+            return f"{_format_all(self.with_it)} that can be compared, so that no axis tells them from others"
         if self.expression is not None:
             same = f" (so do {', '.join(self.others)}: these cells cannot tell which)" if self.others else ""
-            return f"{_all(self.with_it)} {'have' if self.with_it > 1 else 'has'} {self.expression}, and none of {pluralize(self.without, 'other')}{same}"
+            return f"{_format_all(self.with_it)} {'have' if self.with_it > 1 else 'has'} {self.expression}, and none of {pluralize(self.without, 'other')}{same}"
         near = (
             f"; the nearest is {self.nearest}, which {self.wrong} of {pluralize(self.without, 'other')} have too"
             if self.nearest is not None
@@ -64,7 +64,7 @@ class Rule:
         return f"no rule of at most {MOST} values was found that separates the {self.with_it} from {pluralize(self.without, 'other')}{near}"
 
 
-def _all(count: int) -> str:
+def _format_all(count: int) -> str:
     return f"all {count}" if count > 1 else "the only one"
 
 
@@ -77,10 +77,10 @@ def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> Rule:
     """
     good = (1 << len(with_it)) - 1
     bad = ((1 << len(without)) - 1) << len(with_it)
-    return rule_between(make_atoms([*with_it, *without]), good, bad)
+    return find_rule_between(make_atoms([*with_it, *without]), good, bad)
 
 
-def rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
+def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
     """The same for cells as bits, so that what can be said of the cells is worked out once for many questions.
 
     Args:
@@ -92,21 +92,21 @@ def rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
     if not with_it or not without:
         return Rule(with_it=with_it, without=without)
     atoms = [atom for atom in all_atoms if atom.at & (good | bad)]
-    covering = _covering(atoms, good, bad)
-    found = _conjunctions(covering, bad)
+    covering = _find_covering(atoms, good, bad)
+    found = _find_conjunctions(covering, bad)
     if found:
         # Of several rules over the same fields the first is told.
-        told = [format_atoms(item) for item in {_fields(item): item for item in reversed(found)}.values()]
+        told = [format_atoms(item) for item in {_list_fields(item): item for item in reversed(found)}.values()]
         told = [text for item in found if (text := format_atoms(item)) in told]
         return Rule(with_it=with_it, without=without, expression=told[0], others=tuple(told[1 : ALTERNATIVES + 1]))
-    either = _disjunctions(atoms, good, bad)
+    either = _find_disjunctions(atoms, good, bad)
     if either is not None:
         return Rule(with_it=with_it, without=without, expression=either)
-    nearest, wrong = _nearest(covering, bad) or (None, 0)
+    nearest, wrong = _find_nearest(covering, bad) or (None, 0)
     return Rule(with_it=with_it, without=without, nearest=nearest, wrong=wrong)
 
 
-def _covering(atoms: Sequence[Atom], good: int, bad: int) -> list[Atom]:
+def _find_covering(atoms: Sequence[Atom], good: int, bad: int) -> list[Atom]:
     """Comparisons that hold for all cells that have it and not for all others; and lists of their values by field."""
     single = [atom for atom in atoms if atom.mask & good == good and atom.mask & bad != bad]
     lists: list[Atom] = []
@@ -123,24 +123,24 @@ def _covering(atoms: Sequence[Atom], good: int, bad: int) -> list[Atom]:
     return [*single, *lists]
 
 
-def _conjunctions(atoms: Sequence[Atom], bad: int) -> list[tuple[Atom, ...]]:
+def _find_conjunctions(atoms: Sequence[Atom], bad: int) -> list[tuple[Atom, ...]]:
     """All conjunctions of the least size that hold for none of `bad`, the preferred first."""
     order = {atom: index for index, atom in enumerate(atoms)}
     for size in range(1, MOST + 1):
         budget = [STEPS]
-        found = {tuple(sorted(item, key=order.__getitem__)) for item in _exact(atoms, bad, size, budget)}
+        found = {tuple(sorted(item, key=order.__getitem__)) for item in _find_exact(atoms, bad, size, budget)}
         if found:
-            return sorted(found, key=lambda item: (len(_fields(item)), [order[atom] for atom in item]))
+            return sorted(found, key=lambda item: (len(_list_fields(item)), [order[atom] for atom in item]))
         if budget[0] <= 0:
             return []
     return []
 
 
-def _fields(atoms: Sequence[Atom]) -> frozenset[str]:
+def _list_fields(atoms: Sequence[Atom]) -> frozenset[str]:
     return frozenset(atom.field for atom in atoms)
 
 
-def _exact(atoms: Sequence[Atom], left: int, size: int, budget: list[int]) -> Iterator[tuple[Atom, ...]]:
+def _find_exact(atoms: Sequence[Atom], left: int, size: int, budget: list[int]) -> Iterator[tuple[Atom, ...]]:
     """Conjunctions of at most `size` values after which none of `left` remains.
 
     One cell that must go is looked at, and each comparison that excludes it is tried: one of them is in every answer.
@@ -155,11 +155,11 @@ def _exact(atoms: Sequence[Atom], left: int, size: int, budget: list[int]) -> It
         budget[0] -= 1
         if budget[0] <= 0:
             return
-        for rest in _exact(atoms, left & atom.mask, size - atom.cost, budget):
+        for rest in _find_exact(atoms, left & atom.mask, size - atom.cost, budget):
             yield (atom, *rest)
 
 
-def _disjunctions(atoms: Sequence[Atom], good: int, bad: int) -> str | None:
+def _find_disjunctions(atoms: Sequence[Atom], good: int, bad: int) -> str | None:
     """The smallest two conjunctions that together hold for all of `good` and for none of `bad`, or None."""
     pure: dict[int, tuple[Atom, ...]] = {}
     useful = [atom for atom in atoms if atom.mask & good and atom.mask & bad != bad]
@@ -180,7 +180,7 @@ def _disjunctions(atoms: Sequence[Atom], good: int, bad: int) -> str | None:
     return " or ".join(map(format_atoms, best[1])) if best else None
 
 
-def _nearest(atoms: Sequence[Atom], bad: int) -> tuple[str, int] | None:
+def _find_nearest(atoms: Sequence[Atom], bad: int) -> tuple[str, int] | None:
     """The conjunction of at most two comparisons that holds for the fewest of `bad`, and for how many."""
     pairs = [item for size in (1, 2) for item in combinations(atoms, size)]
     if not pairs:

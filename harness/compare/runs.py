@@ -25,7 +25,7 @@ from harness.results import FORMAT, problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 from harness.sanitize import escape
 
-__all__ = ["load_run", "located"]
+__all__ = ["load_run", "locate"]
 
 LONGEST = 1000
 """Characters of a message that are kept."""
@@ -106,7 +106,7 @@ def load_run(path: Path, *, name: str) -> Side:
         started=run["started"],
         cells=sides,
         facts={"harness": run["harness"], **{f"host {key}": value for key, value in run.get("computer", {}).items()}},
-        problems=tuple(_problems(file, name, run, sides)),
+        problems=tuple(_find_problems(file, name, run, sides)),
         shards=_find_shards(run),
     )
 
@@ -114,19 +114,19 @@ def load_run(path: Path, *, name: str) -> Side:
 def _read(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
     try:
         with file.open("rb") as stream:
-            return _by_parts(stream, shown)
+            return _read_by_parts(stream, shown)
     except (_OtherwiseWrittenError, ValidationError):
-        return _as_a_whole(file, shown)
+        return _read_whole(file, shown)
 
 
-def _by_parts(stream: BinaryIO, shown: str) -> tuple[_Run, list[CellSide]]:
+def _read_by_parts(stream: BinaryIO, shown: str) -> tuple[_Run, list[CellSide]]:
     texts: dict[str, str] = {}
     head, cells = b"", []
-    for number, part in enumerate(_parts(stream)):
+    for number, part in enumerate(_split_parts(stream)):
         if number == 0:
             head = part
         elif part[:1] == b"{":
-            cells.append(_side(CELL.validate_json(part), shown, texts))
+            cells.append(_make_side(CELL.validate_json(part), shown, texts))
         else:
             head += b'\n "cells": [],\n' + part
     run = RUN.validate_json(head)
@@ -135,7 +135,7 @@ def _by_parts(stream: BinaryIO, shown: str) -> tuple[_Run, list[CellSide]]:
     return run, cells
 
 
-def _parts(stream: BinaryIO) -> Iterator[bytes]:
+def _split_parts(stream: BinaryIO) -> Iterator[bytes]:
     """What stands before the cells, each cell, and what stands after them."""
     data = stream.read(BLOCK)
     head, found, data = data.partition(OPEN)
@@ -159,7 +159,7 @@ def _parts(stream: BinaryIO) -> Iterator[bytes]:
         data += block
 
 
-def _side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellSide:
+def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellSide:
     cases: dict[str, Outcome] = {}
     messages: dict[str, str] = {}
     found = cell.get("cases", [])
@@ -192,13 +192,13 @@ def _keep_worst(found: list[_Case]) -> dict[str, Outcome]:
     return worst
 
 
-def _as_a_whole(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
+def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
     """The same, without trust in how the file is written.
 
     Raises:
         InfrastructureError: It is no result, or one of a newer format.
     """
-    value = located(file.read_bytes(), shown, "result of a run")
+    value = locate(file.read_bytes(), shown, "result of a run")
     version = value.get("format") if isinstance(value, dict) else None
     if isinstance(version, int) and version > FORMAT:
         made = escape(str(value.get("harness", "unknown")))
@@ -211,11 +211,11 @@ def _as_a_whole(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
     except ValidationError as error:
         raise InfrastructureError(f"{shown}: this is no result of format {FORMAT}: {problem(error)}.") from error
     texts: dict[str, str] = {}
-    cells = [_side(cell, shown, texts) for cell in whole.get("cells", [])]
+    cells = [_make_side(cell, shown, texts) for cell in whole.get("cells", [])]
     return RUN.validate_python(value), cells
 
 
-def located(data: bytes, shown: str, what: str) -> Any:
+def locate(data: bytes, shown: str, what: str) -> Any:
     """The value that a JSON text is.
 
     Args:
@@ -227,7 +227,7 @@ def located(data: bytes, shown: str, what: str) -> Any:
         InfrastructureError: It is no JSON; with file:line:column.
     """
     try:
-        return json.loads(data.decode(), object_pairs_hook=_once)
+        return json.loads(data.decode(), object_pairs_hook=_refuse_twice)
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
@@ -250,7 +250,7 @@ class _TwiceError(Exception):
     """A key is there twice."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = {sys.intern(key): value for key, value in pairs}
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -258,7 +258,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellSide]) -> Iterator[str]:
+def _find_problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellSide]) -> Iterator[str]:
     """Why the run is not whole."""
     if run.get("interrupted"):
         yield f"{name} was interrupted before its cells had ended."

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from harness.errors import UsageError
 from harness.model import AXES_BY_NAME, Cell, Outcome, find_worst, parse_axes
 
-__all__ = ["REASONS", "VARYING_FACTS", "CellSide", "Kind", "Side", "across", "join", "suite_of"]
+__all__ = ["REASONS", "VARYING_FACTS", "CellSide", "Kind", "Side", "drop_axes", "find_suite", "join"]
 
 REASONS = frozenset({"accelerator_reason"})
 """Facts that say why, and not what: no difference between two runs."""
@@ -76,7 +76,7 @@ class Side:
     shards: tuple[tuple[int, int], ...] = ()
 
 
-def suite_of(nodeid: str) -> str:
+def find_suite(nodeid: str) -> str:
     """The suite that has a case: the first directory of its node id, or the class or package of another tool's."""
     head = nodeid.partition("::")[0]
     return head.split("/", 1)[0] if head.endswith(".py") else head
@@ -113,14 +113,14 @@ def join(sides: Sequence[Side], name: str | None = None) -> tuple[Side, tuple[st
         kind=sides[0].kind,
         started=max(side.started for side in sides),
         cells=dict(sorted(cells.items())),
-        facts=_common([side.facts for side in sides]),
+        facts=_find_common([side.facts for side in sides]),
         problems=tuple(problem for side in sides for problem in side.problems),
         shards=shards,
     )
-    return whole, (*problems, *_missing(shards, [side.name for side in sides]))
+    return whole, (*problems, *_list_missing(shards, [side.name for side in sides]))
 
 
-def _missing(shards: Sequence[tuple[int, int]], places: Sequence[str]) -> list[str]:
+def _list_missing(shards: Sequence[tuple[int, int]], places: Sequence[str]) -> list[str]:
     counts = sorted({count for _, count in shards})
     if len(counts) > 1:
         kinds = " and ".join(f"of {count}" for count in counts)
@@ -133,7 +133,7 @@ def _missing(shards: Sequence[tuple[int, int]], places: Sequence[str]) -> list[s
     ]
 
 
-def _common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+def _find_common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
     merged: dict[str, list[str]] = {}
     for facts in all_facts:
         for key, value in facts.items():
@@ -141,7 +141,7 @@ def _common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {key: ", ".join(dict.fromkeys(values)) for key, values in sorted(merged.items())}
 
 
-def across(side: Side, axes: Sequence[str]) -> Side:
+def drop_axes(side: Side, axes: Sequence[str]) -> Side:
     """The side with its cells named without some axes, so that cells that differ only there are the same cell.
 
     Args:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare.changes import CaseChange, Change, Comparison, grouped
+from harness.compare.changes import CaseChange, Change, Comparison, group_changes
 from harness.compare.differences import Difference
 from harness.compare.following import Following
 from harness.plural import pluralize
 from harness.sanitize import escape
 
-__all__ = ["difference_text", "lines", "summary"]
+__all__ = ["format_difference", "format_lines", "format_summary"]
 
 GROUPS = 20
 """Groups of a change that are told."""
@@ -16,13 +16,13 @@ MEMBERS = 3
 """Members of a group that are told."""
 
 
-def summary(found: Comparison) -> str:
+def format_summary(found: Comparison) -> str:
     """One line: how many cases had which change, the worst first."""
     counts = ", ".join(f"{number} {change}" for change, number in found.counts.items()) or "no case on either side"
     return f"{counts}; {pluralize(found.common, 'cell')} on both sides"
 
 
-def lines(found: Comparison, following: Following, differs: Sequence[Difference], *, by: str) -> Iterator[str]:
+def format_lines(found: Comparison, following: Following, differs: Sequence[Difference], *, by: str) -> Iterator[str]:
     """The lines of a comparison.
 
     Args:
@@ -31,7 +31,7 @@ def lines(found: Comparison, following: Following, differs: Sequence[Difference]
         differs: What else differs.
         by: What changes are grouped by: `cell`, `suite` or `case`.
     """
-    yield f"{escape(found.old)} -> {escape(found.new)}: {summary(found)}"
+    yield f"{escape(found.old)} -> {escape(found.new)}: {format_summary(found)}"
     for change in Change:
         cells = [cell for cell in found.cells if cell.change is change]
         cases = found.of(change)
@@ -41,17 +41,17 @@ def lines(found: Comparison, following: Following, differs: Sequence[Difference]
         for cell in cells[:GROUPS]:
             text = f": {escape(cell.text)}" if cell.text else ""
             yield f"  the cell {escape(cell.cell)} ({pluralize(cell.cases, 'case')}){text}"
-        yield from _more(len(cells), GROUPS, "cells")
-        yield from _groups(cases, by, following if change is Change.REGRESSED else None)
+        yield from _format_more(len(cells), GROUPS, "cells")
+        yield from _format_groups(cases, by, following if change is Change.REGRESSED else None)
     if following.overall.with_it:
         yield f"cells with a regression: {following.overall.text}"
     if differs:
         yield "what else differs"
-        yield from (f"  {difference_text(item)}" for item in differs[:GROUPS])
-        yield from _more(len(differs), GROUPS, "differences")
+        yield from (f"  {format_difference(item)}" for item in differs[:GROUPS])
+        yield from _format_more(len(differs), GROUPS, "differences")
 
 
-def difference_text(item: Difference) -> str:
+def format_difference(item: Difference) -> str:
     """A difference as one line: `systemd 252.38-1 -> 252.39-1 in 14 cells, with all 14 that have a regression`."""
     where = ""
     if item.cells:
@@ -61,8 +61,8 @@ def difference_text(item: Difference) -> str:
     return f"{escape(item.fact)} {escape(item.old) or 'unknown'} -> {escape(item.new) or 'unknown'}{where}"
 
 
-def _groups(cases: list[CaseChange], by: str, following: Following | None) -> Iterator[str]:
-    groups = grouped(cases, by)
+def _format_groups(cases: list[CaseChange], by: str, following: Following | None) -> Iterator[str]:
+    groups = group_changes(cases, by)
     for key, members in list(groups.items())[:GROUPS]:
         rule = following.by_case.get(key) if following is not None and by == "case" else None
         follows = f": {rule.text}" if rule is not None and rule.with_it else ""
@@ -72,10 +72,10 @@ def _groups(cases: list[CaseChange], by: str, following: Following | None) -> It
             was = f" (was {item.old or 'not there'})"
             message = f": {escape(item.message)}" if item.message else ""
             yield f"    {escape(place)}{was}{message}"
-        yield from _more(len(members), MEMBERS, "", indent="    ")
-    yield from _more(len(groups), GROUPS, f"{by}s")
+        yield from _format_more(len(members), MEMBERS, "", indent="    ")
+    yield from _format_more(len(groups), GROUPS, f"{by}s")
 
 
-def _more(count: int, shown: int, what: str, *, indent: str = "  ") -> Iterator[str]:
+def _format_more(count: int, shown: int, what: str, *, indent: str = "  ") -> Iterator[str]:
     if count > shown:
         yield f"{indent}and {count - shown} more {what}".rstrip()

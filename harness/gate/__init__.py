@@ -2,9 +2,9 @@
 
 from harness.gate.checks import Check, Level
 from harness.gate.decision import Decision, Evidence, decide
-from harness.gate.first_bad import FirstBad, first_bads
+from harness.gate.first_bad import FirstBad, find_first_bads
 from harness.gate.notice import notice
-from harness.gate.policy import Policy, Requirement, load, requirements
+from harness.gate.policy import Policy, Requirement, list_requirements, load
 
 __all__ = [
     "Check",
@@ -15,8 +15,8 @@ __all__ = [
     "Policy",
     "Requirement",
     "decide",
-    "first_bads",
+    "find_first_bads",
+    "list_requirements",
     "load",
     "notice",
-    "requirements",
 ]

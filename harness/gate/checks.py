@@ -8,7 +8,7 @@ from typing import Literal
 from harness.compare import CaseChange
 from harness.plural import pluralize
 
-__all__ = ["Check", "Level", "limited"]
+__all__ = ["Check", "Level", "check_limit"]
 
 
 class Level(StrEnum):
@@ -37,7 +37,7 @@ class Check:
     details: tuple[str, ...] = ()
 
 
-def limited(
+def check_limit(
     name: str,
     nouns: tuple[str, str],
     cases: Sequence[CaseChange],

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from harness.compare import Change, Comparison, Following, Side, compare, rules_of, suite_of
-from harness.gate.checks import Check, Level, limited
-from harness.gate.first_bad import FirstBad, first_bads
+from harness.compare import Change, Comparison, Following, Side, compare, find_rules, find_suite
+from harness.gate.checks import Check, Level, check_limit
+from harness.gate.first_bad import FirstBad, find_first_bads
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
@@ -76,23 +76,23 @@ def decide(policy: Policy, evidence: Evidence, today: date) -> Decision:
     old = evidence.baseline or nothing
     found = compare(old, evidence.side)
     checks = [
-        _whole(evidence),
-        *(_required(item, evidence.side) for item in evidence.requirements),
-        _ran(policy, found),
-        _baseline(policy, evidence, today),
-        *_limits(policy, found),
-        *_expectations(policy, evidence, today),
+        _check_whole(evidence),
+        *(_check_required(item, evidence.side) for item in evidence.requirements),
+        _check_ran(policy, found),
+        _check_baseline(policy, evidence, today),
+        *_check_limits(policy, found),
+        *_check_expectations(policy, evidence, today),
     ]
     order = list(Level)
     return Decision(
         checks=tuple(sorted(checks, key=lambda check: order.index(check.level))),
         comparison=found,
-        following=rules_of(found, old, evidence.side),
-        first_bads=first_bads(found, old, evidence.side),
+        following=find_rules(found, old, evidence.side),
+        first_bads=find_first_bads(found, old, evidence.side),
     )
 
 
-def _whole(evidence: Evidence) -> Check:
+def _check_whole(evidence: Evidence) -> Check:
     problems = (*evidence.conflicts, *evidence.side.problems)
     if problems:
         return Check(name="whole", level=Level.REFUSED, text="The results are not whole.", details=problems)
@@ -101,7 +101,7 @@ def _whole(evidence: Evidence) -> Check:
     return Check(name="whole", level=Level.MET, text=text)
 
 
-def _required(item: Requirement, side: Side) -> Check:
+def _check_required(item: Requirement, side: Side) -> Check:
     name = f"required: {item.text}"
     if not item.cells or not item.suites:
         what = "cell" if not item.cells else "suite"
@@ -110,7 +110,7 @@ def _required(item: Requirement, side: Side) -> Check:
     for cell in item.cells:
         if cell in side.cells:
             cases = side.cells[cell].cases.items()
-            ran = {suite_of(nodeid) for nodeid, outcome in cases if outcome.ran}
+            ran = {find_suite(nodeid) for nodeid, outcome in cases if outcome.ran}
             problems += [f"{cell}: no case of the suite {suite} ran." for suite in item.suites if suite not in ran]
     what = f"{pluralize(len(item.cells), 'cell')} with {', '.join(item.suites)}"
     if problems:
@@ -119,13 +119,13 @@ def _required(item: Requirement, side: Side) -> Check:
     return Check(name=name, level=Level.MET, text=f"What is required was tested ({item.text}: {what}).")
 
 
-def _ran(policy: Policy, found: Comparison) -> Check:
+def _check_ran(policy: Policy, found: Comparison) -> Check:
     enough = found.ran >= policy.minimum_ran
     text = f"{pluralize(found.ran, 'case')} really ran; at least {policy.minimum_ran} must."
     return Check(name="ran", level=Level.MET if enough else Level.REFUSED, text=text)
 
 
-def _baseline(policy: Policy, evidence: Evidence, today: date) -> Check:
+def _check_baseline(policy: Policy, evidence: Evidence, today: date) -> Check:
     rule = policy.baseline
     if rule is None:
         text = "The policy names no baseline: every failure counts as new."
@@ -146,7 +146,7 @@ def _baseline(policy: Policy, evidence: Evidence, today: date) -> Check:
     return Check(name="baseline", level=Level.REFUSED if age > rule.max_age_days else Level.MET, text=text)
 
 
-def _limits(policy: Policy, found: Comparison) -> Iterable[Check]:
+def _check_limits(policy: Policy, found: Comparison) -> Iterable[Check]:
     allowed = policy.allowed
     cells = [cell for cell in found.cells if cell.change in {Change.BROKEN, Change.STILL_BROKEN}]
     gone = [cell for cell in found.cells if cell.change is Change.GONE and cell.cases]
@@ -154,10 +154,12 @@ def _limits(policy: Policy, found: Comparison) -> Iterable[Check]:
     broken = [case for case in found.of(Change.BROKEN, Change.STILL_BROKEN) if case.cell not in inside]
     told = [f"{cell.cell}: {cell.text}" for cell in cells]
     lost = [f"{cell.cell}: no result, and {pluralize(cell.cases, 'case')} in the baseline" for cell in gone]
-    yield limited("regressions", ("regression", "regressions"), found.of(Change.REGRESSED), allowed.regressions)
-    yield limited("new failures", ("new failure", "new failures"), found.of(Change.NEW_FAILING), allowed.new_failures)
-    yield limited("broken", ("broken cell or case", "broken cells or cases"), broken, allowed.broken, before=told)
-    yield limited(
+    yield check_limit("regressions", ("regression", "regressions"), found.of(Change.REGRESSED), allowed.regressions)
+    yield check_limit(
+        "new failures", ("new failure", "new failures"), found.of(Change.NEW_FAILING), allowed.new_failures
+    )
+    yield check_limit("broken", ("broken cell or case", "broken cells or cases"), broken, allowed.broken, before=told)
+    yield check_limit(
         "gone",
         ("case gone", "cases gone"),
         found.of(Change.GONE),
@@ -165,8 +167,8 @@ def _limits(policy: Policy, found: Comparison) -> Iterable[Check]:
         before=lost,
         more=sum(cell.cases for cell in gone),
     )
-    yield limited("flaky", ("flaky case", "flaky cases"), found.of(Change.FLAKY, Change.STILL_FLAKY), allowed.flaky)
-    yield limited(
+    yield check_limit("flaky", ("flaky case", "flaky cases"), found.of(Change.FLAKY, Change.STILL_FLAKY), allowed.flaky)
+    yield check_limit(
         "still failing",
         ("case still failing", "cases still failing"),
         found.of(Change.STILL_FAILING),
@@ -174,11 +176,11 @@ def _limits(policy: Policy, found: Comparison) -> Iterable[Check]:
     )
 
 
-def _expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[Check]:
+def _check_expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[Check]:
     rule = policy.expectations
     cells = [cell for item in evidence.side.cells.values() if (cell := item.cell) is not None]
     about = [item for item in evidence.expectations if any(item.cells.holds(cell) for cell in cells)]
-    late = [item for item in about if item.expired(today)]
+    late = [item for item in about if item.is_expired(today)]
     limit = today + timedelta(days=rule.soon_days)
     soon = [item for item in about if item not in late and item.expires <= limit]
     passing = [
@@ -191,18 +193,18 @@ def _expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[C
     what = "expectation"
     if late:
         text = f"{pluralize(len(late), what)} of the matrix expired; mend the failure, or renew the day with a reason."
-        yield Check(name="expired", level=levels[rule.expired], text=text, details=_told(late))
+        yield Check(name="expired", level=levels[rule.expired], text=text, details=_format_items(late))
     else:
         yield Check(name="expired", level=Level.MET, text="No expectation about these cells has expired.")
     if soon:
         text = f"{pluralize(len(soon), what)} will expire within {pluralize(rule.soon_days, 'day')}."
-        yield Check(name="expires soon", level=Level.TOLD, text=text, details=_told(soon))
+        yield Check(name="expires soon", level=Level.TOLD, text=text, details=_format_items(soon))
     if passing:
         text = f"{pluralize(len(passing), 'case')} passed though expected to fail; the expectation can be removed."
         yield Check(name="passing", level=levels[rule.passing], text=text, details=tuple(passing))
 
 
-def _told(items: Sequence[Expectation]) -> tuple[str, ...]:
+def _format_items(items: Sequence[Expectation]) -> tuple[str, ...]:
     return tuple(
         f"{item.cases} where {item.cells}, expires {item.expires}: {item.reason} {item.issue}" for item in items
     )

@@ -6,10 +6,10 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from harness.compare import CaseChange, Change, Comparison, Side, grouped
+from harness.compare import CaseChange, Change, Comparison, Side, group_changes
 from harness.model import AXES, Axis, Cell, Outcome, Statement, make_version_key
 
-__all__ = ["FirstBad", "first_bads"]
+__all__ = ["FirstBad", "find_first_bads"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def _make_ordered_axes() -> Iterator[_OrderedAxis]:
 ORDERED_AXES = tuple(_make_ordered_axes())
 
 
-def first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
+def find_first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
     """Where each regression begins; the case that regressed in most cells first.
 
     Args:
@@ -96,12 +96,12 @@ def first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
         new: The side now.
     """
     cells = {name: cell for name, side in new.cells.items() if (cell := side.cell) is not None}
-    groups = {axis.what: _groups(cells, axis) for axis in ORDERED_AXES}
+    groups = {axis.what: _group_cells(cells, axis) for axis in ORDERED_AXES}
     answers: list[FirstBad] = []
-    for cases in grouped(found.of(Change.REGRESSED), "case").values():
+    for cases in group_changes(found.of(Change.REGRESSED), "case").values():
         merged: dict[tuple[str, str, str, bool], FirstBad] = {}
         for case in cases:
-            for one in _of_case(case, old, new, cells, groups):
+            for one in _find_of_case(case, old, new, cells, groups):
                 key = (one.what, one.bad, one.good, one.since)
                 merged[key] = replace(merged[key], cells=merged[key].cells + 1) if key in merged else one
         answers += sorted(merged.values(), key=lambda one: (not one.what, -one.cells))
@@ -111,7 +111,7 @@ def first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
 Groups = Mapping[Hashable, list[str]]
 
 
-def _groups(cells: Mapping[str, Cell], axis: _OrderedAxis) -> Groups:
+def _group_cells(cells: Mapping[str, Cell], axis: _OrderedAxis) -> Groups:
     """Names of cells that differ only on an axis, by what they have in common; those without a value left out."""
     groups: dict[Hashable, list[str]] = {}
     for name, cell in cells.items():
@@ -120,7 +120,7 @@ def _groups(cells: Mapping[str, Cell], axis: _OrderedAxis) -> Groups:
     return groups
 
 
-def _of_case(
+def _find_of_case(
     case: CaseChange, old: Side, new: Side, cells: Mapping[str, Cell], groups: Mapping[str, Groups]
 ) -> Iterator[FirstBad]:
     """Where the regression of a case in one cell begins, on each axis on which it does."""
@@ -128,27 +128,29 @@ def _of_case(
     if cell is None:
         yield FirstBad(case=case.nodeid, cell=case.cell)
         return
-    answers = [_since_baseline(case, old, new)]
-    answers += [_on_axis(case, axis, cell, new, cells, groups[axis.what]) for axis in ORDERED_AXES]
+    answers = [_compare_baseline(case, old, new)]
+    answers += [_find_on_axis(case, axis, cell, new, cells, groups[axis.what]) for axis in ORDERED_AXES]
     known = [one for one in answers if one is not None]
     yield from known or [FirstBad(case=case.nodeid, cell=new.cells[case.cell].id)]
 
 
-def _since_baseline(case: CaseChange, old: Side, new: Side) -> FirstBad | None:
+def _compare_baseline(case: CaseChange, old: Side, new: Side) -> FirstBad | None:
     """The same cell had a smaller systemd before: its distro updated it."""
     before, now = old.cells[case.cell].facts.get("systemd", ""), new.cells[case.cell].facts.get("systemd", "")
     if not before or not now or make_version_key(before) >= make_version_key(now):
         return None
     identifier = new.cells[case.cell].id
-    good, bad = _tag(before), _tag(now)
+    good, bad = _make_tag(before), _make_tag(now)
     # Another Debian revision of the same version has no commit of systemd between.
-    command = _command("bisect-systemd", good, bad, identifier, case.nodeid) if good and bad and good != bad else ""
+    command = (
+        _make_command("bisect-systemd", good, bad, identifier, case.nodeid) if good and bad and good != bad else ""
+    )
     return FirstBad(
         case=case.nodeid, what="systemd", bad=now, good=before, since=True, cell=identifier, command=command
     )
 
 
-def _on_axis(
+def _find_on_axis(
     case: CaseChange, axis: _OrderedAxis, cell: Cell, new: Side, cells: Mapping[str, Cell], groups: Groups
 ) -> FirstBad | None:
     """The smallest value at which the case fails in cells that differ only there, if it passes at a smaller one."""
@@ -170,17 +172,19 @@ def _on_axis(
         return None
     name = new.cells[answers[bad][1]].id
     again = next((value for value in passing if make_version_key(value) > make_version_key(bad)), "")
-    command = _command(axis.axis.verb, axis.format_revision(smaller[-1]), axis.format_revision(bad), name, case.nodeid)
+    command = _make_command(
+        axis.axis.verb, axis.format_revision(smaller[-1]), axis.format_revision(bad), name, case.nodeid
+    )
     return FirstBad(
         case=case.nodeid, what=axis.what, bad=bad, good=smaller[-1], again=again, cell=name, command=command
     )
 
 
-def _tag(version: str) -> str:
+def _make_tag(version: str) -> str:
     """The tag of the version that a package has: "252.39-1~deb12u1" is v252.39, "258~rc1-1" is v258-rc1."""
     match = re.match(r"v?([0-9]+(?:\.[0-9]+)*)(?:[~-](rc[0-9]+))?", version)
     return f"v{match[1]}" + (f"-{match[2]}" if match[2] else "") if match else ""
 
 
-def _command(verb: str, good: str, bad: str, cell: str, case: str) -> str:
+def _make_command(verb: str, good: str, bad: str, cell: str, case: str) -> str:
     return shlex.join(["harness", verb, "--good", good, "--bad", bad, "--cell", cell, "--test", case])

@@ -19,7 +19,7 @@ def write(decision: Decision, path: Path) -> None:
     """Write the JUnit file of a decision; raises as `replace_file` does."""
     suite = TestSuite("release gate")
     for check in decision.checks:
-        suite.add_testcase(_case(check))
+        suite.add_testcase(_make_case(check))
     suite.update_statistics()
     xml = JUnitXml("harness gate")
     xml.add_testsuite(suite)
@@ -28,7 +28,7 @@ def write(decision: Decision, path: Path) -> None:
         xml.write(str(half), pretty=True)
 
 
-def _case(check: Check) -> TestCase:
+def _make_case(check: Check) -> TestCase:
     case = TestCase(escape(check.name), classname="gate", time=0.0)
     told = [escape(check.text), *map(escape, check.details[:DETAILS])]
     if len(check.details) > DETAILS:

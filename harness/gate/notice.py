@@ -20,10 +20,10 @@ MARKS = {Level.REFUSED: "refused", Level.TOLD: "note   ", Level.MET: "ok     "}
 
 def notice(decision: Decision) -> str:
     """A decision as text for people: the answer, its reasons, and where each regression begins."""
-    return "\n".join(_lines(decision))
+    return "\n".join(_format_lines(decision))
 
 
-def _lines(decision: Decision) -> Iterator[str]:
+def _format_lines(decision: Decision) -> Iterator[str]:
     refused = len(decision.refused)
     yield (
         "release gate: it may be shipped"

@@ -13,7 +13,16 @@ from harness.matrix.models import Suites
 from harness.matrix.value_types import Select, Sentence
 from harness.yamlfile import FileModel
 
-__all__ = ["Allowed", "BaselineRule", "ExpectationRule", "Policy", "Required", "Requirement", "load", "requirements"]
+__all__ = [
+    "Allowed",
+    "BaselineRule",
+    "ExpectationRule",
+    "Policy",
+    "Required",
+    "Requirement",
+    "list_requirements",
+    "load",
+]
 
 Count = Annotated[int, Field(ge=0)]
 Limit = Count | Literal["any"]
@@ -125,7 +134,7 @@ def load(path: Path, matrix: Matrix, catalog: Catalog, *, name: str) -> Policy:
     document = yamlfile.read(path, name=name)
     policy = document.validate_as(Policy, context=catalog)
     problems = [
-        f"{document.locate(('required', index, 'profile'))}: {names.unknown('profile', item.profile, matrix.profiles)}."
+        f"{document.locate(('required', index, 'profile'))}: {names.describe_unknown('profile', item.profile, matrix.profiles)}."
         for index, item in enumerate(policy.required)
         if item.profile is not None and item.profile not in matrix.profiles
     ]
@@ -136,7 +145,7 @@ def load(path: Path, matrix: Matrix, catalog: Catalog, *, name: str) -> Policy:
     return policy
 
 
-def requirements(
+def list_requirements(
     policy: Policy, matrix: Matrix, expansion: Expansion, catalog: Catalog, *, profile: str | None = None
 ) -> tuple[Requirement, ...]:
     """What a policy requires of a matrix, by name.
@@ -153,14 +162,14 @@ def requirements(
     """
     ran = Required(profile=profile)
     wanted = policy.required if profile is None or ran in policy.required else (*policy.required, ran)
-    return tuple(_requirement(item, matrix, expansion, catalog) for item in wanted)
+    return tuple(_make_requirement(item, matrix, expansion, catalog) for item in wanted)
 
 
-def _requirement(item: Required, matrix: Matrix, expansion: Expansion, catalog: Catalog) -> Requirement:
-    profile = matrix.profile(item.profile) if item.profile is not None else None
+def _make_requirement(item: Required, matrix: Matrix, expansion: Expansion, catalog: Catalog) -> Requirement:
+    profile = matrix.find_profile(item.profile) if item.profile is not None else None
     wanted = [one for one in (profile.select if profile else None, item.cells) if one is not None]
     cells = tuple(cell.id for cell in expansion.cells if all(one.holds(cell) for one in wanted))
-    suites = matrix.suite_names(profile, catalog)
+    suites = matrix.list_suite_names(profile, catalog)
     if item.suites is not None:
         suites = tuple(catalog.suites) if item.suites == "all" else item.suites
     parts = [f"profile {item.profile}" if item.profile else "", str(item.cells) if item.cells else ""]

@@ -5,10 +5,10 @@
 """
 
 from harness.matrix.expansion import Choice, Expansion, choose, expand, find, uncollected
-from harness.matrix.expectations import Judgement, expired, judge
-from harness.matrix.loading import load, schema
+from harness.matrix.expectations import Judgement, judge, list_expired
+from harness.matrix.loading import load, make_schema
 from harness.matrix.models import Defaults, Expectation, Matrix, Profile
-from harness.matrix.names import systemd_version
+from harness.matrix.names import find_systemd_version
 from harness.matrix.selection import Selection, parse_selection, selection
 from harness.matrix.selectors import FIELDS
 
@@ -24,13 +24,13 @@ __all__ = [
     "Selection",
     "choose",
     "expand",
-    "expired",
     "find",
+    "find_systemd_version",
     "judge",
+    "list_expired",
     "load",
+    "make_schema",
     "parse_selection",
-    "schema",
     "selection",
-    "systemd_version",
     "uncollected",
 ]

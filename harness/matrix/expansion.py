@@ -80,7 +80,7 @@ def expand(matrix: Matrix, catalog: Catalog) -> Expansion:
             else:
                 excluded.append((cell, reason))
     own = {
-        name: expand(matrix.with_axes_of(profile), catalog)
+        name: expand(matrix.take_axes_of(profile), catalog)
         for name, profile in matrix.profiles.items()
         if profile.axes is not None
     }
@@ -103,7 +103,7 @@ def choose(
         UsageError: There is no such profile, or an expression is wrong.
         NothingRanError: No cell fits; the hint says why, where all that fit are excluded.
     """
-    named = matrix.profile(profile) if profile is not None else None
+    named = matrix.find_profile(profile) if profile is not None else None
     wanted = [named.select] if named is not None and named.select is not None else []
     wanted += [selection(text, catalog) for text in select]
     among = expansion.own.get(profile or "", expansion)
@@ -114,8 +114,8 @@ def choose(
         excluded = tuple([pair for pair in excluded if holds(pair[0])])
     if not cells:
         of_profile = f" of the profile `{profile}`" if profile is not None else ""
-        raise _nothing(of_profile, wanted, excluded)
-    suites = matrix.suite_names(named, catalog)
+        raise _make_empty_error(of_profile, wanted, excluded)
+    suites = matrix.list_suite_names(named, catalog)
     return Choice(cells=cells, excluded=excluded, suites=suites, gate=named.gate if named is not None else None)
 
 
@@ -150,7 +150,7 @@ def make_cell(item: Inclusion, catalog: Catalog) -> Cell:
     Raises:
         TextError: A value is not known.
     """
-    distro, runtime = names.axis_distro(item.distro, catalog), names.axis_runtime(item.runtime, catalog)
+    distro, runtime = names.check_axis_distro(item.distro, catalog), names.check_axis_runtime(item.runtime, catalog)
     go = item.go if catalog.runtimes[runtime.runtime].build is not None else None
     own = item.systemd == names.DISTRO_IMAGE
     plain = {name: getattr(item, name) for name in PLAIN_AXES}
@@ -202,12 +202,12 @@ def uncollected() -> Iterator[None]:
 def _make_all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | None]]:
     """Yield every cell, with the reason for which it cannot be, or None."""
     axes = matrix.axes
-    runtimes = [names.axis_runtime(text, catalog) for text in axes.runtime]
+    runtimes = [names.check_axis_runtime(text, catalog) for text in axes.runtime]
     kinds = [(item, catalog.runtimes[item.runtime].build is not None) for item in runtimes]
     plain = [
         dict(zip(PLAIN_AXES, values, strict=True)) for values in product(*(getattr(axes, name) for name in PLAIN_AXES))
     ]
-    for distro in [names.axis_distro(text, catalog) for text in axes.distro]:
+    for distro in [names.check_axis_distro(text, catalog) for text in axes.distro]:
         for systemd in axes.systemd:
             # What depends on the systemd and the mode alone is worked out before the many cells that share it.
             own, version = systemd == names.DISTRO_IMAGE, _find_systemd(distro, systemd, catalog)
@@ -239,14 +239,16 @@ def _find_systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
 
 def _find_obstacle(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | None:
     """Return why a systemd cannot boot in a mode, or None where it can or nobody knows."""
-    version = names.systemd_version(systemd)
+    version = names.find_systemd_version(systemd)
     if version is None:
         return None
     rule = catalog.systemd.cgroup_rule(version, cgroup)
     return rule.reason if rule.arguments is None else None
 
 
-def _nothing(of_profile: str, wanted: Sequence[Selection], excluded: tuple[tuple[Cell, str], ...]) -> NothingRanError:
+def _make_empty_error(
+    of_profile: str, wanted: Sequence[Selection], excluded: tuple[tuple[Cell, str], ...]
+) -> NothingRanError:
     asked = " and ".join(f"({item})" for item in wanted) if len(wanted) > 1 else "".join(map(str, wanted))
     if not excluded:
         return NothingRanError(

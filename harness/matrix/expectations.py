@@ -8,7 +8,7 @@ from datetime import date
 from harness.matrix.models import Expectation, Matrix
 from harness.model import Outcome
 
-__all__ = ["Judgement", "expired", "judge"]
+__all__ = ["Judgement", "judge", "list_expired"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +40,16 @@ def judge(nodeid: str, outcome: Outcome, text: str, expectations: Iterable[Expec
         expectations: Those of the cell, see `Matrix.expectations_for`.
         today: The day to judge at.
     """
-    about = [item for item in expectations if item.covers(nodeid)]
-    current = [item for item in about if not item.expired(today)]
+    about = [item for item in expectations if item.is_about(nodeid)]
+    current = [item for item in about if not item.is_expired(today)]
     if outcome is Outcome.FAILED:
         for item in current:
-            if _matches(item, text):
+            if _is_match(item, text):
                 return Judgement(
                     outcome=Outcome.XFAILED, note=f"Expected: {item.reason} ({item.issue})", expectation=item
                 )
         for item in about:
-            if item.expired(today) and _matches(item, text):
+            if item.is_expired(today) and _is_match(item, text):
                 note = f"The expectation of this failure expired on {item.expires}: {item.reason} ({item.issue})"
                 return Judgement(outcome=outcome, note=note, expectation=item)
         if current:
@@ -61,10 +61,10 @@ def judge(nodeid: str, outcome: Outcome, text: str, expectations: Iterable[Expec
     return Judgement(outcome=outcome)
 
 
-def expired(matrix: Matrix, today: date) -> tuple[Expectation, ...]:
+def list_expired(matrix: Matrix, today: date) -> tuple[Expectation, ...]:
     """The expectations whose last day is over: to be mended, or to be renewed with a reason."""
-    return tuple(item for item in matrix.expectations if item.expired(today))
+    return tuple(item for item in matrix.expectations if item.is_expired(today))
 
 
-def _matches(item: Expectation, text: str) -> bool:
+def _is_match(item: Expectation, text: str) -> bool:
     return item.matching is None or re.search(item.matching, text) is not None

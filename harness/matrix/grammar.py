@@ -92,7 +92,7 @@ def parse(text: str) -> Expression:
     Raises:
         TextError: It is none; the message says what was expected, the offset where.
     """
-    return _Parser(text).whole()
+    return _Parser(text).parse_whole()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _Token:
     offset: int
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def _split_tokens(text: str) -> Iterator[_Token]:
     position = 0
     while True:
         match = TOKEN.match(text, position)
@@ -124,13 +124,13 @@ class _Parser:
     """Recursive descent over the tokens of one expression."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = deque(_tokens(text))
+        self.tokens = deque(_split_tokens(text))
         self.depth = 0
 
-    def whole(self) -> Expression:
-        tree = self.expression()
+    def parse_whole(self) -> Expression:
+        tree = self.parse_expression()
         if self.next.kind != "end":
-            raise self.expected("`and`, `or` or the end")
+            raise self.make_error("`and`, `or` or the end")
         return tree
 
     @property
@@ -147,65 +147,65 @@ class _Parser:
             self.take()
         return found
 
-    def expression(self) -> Expression:
-        parts = [self.conjunction()]
+    def parse_expression(self) -> Expression:
+        parts = [self.parse_conjunction()]
         while self.accept("or"):
-            parts.append(self.conjunction())
+            parts.append(self.parse_conjunction())
         return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
-    def conjunction(self) -> Expression:
-        parts = [self.negation()]
+    def parse_conjunction(self) -> Expression:
+        parts = [self.parse_negation()]
         while self.accept("and"):
-            parts.append(self.negation())
+            parts.append(self.parse_negation())
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 
-    def negation(self) -> Expression:
+    def parse_negation(self) -> Expression:
         self.depth += 1
         if self.depth > DEPTH:
             raise TextError(f"`not` and parentheses are nested deeper than {DEPTH}", self.next.offset)
         tree: Expression
         if self.accept("not"):
-            tree = Not(self.negation())
+            tree = Not(self.parse_negation())
         elif self.accept("("):
-            tree = self.expression()
+            tree = self.parse_expression()
             if not self.accept(")"):
-                raise self.expected("`and`, `or` or `)`")
+                raise self.make_error("`and`, `or` or `)`")
         else:
-            tree = self.comparison()
+            tree = self.parse_comparison()
         self.depth -= 1
         return tree
 
-    def comparison(self) -> Comparison:
+    def parse_comparison(self) -> Comparison:
         if self.next.kind != "word" or self.next.text in KEYWORDS:
-            raise self.expected("a field, for instance `distro`")
+            raise self.make_error("a field, for instance `distro`")
         token = self.take()
         field = Word(token.text, token.offset)
         if self.next.kind == "sign":
-            return Comparison(field, self.take().text, (self.value(),))
+            return Comparison(field, self.take().text, (self.parse_value(),))
         negated = self.accept("not")
         if self.accept("in"):
-            return Comparison(field, "not in" if negated else "in", self.values())
-        raise self.expected("`in`" if negated else f"one of {' '.join(SIGNS)}, `in` and `not in`")
+            return Comparison(field, "not in" if negated else "in", self.parse_values())
+        raise self.make_error("`in`" if negated else f"one of {' '.join(SIGNS)}, `in` and `not in`")
 
-    def values(self) -> tuple[Word, ...]:
+    def parse_values(self) -> tuple[Word, ...]:
         if not self.accept("("):
-            raise self.expected("`(` and a list of values")
-        values = [self.value()]
+            raise self.make_error("`(` and a list of values")
+        values = [self.parse_value()]
         while self.accept(","):
-            values.append(self.value())
+            values.append(self.parse_value())
         if not self.accept(")"):
-            raise self.expected("`,` or `)`")
+            raise self.make_error("`,` or `)`")
         return tuple(values)
 
-    def value(self) -> Word:
+    def parse_value(self) -> Word:
         if self.next.kind == "quoted":
             token = self.take()
             return Word(token.text[1:-1], token.offset + 1)
         if self.next.kind != "word" or self.next.text in KEYWORDS:
-            raise self.expected("a value")
+            raise self.make_error("a value")
         token = self.take()
         return Word(token.text, token.offset)
 
-    def expected(self, what: str) -> TextError:
+    def make_error(self, what: str) -> TextError:
         found = f"`{self.next.text}`" if self.next.text else "the end"
         return TextError(f"expected {what}, but found {found}", self.next.offset)

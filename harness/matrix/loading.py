@@ -13,7 +13,7 @@ from harness.matrix.models import Inclusion, Matrix
 from harness.model import OUTER_AXES, Axis, VersionRange, format_id_part
 from harness.yamlfile import YamlDocument
 
-__all__ = ["load", "schema"]
+__all__ = ["load", "make_schema"]
 
 Cases = Callable[[], Collection[str]]
 
@@ -34,23 +34,23 @@ def load(path: Path, catalog: Catalog, *, name: str | None = None, cases: Cases 
     document = yamlfile.read(path, name=name)
     matrix = document.validate_as(Matrix, context=catalog)
     problems = [
-        *_ambiguous_values(matrix, catalog, document),
-        *_bad_inclusions(matrix, catalog, document),
-        *_without_origin(matrix, catalog, document),
-        *_unknown_profiles(matrix, document),
-        *_without_case(matrix, document, cases),
+        *_check_ambiguous_values(matrix, catalog, document),
+        *_check_inclusions(matrix, catalog, document),
+        *_check_origins(matrix, catalog, document),
+        *_check_profiles(matrix, document),
+        *_check_cases(matrix, document, cases),
     ]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
-    return matrix.model_copy(update={"sources": _beside(matrix, path.parent)})
+    return matrix.model_copy(update={"sources": _resolve_sources(matrix, path.parent)})
 
 
-def schema() -> dict[str, Any]:
+def make_schema() -> dict[str, Any]:
     """The JSON schema of matrix.yaml, for editors; it knows the form, not which distros and so on there are."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Matrix.model_json_schema(mode="validation")}
 
 
-def _beside(matrix: Matrix, home: Path) -> dict[str, tuple[Source, ...]]:
+def _resolve_sources(matrix: Matrix, home: Path) -> dict[str, tuple[Source, ...]]:
     def placed(source: Source) -> Source:
         if source.directory is None:
             return source
@@ -74,25 +74,25 @@ def _format_value_parts(matrix: Matrix, catalog: Catalog) -> dict[str, list[str]
 
 
 def _is_built(runtime: str, catalog: Catalog) -> bool:
-    return catalog.runtimes[names.axis_runtime(runtime, catalog).runtime].build is not None
+    return catalog.runtimes[names.check_axis_runtime(runtime, catalog).runtime].build is not None
 
 
-def _ambiguous_values(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
+def _check_ambiguous_values(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
     """Values of an axis that give two cells one identifier; without them all identifiers of the product differ."""
     for axis, parts in _format_value_parts(matrix, catalog).items():
         for index, part in enumerate(parts):
             first = parts.index(part)
             if first != index:
                 place = document.locate(("axes", axis, index))
-                other = _short(document, ("axes", axis, first))
+                other = _shorten(document, ("axes", axis, first))
                 yield f"{place}: this value gives the same cells as the one at {other}; remove one of them."
 
 
-def _short(document: YamlDocument, path: tuple[str | int, ...]) -> str:
+def _shorten(document: YamlDocument, path: tuple[str | int, ...]) -> str:
     return document.locate(path).removeprefix(f"{document.name}:")
 
 
-def _bad_inclusions(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
+def _check_inclusions(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
     """Included cells that lack a version of Go, or that are there already."""
     product = _format_value_parts(matrix, catalog)
     seen: dict[str, int] = {}
@@ -109,11 +109,11 @@ def _bad_inclusions(matrix: Matrix, catalog: Catalog, document: YamlDocument) ->
             yield f"{place}: the cell `{cell.id}` is already in the product of the axes; remove it here."
         first = seen.setdefault(cell.id, index)
         if first != index:
-            other = _short(document, ("include", first))
+            other = _shorten(document, ("include", first))
             yield f"{place}: the cell `{cell.id}` is already included at {other}; remove one of them."
 
 
-def _without_origin(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
+def _check_origins(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
     """Versions of Go and of runtimes for which nothing says where they come from."""
     wanted: list[tuple[tuple[str | int, ...], str, str | None]] = [
         *((("axes", "go", index), text, None) for index, text in enumerate(matrix.axes.go)),
@@ -123,30 +123,32 @@ def _without_origin(matrix: Matrix, catalog: Catalog, document: YamlDocument) ->
     ]
     for path, text, runtime in wanted:
         if runtime is None:
-            if not any(VersionRange(item.versions).holds(text) for item in matrix.toolchain_sources("go", catalog)):
+            if not any(
+                VersionRange(item.versions).holds(text) for item in matrix.list_toolchain_sources("go", catalog)
+            ):
                 yield f"{document.locate(path)}: nothing says where Go {text} comes from; add it below `toolchains`, `go`."
             continue
-        name = names.axis_runtime(runtime, catalog)
-        sources = matrix.component_sources(name.runtime, catalog)
+        name = names.check_axis_runtime(runtime, catalog)
+        sources = matrix.list_component_sources(name.runtime, catalog)
         if name.version and not any(VersionRange(item.versions).holds(name.version) for item in sources):
             what = f"{name.runtime} {name.version} comes from; add it below `sources`, `{name.runtime}`"
             yield f"{document.locate(path)}: nothing says where {what}."
 
 
-def _unknown_profiles(matrix: Matrix, document: YamlDocument) -> Iterator[str]:
+def _check_profiles(matrix: Matrix, document: YamlDocument) -> Iterator[str]:
     """Profiles that CI shall run and that there are not."""
     runs = {"change": matrix.ci.change, "release": matrix.ci.release} if matrix.ci is not None else {}
     for event, run in runs.items():
         if run is not None and run.profile not in matrix.profiles:
             place = document.locate(("ci", event, "profile"))
-            yield f"{place}: {names.unknown('profile', run.profile, matrix.profiles)}."
+            yield f"{place}: {names.describe_unknown('profile', run.profile, matrix.profiles)}."
 
 
-def _without_case(matrix: Matrix, document: YamlDocument, cases: Cases | None) -> Iterator[str]:
+def _check_cases(matrix: Matrix, document: YamlDocument, cases: Cases | None) -> Iterator[str]:
     """Expectations that none of the cases could meet."""
     known = cases() if cases is not None and matrix.expectations else ()
     for index, item in enumerate(matrix.expectations if cases is not None else ()):
-        pattern = names.glob(item.cases)
+        pattern = names.compile_glob(item.cases)
         if not any(map(pattern.match, known)):
             place = document.locate(("expectations", index, "cases"))
             yield f"{place}: the suites have no case `{item.cases}`; `harness matrix cases` lists them."

@@ -101,12 +101,12 @@ class Expectation(_Part):
     expires: Expiry
     """Last day on which the failure is excused."""
 
-    def covers(self, nodeid: str) -> bool:
+    def is_about(self, nodeid: str) -> bool:
         """Whether it is about a case; `nodeid` is relative to the suites."""
-        pattern = names.glob(self.cases)
+        pattern = names.compile_glob(self.cases)
         return bool(pattern.match(nodeid) or pattern.match(nodeid.partition("[")[0]))
 
-    def expired(self, today: date) -> bool:
+    def is_expired(self, today: date) -> bool:
         """Whether its last day is over."""
         return today > self.expires
 
@@ -198,38 +198,38 @@ class Matrix(_Part):
     toolchains: Mapping[ToolchainText, tuple[ToolchainSource, ...]] = Field(default_factory=dict)
     """Where toolchains come from, by name; tried before what the harness knows."""
 
-    def with_axes_of(self, profile: Profile) -> "Matrix":
+    def take_axes_of(self, profile: Profile) -> "Matrix":
         """The matrix whose cells are a profile's own."""
         own = profile.axes.model_dump(exclude_none=True) if profile.axes is not None else {}
         return self.model_copy(update={"axes": self.axes.model_copy(update=own), "include": (), "profiles": {}})
 
-    def profile(self, name: str) -> Profile:
+    def find_profile(self, name: str) -> Profile:
         """A profile by name; raises UsageError with the names that exist."""
         if name not in self.profiles:
             raise UsageError(f"There is no profile `{name}`; known are {', '.join(self.profiles) or 'none'}.")
         return self.profiles[name]
 
-    def suite_names(self, profile: Profile | None, catalog: Catalog) -> tuple[str, ...]:
+    def list_suite_names(self, profile: Profile | None, catalog: Catalog) -> tuple[str, ...]:
         """The suites that run under a profile, or without one, by name."""
         chosen = profile.suites if profile is not None and profile.suites is not None else self.defaults.suites
         return tuple(catalog.suites) if chosen == "all" else chosen
 
-    def suite(self, name: str, catalog: Catalog) -> SuiteFile:
+    def find_suite(self, name: str, catalog: Catalog) -> SuiteFile:
         """A suite with this matrix's changes; raises UsageError with the names that exist."""
         changes = self.suites.get(name, SuiteSettings()).model_dump(exclude_none=True)
         return catalog.suite(name).model_copy(update=changes)
 
-    def component_sources(self, component: str, catalog: Catalog) -> tuple[Source, ...]:
+    def list_component_sources(self, component: str, catalog: Catalog) -> tuple[Source, ...]:
         """Where a runtime or `systemd` comes from, in the order in which the first that fits a version is taken."""
         runtime = catalog.runtimes.get(component)
         rules = catalog.systemd.build if component == catalog.systemd.name else runtime.build if runtime else None
         return (*self.sources.get(component, ()), *(rules.sources if rules is not None else ()))
 
-    def toolchain_sources(self, name: str, catalog: Catalog) -> tuple[ToolchainSource, ...]:
+    def list_toolchain_sources(self, name: str, catalog: Catalog) -> tuple[ToolchainSource, ...]:
         """Where a toolchain comes from, in the order in which the first that fits a version is taken."""
         known = catalog.toolchains[name].sources if name in catalog.toolchains else ()
         return (*self.toolchains.get(name, ()), *known)
 
-    def expectations_for(self, cell: Cell) -> tuple[Expectation, ...]:
+    def find_expectations(self, cell: Cell) -> tuple[Expectation, ...]:
         """The known failures of a cell, in the order of the file."""
         return tuple(item for item in self.expectations if item.cells.holds(cell))

@@ -17,14 +17,14 @@ __all__ = [
     "DISTRO_IMAGE",
     "DistroName",
     "RuntimeName",
-    "axis_distro",
-    "axis_runtime",
-    "axis_systemd",
-    "glob",
-    "known_distro",
-    "known_runtime",
-    "systemd_version",
-    "unknown",
+    "check_axis_distro",
+    "check_axis_runtime",
+    "check_axis_systemd",
+    "check_distro",
+    "check_runtime",
+    "compile_glob",
+    "describe_unknown",
+    "find_systemd_version",
 ]
 
 DISTRO_IMAGE = "distro"
@@ -65,7 +65,7 @@ class RuntimeName:
     flavor: str | None
 
 
-def known_distro(text: str, catalog: Catalog) -> DistroName:
+def check_distro(text: str, catalog: Catalog) -> DistroName:
     """A distro whose name, and channel if it is written, the catalog knows.
 
     Raises:
@@ -74,30 +74,30 @@ def known_distro(text: str, catalog: Catalog) -> DistroName:
     match = _match(DISTRO, text, "a distro, for instance `debian/bookworm` or `flatcar/edge@2079.99.0`")
     distro, channel = match["distro"], match["channel"]
     if distro not in catalog.distros:
-        raise TextError(unknown("distro", distro, catalog.distros))
+        raise TextError(describe_unknown("distro", distro, catalog.distros))
     channels = catalog.distros[distro].channels
     numbered = catalog.distros[distro].numbered.get(channel or "")
     if numbered is not None and match["release"] is None:
         return DistroName(distro=distro, channel=numbered.channel, release=numbered.version)
     if channel is not None and channel not in channels:
-        raise TextError(unknown(f"channel of {distro}", channel, channels), match.start("channel"))
+        raise TextError(describe_unknown(f"channel of {distro}", channel, channels), match.start("channel"))
     return DistroName(distro=distro, channel=channel, release=match["release"])
 
 
-def axis_distro(text: str, catalog: Catalog) -> DistroName:
+def check_axis_distro(text: str, catalog: Catalog) -> DistroName:
     """A distro of a cell: known, and with its channel.
 
     Raises:
         TextError: It is not.
     """
-    name = known_distro(text, catalog)
+    name = check_distro(text, catalog)
     if name.channel is None:
         channels = ", ".join(f"{name.distro}/{channel}" for channel in catalog.distros[name.distro].channels)
         raise TextError(f"a cell needs the channel too; known are {channels}", len(text))
     return name
 
 
-def known_runtime(text: str, catalog: Catalog) -> RuntimeName:
+def check_runtime(text: str, catalog: Catalog) -> RuntimeName:
     """A runtime whose name, and flavor if it is written, the catalog knows.
 
     Raises:
@@ -106,22 +106,22 @@ def known_runtime(text: str, catalog: Catalog) -> RuntimeName:
     match = _match(RUNTIME, text, "a runtime, for instance `nspawn`, `runc@1.1.5` or `rkt@1.30.0/host`")
     name, version, flavor = match["runtime"], match["runtime_version"], match["flavor"]
     if name not in catalog.runtimes:
-        raise TextError(unknown("runtime", name, catalog.runtimes))
+        raise TextError(describe_unknown("runtime", name, catalog.runtimes))
     runtime = catalog.runtimes[name]
     if version is not None and runtime.build is None:
         raise TextError(f"{name} comes with the image and has no version of its own", match.start("runtime_version"))
     if flavor is not None and flavor not in runtime.flavors:
-        raise TextError(unknown(f"flavor of {name}", flavor, runtime.flavors), match.start("flavor"))
+        raise TextError(describe_unknown(f"flavor of {name}", flavor, runtime.flavors), match.start("flavor"))
     return RuntimeName(runtime=name, version=version, flavor=flavor)
 
 
-def axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
+def check_axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
     """A runtime of a cell: known, with a version if it is built, and with its first flavor if none is written.
 
     Raises:
         TextError: It is not.
     """
-    name = known_runtime(text, catalog)
+    name = check_runtime(text, catalog)
     runtime = catalog.runtimes[name.runtime]
     if runtime.build is not None and name.version is None:
         raise TextError(f"a cell needs the version too, for instance `{name.runtime}@1.2.3`", len(text))
@@ -129,7 +129,7 @@ def axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
     return RuntimeName(runtime=name.runtime, version=name.version, flavor=flavor)
 
 
-def axis_systemd(text: str) -> str:
+def check_axis_systemd(text: str) -> str:
     """A value of the systemd axis: `distro`, or a revision of systemd's repository to build.
 
     Raises:
@@ -141,7 +141,7 @@ def axis_systemd(text: str) -> str:
     return text
 
 
-def systemd_version(revision: str) -> str | None:
+def find_systemd_version(revision: str) -> str | None:
     """The version whose rules hold for a revision of systemd, or None where only its repository could tell.
 
     "252", "v252", "v252.3" and "v241-12-g1a2b3c4" (12 commits after v241) are known. A release candidate has
@@ -151,13 +151,13 @@ def systemd_version(revision: str) -> str | None:
     return match[1] if match else None
 
 
-def glob(pattern: str) -> re.Pattern[str]:
+def compile_glob(pattern: str) -> re.Pattern[str]:
     """A pattern in which `*` is any text and `?` any one character; brackets are what they are in node ids."""
     parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
     return re.compile("".join(parts) + r"\Z", re.DOTALL)
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
+def describe_unknown(what: str, name: str, known: Iterable[str]) -> str:
     """A clause that says what there is instead of something that is not there."""
     return f"there is no {what} `{name}`; known: {', '.join(known) or 'none'}"
 

@@ -45,7 +45,7 @@ def parse_selection(text: str, catalog: Catalog) -> Selection:
     """
     tree = grammar.parse(text)
     _check(tree, catalog)
-    return Selection(text, _compiled(tree))
+    return Selection(text, _compile(tree))
 
 
 def selection(text: str, catalog: Catalog) -> Selection:
@@ -77,7 +77,7 @@ def _check(tree: Expression, catalog: Catalog) -> None:
 
 def _check_comparison(name: Word, sign: str, values: tuple[Word, ...], catalog: Catalog) -> None:
     if name.text not in FIELDS:
-        raise TextError(names.unknown("field", name.text, FIELDS), name.offset)
+        raise TextError(names.describe_unknown("field", name.text, FIELDS), name.offset)
     asked = FIELDS[name.text]
     if sign not in grammar.EQUALITY:
         if asked.version is None:
@@ -91,25 +91,25 @@ def _check_comparison(name: Word, sign: str, values: tuple[Word, ...], catalog: 
             raise TextError(str(error), value.offset + error.offset) from error
 
 
-def _compiled(tree: Expression) -> Holds:
+def _compile(tree: Expression) -> Holds:
     match tree:
         case And((one, two)):
-            left, right = _compiled(one), _compiled(two)
+            left, right = _compile(one), _compile(two)
             return lambda cell: left(cell) and right(cell)
         case And(parts):
-            all_of = tuple(_compiled(part) for part in parts)
+            all_of = tuple(_compile(part) for part in parts)
             return lambda cell: all(part(cell) for part in all_of)
         case Or(parts):
-            any_of = tuple(_compiled(part) for part in parts)
+            any_of = tuple(_compile(part) for part in parts)
             return lambda cell: any(part(cell) for part in any_of)
         case Not(part):
-            inner = _compiled(part)
+            inner = _compile(part)
             return lambda cell: not inner(cell)
         case Comparison(name, sign, values):
-            return _comparison(FIELDS[name.text], sign, tuple(value.text for value in values))
+            return _compile_comparison(FIELDS[name.text], sign, tuple(value.text for value in values))
 
 
-def _comparison(asked: Selector, sign: str, values: tuple[str, ...]) -> Holds:
+def _compile_comparison(asked: Selector, sign: str, values: tuple[str, ...]) -> Holds:
     key, answers = asked.key, dict[Hashable, bool]()
 
     def holds(cell: Cell) -> bool:

@@ -93,7 +93,7 @@ def _make_selectors() -> Iterator[tuple[str, Selector]]:
         Selector(
             about="the cell's identifier; `*` is any text",
             key=operator.attrgetter("id"),
-            equal=lambda part, value: names.glob(value).match(part) is not None,
+            equal=lambda part, value: names.compile_glob(value).match(part) is not None,
         ),
     )
 
@@ -104,7 +104,7 @@ def _make_selector(field: AxisField) -> Selector:
 
     def check_word(text: str, _catalog: Catalog) -> None:
         if words is not None and text not in set(words):
-            raise TextError(names.unknown(field.title or field.name, text, words))
+            raise TextError(names.describe_unknown(field.title or field.name, text, words))
 
     return Selector(
         about=field.about,
@@ -166,13 +166,13 @@ def _pass(_text: str, _catalog: Catalog) -> None:
 def _check_channel(text: str, catalog: Catalog) -> None:
     channels = [channel for distro in catalog.distros.values() for channel in distro.channels]
     if text not in channels:
-        raise TextError(names.unknown("channel", text, channels))
+        raise TextError(names.describe_unknown("channel", text, channels))
 
 
 def _check_flavor(text: str, catalog: Catalog) -> None:
     flavors = [flavor for runtime in catalog.runtimes.values() for flavor in runtime.flavors]
     if text not in {*flavors, NONE}:
-        raise TextError(names.unknown("flavor", text, flavors))
+        raise TextError(names.describe_unknown("flavor", text, flavors))
 
 
 def _check_go(text: str, _catalog: Catalog) -> None:
@@ -181,10 +181,10 @@ def _check_go(text: str, _catalog: Catalog) -> None:
 
 
 CHECKS: Mapping[str, Check] = {
-    "distro": names.known_distro,
+    "distro": names.check_distro,
     "channel": _check_channel,
     "go": _check_go,
-    "runtime": names.known_runtime,
+    "runtime": names.check_runtime,
     "flavor": _check_flavor,
 }
 """By field, what refuses a value of which the catalog knows that no cell can have it."""

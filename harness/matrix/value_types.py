@@ -36,7 +36,7 @@ SYSTEMD = "systemd"
 """The component beside the runtimes whose source can be chosen."""
 
 
-def _checked(check: Callable[[str, Catalog], object]) -> AfterValidator:
+def _make_validator(check: Callable[[str, Catalog], object]) -> AfterValidator:
     def validate(text: str, info: ValidationInfo) -> str:
         if isinstance(info.context, Catalog):
             check(text, info.context)
@@ -45,20 +45,20 @@ def _checked(check: Callable[[str, Catalog], object]) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def _known_suite(text: str, catalog: Catalog) -> None:
+def _check_suite(text: str, catalog: Catalog) -> None:
     if text not in catalog.suites:
-        raise TextError(names.unknown("suite", text, catalog.suites))
+        raise TextError(names.describe_unknown("suite", text, catalog.suites))
 
 
-def _known_toolchain(text: str, catalog: Catalog) -> None:
+def _check_toolchain(text: str, catalog: Catalog) -> None:
     if text not in catalog.toolchains:
-        raise TextError(names.unknown("toolchain", text, catalog.toolchains))
+        raise TextError(names.describe_unknown("toolchain", text, catalog.toolchains))
 
 
-def _known_component(text: str, catalog: Catalog) -> None:
+def _check_component(text: str, catalog: Catalog) -> None:
     known = [SYSTEMD, *(name for name, runtime in catalog.runtimes.items() if runtime.build)]
     if text not in known:
-        raise TextError(names.unknown("component that is built", text, known))
+        raise TextError(names.describe_unknown("component that is built", text, known))
 
 
 def _go(text: str) -> str:
@@ -67,7 +67,7 @@ def _go(text: str) -> str:
     return text
 
 
-def _regex(text: str) -> str:
+def _check_regex(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
@@ -75,7 +75,7 @@ def _regex(text: str) -> str:
     return text
 
 
-def _iso_date(value: object) -> date:
+def _parse_date(value: object) -> date:
     try:
         return date.fromisoformat(value if isinstance(value, str) else "")
     except ValueError as error:
@@ -88,44 +88,44 @@ def _link(text: str) -> str:
     return text
 
 
-def _sentence(text: str) -> str:
+def _check_sentence(text: str) -> str:
     if not text.strip():
         raise ValueError("a reason is a sentence; it must not be empty")
     return text
 
 
-def _selection(text: str, info: ValidationInfo) -> Selection:
+def _parse_selection(text: str, info: ValidationInfo) -> Selection:
     assert isinstance(info.context, Catalog), "selections are read with a catalog"
     return parse_selection(text, info.context)
 
 
-DistroText = Annotated[str, _checked(names.axis_distro), Field(examples=["debian/bookworm"])]
+DistroText = Annotated[str, _make_validator(names.check_axis_distro), Field(examples=["debian/bookworm"])]
 """A distro with its channel: `debian/bookworm`, `flatcar/edge@2079.99.0`."""
-RuntimeText = Annotated[str, _checked(names.axis_runtime), Field(examples=["nspawn", "runc@1.1.5"])]
+RuntimeText = Annotated[str, _make_validator(names.check_axis_runtime), Field(examples=["nspawn", "runc@1.1.5"])]
 """A runtime: `nspawn`, `runc@1.1.5`, `rkt@1.30.0/host`."""
-SystemdText = Annotated[str, AfterValidator(names.axis_systemd), Field(examples=["distro", "v252"])]
+SystemdText = Annotated[str, AfterValidator(names.check_axis_systemd), Field(examples=["distro", "v252"])]
 """`distro`, or a revision that is built."""
 GoText = Annotated[str, AfterValidator(_go), Field(examples=["1.21"])]
 """A version of Go."""
-SuiteText = Annotated[str, _checked(_known_suite)]
+SuiteText = Annotated[str, _make_validator(_check_suite)]
 """Name of a suite."""
-ToolchainText = Annotated[str, _checked(_known_toolchain)]
+ToolchainText = Annotated[str, _make_validator(_check_toolchain)]
 """Name of a toolchain."""
-ComponentText = Annotated[str, _checked(_known_component)]
+ComponentText = Annotated[str, _make_validator(_check_component)]
 """`systemd`, or name of a runtime that is built."""
-Regex = Annotated[str, AfterValidator(_regex)]
+Regex = Annotated[str, AfterValidator(_check_regex)]
 """A regular expression that is searched for."""
-Expiry = Annotated[date, BeforeValidator(_iso_date)]
+Expiry = Annotated[date, BeforeValidator(_parse_date)]
 """A day, written as 2027-06-01."""
 LinkText = Annotated[str, AfterValidator(_link)]
 """A link to an issue."""
-Sentence = Annotated[str, AfterValidator(_sentence)]
+Sentence = Annotated[str, AfterValidator(_check_sentence)]
 """Text for people, not empty."""
 Select = Annotated[
     Selection,
     GetPydanticSchema(
         lambda _source, _handler: core_schema.with_info_after_validator_function(
-            _selection,
+            _parse_selection,
             core_schema.str_schema(),
             serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema()),
         )

@@ -7,8 +7,8 @@ they are neither HTML, nor links, nor mentions of people, nor cells of a table.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.compare import CaseChange, Change, Comparison, Difference, Following, grouped
-from harness.compare.text import difference_text, summary
+from harness.compare import CaseChange, Change, Comparison, Difference, Following, group_changes
+from harness.compare.text import format_difference, format_summary
 from harness.gate import Check, Decision, FirstBad, Level
 from harness.plural import pluralize
 from harness.sanitize import escape
@@ -31,7 +31,9 @@ LONG = 1000
 def render_comparison(found: Comparison, following: Following, differs: Sequence[Difference]) -> str:
     """A comparison as Markdown of at most `LIMIT` characters."""
     title = f"## {format_code(found.old)} → {format_code(found.new)}"
-    return _cut_to_fit([title, summary(found) + ".", *_list_changes(found, following), *_list_differences(differs)])
+    return _cut_to_fit(
+        [title, format_summary(found) + ".", *_list_changes(found, following), *_list_differences(differs)]
+    )
 
 
 def render_decision(decided: Decision) -> str:
@@ -43,7 +45,7 @@ def render_decision(decided: Decision) -> str:
             f"## Release gate: {answer}",
             "\n".join(_list_checks(check for check in decided.checks if check.level is not Level.MET)),
             *_list_first_bads(decided.first_bads),
-            f"Since {format_code(decided.comparison.old)}: {summary(decided.comparison)}.",
+            f"Since {format_code(decided.comparison.old)}: {format_summary(decided.comparison)}.",
             *_list_changes(decided.comparison, decided.following),
             "\n".join(
                 ["### Rules that are met", *_list_checks(check for check in decided.checks if check.level is Level.MET)]
@@ -133,7 +135,7 @@ def _list_changes(found: Comparison, following: Following) -> Iterator[str]:
 
 
 def _format_table(cases: list[CaseChange], following: Following | None) -> Iterator[str]:
-    groups = grouped(cases, "case")
+    groups = group_changes(cases, "case")
     if not groups:
         return
     last = "follows" if following is not None else "was"
@@ -153,7 +155,7 @@ def _format_table(cases: list[CaseChange], following: Following | None) -> Itera
 def _list_differences(differs: Sequence[Difference]) -> Iterator[str]:
     if not differs:
         return
-    lines = ["### What else differs", *(f"- {format_code(difference_text(item))}" for item in differs[:ROWS])]
+    lines = ["### What else differs", *(f"- {format_code(format_difference(item))}" for item in differs[:ROWS])]
     if len(differs) > ROWS:
         lines.append(f"- and {len(differs) - ROWS} more")
     yield "\n".join(lines)

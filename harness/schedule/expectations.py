@@ -52,9 +52,9 @@ def _look(item: KnownFailure, cells: Sequence[CellResult], today: date) -> tuple
     expectation = item.expectation
     if not cells:
         return None
-    if expectation.expired(today):
+    if expectation.is_expired(today):
         return "expired", ()
-    covered = [(cell.id, case) for cell in cells for case in cell.cases if expectation.covers(case.nodeid)]
+    covered = [(cell.id, case) for cell in cells for case in cell.cases if expectation.is_about(case.nodeid)]
     passed = tuple((name, case.nodeid) for name, case in covered if case.outcome is Outcome.XPASSED)
     if passed:
         return "passes", passed

@@ -46,8 +46,8 @@ def test_images_of_gone_environments_go(root: Path, docker: None) -> None:
 
     user = Store(root)
     artifact = user.obtain(environment.KIND, {"test": str(root)}, make, Deadline.after(5, "test"))
-    with container._client() as client:
-        name = container._image(client, artifact, Deadline.after(60, "import"))
+    with container._open_client() as client:
+        name = container._load_image(client, artifact, Deadline.after(60, "import"))
         others = {tag for image in client.images.list() for tag in image.tags} - {name}
         assert [] == json.loads(cache(root, "prune", "--keep", "0", "--format", "json").out)["images"]
         del user

@@ -67,14 +67,14 @@ def choose_source_path(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as a
 def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:
     """Set the tree up unless that was done with the same options, make, and find the output."""
     tree, outside = places.work / choose_source_path(spec), places.outside / choose_source_path(spec)
-    options = _options(spec, outside, places)
+    options = _make_options(spec, outside, places)
     name = _build_name(spec)
     build = places.work / name
-    env = _environment(places)
-    key = _key(spec, outside, options)
+    env = _make_environment(places)
+    key = _make_key(spec, outside, options)
     steps: list[tuple[str, ...]] = []
     if not _is_set_up(places.outside / name, outside, key):
-        steps += [*_autogen(outside), ("./configure", *options)]
+        steps += [*_list_autogen(outside), ("./configure", *options)]
         steps += [("sh", "-c", REMEMBER, "remember", str(build), key, CONFIGURED)]
     variables = (f"{name}={value.replace('{build}', str(build))}" for name, value in spec.rules.variables.items())
     steps += [("make", *variables, *spec.rules.targets)]
@@ -101,26 +101,26 @@ def _build_name(spec: BuildSpec) -> str:
     return "-".join(part for part in parts if part)
 
 
-def _options(spec: BuildSpec, tree: Path, places: BuildPaths) -> tuple[str, ...]:
+def _make_options(spec: BuildSpec, tree: Path, places: BuildPaths) -> tuple[str, ...]:
     """Arguments of configure: the options of the knowledge file that this tree declares, with what they name filled in."""
-    declared = {f"{kind.lower()}-{name}" for kind, name in DECLARED.findall(_text(tree / "configure.ac"))}
+    declared = {f"{kind.lower()}-{name}" for kind, name in DECLARED.findall(_read_text(tree / "configure.ac"))}
     filled = {"{systemd}": str(places.work / PLACE)}
     if spec.systemd:
         filled |= {"{systemd_version}": f"v{spec.systemd.number}", "{systemd_revision}": spec.systemd.revision.stamp}
     return tuple(
-        f"--{name}={_filled(value, filled)}"
+        f"--{name}={_fill(value, filled)}"
         for name, value in spec.options.items()
         if name in declared or not name.startswith(OPTIONAL)
     )
 
 
-def _filled(text: str, values: Mapping[str, str]) -> str:
+def _fill(text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(name, value)
     return text
 
 
-def _autogen(tree: Path) -> list[tuple[str, ...]]:
+def _list_autogen(tree: Path) -> list[tuple[str, ...]]:
     if (tree / "autogen.sh").exists():
         return [("sh", "-c", "if [ -x ./autogen.sh ]; then ./autogen.sh; else sh ./autogen.sh; fi")]
     return [] if (tree / "configure").exists() else [("autoreconf", "--install", "--force")]
@@ -129,21 +129,21 @@ def _autogen(tree: Path) -> list[tuple[str, ...]]:
 def _is_set_up(build: Path, tree: Path, key: str) -> bool:
     # The tree is one for all build directories, and a user's directory may be set up itself: the newest file counts.
     own, made = build / CONFIGURED, [tree / "Makefile", tree / "config.status"]
-    if _text(own) != key or not all(path.exists() for path in made):
+    if _read_text(own) != key or not all(path.exists() for path in made):
         return False
     others = (*made, *build.parent.glob(f"*/{CONFIGURED}"))
     return all(own.stat().st_mtime_ns >= other.stat().st_mtime_ns for other in others)
 
 
-def _key(spec: BuildSpec, tree: Path, options: tuple[str, ...]) -> str:
+def _make_key(spec: BuildSpec, tree: Path, options: tuple[str, ...]) -> str:
     """Hash of all that decides what autogen and configure make."""
     total = hashlib.sha256(repr((options, spec.toolchain.identity if spec.toolchain else None)).encode())
-    for path in _setup_files(tree):
+    for path in _find_setup_files(tree):
         total.update(f"{path.relative_to(tree)}\0".encode() + path.read_bytes())
     return total.hexdigest()
 
 
-def _setup_files(tree: Path) -> Iterator[Path]:
+def _find_setup_files(tree: Path) -> Iterator[Path]:
     yield from (tree / name for name in SETUP if (tree / name).is_file())
     for path in sorted((*tree.rglob("*.am"), *tree.rglob("*.in"))):
         # Where there is an original for automake, the other one is made from it; autoheader makes config.h.in.
@@ -152,11 +152,11 @@ def _setup_files(tree: Path) -> Iterator[Path]:
             yield path
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def _environment(places: BuildPaths) -> dict[str, str]:
+def _make_environment(places: BuildPaths) -> dict[str, str]:
     """The toolchain first on PATH, where configure looks for it; Go as it was before modules, and nothing from outside."""
     env = {
         # A configure that asks git what it is built from must not find a repository around the worktree.

@@ -49,10 +49,10 @@ def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ..
     build = (
         str(go), "build", "-trimpath", "-buildvcs=false",
         "-tags", " ".join((*spec.rules.tags, *STATIC_TAGS)),
-        "-ldflags", _linker_flags(spec),
+        "-ldflags", _make_linker_flags(spec),
         "-o", str(places.output / spec.rules.output), ".",
     )  # fmt: skip
-    return (BuildCommand(argv=build, cwd=root, env=_environment(spec, places)),)
+    return (BuildCommand(argv=build, cwd=root, env=_make_environment(spec, places)),)
 
 
 def finish(spec: BuildSpec, files: Path) -> dict[str, str]:  # noqa: ARG001 - as all recipes
@@ -60,7 +60,7 @@ def finish(spec: BuildSpec, files: Path) -> dict[str, str]:  # noqa: ARG001 - as
     return {}
 
 
-def _environment(spec: BuildSpec, places: BuildPaths) -> dict[str, str]:
+def _make_environment(spec: BuildSpec, places: BuildPaths) -> dict[str, str]:
     if spec.source.unvendored:
         mode = {"GO111MODULE": "off", "GOPATH": f"{places.work / 'gopath'}:{DEBIAN_GOPATH}", "GOFLAGS": ""}
     else:
@@ -77,11 +77,11 @@ def _environment(spec: BuildSpec, places: BuildPaths) -> dict[str, str]:
     }
 
 
-def _linker_flags(spec: BuildSpec) -> str:
+def _make_linker_flags(spec: BuildSpec) -> str:
     # The two variables are those that runc's own Makefile sets; the linker ignores them where a program has none.
-    return f"-s -w -extldflags -static -X main.version={_word(spec.version)} -X main.gitCommit={_word(spec.revision.stamp)}"
+    return f"-s -w -extldflags -static -X main.version={_quote(spec.version)} -X main.gitCommit={_quote(spec.revision.stamp)}"
 
 
-def _word(text: str) -> str:
+def _quote(text: str) -> str:
     """A value that cannot become a second flag."""
     return re.sub(r"[^A-Za-z0-9.+~_:-]", "_", text)

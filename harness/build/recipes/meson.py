@@ -62,7 +62,7 @@ def choose_source_path(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as a
 
 def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:
     """Configure unless that was done with the same options, compile, install."""
-    options = _options(spec, places.outside / choose_source_path(spec))
+    options = _make_options(spec, places.outside / choose_source_path(spec))
     name = f"build-{hashlib.sha256(repr(options).encode()).hexdigest()[:12]}"
     tree = places.work / choose_source_path(spec)
     # build.ninja is written last; ninja itself configures anew when a meson.build has changed.
@@ -110,7 +110,7 @@ def stamp(spec: BuildSpec) -> str:
     return commit if re.fullmatch("[0-9a-f]{40}", commit) else hashlib.sha256(commit.encode()).hexdigest()[:40]
 
 
-def _options(spec: BuildSpec, tree: Path) -> list[str]:
+def _make_options(spec: BuildSpec, tree: Path) -> list[str]:
     """Arguments of `meson setup`: the options of the knowledge file that this revision knows."""
     declared = next((tree / name for name in ("meson_options.txt", "meson.options") if (tree / name).exists()), None)
     known = {*BUILTIN, *(OPTION.findall(declared.read_text(encoding="utf-8")) if declared else ())}

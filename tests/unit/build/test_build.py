@@ -15,12 +15,12 @@ def test_a_harness_that_was_killed_does_not_live() -> None:
     """Not even while its parent has not asked how it ended: its containers would build on beside the next harness's."""
     with subprocess.Popen(["sleep", "60"]) as process:
         started = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
-        assert container._lives(f"{process.pid}:{started}")
+        assert container._is_alive(f"{process.pid}:{started}")
         process.kill()
         # Waits, and leaves the process as it is: a zombie.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert Path(f"/proc/{process.pid}").exists()
-        assert not container._lives(f"{process.pid}:{started}")
+        assert not container._is_alive(f"{process.pid}:{started}")
 
 
 def test_a_recipe_that_does_not_exist_is_told() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness import cli
 from harness.compare import Side, compare, load_run, open_side
-from harness.compare.baseline import load_baseline, path_of, save, text_of
+from harness.compare.baseline import find_path, format_baseline, load_baseline, save
 from harness.compare.opening import Places
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Outcome
@@ -51,13 +51,15 @@ def test_what_is_saved_is_what_is_read(
 def test_bytes_depend_on_nothing_but_results(cells: list[str], cases: list[str]) -> None:
     """In whatever order cells ended and cases ran, the file is the same."""
     one = made({cell: dict.fromkeys(cases, Outcome.PASSED) for cell in cells})
-    assert text_of(one) == text_of(made({cell: dict.fromkeys(sorted(cases), Outcome.PASSED) for cell in "abc"}))
+    assert format_baseline(one) == format_baseline(
+        made({cell: dict.fromkeys(sorted(cases), Outcome.PASSED) for cell in "abc"})
+    )
 
 
 def test_a_case_that_changed_is_one_line_of_a_diff() -> None:
     """A reviewer sees the case and both of its outcomes, and nothing else."""
-    before = text_of(made({"a": {CASE: Outcome.PASSED, OTHER: Outcome.PASSED}}))
-    after = text_of(made({"a": {CASE: Outcome.FAILED, OTHER: Outcome.PASSED}}))
+    before = format_baseline(made({"a": {CASE: Outcome.PASSED, OTHER: Outcome.PASSED}}))
+    after = format_baseline(made({"a": {CASE: Outcome.FAILED, OTHER: Outcome.PASSED}}))
     changed = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
 
     assert changed == [f'- "{CASE}": "passed",', f'+ "{CASE}": "failed",']
@@ -80,7 +82,7 @@ def test_broken_baseline_is_refused(
     """A merge that went wrong, another outcome, a newer format: a sentence that names the file."""
     monkeypatch.chdir(tmp_path)
     path = Path("b.json")
-    text = text_of(made({"a": {OTHER: Outcome.PASSED, CASE: Outcome.FAILED}}))
+    text = format_baseline(made({"a": {OTHER: Outcome.PASSED, CASE: Outcome.FAILED}}))
     path.write_text(text.replace(old, new, 1) if said else f"<<<<<<< ours\n{text}", encoding="utf-8")
     with pytest.raises(InfrastructureError, match=rf"^b\.json.*{said}"):
         load_baseline(path, name="b")
@@ -90,8 +92,8 @@ def test_name_cannot_leave_the_directory(tmp_path: Path) -> None:
     """A baseline is named by one word, which is no path."""
     for name in ("../x", "a/b", "", ".x", "a\nb", "x" * 101):
         with pytest.raises(UsageError):
-            path_of(tmp_path, name)
-    assert path_of(tmp_path, "release-1.2") == tmp_path / "release-1.2.json"
+            find_path(tmp_path, name)
+    assert find_path(tmp_path, "release-1.2") == tmp_path / "release-1.2.json"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import CellSide, Change, Side, across, change_of, compare, differences, grouped, join
+from harness.compare import CellSide, Change, Side, change_of, compare, drop_axes, find_differences, group_changes, join
 from harness.compare.changes import ROWS, TABLE
 from harness.errors import UsageError
 from harness.model import Cell, CgroupMode, Outcome
@@ -114,9 +114,9 @@ def test_groups_are_the_largest_first() -> None:
     )
     cases = compare(side(), new).of(Change.NEW_FAILING)
 
-    assert [*grouped(cases, "cell")] == ["a", "b"]
-    assert {suite: len(items) for suite, items in grouped(cases, "suite").items()} == {"cgroup": 2, "pod": 1}
-    assert [*grouped(cases, "case")] == [CASE, "pod/test_z.py::t"]
+    assert [*group_changes(cases, "cell")] == ["a", "b"]
+    assert {suite: len(items) for suite, items in group_changes(cases, "suite").items()} == {"cgroup": 2, "pod": 1}
+    assert [*group_changes(cases, "case")] == [CASE, "pod/test_z.py::t"]
 
 
 def test_two_results_of_a_cell_are_told_with_both_places() -> None:
@@ -162,11 +162,11 @@ def test_cells_are_compared_across_an_axis() -> None:
     axes = ("systemd", "distro")
 
     assert compare(old, new).common == 0
-    assert compare(across(old, axes), across(new, axes)).counts == {Change.REGRESSED: 1}
+    assert compare(drop_axes(old, axes), drop_axes(new, axes)).counts == {Change.REGRESSED: 1}
     with pytest.raises(UsageError, match=f"{NSPAWN.id}.* and {newer.id}".replace("+", r"\+")):
-        across(side(*old.cells.values(), *new.cells.values()), axes)
+        drop_axes(side(*old.cells.values(), *new.cells.values()), axes)
     with pytest.raises(UsageError, match="no axis `kernel`"):
-        across(old, ["kernel"])
+        drop_axes(old, ["kernel"])
 
 
 def test_what_else_differs_is_told_with_its_share_of_the_regressions() -> None:
@@ -177,7 +177,7 @@ def test_what_else_differs_is_told_with_its_share_of_the_regressions() -> None:
 
     old = side(cell("a", "6.1"), cell("b", "6.1"), cell("c", "6.1"), facts={"harness": "1"})
     new = side(cell("a", "6.7"), cell("b", "6.7"), cell("c", "6.1", boot="cold"), facts={"harness": "2"})
-    kernel, boot, harness = differences(old, new, frozenset({"a"}))
+    kernel, boot, harness = find_differences(old, new, frozenset({"a"}))
 
     assert (kernel.fact, kernel.old, kernel.new) == ("kernel", "6.1", "6.7")
     assert (kernel.cells, kernel.regressed, kernel.of) == (2, 1, 1)

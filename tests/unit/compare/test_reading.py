@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness import results
 from harness.compare import Places, Side, compare, load_run, open_all, open_side
-from harness.compare.runs import located
+from harness.compare.runs import locate
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.model import Outcome
 from harness.sanitize import escape
@@ -176,7 +176,7 @@ def test_names_are_found(places: Places, tmp_path: Path, monkeypatch: pytest.Mon
 def test_any_bytes_are_json_or_a_sentence(data: bytes) -> None:
     """Whatever a file has, it is read or refused with a sentence that names it."""
     try:
-        located(data, "file", "baseline")
+        locate(data, "file", "baseline")
     except HarnessError as error:
         said = str(error)
     else:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog import Catalog
-from harness.compare import Change, compare, rules_of, separate
+from harness.compare import Change, compare, find_rules, separate
 from harness.compare.atoms import make_atoms
 from harness.compare.rules import MOST
 from harness.matrix import expand, parse_selection
@@ -135,7 +135,7 @@ def test_cells_that_say_nothing_do_not_count() -> None:
     ]
     before, now = side(*old), side(*new)
     found = compare(before, now)
-    follows = rules_of(found, before, now)
+    follows = find_rules(found, before, now)
 
     assert found.counts[Change.REGRESSED] == 3
     assert (follows.by_case[CASE].with_it, follows.by_case[CASE].without) == (3, 6)
@@ -146,7 +146,7 @@ def test_cells_that_say_nothing_do_not_count() -> None:
 def test_results_without_axes_have_no_rule() -> None:
     """A file of another tool has one cell and no axes: nothing is claimed about them."""
     before, now = side(cell_side("junit", {"x": Outcome.PASSED})), side(cell_side("junit", {"x": Outcome.FAILED}))
-    assert rules_of(compare(before, now), before, now).overall.with_it == 0
+    assert find_rules(compare(before, now), before, now).overall.with_it == 0
 
 
 def test_every_comparison_is_pasteable(tmp_path: Path) -> None:

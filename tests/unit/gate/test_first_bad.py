@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.compare import Side, compare
-from harness.gate import FirstBad, first_bads
+from harness.gate import FirstBad, find_first_bads
 from harness.model import Cell, CgroupMode, Outcome
 from tests.helpers.sides import CASE, cell_side, side
 
@@ -28,7 +28,7 @@ def found(new: Side, old: Side | None = None) -> tuple[FirstBad, ...]:
     before = old or side(
         *(replace(cell, cases=dict.fromkeys(cell.cases, Outcome.PASSED)) for cell in new.cells.values())
     )
-    return first_bads(compare(before, new), before, new)
+    return find_first_bads(compare(before, new), before, new)
 
 
 def failing(*bad: Cell) -> Side:

@@ -40,7 +40,7 @@ def load(known: Catalog, text: str) -> gate.Policy:
 def test_requirements_are_cells_and_suites_by_name(known: Catalog) -> None:
     """A profile and an expression are the cells that the matrix has for them now."""
     wanted = trees.load(known, MATRIX)
-    quick, legacy = gate.requirements(load(known, POLICY), wanted, expand(wanted, known), known)
+    quick, legacy = gate.list_requirements(load(known, POLICY), wanted, expand(wanted, known), known)
 
     assert quick.cells == ("debian-bookworm+systemd-252+unified+nspawn", "debian-sid+systemd-262+unified+nspawn")
     assert quick.suites == ("cgroup",)
@@ -55,7 +55,7 @@ def test_profile_that_was_run_is_required_once(known: Catalog) -> None:
     cells = expand(wanted, known)
 
     def texts(profile: str | None) -> list[str]:
-        found = gate.requirements(load(known, POLICY), wanted, cells, known, profile=profile)
+        found = gate.list_requirements(load(known, POLICY), wanted, cells, known, profile=profile)
         return [item.text for item in found]
 
     assert texts("quick") == texts(None)
@@ -107,7 +107,9 @@ def test_shipped_policies_allow_no_regression(name: str) -> None:
     wanted = matrix.load(ROOT / "matrix.yaml", known)
     rules = gate.load(ROOT / "ci" / name, wanted, known, name=name)
 
-    assert all(item.cells and item.suites for item in gate.requirements(rules, wanted, expand(wanted, known), known))
+    assert all(
+        item.cells and item.suites for item in gate.list_requirements(rules, wanted, expand(wanted, known), known)
+    )
     assert (rules.allowed.regressions, rules.allowed.new_failures, rules.allowed.broken, rules.allowed.gone) == (0,) * 4
     assert rules.expectations.expired == "refuse"
     assert rules.baseline is not None

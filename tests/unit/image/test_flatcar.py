@@ -110,13 +110,13 @@ def test_distro_by_number() -> None:
     """flatcar/3815.2.5 is that release of its channel with its systemd; a number that nobody knows is told so."""
     known = catalog.load(ROOT)
 
-    name = names.axis_distro("flatcar/3815.2.5", known)
+    name = names.check_axis_distro("flatcar/3815.2.5", known)
     assert (name.channel, name.release) == ("stable", "3815.2.5")
     assert known.distro("flatcar").systemd("stable", "3815.2.5") == "252"
     assert known.distro("flatcar").systemd("stable", None) == known.distro("flatcar").channels["stable"].systemd
-    assert names.axis_distro("flatcar/stable@3815.2.5", known) == name
+    assert names.check_axis_distro("flatcar/stable@3815.2.5", known) == name
     with pytest.raises(TextError, match=r"no channel of flatcar `1\.2\.3`"):
-        names.axis_distro("flatcar/1.2.3", known)
+        names.check_axis_distro("flatcar/1.2.3", known)
 
 
 def test_profile_has_cells_of_its_own() -> None:

@@ -112,7 +112,7 @@ def test_rules_follow_the_version_of_a_revision(
     known: Catalog, revision: str, version: str | None, *, possible: bool
 ) -> None:
     """A tag or a description has the rules of its release; what only the repository could tell stays in."""
-    assert version == matrix.systemd_version(revision)
+    assert version == matrix.find_systemd_version(revision)
     text = trees.AXES.replace("[distro]", f"[{revision}]")
     cells = matrix.expand(trees.load(known, text), known).cells
     assert possible == any(cell.cgroup is CgroupMode.LEGACY for cell in cells)

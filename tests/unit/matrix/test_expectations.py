@@ -40,7 +40,7 @@ def test_expectations_are_about_cells(wanted: Matrix, tmp_path: Path) -> None:
     """A cell has the expectations whose expression holds for it, in the order of the file."""
     expansion = matrix.expand(wanted, trees.project(tmp_path))
     numbers = {
-        cell.id: "".join(item.issue[-1] for item in wanted.expectations_for(cell))
+        cell.id: "".join(item.issue[-1] for item in wanted.find_expectations(cell))
         for cell in expansion.cells
         if cell.channel == "bookworm" and cell.go != "1.21"
     }
@@ -68,7 +68,7 @@ def test_expectations_are_about_cells(wanted: Matrix, tmp_path: Path) -> None:
 def test_a_pattern_covers_cases(wanted: Matrix, cases: str, nodeid: str, *, covered: bool) -> None:
     """`*` and `?` stand for text, brackets for themselves, and no brackets for all parameters."""
     item: Expectation = wanted.expectations[0].model_copy(update={"cases": cases})
-    assert covered == item.covers(nodeid)
+    assert covered == item.is_about(nodeid)
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_expectations_never_hide_more_than_a_failure(wanted: Matrix, outcome: Ou
 
 def test_expired_expectations_are_listed(wanted: Matrix) -> None:
     """An expectation is over on the day after its last one."""
-    assert [len(matrix.expired(wanted, today)) for today in (BEFORE, LAST, AFTER)] == [0, 1, 2]
+    assert [len(matrix.list_expired(wanted, today)) for today in (BEFORE, LAST, AFTER)] == [0, 1, 2]

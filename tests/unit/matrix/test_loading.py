@@ -170,10 +170,10 @@ def test_a_file_that_is_no_yaml_is_named_with_its_place(known: Catalog) -> None:
 def test_what_is_not_said_is_taken_from_the_suite_s_own_file(known: Catalog) -> None:
     """A matrix may change a suite's timeout or reruns; the rest stays as suite.yaml says."""
     wanted = trees.load(known, f"{trees.AXES}suites: {{cgroup: {{reruns: 2}}}}\n")
-    suite = wanted.suite("cgroup", known)
+    suite = wanted.find_suite("cgroup", known)
     assert (suite.timeout, suite.reruns) == (30, 2)
-    assert wanted.suite("pod", known).reruns == 1
-    assert wanted.suite_names(None, known) == ("cgroup", "pod")
+    assert wanted.find_suite("pod", known).reruns == 1
+    assert wanted.list_suite_names(None, known) == ("cgroup", "pod")
 
 
 def test_sources_and_toolchains_of_the_matrix_come_first(known: Catalog) -> None:
@@ -186,18 +186,18 @@ toolchains:
   go: [{{versions: "==1.12", tarball: "https://example.org/go", sha256: "{"0" * 64}"}}]
 """
     wanted = trees.load(known, text)
-    runc = wanted.component_sources("runc", known)
+    runc = wanted.list_component_sources("runc", known)
     assert [source.directory for source in runc[:2]] == [known.root / "../runc", Path("/src/runc")]
     assert known.runtimes["runc"].build is not None
     assert runc[2:] == known.runtimes["runc"].build.sources
-    systemd = wanted.component_sources("systemd", known)
+    systemd = wanted.list_component_sources("systemd", known)
     assert (systemd[0].git, systemd[1:]) == ("https://example.org/systemd", known.systemd.build.sources)
-    assert [source.kind for source in wanted.toolchain_sources("go", known)] == ["tarball", "wheel"]
+    assert [source.kind for source in wanted.list_toolchain_sources("go", known)] == ["tarball", "wheel"]
 
 
 def test_the_schema_describes_every_key() -> None:
     """The JSON schema is one, knows every key, and says of each key of the sections what it means."""
-    schema = matrix.schema()
+    schema = matrix.make_schema()
     json.dumps(schema)
     assert list(schema["properties"]) == [
         "version", "axes", "include", "exclude", "expectations", "profiles", "defaults", "ci", "suites", "sources",

@@ -6,7 +6,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import Side, compare, differences, rules_of
+from harness.compare import Side, compare, find_differences, find_rules
 from harness.gate import Evidence, Policy, decide
 from harness.model import Cell, CgroupMode, Outcome
 from harness.report import markdown
@@ -45,7 +45,7 @@ def compared(case: str) -> str:
     """The Markdown of their comparison."""
     old, new = sides(case)
     found = compare(old, new)
-    return markdown.render_comparison(found, rules_of(found, old, new), differences(old, new, frozenset()))
+    return markdown.render_comparison(found, find_rules(found, old, new), find_differences(old, new, frozenset()))
 
 
 def decided(case: str) -> str:
@@ -123,7 +123,7 @@ def test_it_fits_and_says_what_does_not() -> None:
         ), name="new",
     )  # fmt: skip
     found = compare(old, new)
-    text = markdown.render_comparison(found, rules_of(found, old, new), ())
+    text = markdown.render_comparison(found, find_rules(found, old, new), ())
     decision = markdown.render_decision(
         decide(POLICY, Evidence(side=new, baseline=old, requirements=()), date(2026, 11, 24))
     )
