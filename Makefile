@@ -7,12 +7,13 @@ UV := $(BIN)/uv
 PROFILE := quick
 ARGS :=
 
-.PHONY: help run test lint format mutants bench measure docs deps lock clean
+.PHONY: help run check check-unit check-code test campaign format mutants bench measure docs deps lock clean
 
 help:
 	@echo "make run     build, boot and test the cells of a profile (PROFILE=quick)"
-	@echo "make test    the tests of the harness itself; they boot real guests"
-	@echo "make lint    ruff, mypy --strict, import-linter, shellcheck"
+	@echo "make check   a minute: ruff, mypy --strict, import-linter, codespell, shellcheck, unit tests"
+	@echo "make test    25 minutes: all tests that a change needs; they boot real guests"
+	@echo "make campaign  hours: mutants, simulations, real bisections; its figures go to docs/reference/campaign.md"
 	@echo "make mutants does each case of the suites fail in a guest that is broken?"
 	@echo "make bench   figures of speed, beside those of others"
 	@echo "make measure how the source is built, in figures beside those wanted"
@@ -23,15 +24,32 @@ help:
 run: deps
 	ci/with-docker $(BIN)/harness run --profile $(PROFILE) $(ARGS)
 
+# Two halves: what is quick or waits for processors, with branch coverage; and what waits for guests and containers.
+# GUESTS=0 runs the second half in one process.
+GUESTS := 2
 test: deps
-	ci/with-docker $(BIN)/pytest $(ARGS)
+	ci/with-docker $(BIN)/pytest tests/unit tests/browser tests/network -m 'not longer' --cov --cov-report=term:skip-covered $(ARGS)
+	ci/with-docker $(BIN)/pytest tests/docker tests/guest -m 'not longer' -n $(GUESTS) --dist loadfile $(ARGS)
 
-lint: deps
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+# The parts run side by side: the types and the rules on one processor beside the first tests.
+check: deps
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going check-unit check-code
+
+check-unit:
+	$(BIN)/pytest -q $(ARGS)
+
+SCRIPTS := suites/mutants.sh ci/in-debian ci/install-deps ci/release-gate ci/run-shard ci/with-docker ci/with-make .ci/run tests/guest/ci_doubles/*
+check-code:
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	shellcheck suites/mutants.sh ci/in-debian ci/install-deps ci/release-gate ci/run-shard ci/with-docker ci/with-make .ci/run tests/guest/ci_doubles/*
+	$(BIN)/codespell
+	shellcheck $(SCRIPTS)
+
+# What takes hours, step by step; it goes on where it was interrupted.
+campaign: deps
+	ci/with-docker $(BIN)/python -m tools.campaign $(ARGS)
 
 format: deps
 	$(BIN)/ruff check --fix .

@@ -17,6 +17,34 @@ from harness.store import Store
 from harness.wait import Deadline
 from tests import ROOT
 
+NEEDS = {
+    "accelerator": "guest",
+    "bookworm": "guest",
+    "browser": "browser",
+    "docker": "docker",
+    "guest": "guest",
+    "network": "network",
+    "store": "network",
+}
+"""What a test needs that asks for a fixture, as a marker; the user's store is filled from the network."""
+
+FOLDERS = frozenset(NEEDS.values())
+"""Folders of tests/ whose tests need what the folder is called after, with a fixture or without one."""
+
+
+def find_needs(item: pytest.Item) -> frozenset[str]:
+    """Return the markers that a test gets by its fixtures and its folder."""
+    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    needs = {NEEDS[name] for name in getattr(item, "fixturenames", ()) if name in NEEDS}
+    return frozenset(needs | ({folder} & FOLDERS))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with what it needs, so that nobody has to remember it."""
+    for item in items:
+        for name in sorted(find_needs(item)):
+            item.add_marker(name)
+
 
 @pytest.fixture
 def deadline() -> Deadline:
@@ -28,6 +56,11 @@ def deadline() -> Deadline:
 def store() -> Store:
     """The user's own store, so that what is expensive is made once and not by each test run."""
     return Store(Path(os.environ.get("HARNESS_STORE") or platformdirs.user_cache_path("rkt-harness")))
+
+
+@pytest.fixture(scope="session")
+def network() -> None:
+    """The package index and Debian's archive, which a test asks itself."""
 
 
 @pytest.fixture(scope="session")

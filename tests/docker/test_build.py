@@ -41,7 +41,6 @@ def _left(store: Store) -> list[str]:
     return [str(path) for path in store.root.glob("build/*") if path.suffix != ".lock"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("go", ["1.27", "1.21"])
 def test_runc_is_built_by_the_go_that_was_asked_for(
     docker: None, store: Store, deadline: Deadline, tmp_path: Path, go: str

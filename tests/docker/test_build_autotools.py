@@ -47,7 +47,6 @@ def _in_stage1(artifact: Artifact, flavor: str, name: str) -> str:
         return member.read().decode().strip()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("flavor", "go"), [("host", "1.27"), ("fly", "1.15")])
 def test_a_flavor_is_built_by_the_go_that_was_asked_for(
     docker: None, store: Store, own: Store, deadline: Deadline, tmp_path: Path, flavor: str, go: str
@@ -70,7 +69,6 @@ def test_a_flavor_is_built_by_the_go_that_was_asked_for(
     assert version.endswith(f": go{spec.toolchain.version}\n")
 
 
-@pytest.mark.slow
 def test_next_revision_does_only_what_is_left_to_do(
     docker: None, own: Store, deadline: Deadline, tmp_path: Path
 ) -> None:
@@ -109,7 +107,6 @@ def test_next_revision_does_only_what_is_left_to_do(
     assert [(1, program), (1, [])] == [each[:2] for each in done]
 
 
-@pytest.mark.slow
 def test_the_src_flavor_gets_the_systemd_of_the_cell(
     docker: None, own: Store, deadline: Deadline, tmp_path: Path
 ) -> None:
@@ -146,7 +143,6 @@ def test_the_src_flavor_gets_the_systemd_of_the_cell(
     assert ([], ["stage1-src.aci"], []) == (lines(log, "CLONE"), lines(log, "ACI"), lines(log, "GO"))
 
 
-@pytest.mark.slow
 def test_a_spoilt_worktree_spoils_no_build(docker: None, own: Store, deadline: Deadline, tmp_path: Path) -> None:
     """Where what an earlier build left among the source or in the clone makes this one fail, it is built from nothing."""
     log, systemd = tmp_path / "log", tmp_path / "systemd"
@@ -171,7 +167,6 @@ BROKEN = Options(set={"enable-broken": "yes"}, reason="The double then refuses t
 ELSEWHERE = Output(found=("target/bin/rocket", "sbin/r*t"), place="usr/local/bin/rkt")
 
 
-@pytest.mark.slow
 def test_what_fails_is_told_with_its_log(docker: None, own: Store, deadline: Deadline, tmp_path: Path) -> None:
     """The error names the log and ends with the words of configure, of the compiler, or with what make has left instead."""
     log = tmp_path / "log"

@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from harness import accel
 from harness.image import Image
 from harness.wait import Deadline
 
 
-@pytest.mark.guest
 def test_real_kernel(bookworm: Image, tmp_path: Path) -> None:
     """The kernel of an image gets an answer with a reason, and factors that fit it."""
     answer = accel.probe(bookworm.kernel, tmp_path, Deadline.after(30, "probe of KVM"))

@@ -14,8 +14,6 @@ from harness.results import CaseResult, CellResult
 from harness.wait import Deadline
 from tests import ROOT
 
-pytestmark = pytest.mark.guest
-
 LOST = "debian-bookworm+systemd-252+legacy+nspawn"
 FULL = "debian-bookworm+systemd-252+unified+nspawn"
 

@@ -9,7 +9,6 @@ from harness.cli import main
 from tests import ROOT
 
 
-@pytest.mark.guest
 def test_axis_is_named_by_asking_real_guests(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

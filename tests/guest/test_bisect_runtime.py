@@ -17,7 +17,7 @@ from harness.wait import Deadline
 from tests import ROOT
 from tools import history_runc
 
-pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.timeout(1800)]
 
 CELL = "debian-bookworm+systemd-252+go-1.27+unified+runc-1.1.5"
 

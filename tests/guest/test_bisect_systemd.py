@@ -28,7 +28,7 @@ from tests import ROOT
 from tools import history
 from tools.history import History, git
 
-pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.longer, pytest.mark.timeout(3600)]
 
 CELL = "debian-bookworm+systemd-252+unified+nspawn"
 

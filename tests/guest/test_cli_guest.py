@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from harness import proc
 from harness.errors import ExitCode
 from harness.image import Image
@@ -22,7 +20,6 @@ def harness(runs: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "harness", "--runs", str(runs), "--matrix", str(ROOT / "matrix.yaml"), *words]
 
 
-@pytest.mark.guest
 def test_shell_runs_in_the_guest_and_ends_it(tmp_path: Path, bookworm: Image) -> None:
     """A shell's commands run in the cell's guest, with its runtime there; nothing is left when it ends."""
     done = proc.run(
@@ -36,7 +33,6 @@ def test_shell_runs_in_the_guest_and_ends_it(tmp_path: Path, bookworm: Image) ->
     assert not list((tmp_path / "guests").iterdir())
 
 
-@pytest.mark.guest
 def test_boot_and_console(tmp_path: Path, bookworm: Image) -> None:
     """A booted guest says how to reach it, its console answers keys until Ctrl-], and Ctrl-C ends it."""
     deadline = Deadline.after(240, "boot and console")

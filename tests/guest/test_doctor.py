@@ -1,7 +1,5 @@
 """What `harness doctor` says of a computer that runs guests."""
 
-import pytest
-
 from harness import accel, doctor
 from harness.doctor import Diagnosis, Health
 from harness.image import Image
@@ -13,7 +11,6 @@ def by_name(found: tuple[Diagnosis, ...]) -> dict[str, Diagnosis]:
     return {finding.what: finding for finding in found}
 
 
-@pytest.mark.guest
 def test_a_computer_that_runs_guests(bookworm: Image, store: Store, deadline: Deadline) -> None:
     """Nothing that guests need is missing, and the accelerator is the one that they get, with its reason."""
     found = by_name(doctor.examine(store, deadline))

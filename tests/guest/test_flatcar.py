@@ -28,9 +28,6 @@ from tests import ROOT
 from tests.helpers import flatcar_host, flatcar_shape
 from tests.helpers.flatcar_shape import LTS, STABLE, Shape
 
-pytestmark = pytest.mark.guest
-
-
 SYSTEMD = {'stable: {systemd: "257"}': 'stable: {systemd: "252"}', 'lts: {systemd: "255"}': 'lts: {systemd: "247"}'}
 """What the project says of channels, and what the doubles have."""
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from harness import image
 from harness.image import Image, ImageSpec
 from harness.store import Store
@@ -17,7 +15,6 @@ def spec(channel: str = "bookworm", distro: str = "debian", files: Path = FILES)
     return ImageSpec(distro=distro, channel=channel, files=files)
 
 
-@pytest.mark.guest
 def test_real_image(bookworm: Image, store: Store) -> None:
     """The image of bookworm has what QEMU needs and knows its systemd; it is found again and not made again."""
     assert bookworm.systemd.startswith("252.")

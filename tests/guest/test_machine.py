@@ -28,8 +28,6 @@ from tests import ROOT
 LEFT = {"machine.json", "console.log", "qemu.log", "events.jsonl"}
 """What stays in the directory of a machine: evidence, and nothing else."""
 
-pytestmark = pytest.mark.guest
-
 
 @pytest.fixture(scope="module")
 def trixie(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Image:

@@ -32,9 +32,6 @@ from suites.runtimes.rkt.engine import LINE, Rkt
 from tests import ROOT
 from tests.helpers import minirkt
 
-pytestmark = pytest.mark.guest
-
-
 LEFT = r"""
 ls -d /var/lib/rkt/pods/*/* /run/netns/* /run/systemd/machines/* /run/*.uuid 2>/dev/null
 find /sys/fs/cgroup -name '*rkt*' -o -name 'activated*'

@@ -41,7 +41,6 @@ def tree(tmp_path: Path, deadline: Deadline) -> Artifact:
     return Store(tmp_path / "store").obtain("build", {"name": "laid over"}, make, deadline)
 
 
-@pytest.mark.guest
 def test_files_are_there_before_pid_1_starts(
     tree: Artifact, bookworm: Image, accelerator: Accelerator, tmp_path: Path, deadline: Deadline
 ) -> None:
@@ -65,7 +64,6 @@ def test_files_are_there_before_pid_1_starts(
             machine.prove(guest, systemd="252", cgroup=CgroupMode.UNIFIED, deadline=deadline, revision=revision)
 
 
-@pytest.mark.guest
 def test_what_is_no_archive_ends_the_boot_with_a_sentence(
     bookworm: Image, accelerator: Accelerator, tmp_path: Path, deadline: Deadline
 ) -> None:

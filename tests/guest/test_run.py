@@ -21,8 +21,6 @@ from harness.results import RunResult
 from harness.wait import Deadline, poll
 from tests import ROOT
 
-pytestmark = pytest.mark.guest
-
 CELL = "debian-bookworm+systemd-252+legacy+nspawn"
 
 

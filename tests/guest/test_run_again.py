@@ -19,8 +19,6 @@ from harness.results import CaseResult, RunResult
 from harness.wait import Deadline, poll
 from tests import ROOT
 
-pytestmark = pytest.mark.guest
-
 CELL = "debian-bookworm+systemd-252+unified+nspawn"
 OTHER = "debian-bookworm+systemd-252+legacy+nspawn"
 

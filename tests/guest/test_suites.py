@@ -15,8 +15,6 @@ from harness.store import Store
 from harness.wait import Deadline
 from tests import ROOT
 
-pytestmark = pytest.mark.guest
-
 NSPAWN = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.UNIFIED, runtime="nspawn")
 RUNC = replace(NSPAWN, cgroup=CgroupMode.LEGACY, runtime="runc", runtime_version="1.1.5", go="1.27")
 

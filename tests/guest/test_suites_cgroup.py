@@ -22,8 +22,6 @@ from harness.suite import SuiteSpec, read_report
 from harness.wait import Deadline, poll
 from tests import ROOT
 
-pytestmark = pytest.mark.guest
-
 CELL = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.UNIFIED, runtime="nspawn")
 
 LEAKY = """

@@ -28,7 +28,6 @@ from tests import ROOT
 
 LEFT = {"machine.json", "console.log", "qemu.log", "events.jsonl"}
 
-pytestmark = pytest.mark.guest
 
 Start = Callable[..., AbstractContextManager[Machine]]
 

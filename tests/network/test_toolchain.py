@@ -33,7 +33,6 @@ def test_a_wheel_has_a_toolchain_that_runs(store: Store, deadline: Deadline, ver
     assert f"go version go{tools.version} linux/" in _says(tools)
 
 
-@pytest.mark.slow
 def test_debian_packages_have_a_toolchain_that_runs(store: Store, deadline: Deadline) -> None:
     """Go 1.19, of two Debian packages, with its standard library."""
     tools = toolchain.obtain("go", GO, "1.19", store, deadline)

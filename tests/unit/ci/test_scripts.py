@@ -97,7 +97,7 @@ def test_scripts_say_what_they_want(name: str) -> None:
 
 
 def test_scripts_are_clean() -> None:
-    """Shellcheck finds nothing in any script of ci/, also not in those that `make lint` does not know yet."""
+    """Shellcheck finds nothing in any script of ci/, also not in those that `make check` does not know yet."""
     scripts = [path for path in CI.iterdir() if path.is_file() and path.read_bytes().startswith(b"#!")]
     done = _run("shellcheck", *scripts, *(CI.parent / "tests" / "guest" / "ci_doubles").iterdir())
     assert (0, "") == (done.returncode, done.stdout)

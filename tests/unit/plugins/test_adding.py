@@ -229,5 +229,5 @@ def test_console_rule(tree: Path, run: Run) -> None:
     script = "from harness.console import Console; from pathlib import Path; print(Console(Path('console.log')).read()[0].rule)"
 
     assert run("-c", script) == "hello\n"
-    script = "from harness.report.run_page.excerpts import excerpt; from pathlib import Path; print(excerpt(Path('console.log'), 900, trouble=True))"
+    script = "from harness.report.run_page.excerpts import make_excerpt; from pathlib import Path; print(make_excerpt(Path('console.log'), 900, trouble=True))"
     assert "moin from the guest" in run("-c", script)
