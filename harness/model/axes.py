@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.model.cgroup import CgroupMode
-
-__all__ = ["AXES", "AXES_BY_NAME", "BARE_NUMBER", "NAME", "OUTER_AXES", "REVISION", "VERSION", "Axis", "AxisField"]
+__all__ = [
+    "AXES",
+    "AXES_BY_NAME",
+    "BARE_NUMBER",
+    "NAME",
+    "OUTER_AXES",
+    "REVISION",
+    "VERSION",
+    "Axis",
+    "AxisField",
+    "CgroupMode",
+]
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 VERSION = r"[A-Za-z0-9][A-Za-z0-9._~+-]*"
@@ -20,6 +29,17 @@ REVISION = r"[A-Za-z0-9][A-Za-z0-9._/~^-]*"
 
 BARE_NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]+)*\Z")
 """A version of systemd that an image carries; what is built is named by a revision, which is no bare number."""
+
+
+class CgroupMode(StrEnum):
+    """How systemd lays out the cgroup tree; systemd's own three words."""
+
+    LEGACY = "legacy"
+    """cgroup v1 controllers, and `name=systemd` as a v1 hierarchy."""
+    HYBRID = "hybrid"
+    """cgroup v1 controllers, with a v2 hierarchy for systemd at /sys/fs/cgroup/unified."""
+    UNIFIED = "unified"
+    """One cgroup v2 hierarchy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.model.axes import AXES
+from harness.model.axes import AXES, CgroupMode
 from harness.model.cell_id import format_id_parts, parse_id_fields
-from harness.model.cgroup import CgroupMode
 
 __all__ = ["Cell", "format_axes", "parse_axes", "parse_cell_id"]
 

@@ -35,10 +35,10 @@ EDITS = {
 
 USE = """
 import json
-from harness.bisect.axes import AXES, differences
-from harness.compare import CellSide, Side, across, compare, rules_of
+from harness.bisect.axes import AXES, find_differences
+from harness.compare import CellSide, Side, compare, drop_axes, find_rules
 from harness.compare.junit import PLAIN_AXES
-from harness.gate import first_bads
+from harness.gate import find_first_bads
 from harness.matrix import FIELDS
 from harness.model import Cell, CgroupMode, Outcome, format_axes, parse_axes, parse_cell_id
 from harness.plugin import NEEDS
@@ -59,10 +59,10 @@ new = side("new", {one: Outcome.FAILED if one.filesystem == "xfs" else Outcome.P
 found = compare(old, new)
 print(json.dumps({
     "inverse": all(parse_cell_id(one.id) == one == parse_axes(format_axes(one)) for one in [*cells, cell(None)]),
-    "rule": rules_of(found, old, new).overall.expression,
-    "first bads": len(first_bads(found, old, new)),
-    "across": len(across(side("one", {cells[0]: Outcome.PASSED}), ["filesystem"]).cells),
-    "bisect": [change.axes for change in differences(cells[0], cells[3])],
+    "rule": find_rules(found, old, new).overall.expression,
+    "first bads": len(find_first_bads(found, old, new)),
+    "across": len(drop_axes(side("one", {cells[0]: Outcome.PASSED}), ["filesystem"]).cells),
+    "bisect": [change.axes for change in find_differences(cells[0], cells[3])],
     "known": ["filesystem" in names for names in (FIELDS, NEEDS, AXES, PLAIN_AXES)],
 }))
 """
