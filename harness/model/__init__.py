@@ -3,8 +3,7 @@
 from harness.model.axes import AXES, AXES_BY_NAME, OUTER_AXES, Axis, AxisField, CgroupMode
 from harness.model.cell import Cell, format_axes, parse_axes, parse_cell_id
 from harness.model.cell_id import format_id_part
-from harness.model.outcome import Outcome, Statement, Verdict, find_worst
-from harness.model.phases import Event, Phase, State
+from harness.model.outcome import Event, Outcome, Phase, State, Statement, Verdict, find_worst
 from harness.model.versions import VersionRange, compare_versions, make_version_key, parse_major_version
 
 __all__ = [

@@ -1,10 +1,10 @@
-"""What became of a case, and everything that follows from it: one table for all that read outcomes."""
+"""What becomes of a case, one table for all that read outcomes; and how the work for its cell goes meanwhile."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Outcome", "Statement", "Verdict", "find_worst"]
+__all__ = ["Event", "Outcome", "Phase", "State", "Statement", "Verdict", "find_worst"]
 
 
 class Statement(StrEnum):
@@ -117,3 +117,42 @@ class Verdict(StrEnum):
     BAD = "bad"
     SKIP = "skip"
     """Could not be tested: no build, no boot, or broken infrastructure."""
+
+
+class Phase(StrEnum):
+    """A part of the work for one cell, in the order in which a plan has them."""
+
+    BUILD = "build"
+    IMAGE = "image"
+    BOOT = "boot"
+    SUITES = "suites"
+    COLLECT = "collect"
+
+
+class State(StrEnum):
+    """Where a phase stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    CACHED = "cached"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Ended by the user, which says nothing about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something happened that a user who watches wants to see.
+
+    Attributes:
+        cell: Identifier of the cell.
+        phase: Which part of its plan.
+        state: Where that part stands now.
+        text: One short line, or empty.
+    """
+
+    cell: str
+    phase: Phase
+    state: State
+    text: str = ""
