@@ -51,8 +51,8 @@ def register(app: typer.Typer) -> None:
 @verbs.command("list")
 def list_artifacts(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print what is in the store, the latest use first."""
-    chosen = get_settings(context)
-    items = stores.list_artifacts(Store(chosen.store))
+    settings = get_settings(context)
+    items = stores.list_artifacts(Store(settings.store))
     match form:
         case Format.IDS:
             _lines(item.name for item in items)
@@ -62,7 +62,7 @@ def list_artifacts(context: typer.Context, *, form: FormatOption = Format.TABLE)
             if items:
                 output.table(("kind", "key", "size", "last used", "made in", "what"), [_row(item) for item in items])
             total = _shown(sum(item.size for item in items))
-            output.say(f"{pluralize(len(items), 'artifact')} with {total} in {show_path(chosen.store)}.")
+            output.say(f"{pluralize(len(items), 'artifact')} with {total} in {show_path(settings.store)}.")
 
 
 @verbs.command()
@@ -71,10 +71,10 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
 
     What a running harness makes or uses stays.
     """
-    chosen = get_settings(context)
-    store = Store(chosen.store)
+    settings = get_settings(context)
+    store = Store(settings.store)
     limit = _bytes(keep)
-    done = stores.prune(store, limit, chosen.make_deadline(HOUR, "pruning of the store"))
+    done = stores.prune(store, limit, settings.make_deadline(HOUR, "pruning of the store"))
     images = build.prune_images(store)
     match form:
         case Format.IDS:
@@ -93,7 +93,7 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
                 output.say(f"removed {item.kind} {item.key[:KEY_DIGITS]} ({_shown(item.size)}): {item.title}")
             for what in (*map(show_path, done.leftovers), *images):
                 output.say(f"removed {what}")
-            output.say(f"{_shown(done.size)} remain in {show_path(chosen.store)}.")
+            output.say(f"{_shown(done.size)} remain in {show_path(settings.store)}.")
             if done.size > limit:
                 what = pluralize(len(done.busy), "artifact is", "artifacts are")
                 output.say(f"That is more than {_shown(limit)}: {what} in use now and kept.")
@@ -102,8 +102,8 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
 @verbs.command()
 def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Read every file in the store, and remove the artifacts that are not what they were; they are made anew."""
-    chosen = get_settings(context)
-    done = stores.verify(Store(chosen.store), chosen.make_deadline(HOUR, "verification of the store"))
+    settings = get_settings(context)
+    done = stores.verify(Store(settings.store), settings.make_deadline(HOUR, "verification of the store"))
     match form:
         case Format.IDS:
             _lines(item.name for item in done.damaged)
@@ -121,7 +121,7 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
     if done.damaged:
         count = len(done.damaged)
         raise InfrastructureError(
-            f"The store {show_path(chosen.store)} had {pluralize(count, 'damaged artifact')}; the damage is removed.",
+            f"The store {show_path(settings.store)} had {pluralize(count, 'damaged artifact')}; the damage is removed.",
             hint="What was removed is made anew at its next use. If it happens again, test the disk and the memory.",
         )
 

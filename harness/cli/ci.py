@@ -5,19 +5,18 @@ from typing import Annotated
 
 import typer
 
-from harness import ci, results, rundir, schedule
-from harness.app.project import Project, load_project
-from harness.app.settings import Settings, show_path
-from harness.ci import Drift, Pipeline, State
+from harness import ci, results, rundir
+from harness.app.ci import assign_shards, collect_durations, find_drift
+from harness.app.project import load_project
+from harness.app.settings import show_path
+from harness.ci import Drift, State
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.errors import ConfigError, ExitCode, NothingRanError
-from harness.matrix.models import CiRun
+from harness.errors import ExitCode, NothingRanError
 from harness.plural import pluralize
 from harness.report import junit
 from harness.report.terminal import format_duration
-from harness.results import RunResult
 from harness.writing import write_text
 
 __all__ = ["register"]
@@ -39,11 +38,11 @@ def register(app: typer.Typer) -> None:
 @verbs.command()
 def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Write the files of all CI systems; those that are right already are not touched."""
-    chosen = get_settings(context)
-    found = _drift(chosen)
+    settings = get_settings(context)
+    found = find_drift(settings)
     for item in found:
         if item.state is not State.SAME:
-            write_text(chosen.root / item.file.path, item.file.text)
+            write_text(settings.root / item.file.path, item.file.text)
     done = {State.SAME: "unchanged", State.DIFFERS: "updated", State.MISSING: "created"}
     match form:
         case Format.JSON:
@@ -60,7 +59,7 @@ def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
 @verbs.command()
 def check(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print how the files of the CI systems differ from what the matrix says; exit code 1 if any does."""
-    found = _drift(get_settings(context))
+    found = find_drift(get_settings(context))
     drifted = [item for item in found if item.state is not State.SAME]
     match form:
         case Format.JSON:
@@ -90,11 +89,11 @@ def shard(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print the cells of one of N equally long parts of a profile; the same on every machine with the same files."""
-    chosen = get_settings(context)
+    settings = get_settings(context)
     index, count = rundir.parse_shard(part)
-    here = load_project(chosen)
-    seconds = ci.read(durations or chosen.root / ci.DURATIONS)
-    mine = [cell for cell, owner in _owners(here, profile, count, seconds).items() if owner == index]
+    project = load_project(settings)
+    seconds = ci.read(durations or settings.root / ci.DURATIONS)
+    mine = [cell for cell, owner in assign_shards(project, profile, count, seconds).items() if owner == index]
     if not mine:
         raise NothingRanError(f"The profile `{profile}` has fewer cells than {count}; shard {index} has none.")
     match form:
@@ -121,11 +120,11 @@ def merge(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Merge the results of shards to one run; exit code 1 where something is missing or there twice."""
-    chosen = get_settings(context)
-    here = load_project(chosen)
-    seconds = ci.read(durations or chosen.root / ci.DURATIONS)
+    settings = get_settings(context)
+    project = load_project(settings)
+    seconds = ci.read(durations or settings.root / ci.DURATIONS)
     merged = ci.merge(
-        ci.collect(directory, shards), _owners(here, profile, shards, seconds), shards,
+        ci.collect(directory, shards), assign_shards(project, profile, shards, seconds), shards,
         name=into.name, command=f"harness run --profile {profile}",
     )  # fmt: skip
     results.write(merged.result, into / rundir.RESULT)
@@ -162,16 +161,10 @@ def write_durations(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Write down how long the matrix's cells take, so that shards are equally long: by runs, or by the history."""
-    chosen = get_settings(context)
-    here = load_project(chosen)
-    known = chosen.root / ci.DURATIONS
-    if runs:
-        found = sorted((_run(chosen, name) for name in runs), key=lambda run: run.started)
-        now = ci.of_runs(found)
-    else:
-        now = {name: value for name, value in schedule.History(chosen.history).read().items() if value > 0}
-    seconds = ci.merged(ci.read(known), now, (cell.id for cell in here.expansion.cells))
-    path = into or known
+    settings = get_settings(context)
+    project = load_project(settings)
+    seconds = collect_durations(runs or (), project, settings)
+    path = into or settings.root / ci.DURATIONS
     write_text(path, ci.text(seconds))
     match form:
         case Format.JSON:
@@ -179,40 +172,8 @@ def write_durations(
         case Format.IDS:
             output.say("\n".join(seconds))
         case Format.TABLE:
-            cells = len(here.expansion.cells)
+            cells = len(project.expansion.cells)
             output.say(f"{show_path(path.absolute())}: the times of {len(seconds)} of {pluralize(cells, 'cell')}.")
-
-
-def _drift(chosen: Settings) -> tuple[Drift, ...]:
-    here = load_project(chosen)
-    wanted = here.matrix.ci
-    if wanted is None:
-        raise ConfigError(
-            f"{show_path(chosen.matrix)}: there is no key `ci`, so it is not known what CI shall run.",
-            hint="For instance, at the left margin:  ci: {change: {profile: quick, shards: 1}}",
-        )
-    release = _pipeline(here, wanted.release) if wanted.release is not None else None
-    return ci.compare(ci.render(ci.systems(), _pipeline(here, wanted.change), release), chosen.root)
-
-
-def _pipeline(here: Project, wanted: CiRun) -> Pipeline:
-    cells = here.choose(profile=wanted.profile, select=()).cells
-    return Pipeline(profile=wanted.profile, shards=wanted.shards, cells=len(cells))
-
-
-def _owners(here: Project, profile: str, count: int, seconds: dict[str, float]) -> dict[str, int]:
-    """The cells of a profile in the order of the matrix, with the number of the shard of each."""
-    cells = [cell.id for cell in here.choose(profile=profile, select=()).cells]
-    shards = {
-        index: schedule.select_shard(cells, cells, seconds, index=index, count=count) for index in range(1, count + 1)
-    }
-    owner = {cell: index for index, mine in shards.items() for cell in mine}
-    return {cell: owner[cell] for cell in cells}
-
-
-def _run(chosen: Settings, name: str) -> RunResult:
-    """A run by its name below runs/, or by its path; raises UsageError where there is none."""
-    return results.read(rundir.find_run(chosen.runs, name) / rundir.RESULT)
 
 
 def _plain(item: Drift) -> dict[str, str]:

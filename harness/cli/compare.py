@@ -84,9 +84,9 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Say what changed from one run to another, what else differs, and which axis the regressions follow."""
-    chosen = get_settings(context)
-    wanted = _selections(select or (), chosen)
-    before, now = (_side(text, wanted, axes or (), chosen) for text in (old, new))
+    settings = get_settings(context)
+    wanted = _selections(select or (), settings)
+    before, now = (_side(text, wanted, axes or (), settings) for text in (old, new))
     found = compare(before, now)
     following = find_rules(found, before, now)
     guilty = frozenset(case.cell for case in found.of(Change.REGRESSED))
@@ -97,14 +97,14 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     raise typer.Exit(_code(found))
 
 
-def _selections(texts: Sequence[str], chosen: Settings) -> list[Selection]:
+def _selections(texts: Sequence[str], settings: Settings) -> list[Selection]:
     # The project is read for its names only, so that files of other tools can be compared outside of one.
-    return [matrix.selection(text, load_project(chosen).catalog) for text in texts]
+    return [matrix.selection(text, load_project(settings).catalog) for text in texts]
 
 
-def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], chosen: Settings) -> Side:
+def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], settings: Settings) -> Side:
     """One side as it was asked for; raises UsageError for shards that do not fit together."""
-    side, conflicts = open_all([part for part in text.split(",") if part], make_places(chosen))
+    side, conflicts = open_all([part for part in text.split(",") if part], make_places(settings))
     if conflicts:
         raise UsageError("\n".join(map(escape, conflicts)))
     if wanted:

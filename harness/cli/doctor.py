@@ -25,8 +25,8 @@ def register(app: typer.Typer) -> None:
 
 def run(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Look at this computer; ends with 3 where no guest can run."""
-    chosen = get_settings(context)
-    found = doctor.examine(Store(chosen.store), chosen.make_deadline(SECONDS, "look at this computer"))
+    settings = get_settings(context)
+    found = doctor.examine(Store(settings.store), settings.make_deadline(SECONDS, "look at this computer"))
     match form:
         case Format.JSON:
             output.as_json([asdict(finding) for finding in found])

@@ -58,26 +58,26 @@ def list_releases(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print which releases are known, the newest last, with their systemd and what is in the store of them."""
-    chosen = get_settings(context)
-    store, files = Store(chosen.store), chosen.root / FOLDER
+    settings = get_settings(context)
+    store, files = Store(settings.store), settings.root / FOLDER
     if refresh or index is not None:
-        deadline = chosen.make_deadline(HOUR, "download of the index")
+        deadline = settings.make_deadline(HOUR, "download of the index")
         known = flatcar.refresh(store, deadline, files, url=index or INDEX)
     else:
         known = flatcar.known(store, files)
     wanted = _range(systemd)
     shown = [item for item in _sorted(known) if _fits(item, channel, wanted)]
-    here = {item.title.split()[2] for item in stores.list_artifacts(store) if item.kind == KIND}
+    kept = {item.title.split()[2] for item in stores.list_artifacts(store) if item.kind == KIND}
     match form:
         case Format.IDS:
             for item in shown:
                 output.say(item.version)
         case Format.JSON:
-            output.as_json([item.model_dump(mode="json") | {"stored": item.version in here} for item in shown])
+            output.as_json([item.model_dump(mode="json") | {"stored": item.version in kept} for item in shown])
         case Format.TABLE:
             if shown:
                 heads = ("channel", "version", "date", "systemd", "kernel", "for", "stored")
-                output.table(heads, [_row(item, stored=item.version in here) for item in shown])
+                output.table(heads, [_row(item, stored=item.version in kept) for item in shown])
             output.say(f"{len(shown)} of {len(known.releases)} releases, as of {known.date}: {known.source}.")
 
 
@@ -104,9 +104,9 @@ def fetch(
 ) -> None:
     """Download a release and verify it; what is there already needs no network."""
     release = release.removeprefix("flatcar/")  # as a cell has it
-    chosen = get_settings(context)
-    store, files = Store(chosen.store), chosen.root / FOLDER
-    deadline = chosen.make_deadline(HOUR, f"download of Flatcar {release}")
+    settings = get_settings(context)
+    store, files = Store(settings.store), settings.root / FOLDER
+    deadline = settings.make_deadline(HOUR, f"download of Flatcar {release}")
     found = _resolved(release, systemd, architecture, store, deadline=deadline, mirror=mirror, files=files)
     log = platformdirs.user_log_path(APPLICATION) / f"flatcar-{found.version}.log"
     with _Bar() as bar:

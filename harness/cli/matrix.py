@@ -46,21 +46,21 @@ def list_cells(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print the cells of the matrix, in the order of its axes."""
-    here = load_project(get_settings(context))
+    project = load_project(get_settings(context))
     if excluded:
-        _print(_excluded(here, select=select or (), profile=profile), form)
+        _print(_excluded(project, select=select or (), profile=profile), form)
     else:
-        _print(((cell, None) for cell in here.choose(profile=profile, select=select or ()).cells), form)
+        _print(((cell, None) for cell in project.choose(profile=profile, select=select or ()).cells), form)
 
 
-def _excluded(here: Project, *, select: Sequence[str], profile: str | None) -> Iterable[tuple[Cell, str]]:
-    reasons = dict(here.expansion.excluded)
+def _excluded(project: Project, *, select: Sequence[str], profile: str | None) -> Iterable[tuple[Cell, str]]:
+    reasons = dict(project.expansion.excluded)
     if not reasons:
         raise NothingRanError("No cell of the matrix is excluded.")
     # Here the excluded cells are those that are chosen from.
     only = matrix.Expansion(cells=tuple(reasons), excluded=())
     try:
-        chosen = matrix.choose(only, here.matrix, here.catalog, profile=profile, select=select)
+        chosen = matrix.choose(only, project.matrix, project.catalog, profile=profile, select=select)
     except NothingRanError as error:
         raise NothingRanError("No cell that fits the selection is excluded.") from error
     return ((cell, reasons[cell]) for cell in chosen.cells)
@@ -96,22 +96,22 @@ def _format_value(axis: Axis, cell: Cell) -> str:
 @verbs.command()
 def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Check matrix.yaml and everything that it names, and count its cells."""
-    chosen = get_settings(context)
-    here = load_project(chosen, list_cases=list_cases)
-    profiles = {name: len(here.choose(profile=name, select=()).cells) for name in here.matrix.profiles}
-    late = matrix.list_expired(here.matrix, datetime.now(tz=UTC).date())
+    settings = get_settings(context)
+    project = load_project(settings, list_cases=list_cases)
+    profiles = {name: len(project.choose(profile=name, select=()).cells) for name in project.matrix.profiles}
+    late = matrix.list_expired(project.matrix, datetime.now(tz=UTC).date())
     report = {
-        "file": show_path(chosen.matrix),
-        "cells": len(here.expansion.cells),
-        "excluded": len(here.expansion.excluded),
+        "file": show_path(settings.matrix),
+        "cells": len(project.expansion.cells),
+        "excluded": len(project.expansion.excluded),
         "profiles": profiles,
-        "expectations": len(here.matrix.expectations),
+        "expectations": len(project.matrix.expectations),
         "expired": [{"cases": item.cases, "issue": item.issue, "expires": str(item.expires)} for item in late],
     }
     if form is Format.JSON:
         output.as_json(report)
         return
-    output.say(f"{report['file']}: {pluralize(len(here.expansion.cells), 'cell')}, {report['excluded']} excluded.")
+    output.say(f"{report['file']}: {pluralize(len(project.expansion.cells), 'cell')}, {report['excluded']} excluded.")
     for name, count in profiles.items():
         output.say(f"  profile {name}: {pluralize(count, 'cell')}")
     for item in late:
@@ -128,10 +128,10 @@ def cases(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Print the cases of the suites as --case and --test take them."""
-    chosen = get_settings(context)
-    here = load_project(chosen)
-    names = [name for name in suites or here.catalog.suites if here.catalog.suite(name)]
-    found = list_cases(here.catalog, chosen, names)
+    settings = get_settings(context)
+    project = load_project(settings)
+    names = [name for name in suites or project.catalog.suites if project.catalog.suite(name)]
+    found = list_cases(project.catalog, settings, names)
     if form is Format.JSON:
         output.as_json(found)
     else:
