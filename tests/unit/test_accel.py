@@ -87,6 +87,7 @@ def test_kernel_boots(kernel: Path, tmp_path: Path, fake_qemu: FakeQemu) -> None
     assert fake_qemu.starts == 2
 
 
+@pytest.mark.slow
 @needs_kvm
 @pytest.mark.parametrize(
     ("behaviour", "reason"),

@@ -47,6 +47,7 @@ def test_missing_tools_are_named_with_their_packages(poor: None, tmp_path: Path,
     assert "accelerator" not in found
 
 
+@pytest.mark.slow
 def test_exit_status_and_formats(poor: None, tmp_path: Path) -> None:
     """3 where no guest can run, for programs too; a plain list has what is not well."""
     store = ("--store", str(tmp_path / "store"))

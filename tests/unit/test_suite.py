@@ -88,6 +88,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CaseResult]:
     return {item.nodeid.partition("::")[2]: item for item in cases_of(read_report(report))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "outcome", "raw", "message"),
     [

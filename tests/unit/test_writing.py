@@ -67,6 +67,7 @@ def test_a_full_disk_is_not_the_users() -> None:
         write_text(Path("/dev/full"), "text")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -59,6 +59,7 @@ def test_a_value_that_does_not_fit_is_named_with_its_place(text: str, message: s
     assert message == error_of(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
@@ -91,6 +92,7 @@ def test_all_problems_are_reported_at_once() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_aliases_that_multiply_are_refused() -> None:
     """A few lines of aliases of aliases do not become millions of values."""
     lines = ["a: &a [x, x, x, x, x, x, x, x]"]

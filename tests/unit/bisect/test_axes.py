@@ -49,6 +49,7 @@ def test_what_follows_from_each_other_changes_together() -> None:
     assert "distro==debian-trixie and systemd==257" == find_differences(GOOD, bad)[0].format_value(bad)
 
 
+@pytest.mark.slow
 @given(
     fails=st.sets(st.frozensets(st.sampled_from(CHANGES), min_size=1)),
     skips=st.sets(st.frozensets(st.sampled_from(CHANGES), min_size=1, max_size=3)),

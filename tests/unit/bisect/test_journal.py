@@ -45,6 +45,7 @@ def written(directory: Path, more: list[Asked | Observed | Same]) -> bytes:
     return (directory / JOURNAL).read_bytes()
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(more=records, share=st.floats(0, 1))
 def test_cut_anywhere(
@@ -117,6 +118,7 @@ def test_nothing_there(tmp_path: Path, data: bytes | None) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     """Two processes cannot go on with one bisection; the lock goes with its owner, however that dies."""
     written(tmp_path, [])

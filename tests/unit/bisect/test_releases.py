@@ -25,6 +25,7 @@ def planned(cell: str) -> Plan:
     return make_plan(found, project, known, ("cgroup",))
 
 
+@pytest.mark.slow
 def test_releases_are_commits_in_their_order(tmp_path: Path, deadline: Deadline) -> None:
     """Each release is the only parent of the next one, by numbers and not by letters, and has its version in it."""
     repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
@@ -61,6 +62,7 @@ def test_an_unknown_release(tmp_path: Path, deadline: Deadline, version: str, hi
     assert caught.value.hint == hint
 
 
+@pytest.mark.slow
 def test_a_new_release_leaves_the_names_of_the_others(tmp_path: Path, deadline: Deadline) -> None:
     """A bisection that goes on after a release finds its commits again."""
     before = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline).resolve("1.22.0", deadline)

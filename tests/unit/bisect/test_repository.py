@@ -49,6 +49,7 @@ def fingerprint(root: Path) -> dict[str, tuple[str, int]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["v1", "main~2", "HEAD^1^1", "refs/tags/v1^{commit}"])
 def test_tags_branches_and_expressions_are_commits(
     opened: Repository, repo: Repo, deadline: Deadline, name: str
@@ -73,6 +74,7 @@ def test_url(repo: Repo, own: Store, deadline: Deadline) -> None:
         remote.resolve("nowhere", deadline)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["below", "worktree", "bare"])
 def test_other_places(repo: Repo, tmp_path: Path, own: Store, deadline: Deadline, kind: str) -> None:
     """A directory below the top, a worktree and a bare repository are as good as the clone itself."""
@@ -102,6 +104,7 @@ def test_unknown_revision(opened: Repository, deadline: Deadline, name: str) -> 
         opened.resolve(name, deadline)
 
 
+@pytest.mark.slow
 def test_ends_that_do_not_fit(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     """Equal ends, swapped ends, ends on two branches and ends without a common commit each have their sentence."""
     first, second, side, merge = repo.names
@@ -171,6 +174,7 @@ def test_dirty(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     assert opened.is_dirty(deadline)
 
 
+@pytest.mark.slow
 def test_nothing_is_written(repo: Repo, own: Store, deadline: Deadline) -> None:
     """Whatever is asked, no file of the user's repository changes: no ref, no index, no object."""
     (repo.path / "src" / "a.txt").write_text("3")
@@ -200,6 +204,7 @@ def test_range(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "text", "version"), [
     ("meson.version", "255~rc1\n", "255"),
     ("meson.version", "257.3\n", "257"),
@@ -221,6 +226,7 @@ def test_version(repo: Repo, own: Store, deadline: Deadline, name: str, text: st
         assert opened.find_version(commit, deadline) == version
 
 
+@pytest.mark.slow
 def test_revert(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     """A commit comes off the newer end, also one on a merged branch; the result is the same each time."""
     _, second, side, merge = repo.names
@@ -237,6 +243,7 @@ def test_revert(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     assert git(opened.mirror, "rev-parse", f"{merged}^{{tree}}") == git(repo.path, "rev-parse", f"{second}^{{tree}}")
 
 
+@pytest.mark.slow
 def test_no_clean_revert(repo: Repo, opened: Repository, deadline: Deadline) -> None:
     """Where a later commit changed the same lines there is nothing to test, nor where nothing is left, nor for a root."""
     changed = repo.commit("third", src__a="3")

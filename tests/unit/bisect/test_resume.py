@@ -28,6 +28,7 @@ def own(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_interruption(tmp_path: Path, own: Store) -> None:
     """Ctrl-C in a sample leaves a journal that goes on: what was finished is kept and not taken again, the answer is the same."""
     repo, whole, state = bisected(tmp_path, "g" * 8 + "b" * 8, own, Deadline.after(120, "bisection"))
@@ -55,6 +56,7 @@ def test_interruption(tmp_path: Path, own: Store) -> None:
     assert len(searched) == len(set(searched))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_again_and_again(tmp_path: Path, own: Store, deadline: Deadline, seed: int) -> None:
     """A process that is killed at random moments, again and again, comes to the same answer and repeats nothing finished."""
@@ -95,6 +97,7 @@ def test_killed_again_and_again(tmp_path: Path, own: Store, deadline: Deadline, 
     assert len(finished) == len(set(finished))
 
 
+@pytest.mark.slow
 def test_cut_at_any_byte(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """A journal cut at random bytes leads to the same answer, and what is whole in it is not asked again."""
     repo, found, _ = bisected(tmp_path, "gggggbbbsb", own, deadline)
@@ -116,6 +119,7 @@ def test_cut_at_any_byte(tmp_path: Path, own: Store, deadline: Deadline) -> None
         )
 
 
+@pytest.mark.slow
 def test_ended_stays_ended(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """To go on with a bisection that has ended asks nothing, and says the same."""
     _, found, _ = bisected(tmp_path, "gggbbb", own, deadline)
@@ -127,6 +131,7 @@ def test_ended_stays_ended(tmp_path: Path, own: Store, deadline: Deadline) -> No
     assert asked(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_journal_is_before_the_step(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """When the test runs, the journal already says that it does."""
     repo = Repo.empty(tmp_path / "repo").line("ggbb")

@@ -22,6 +22,7 @@ def own(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_culprit(tmp_path: Path, own: Store, deadline: Deadline, jobs: int) -> None:
     """The first bad commit is found, one sample at a time or two, and everything that is promised is written."""
@@ -39,6 +40,7 @@ def test_culprit(tmp_path: Path, own: Store, deadline: Deadline, jobs: int) -> N
     assert len(asked(tmp_path)) <= 14
 
 
+@pytest.mark.slow
 def test_both_ends_come_first(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """Nothing else is tested before the ends are what they are said to be."""
     repo, _, state = bisected(tmp_path, "gggbbb", own, deadline)
@@ -48,6 +50,7 @@ def test_both_ends_come_first(tmp_path: Path, own: Store, deadline: Deadline) ->
     assert all(record.purpose is Purpose.END for record in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("states", "kind"), [
     ("bbbbbb", AnswerKind.GOOD_FAILS), ("gggggg", AnswerKind.BAD_PASSES), ("sggbbb", AnswerKind.UNTESTABLE),
 ])  # fmt: skip
@@ -60,6 +63,7 @@ def test_ends_that_are_not(tmp_path: Path, own: Store, deadline: Deadline, state
     assert found.culprit is None
 
 
+@pytest.mark.slow
 def test_find_fix(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """Turned around, the first commit that passes is found."""
     repo, found, _ = bisected(tmp_path, "bbbbggg", own, deadline, goal=Goal.FIX)
@@ -67,6 +71,7 @@ def test_find_fix(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     assert found.answer.culprit == repo.names[4]
 
 
+@pytest.mark.slow
 def test_told_to_skip(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """What the user knows to be broken is never tested, leaves doubt as other skips do, and is in git's log."""
     repo = Repo.empty(tmp_path / "repo").line("ggggsbbbb")
@@ -81,6 +86,7 @@ def test_told_to_skip(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     assert state.asked == len(state.told) - 1
 
 
+@pytest.mark.slow
 def test_all_between_is_skipped(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """Where nothing between the ends can be tested, the answer is the honest set, with what could not be tested."""
     repo, found, _ = bisected(tmp_path, "gssssb", own, deadline)
@@ -92,6 +98,7 @@ def test_all_between_is_skipped(tmp_path: Path, own: Store, deadline: Deadline) 
     assert found.exit_code is ExitCode.FAILED
 
 
+@pytest.mark.slow
 def test_flaky_everywhere(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """A test that fails at random at every revision has no culprit, and the rate is told."""
     _, found, _ = bisected(tmp_path, "ffffffff", own, deadline, most_tests=60)
@@ -101,6 +108,7 @@ def test_flaky_everywhere(tmp_path: Path, own: Store, deadline: Deadline) -> Non
     assert 0.2 < found.answer.fails_before.mean < 0.8
 
 
+@pytest.mark.slow
 def test_contradiction_without_noise(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """A test that is said to be reliable and contradicts itself is reported as flaky, and no commit is named."""
     _, found, _ = bisected(tmp_path, "gggcbb", own, deadline, noise=Noise.NONE)
@@ -109,6 +117,7 @@ def test_contradiction_without_noise(tmp_path: Path, own: Store, deadline: Deadl
     assert found.answer.suspects == ()
 
 
+@pytest.mark.slow
 def test_descent_and_first_parent(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """The culprit on a side branch is found; with --first-parent it is the merge that brought it in."""
     repo = Repo.empty(tmp_path / "repo").line("ggg")
@@ -129,6 +138,7 @@ def test_descent_and_first_parent(tmp_path: Path, own: Store, deadline: Deadline
         assert found.answer.culprit == expected
 
 
+@pytest.mark.slow
 def test_revert_is_tested(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """A culprit that comes off cleanly is taken back on top of the newer end, and that passes."""
     _, found, state = bisected(tmp_path, "ggggbb", own, deadline)
@@ -139,6 +149,7 @@ def test_revert_is_tested(tmp_path: Path, own: Store, deadline: Deadline) -> Non
     assert found.revert.commit not in {record.revision for record in state.observed}
 
 
+@pytest.mark.slow
 def test_evidence_of_both_sides(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """What the test printed at the culprit and at its parent is in the result, and where it is."""
     repo, found, _ = bisected(tmp_path, "ggggbb", own, deadline)
@@ -151,6 +162,7 @@ def test_evidence_of_both_sides(tmp_path: Path, own: Store, deadline: Deadline) 
     assert f"--at {repo.names[4]}" in found.commands[0].line
 
 
+@pytest.mark.slow
 def test_abort(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """A command that ends with 128 or more ends the bisection, as with git; it can go on."""
     repo = Repo.empty(tmp_path / "repo").line("gabb")
@@ -164,6 +176,7 @@ def test_abort(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     assert found.answer.culprit == repo.names[2]
 
 
+@pytest.mark.slow
 def test_identical_builds_share_a_verdict(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """Revisions with the files of one that was sampled are not booted; the commits between them are hardly the culprit."""
     repo = Repo.empty(tmp_path / "repo").line("gggggggbbbbbbbbbb")
@@ -180,6 +193,7 @@ def test_identical_builds_share_a_verdict(tmp_path: Path, own: Store, deadline: 
     assert all(digests[told.first] == digests[told.second] for told in same)
 
 
+@pytest.mark.slow
 def test_second_bisection_knows_verdicts(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """Another bisection of the same question asks only for what has to be fresh, and counts each known verdict once."""
     repo = Repo.empty(tmp_path / "repo").line("g" * 12 + "b" * 12)
@@ -199,6 +213,7 @@ def test_second_bisection_knows_verdicts(tmp_path: Path, own: Store, deadline: D
     assert counts[1] >= 2
 
 
+@pytest.mark.slow
 def test_paths_are_no_filter(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """A culprit outside of the paths that the user named is found all the same."""
     repo = Repo.empty(tmp_path / "repo").line("gggggbbbbb")
@@ -208,6 +223,7 @@ def test_paths_are_no_filter(tmp_path: Path, own: Store, deadline: Deadline) -> 
     assert found.answer.culprit == repo.names[5]
 
 
+@pytest.mark.slow
 def test_git_replays_the_log(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """What git finds by our log is the same: it comes to the same commit by our log."""
     repo, found, _ = bisected(tmp_path, "gggggbbbbb", own, deadline)

@@ -90,6 +90,7 @@ def test_a_bisection_of_systemd_builds_src_anew(wanted: Matrix) -> None:
         assert expected == ((found[0], found[1].ref) if found else None)
 
 
+@pytest.mark.slow
 def test_a_directory_that_is_no_rkt_ends_the_run_before_it_begins(tmp_path: Path) -> None:
     """The sentence says what was looked for and where, the hint what to do; nothing is written below runs/."""
     tree = RktTree(tmp_path / "tree").path
@@ -107,6 +108,7 @@ def test_a_directory_that_is_no_rkt_ends_the_run_before_it_begins(tmp_path: Path
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_directory_takes_the_place_of_the_known_source(tmp_path: Path, wanted: Matrix) -> None:
     """`plan --set` shows the directory as it is now, an address of a repository takes a ref."""
     tree = RktTree(tmp_path / "tree").path

@@ -25,6 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_check_prints_the_drift(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`check` is 0 after `generate`; after a change of a file it is 1 and prints what differs."""
     assert main(["ci", "check"]) == 0
@@ -41,6 +42,7 @@ def test_check_prints_the_drift(project: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.split() == [".gitlab-ci.yml", ".travis.yml"]
 
 
+@pytest.mark.slow
 def test_a_change_of_the_matrix_is_drift(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One more shard in the matrix makes all files that name shards wrong, until they are generated."""
     trees.write(project, {"matrix.yaml": MATRIX + CI.replace("shards: 2", "shards: 1")})

@@ -52,6 +52,7 @@ def test_this_project_has_what_its_matrix_says(
     assert code == 0, capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("system", SCHEMAS)
 def test_files_are_valid_by_the_published_schema(system: str, sizes: tuple[int, int | None], tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def test_only_the_shards_of_a_division_are_collected(tmp_path: Path) -> None:
     assert ci.collect(tmp_path / "nowhere", 3) == ()
 
 
+@pytest.mark.slow
 @settings_of_hypothesis(deadline=None)
 @given(
     names=st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=12, unique=True),
@@ -160,6 +161,7 @@ def shard(index: int, capsys: pytest.CaptureFixture[str], *words: str) -> list[s
     return capsys.readouterr().out.split()
 
 
+@pytest.mark.slow
 def test_shards_follow_the_committed_times_and_no_history(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One cell that takes as long as all others has a shard for itself; a machine's own history changes nothing."""
     slow = "debian-sid+systemd-262+unified+nspawn"
@@ -174,6 +176,7 @@ def test_shards_follow_the_committed_times_and_no_history(project: Path, capsys:
     assert request.cells == (slow,)
 
 
+@pytest.mark.slow
 def test_durations_are_written_from_the_history(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`harness ci durations` takes the times of this computer's history, of cells of the matrix only."""
     name = shard(1, capsys)[0]
@@ -182,6 +185,7 @@ def test_durations_are_written_from_the_history(project: Path, capsys: pytest.Ca
     assert json.loads((project / "ci/durations.json").read_bytes()) == {name: 13}
 
 
+@pytest.mark.slow
 def test_the_merged_run_is_also_junit(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`harness ci merge` leaves one result.json and one junit.xml of all cells; exit code 1 where a shard is missing."""
     names = shard(1, capsys), shard(2, capsys)

@@ -42,6 +42,7 @@ def harness(tmp_path: Path, *words: str, verb: str = "bisect-systemd") -> int:
     return main([*own, verb, *words])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "sentence"), [
     (["--good", "main~4", "--bad", "main"], "Say what decides: either --test NODEID or --run COMMAND."),
     (["--good", "main~4", "--bad", "main", "--test", TEST, "--run", "true"], "Say what decides"),
@@ -92,6 +93,7 @@ def test_a_command_of_axes_that_cannot_be_read(tmp_path: Path, capsys: pytest.Ca
     assert "The command `a 'b` of --run cannot be read: no closing quotation." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_paths_that_nothing_touches_are_noted(tmp_path: Path, repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt path leaves no commit out and weighs nothing, so it is said."""
     words = ["--repo", str(repo.path), "--good", "main~4", "--bad", "main", "--run", "true", "--confidence", "2"]
@@ -105,6 +107,7 @@ def test_paths_that_nothing_touches_are_noted(tmp_path: Path, repo: Repo, capsys
     ]
 
 
+@pytest.mark.slow
 def test_runtime_that_is_not_built(tmp_path: Path, repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
     """Nspawn has no history of its own: it is a part of systemd."""
     words = ["--repo", str(repo.path), "--good", "main~4", "--bad", "main", "--test", TEST, "--cell", CELL]
@@ -145,6 +148,7 @@ def ended(
     return record
 
 
+@pytest.mark.slow
 def test_what_ended_is_shown_again(
     tmp_path: Path, repo: Repo, deadline: Deadline, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +164,7 @@ def test_what_ended_is_shown_again(
     assert f"--at {repo.names[3]}" in said
 
 
+@pytest.mark.slow
 def test_last_one_goes_on(tmp_path: Path, repo: Repo, deadline: Deadline, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a directory, --resume takes the one that was written last; with one, that; the exit code is the answer's."""
     ended(tmp_path, repo, deadline, 1)
@@ -173,6 +178,7 @@ def test_last_one_goes_on(tmp_path: Path, repo: Repo, deadline: Deadline, capsys
     assert repo.names[3] in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_is_written_down(
     tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -187,6 +193,7 @@ def test_what_was_asked_for_is_written_down(
     assert (record.directory, record.skip) == (str(tmp_path), (repo.names[2],))
 
 
+@pytest.mark.slow
 def test_command_runs_where_it_was_begun(
     tmp_path: Path, repo: Repo, deadline: Deadline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,6 +216,7 @@ def test_command_runs_where_it_was_begun(
     assert f"The directory {there} is not there any more; the command `./test-of-the-double`" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_at_work_elsewhere(tmp_path: Path, repo: Repo, deadline: Deadline, capsys: pytest.CaptureFixture[str]) -> None:
     """A bisection that another process is at is left to it."""
     ended(tmp_path, repo, deadline)
@@ -245,6 +253,7 @@ def test_the_printed_command_asks_the_same(repo: Repo) -> None:
     assert "--confidence" not in words
 
 
+@pytest.mark.slow
 def test_uncommitted_changes_are_noted(tmp_path: Path, repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
     """A dirty repository is no error; it is said that its changes are not tested."""
     (repo.path / "state.txt").write_text("changed")
@@ -255,6 +264,7 @@ def test_uncommitted_changes_are_noted(tmp_path: Path, repo: Repo, capsys: pytes
     assert git(repo.path, "status", "--porcelain") == "M state.txt"
 
 
+@pytest.mark.slow
 def test_screen(tmp_path: Path, repo: Repo, deadline: Deadline) -> None:
     """A terminal shows what runs, how much is left and what is likeliest; each result is a line, in the user's words."""
     record = begun(repo, script(tmp_path), old=repo.names[0], new=repo.names[-1]).model_copy(

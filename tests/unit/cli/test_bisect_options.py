@@ -17,6 +17,7 @@ def repo(tmp_path: Path) -> Repo:
     return Repo.empty(tmp_path / "repo").line("gggbb")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new"), [
     ("x", "x"), ("a b", "bad"), ("good", "a\tb"), ("bad", "good"), ("new", "slow"),
     ("fast", "old"), ("good", "a..b"), ("good", "a~1"),

@@ -52,6 +52,7 @@ def test_the_list_is_json_for_programs(root: Path) -> None:
     assert newest["used"].endswith("+00:00")
 
 
+@pytest.mark.slow
 def test_names_are_for_shell_loops(root: Path) -> None:
     """`--format ids` prints kind and key, one artifact on a line, and nothing for an empty store."""
     lines = cache(root, "list", "--format", "ids").out.splitlines()
@@ -60,6 +61,7 @@ def test_names_are_for_shell_loops(root: Path) -> None:
     assert "" == cache(root / "none", "list", "--format", "ids").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keep", "stay"),
     [
@@ -77,6 +79,7 @@ def test_pruning_keeps_what_was_used_last(root: Path, keep: str, stay: set[str])
     assert 4 - len(stay) == len(done.out.splitlines())
 
 
+@pytest.mark.slow
 def test_pruning_says_what_it_did_to_programs(root: Path) -> None:
     """The JSON has what went, what was left by the dead, and what remains."""
     (root / "thing" / f"{'a' * 64}.part").mkdir()
@@ -87,6 +90,7 @@ def test_pruning_says_what_it_did_to_programs(root: Path) -> None:
     assert 0 < report["bytes"] <= 1.3 * 2**20
 
 
+@pytest.mark.slow
 def test_what_is_in_use_is_kept_and_said(root: Path) -> None:
     """Where more remains than was asked for, the reason is told."""
     user = Store(root)
@@ -96,6 +100,7 @@ def test_what_is_in_use_is_kept_and_said(root: Path) -> None:
     assert "That is more than 1.0K: 1 artifact" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", ["", "20X", "-1", "1e9", "1.G", "\uff19"])
 def test_a_size_that_is_none_is_said(root: Path, keep: str) -> None:
     """Exit code 2, a sentence with what was written and what to write, and nothing is removed."""
@@ -105,12 +110,14 @@ def test_a_size_that_is_none_is_said(root: Path, keep: str) -> None:
     assert 3 == len(names(root))
 
 
+@pytest.mark.slow
 def test_a_sound_store_is_said_to_be_sound(root: Path) -> None:
     """Nothing is wrong: exit code 0, and the count."""
     done = cache(root, "verify")
     assert (0, "3 artifacts are as they were made.\n", "") == (done.code, done.out, done.err)
 
 
+@pytest.mark.slow
 def test_damage_is_named_and_removed(root: Path) -> None:
     """A flipped bit: exit code 3, the artifact, the file and what to do; the second time all is well."""
     path = put(root, "middle").path / "tool"

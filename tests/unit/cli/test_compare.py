@@ -124,6 +124,7 @@ def test_shards_are_decided_together(project: Path, capsys: pytest.CaptureFixtur
     )
 
 
+@pytest.mark.slow
 def test_gate_without_what_it_needs_does_not_ship(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No baseline and a broken one refuse; no policy and no run are errors."""
     base = project / "ci" / "baselines" / "release.json"
@@ -143,6 +144,7 @@ def test_gate_without_what_it_needs_does_not_ship(project: Path, capsys: pytest.
     assert cli.main(["gate", "20261124-1"]) == 2
 
 
+@pytest.mark.slow
 def test_a_refusal_outlives_its_reader(project: Path) -> None:
     """Whoever reads the first line of the decision, or nothing, gets the gate's own exit code."""
     script = f"set -o pipefail; {sys.executable} -m harness gate last --format json | true"

@@ -19,6 +19,7 @@ def harness(runs: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "harness", "--runs", str(runs), "--matrix", str(ROOT / "matrix.yaml"), *words]
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
     """After Ctrl-C nothing is; the directory of a guest that could not be had is evidence."""
     cancelled = Cancellation()
@@ -39,6 +40,7 @@ def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
     assert [left] == list((tmp_path / "guests").iterdir())
 
 
+@pytest.mark.slow
 def test_console_of_no_guest(tmp_path: Path) -> None:
     """A name that is no guest is a usage error that says what is one."""
     argv = harness(tmp_path, "console", "20261124-1/no-such-cell")
@@ -48,6 +50,7 @@ def test_console_of_no_guest(tmp_path: Path) -> None:
     assert "harness boot CELL" in done.out
 
 
+@pytest.mark.slow
 def test_shell_in_no_cell(tmp_path: Path) -> None:
     """A cell that does not exist is a usage error, before anything is built."""
     argv = harness(tmp_path, "shell", "no-such-cell")

@@ -29,6 +29,7 @@ def imported(*verb: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "most"), [("report", 39), ("compare", 61), ("gate", 64), ("baseline", 51)])
 def test_readers_of_results_import_no_engine(verb: str, most: int) -> None:
     """Neither QEMU nor Docker, numpy or pytest; and no more modules of ours than reading takes."""

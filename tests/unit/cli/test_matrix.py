@@ -27,6 +27,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [HARNESS, MODULE, (sys.executable, "-m", "harness")])
 def test_cells_are_listed_as_identifiers(project: Path, program: tuple[str, ...]) -> None:
     """`--format ids` prints one identifier on a line, in the order of the axes; all ways to start are the same."""
@@ -42,6 +43,7 @@ def test_cells_are_listed_as_identifiers(project: Path, program: tuple[str, ...]
     ]
 
 
+@pytest.mark.slow
 def test_cells_are_listed_as_a_table(project: Path) -> None:
     """The table is aligned, and cut nowhere when it goes to a pipe."""
     done = harness("matrix", "list", "--select", "distro==debian/sid and go==1.27", cwd=project)
@@ -51,6 +53,7 @@ def test_cells_are_listed_as_a_table(project: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_cells_are_listed_as_json(project: Path) -> None:
     """JSON has the identifier and every field of a cell."""
     done = harness("matrix", "list", "--format", "json", "--select", "cell==debian-sid*nspawn", cwd=project)
@@ -63,6 +66,7 @@ def test_cells_are_listed_as_json(project: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_excluded_cells_are_listed_with_their_reasons(project: Path) -> None:
     """`--excluded` shows the cells that are left out; in the table and in JSON each has its reason."""
     done = harness("matrix", "list", "--excluded", "--format", "json", cwd=project)
@@ -73,6 +77,7 @@ def test_excluded_cells_are_listed_with_their_reasons(project: Path) -> None:
     assert ids.out == f"{LEGACY_ON_SID}\n"
 
 
+@pytest.mark.slow
 def test_several_selections_must_all_hold(project: Path) -> None:
     """`--select` given twice is an and, and so is a profile."""
     (project / "matrix.yaml").write_text(f"{trees.AXES}profiles: {{new: {{select: go==1.27}}}}\n")
@@ -81,6 +86,7 @@ def test_several_selections_must_all_hold(project: Path) -> None:
     assert done.out == "debian-sid+systemd-262+go-1.27+unified+runc-1.1.5\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [
@@ -107,6 +113,7 @@ def test_what_cannot_be_done_is_a_sentence_and_an_exit_code(
     assert f"error: {error}" in done.err
 
 
+@pytest.mark.slow
 def test_a_wrong_matrix_is_named_with_its_places(project: Path) -> None:
     """Each problem of the file is one line with file:line:column; the exit code is 2."""
     text = trees.AXES.replace("debian/sid", "debian/woody").replace("legacy", "v1")
@@ -120,6 +127,7 @@ def test_a_wrong_matrix_is_named_with_its_places(project: Path) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_validate_counts_cells_and_names_what_has_expired(project: Path) -> None:
     """A right file is summed up, and its expectations that are over are named."""
     more = """\
@@ -276,6 +284,7 @@ def test_version(project: Path) -> None:
     assert (done.code, done.out, done.err) == (0, f"{metadata.version('rkt-upgrade-harness')}\n", "")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:
     """`harness matrix list | head -1` ends quietly, and a full disk behind stdout is infrastructure."""
     many = ", ".join(f"v{number}" for number in range(100, 400))
@@ -290,6 +299,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:
     assert "error: The computer refused: No space left on device." in full.err
 
 
+@pytest.mark.slow
 def test_the_project_s_own_files_are_right() -> None:
     """The repository's matrix.yaml, images and suites pass their own check."""
     done = harness("matrix", "validate", cwd=ROOT)

@@ -35,6 +35,7 @@ def report(runs: Path, *words: str) -> Done:
     return proc.run(argv, deadline=Deadline.after(60, "report"), apart=True)
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_goes_into_its_directory(runs: Path) -> None:
     """`harness report RUN` writes report.html there and prints its path; without a run it is the latest one's."""
     assert str(runs / "20261123-1" / "report.html") == report(runs, "20261123-1").out.strip()
@@ -43,6 +44,7 @@ def test_the_page_of_a_run_goes_into_its_directory(runs: Path) -> None:
     assert '"runs":[["20261123-1",' in (runs / "20261123-2" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_other_formats(runs: Path, tmp_path: Path) -> None:
     """JUnit goes into the directory or where it is told to, JSON to stdout; both have all cases."""
     path = runs / "20261123-1"
@@ -56,6 +58,7 @@ def test_other_formats(runs: Path, tmp_path: Path) -> None:
     assert not (path / "junit.xml").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -74,6 +77,7 @@ def test_what_cannot_be_is_said(runs: Path, words: tuple[str, ...], code: ExitCo
     assert "Traceback" not in caught.value.done.err
 
 
+@pytest.mark.slow
 def test_no_run_at_all(tmp_path: Path) -> None:
     """Without any run it says so, and what makes one."""
     with pytest.raises(CommandError) as caught:

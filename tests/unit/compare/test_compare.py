@@ -42,6 +42,7 @@ def naive(old: Side, new: Side) -> Counter[Change]:
     return counts
 
 
+@pytest.mark.slow
 @given(cells, cells)
 def test_counts_are_those_of_asking_one_by_one(
     one: dict[str, tuple[dict[str, Outcome], str | None]], other: dict[str, tuple[dict[str, Outcome], str | None]]

@@ -132,6 +132,7 @@ def test_every_cut_of_a_file_is_noticed(tmp_path: Path) -> None:
             read(tmp_path / "j.xml", PYTEST[:end])
 
 
+@pytest.mark.slow
 def test_log_of_100_mb_is_skipped_and_such_a_tag_refused(tmp_path: Path) -> None:
     """A long line in a log is nothing; one in an attribute is refused at its place before it fills the memory."""
     path = tmp_path / "j.xml"

@@ -30,6 +30,7 @@ def places(tmp_path: Path) -> Places:
     return Places(runs=tmp_path / "runs", baselines=tmp_path / "baselines")
 
 
+@pytest.mark.slow
 @given(found)
 def test_what_is_read_is_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, cells: dict[str, dict[str, Outcome]]
@@ -109,6 +110,7 @@ def test_hostile_text_is_shown_without_its_power() -> None:
     shown.encode()
 
 
+@pytest.mark.slow
 def test_line_of_100_mb_costs_no_more_than_a_short_one(tmp_path: Path) -> None:
     """A message of that length is read, and only its beginning is kept."""
     result = run_result("r", {"a": {CASE: Outcome.FAILED}})

@@ -44,6 +44,7 @@ def split(bits: int) -> tuple[list[Cell], list[Cell]]:
     ]
 
 
+@pytest.mark.slow
 @given(st.integers(min_value=1, max_value=2 ** len(CELLS) - 2))
 def test_rule_picks_exactly_those_cells(known: Catalog, bits: int) -> None:
     """Whatever regressed: a rule, and each other one of its size, pasted after --select picks these cells; else none is claimed."""
@@ -66,6 +67,7 @@ SIMPLE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(SIMPLE), min_size=1, max_size=3, unique=True))
 def test_no_smaller_conjunction_separates(known: Catalog, parts: list[str]) -> None:
     """What follows from some comparisons is found, and no conjunction of fewer comparisons does it: the naive search."""
@@ -149,6 +151,7 @@ def test_results_without_axes_have_no_rule() -> None:
     assert find_rules(compare(before, now), before, now).overall.with_it == 0
 
 
+@pytest.mark.slow
 def test_every_comparison_is_pasteable(tmp_path: Path) -> None:
     """Names with every part (releases, flavors, built revisions) are written as --select reads them."""
     known = trees.project(tmp_path)

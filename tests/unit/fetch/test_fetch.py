@@ -88,6 +88,7 @@ def test_a_server_that_refuses_is_named(site: Site, tmp_path: Path, deadline: De
         fetch.download(site.url, tmp_path / "got", sha256=None, deadline=deadline)
 
 
+@pytest.mark.slow
 def test_no_network_is_said_with_a_hint(tmp_path: Path, deadline: Deadline) -> None:
     """Where nobody listens, the message has the system's reason and the hint speaks of network and proxy."""
     with socket.socket() as free:
@@ -105,6 +106,7 @@ def test_an_address_that_is_none_is_the_users_error(tmp_path: Path, deadline: De
         fetch.download("gopher://127.0.0.1/file", tmp_path / "got", sha256=None, deadline=deadline)
 
 
+@pytest.mark.slow
 def test_a_connection_that_always_breaks_is_given_up(site: Site, tmp_path: Path, deadline: Deadline) -> None:
     """The number of attempts is bounded and told."""
     site.breaks = [10] * 100

@@ -26,6 +26,7 @@ def image_with(directory: Path, installed: str) -> Image:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_files_are_laid_out_as_in_a_guest(tmp_path: Path, deadline: Deadline) -> None:
     """A package comes with what it depends on, but for what is there; nothing is unpacked over a link into /usr."""
     disk = image_with(tmp_path, "libc6 2.36-9\n")
@@ -54,6 +55,7 @@ def test_nothing_is_brought_where_nothing_is_wanted(tmp_path: Path, deadline: De
     assert distros.find("flatcar").make_packages(other, disk, ("hello",), (), store, deadline) is None
 
 
+@pytest.mark.slow
 def test_package_that_is_not_there_is_named(tmp_path: Path, deadline: Deadline) -> None:
     """A name that the release does not have is the user's mistake; newer packages than the image's are not brought."""
     private = apt.open_apt("bookworm", tmp_path, deadline)

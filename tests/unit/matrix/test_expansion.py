@@ -176,6 +176,7 @@ def naive(values: dict[str, list[str]], excluded: list[str]) -> tuple[list[str],
     return [name for name, out in found.items() if not out], [name for name, out in found.items() if out]
 
 
+@pytest.mark.slow
 @given(values=axes, excluded=exclusions)
 def test_expansion_agrees_with_the_naive_one(known: Catalog, values: dict[str, list[str]], excluded: list[str]) -> None:
     """Cells, excluded cells, their identifiers and their order are those of the plain product."""

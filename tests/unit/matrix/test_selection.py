@@ -134,6 +134,7 @@ def test_an_error_points_at_its_column(known: Catalog, text: str, column: int, w
     assert mark == f"{' ' * (column + 1)}^"
 
 
+@pytest.mark.slow
 def test_long_expressions_are_read_and_evaluated(known: Catalog) -> None:
     """Thousands of parts in a row are no recursion."""
     many = " or ".join(["go==1.99"] * 5000 + ["go==1.21"])
@@ -218,6 +219,7 @@ def naive(tree: Any, cell: Cell) -> bool:  # noqa: PLR0911 - one for each kind o
     raise AssertionError(tree)
 
 
+@pytest.mark.slow
 @given(tree=expressions, cell=cells)
 def test_evaluation_agrees_with_the_naive_one(known: Catalog, tree: Any, cell: Cell) -> None:
     """Lexer, parser and compiled closure together mean what the drawn tree means."""

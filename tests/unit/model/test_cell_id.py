@@ -33,6 +33,7 @@ def cells(draw: st.DrawFn) -> Cell:
     )
 
 
+@pytest.mark.slow
 @given(cells())
 def test_an_id_leads_back_to_its_cell(cell: Cell) -> None:
     """Printing and parsing an id are inverse, and an id is safe as the name of a file."""
@@ -40,6 +41,7 @@ def test_an_id_leads_back_to_its_cell(cell: Cell) -> None:
     assert not set(cell.id) & set("/ \\:*?\"'<>|\0")
 
 
+@pytest.mark.slow
 @given(cells())
 def test_axes_lead_back_to_their_cell(cell: Cell) -> None:
     """So are the axes as results have them."""

@@ -37,6 +37,7 @@ def work(tmp_path: Path) -> RunContext:
     return RunContext(store=store, emit=lambda _: None, deadline=Deadline.after(60, "cell"))
 
 
+@pytest.mark.slow
 def test_error_is_told_with_its_hint(planned: Plan, work: RunContext, tmp_path: Path) -> None:
     """A cell that could not be begun is an error, and its result says why and what to do."""
     result = pipeline.evaluate(CellTask(plan=planned, broken={Phase.IMAGE: LACKING}), work, tmp_path / "cell")
@@ -45,6 +46,7 @@ def test_error_is_told_with_its_hint(planned: Plan, work: RunContext, tmp_path: 
     assert "The image could not be made.\nLook at its log." == result.error
 
 
+@pytest.mark.slow
 def test_error_of_an_interrupted_cell(planned: Plan, work: RunContext, tmp_path: Path) -> None:
     """What goes wrong after an interruption is its consequence: the cell is interrupted, and runs again on `--resume`."""
     cancelled = Cancellation()

@@ -20,6 +20,7 @@ def machine(tmp_path: Path) -> Iterator[Path]:
         yield directory
 
 
+@pytest.mark.slow
 def test_cases_get_the_cell_and_its_guest(tmp_path: Path, machine: Path) -> None:
     """The fixtures are the cell, the attached machine, and testinfra's handle with our connection."""
     out, cases = run(
@@ -40,6 +41,7 @@ def test_status_255_is_a_result(host): assert host.run("exit 255").rc == 255
     assert f"cell: {CELL.id}" in out
 
 
+@pytest.mark.slow
 def test_cases_are_skipped_where_the_cell_is_another(tmp_path: Path, machine: Path) -> None:
     """What a case needs is compared as versions and words, and the reason says what the cell has."""
     _, cases = run(
@@ -73,6 +75,7 @@ def test_no_set_up(costly): pass
     assert {case.outcome for case in cases.values()} == {Outcome.SKIPPED}
 
 
+@pytest.mark.slow
 def test_need_that_does_not_exist_is_a_usage_error(tmp_path: Path, machine: Path) -> None:
     """A misspelt need would skip nothing; it stops the suite."""
     out, cases = run(tmp_path, machine, "@pytest.mark.needs(cgroups='legacy')\ndef test_it(): pass\n")
@@ -81,6 +84,7 @@ def test_need_that_does_not_exist_is_a_usage_error(tmp_path: Path, machine: Path
     assert cases == {}
 
 
+@pytest.mark.slow
 def test_failure_with_a_living_guest_is_the_runtimes(tmp_path: Path, machine: Path) -> None:
     """Assertions and broken fixtures are failures while the guest lives; the next case runs."""
     _, cases = run(
@@ -98,6 +102,7 @@ def test_next(host): pass
     assert [case.outcome for case in cases.values()] == [Outcome.FAILED, Outcome.FAILED, Outcome.PASSED]
 
 
+@pytest.mark.slow
 def test_harness_error_is_an_error(tmp_path: Path, machine: Path) -> None:
     """What the harness itself raises says nothing about the runtime."""
     _, cases = run(
@@ -128,6 +133,7 @@ def test_without_host(): pass
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "then",
     [
@@ -186,6 +192,7 @@ def test_twice():
     assert (cases["test_twice"].outcome, cases["test_twice"].reruns) == (Outcome.FLAKY, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "said"),
     [

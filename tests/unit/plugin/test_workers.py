@@ -26,6 +26,7 @@ def test_booted_too(when): pass
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
 @pytest.mark.parametrize(
     ("fresh", "words", "names", "put_off"),
@@ -68,6 +69,7 @@ def test_d(): here("d"); assert os.path.getsize("LOG") == 0, "it says no"
 """
 
 
+@pytest.mark.slow
 def test_independent_cases_are_spread_and_the_others_run_in_order(tmp_path: Path, machine: Path) -> None:
     """One worker runs all others in their order, another one starts with what is independent; names are as ever."""
     log = tmp_path / "log"

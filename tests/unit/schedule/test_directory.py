@@ -55,6 +55,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_words_are_no_cells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`harness run quick` does not run everything: the word is no option of pytest, and what was meant is said."""
     assert ExitCode.USAGE == harness(tmp_path, "quick", "--dry-run")

@@ -49,6 +49,7 @@ def test_rank_is_the_longest_chain(tasks: list[Task]) -> None:
     assert {name: naive_rank(name, known) for name in known} == rank_tasks(tasks)
 
 
+@pytest.mark.slow
 @given(task_lists(), SLOTS, st.randoms())
 def test_every_task_runs_once_in_its_slots_after_its_needs(tasks: list[Task], slots: Slots, random) -> None:
     """Whatever the tasks really take: no slot is overdrawn, no need is passed over, nothing is left or done twice."""
@@ -98,6 +99,7 @@ def _fits(task: Task, moment: float, placed: list[tuple[float, float, Task]], sl
     )
 
 
+@pytest.mark.slow
 @given(task_lists().filter(lambda tasks: len(tasks) <= 5), SLOTS)
 def test_schedule_is_near_the_best_of_all(tasks: list[Task], slots: Slots) -> None:
     """Never better than the lower bound, and within 3 times the best, as promised for 2 resources (Garey, Graham 1975)."""

@@ -157,6 +157,7 @@ def _write(root: Path, tree: dict[tuple[str, str], tuple[bytes, int]]) -> Path:
     return root
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=TREES, two=TREES)
 def test_the_digest_tells_trees_apart(tmp_path: Path, one: dict, two: dict) -> None:
@@ -222,6 +223,7 @@ def test_a_pipe_in_a_directory_is_the_users_error(repository: Path, empty: Store
 HELLO = Source(debian="hello", release="bookworm")
 
 
+@pytest.mark.slow
 def test_a_debian_source_package_is_unpacked_with_patches(empty: Store, deadline: Deadline) -> None:
     """The tree has upstream's files and Debian's, and the identity has the exact version and digest."""
     revision = source.resolve(HELLO, "2.10", empty, deadline)
@@ -233,6 +235,7 @@ def test_a_debian_source_package_is_unpacked_with_patches(empty: Store, deadline
     assert (tree / "debian" / "control").is_file()
 
 
+@pytest.mark.slow
 def test_the_computers_own_apt_is_left_alone(empty: Store, deadline: Deadline) -> None:
     """Looking up another release's source package changes nothing of the computer's lists and cache."""
     folders = [Path("/var/lib/apt"), Path("/var/cache/apt"), Path("/etc/apt")]
@@ -245,6 +248,7 @@ def test_the_computers_own_apt_is_left_alone(empty: Store, deadline: Deadline) -
     assert before == everything()
 
 
+@pytest.mark.slow
 def test_a_package_version_is_remembered(
     empty: Store, deadline: Deadline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +259,7 @@ def test_a_package_version_is_remembered(
     assert revision == source.resolve(HELLO, "2.10", empty, deadline)
 
 
+@pytest.mark.slow
 def test_a_version_that_debian_does_not_have_is_the_users_error(empty: Store, deadline: Deadline) -> None:
     """The sentence names the version that exists."""
     with pytest.raises(UsageError, match=r"Debian bookworm has no source package hello 3; it has 2\.10-"):

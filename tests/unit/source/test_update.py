@@ -37,6 +37,7 @@ def _write(root: Path, tree: dict[str, tuple[str, str, int]]) -> None:
             os.utime(path, (OLD, OLD))
 
 
+@pytest.mark.slow
 @given(before=TREES, after=TREES)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mirrored_tree_is_the_other_one(

@@ -34,12 +34,14 @@ def reversed_order(value: object) -> object:
     return [reversed_order(item) for item in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 @given(INPUTS)
 def test_equal_inputs_have_one_key(inputs: dict[str, object]) -> None:
     """The order in which inputs are written down, at any depth, does not change the key."""
     assert make_key("image", inputs) == make_key("image", reversed_order(inputs))
 
 
+@pytest.mark.slow
 @given(INPUTS, INPUTS)
 def test_different_inputs_have_different_keys(left: dict[str, object], right: dict[str, object]) -> None:
     """Two keys are equal just when the inputs are, in type too (1 is not True); the kind counts as well."""
@@ -56,6 +58,7 @@ def test_an_artifact_is_made_once(tmp_path: Path) -> None:
     assert "a" == content(second)
 
 
+@pytest.mark.slow
 def test_two_processes_make_one_artifact(tmp_path: Path) -> None:
     """Of two processes that want the same at the same time, one makes it and the other one waits."""
     with process("build", tmp_path, "slow", 0.5) as one, process("build", tmp_path, "slow", 0.5) as other:

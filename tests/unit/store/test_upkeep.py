@@ -18,6 +18,7 @@ LIMIT = Deadline.after(3600, "tests of the store")
 BLOCK = 4096
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=12), st.floats(0, 1.2))
 def test_the_oldest_uses_go_until_the_rest_fits(
@@ -129,6 +130,7 @@ def test_a_store_that_is_not_there_has_nothing(tmp_path: Path) -> None:
     assert not root.exists()
 
 
+@pytest.mark.slow
 def test_pruning_and_using_at_once_is_safe(tmp_path: Path) -> None:
     """While one process prunes all the time and two others want the same, nobody ever has what is not there."""
     with process("loop", tmp_path, "a", 1.5) as one, process("loop", tmp_path, "a", 1.5) as other:

@@ -170,6 +170,7 @@ def test_what_an_app_says_is_told_from_what_journald_adds() -> None:
     assert LINE.sub("", text) == "hello\n[  1.2] x[3]: own\nother\n"
 
 
+@pytest.mark.slow
 @given(words)
 def test_words_of_a_unit_mean_themselves(word: str) -> None:
     """Neither variables nor specifiers nor quotes of a word are taken for such by a service manager."""

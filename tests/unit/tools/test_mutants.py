@@ -48,6 +48,7 @@ def test_mutants_are_for_cases_that_exist(suite: Path) -> None:
     assert len(lacking) <= len(cases) // 20, lacking
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
 def test_scripts_are_shell(suite: Path) -> None:
     """A POSIX shell takes each script as it is put together for the guest."""

@@ -40,6 +40,7 @@ def test_the_page_is_what_the_data_says() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(read())
 
 
+@pytest.mark.slow
 def test_no_file_of_rkt_is_in_two_rows() -> None:
     """Each of rkt's test files has one place; a behaviour has each of its cases once."""
     names = [file for row in read().rows for file in row.files]

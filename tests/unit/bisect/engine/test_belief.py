@@ -23,6 +23,7 @@ def places(history, samples):
     return [(OUTSIDE if number % 7 == 0 else number % len(history), bad) for number, bad in samples]
 
 
+@pytest.mark.slow
 @given(graphs(), SAMPLES, st.floats(0.55, 0.95), st.floats(0.02, 0.45))
 def test_known_rates_give_the_exact_posterior(graph, samples, bad_rate, good_rate):
     """With known rates the posterior is prior times likelihood of every sample, no culprit included."""
@@ -45,6 +46,7 @@ def beta(first, second):
     return exp(lgamma(first) + lgamma(second) - lgamma(first + second))
 
 
+@pytest.mark.slow
 @given(*(st.integers(0, 12),) * 4)
 def test_the_grid_is_exact_for_jeffreys(fails_bad, passes_bad, fails_good, passes_good):
     """Sums over the grid equal the Beta-Bernoulli marginals of the Jeffreys prior, up to the restriction p_b > p_g."""
@@ -68,6 +70,7 @@ def test_a_side_that_fails_less_is_no_bad_side():
     assert split.bad[1] > split.good[1]
 
 
+@pytest.mark.slow
 @given(graphs(), SAMPLES, st.randoms(use_true_random=False))
 def test_the_order_of_samples_does_not_matter(graph, samples, luck):
     """The posterior is a function of the samples, not of their order."""

@@ -44,6 +44,7 @@ def naive(belief, graph, samples):
     return before - after
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(graphs(8), st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=6), st.integers(0, 99))
 def test_information_is_what_all_outcomes_give(graph, samples, pending):
@@ -61,6 +62,7 @@ def test_information_is_what_all_outcomes_give(graph, samples, pending):
     assert alone[-1] == pytest.approx(naive(belief, graph, ["good"]), abs=1e-6)
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_without_noise_the_choice_is_git_s(graph):
     """For a test that never lies, the chosen commit has git's best score, min(X, N - X)."""
@@ -128,6 +130,7 @@ def test_stretches_are_left_and_lone_commits_are_not():
     assert lone.estimate_probabilities()[4] > 0.5
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(0, 49), max_size=8), st.sets(st.integers(0, 49), max_size=8))
 def test_probabilities_are_probabilities(broken, fine):
     """What is known is 0 or 1, all else strictly between."""

@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from tests.helpers.bisect_graphs import GOOD, graphs, history_of, walk
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_ancestors_are_those_of_a_walk(graph):
     """The ancestors of every commit are what walking its parents finds."""
@@ -22,6 +23,7 @@ def test_ancestors_are_those_of_a_walk(graph):
         assert walk(graph, name) == found
 
 
+@pytest.mark.slow
 @given(graphs(), st.randoms(use_true_random=False))
 def test_sums_are_those_of_a_walk(graph, luck):
     """The sums over ancestors are what walking and adding gives, for one column and for many."""
@@ -34,6 +36,7 @@ def test_sums_are_those_of_a_walk(graph, luck):
     assert history.sum_ancestors(values[:, 0]) == pytest.approx(np.array(expected)[:, 0])
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_parents_come_first_and_the_tip_last(graph):
     """Commits are ordered with parents before children, and the bad end is the last."""
@@ -44,6 +47,7 @@ def test_parents_come_first_and_the_tip_last(graph):
         assert all(parent < place for parent in parents)
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_bundles_are_what_each_mainline_commit_brought_in(graph):
     """A commit belongs to the first mainline commit that has it among its ancestors."""
@@ -54,6 +58,7 @@ def test_bundles_are_what_each_mainline_commit_brought_in(graph):
         assert first == history.commits[history.bundle[place]]
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_first_parent_history_keeps_every_commit_counted(graph):
     """The first-parent history is the mainline, and its sizes add up to all candidates."""
@@ -64,6 +69,7 @@ def test_first_parent_history_keeps_every_commit_counted(graph):
     assert all(len(line.parents[place]) == (place > 0) for place in range(len(line)))
 
 
+@pytest.mark.slow
 @given(graphs(), st.integers(0, 99))
 def test_order_of_lines_does_not_matter(graph, seed):
     """Parsing the output of git in any order gives the same history."""

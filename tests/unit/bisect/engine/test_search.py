@@ -20,6 +20,7 @@ SKIP = Observation(verdict=Verdict.SKIP)
 NONE = Settings(noise=Noise.NONE)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(graphs(), st.integers(0, 99), st.integers(1, 4), st.sampled_from([Noise.NONE, Noise.LOW, Noise.LEARN]))
 def test_the_culprit_is_found_in_any_history(graph, number, workers, noise):
@@ -42,6 +43,7 @@ def test_a_linear_history_takes_ceil_log2(size, data):
     assert played.between <= ceil(log2(size))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(graphs(), st.integers(0, 99), st.data())
 def test_untestable_commits_stay_suspects(graph, number, data):
@@ -66,6 +68,7 @@ def test_untestable_commits_stay_suspects(graph, number, data):
     assert {suspect.revision for suspect in played.answer.suspects} == least
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 40), st.integers(0, 2**32), st.integers(0, 60))
 def test_a_replayed_journal_continues_the_same(culprit, seed, cut):

@@ -14,6 +14,7 @@ from harness.bisect.engine import Noise, Observation, Search, Settings
 from harness.model import Verdict
 
 
+@pytest.mark.slow
 def test_without_noise_it_is_as_good_as_git():
     """Mean tests with `none` are at most git's plus 0.3, and every culprit is right."""
     drawn = list(cases(30))
@@ -22,6 +23,7 @@ def test_without_noise_it_is_as_good_as_git():
     assert mean(one.between for one in ours) <= mean(git_bisect(case.truth()).runs for case in drawn) + 0.3
 
 
+@pytest.mark.slow
 def test_the_default_is_cheap_on_a_reliable_test():
     """The default takes at most 1.55 times git's tests and those of the ends (the full set's target is 1.5)."""
     drawn = list(cases(30))
@@ -30,6 +32,7 @@ def test_the_default_is_cheap_on_a_reliable_test():
     assert boots(ours) - ENDS <= 1.55 * mean(git_bisect(case.truth()).runs for case in drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [Noise.LOW, Noise.LEARN])
 def test_flips_are_survived_where_git_and_majorities_are_not(noise):
     """With 10 % of results flipped and rates unknown, nearly all culprits are right; git finds few of them."""
@@ -42,6 +45,7 @@ def test_flips_are_survived_where_git_and_majorities_are_not(noise):
         assert mean(found) < 0.9
 
 
+@pytest.mark.slow
 def test_stretches_waste_few_builds():
     """In long unbuildable stretches a quarter of git's wasted builds is enough for the set with the culprit."""
     rng = np.random.default_rng(8)
@@ -56,6 +60,7 @@ def test_stretches_waste_few_builds():
     assert wasted[0] <= wasted[1] / 4
 
 
+@pytest.mark.slow
 def test_choosing_among_50_000_commits_is_quick():
     """One choice in a DAG of 50,000 commits takes at most half a second of processor time."""
     history = merged(50_000, np.random.default_rng(1))

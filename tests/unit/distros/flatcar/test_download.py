@@ -103,6 +103,7 @@ MENDED: dict[str, tuple[list[Fault], int]] = {
 """What goes wrong, and how many times nearly all has to be sent at most."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MENDED)
 def test_what_a_host_can_mend_is_mended(
     host: Host, own: Store, key: SigningKey, deadline: Deadline, monkeypatch: pytest.MonkeyPatch, case: str
@@ -115,6 +116,7 @@ def test_what_a_host_can_mend_is_mended(
     assert host.sent <= size * times + 12 * fetch.CHUNK
 
 
+@pytest.mark.slow
 def test_a_resumed_download_asks_for_the_rest_of_the_same_file(
     host: Host, own: Store, key: SigningKey, deadline: Deadline
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_resumed_download_asks_for_the_rest_of_the_same_file(
     assert f'"{info.st_mtime_ns:x}-{info.st_size:x}"' == second["if-range"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lack", ["ranges", "validated"])
 def test_a_host_that_cannot_resume_is_asked_for_all(
     host: Host, own: Store, key: SigningKey, deadline: Deadline, lack: str
@@ -139,6 +142,7 @@ def test_a_host_that_cannot_resume_is_asked_for_all(
     assert DISK == obtain(own, host.url, key, deadline).disk.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_put_there_anew_is_taken_anew(
     host: Host, own: Store, key: SigningKey, deadline: Deadline
 ) -> None:
@@ -181,6 +185,7 @@ FATAL: dict[str, tuple[Callable[[Host], object], type[HarnessError], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FATAL)
 def test_what_cannot_be_mended_leaves_nothing(
     host: Host, own: Store, key: SigningKey, deadline: Deadline, monkeypatch: pytest.MonkeyPatch, case: str
@@ -206,6 +211,7 @@ def test_nobody_listens(own: Store, key: SigningKey, deadline: Deadline, monkeyp
     assert [] == left(own.root)
 
 
+@pytest.mark.slow
 def test_a_host_that_says_no_more_is_left_at_the_deadline(host: Host, own: Store, key: SigningKey) -> None:
     """A stall ends at the deadline however long a server may be silent otherwise."""
     host.always[IMAGE] = Fault(stall=200_000)
@@ -224,6 +230,7 @@ def test_an_interrupted_download_leaves_nothing(host: Host, own: Store, key: Sig
     assert [] == left(own.root)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root may mount a small file system.")
 def test_a_full_disk_is_said_and_leaves_nothing(host: Host, own: Store, key: SigningKey, deadline: Deadline) -> None:
     """Where the disk has no room, the error says so, and what was written goes."""
@@ -237,6 +244,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(host: Host, own: Store, key: Sig
         subprocess.run(["umount", own.root], check=True)
 
 
+@pytest.mark.slow
 def test_progress_has_rate_and_time_left(host: Host, own: Store, key: SigningKey, deadline: Deadline) -> None:
     """Received bytes only grow, up to the whole; rate and time left are there and reach zero."""
     told: list[DownloadProgress] = []
@@ -250,6 +258,7 @@ def test_progress_has_rate_and_time_left(host: Host, own: Store, key: SigningKey
     assert "MB/s, 0 s left" in str(told[-1])
 
 
+@pytest.mark.slow
 def test_what_is_here_needs_nobody(host: Host, own: Store, key: SigningKey, deadline: Deadline) -> None:
     """The second time there is no request, no GnuPG, and it takes at most 50 ms; a mirror that is gone is no matter."""
     obtain(own, host.url, key, deadline)
@@ -265,6 +274,7 @@ def test_what_is_here_needs_nobody(host: Host, own: Store, key: SigningKey, dead
     assert min(spent) <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["damaged", "pruned"])
 def test_what_was_here_is_fetched_anew(host: Host, own: Store, key: SigningKey, deadline: Deadline, harm: str) -> None:
     """A release that has lost a piece in the store, or was removed to make room, comes again, verified again."""
@@ -280,6 +290,7 @@ def test_what_was_here_is_fetched_anew(host: Host, own: Store, key: SigningKey, 
     assert obtain(own, host.url, key, deadline).cached
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", ["directory", "file", "channel", "slash"])
 def test_a_mirror_may_be_many_things(
     signed: Path, host: Host, own: Store, key: SigningKey, deadline: Deadline, tmp_path: Path, spelling: str
@@ -317,6 +328,7 @@ print(*[line.split()[1] for line in status if line.startswith("VmHWM")])
 """What getrusage(2) calls the greatest size is that of the parent, if that was greater; proc(5) has our own."""
 
 
+@pytest.mark.slow
 def test_a_large_disk_takes_little_memory_and_room(tmp_path: Path) -> None:
     """A disk of 1 GB that is nearly empty is written with at most 100 MB of memory, and takes a few MB of the disk."""
     zeros, noise = bz2.compress(bytes(64 << 20)), bz2.compress(os.urandom(4 << 20))
@@ -343,6 +355,7 @@ def _bytes(parts: list[tuple[bool, int]], seed: int) -> bytes:
     return b"".join(noise.randbytes(size) if full else bytes(size) for full, size in parts)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(parts=pieces, cuts=st.lists(st.integers(1, 70_000), min_size=1, max_size=9), seed=st.integers(0, 2**32))
 def test_holes_do_not_change_a_file(
@@ -362,6 +375,7 @@ def test_holes_do_not_change_a_file(
     assert path.stat().st_blocks * 512 <= full * BLOCK
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(
     streams=st.lists(st.lists(st.tuples(st.booleans(), st.integers(1, 2 * BLOCK)), max_size=6), min_size=1, max_size=3),

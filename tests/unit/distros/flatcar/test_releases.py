@@ -280,6 +280,7 @@ def run(home: Path, *words: str, store: str = "store") -> Done:
     return done
 
 
+@pytest.mark.slow
 def test_the_command_line_lists_and_refreshes(host: Host, tmp_path: Path) -> None:
     """The list is of the snapshot first and of the published index then; it can be narrowed."""
     done = run(tmp_path, "list", "--channel", "stable", "--systemd", "==252", "--format", "ids")
@@ -294,6 +295,7 @@ def test_the_command_line_lists_and_refreshes(host: Host, tmp_path: Path) -> Non
     assert "is no version comparison" in done.err
 
 
+@pytest.mark.slow
 def test_the_command_line_fetches(host: Host, tmp_path: Path) -> None:
     """A release comes by its channel, its version or its systemd; it is said what it is and who signed it."""
     release = host.directory / "amd64-usr" / "3815.2.5"

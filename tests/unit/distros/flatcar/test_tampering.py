@@ -132,6 +132,7 @@ def cut(path: Path, size: int) -> None:
     path.write_bytes(path.read_bytes()[:size])
 
 
+@pytest.mark.slow
 def test_a_release_that_is_right_is_taken(site: Site, tmp_path: Path, deadline: Deadline) -> None:
     """The disk is what it was before it was compressed, and what is said about it is true."""
     done = site.obtain(Store(tmp_path / "store"), deadline)
@@ -159,6 +160,7 @@ IN_THE_IMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", IN_THE_IMAGE)
 def test_a_wrong_disk_is_refused(site: Site, tmp_path: Path, deadline: Deadline, case: str) -> None:
     """A disk that is not byte for byte what was signed is refused, with the way in which it is wrong."""
@@ -223,6 +225,7 @@ IN_WHAT_IS_SIGNED: dict[str, tuple[Callable[[Site], object], str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", IN_WHAT_IS_SIGNED)
 def test_what_is_not_signed_as_it_is_is_refused(site: Site, tmp_path: Path, deadline: Deadline, case: str) -> None:
     """Files, signatures and digests that do not belong together are refused; the sentence names the file and why."""
@@ -242,6 +245,7 @@ def test_text_around_signed_digests_does_not_count(site: Site, tmp_path: Path, d
     refused(site, tmp_path, deadline, TrustError, "its SHA-512 is [0-9a-f]{128} instead of [0-9a-f]{128}")
 
 
+@pytest.mark.slow
 def test_an_older_release_in_its_place_is_refused(site: Site, tmp_path: Path, deadline: Deadline) -> None:
     """Signed files of another version at the place of this one are told by the signed version.txt."""
     write_release(site.release, version="3510.2.0", disk=DISK)
@@ -257,12 +261,14 @@ def test_a_signature_that_has_expired_is_refused(
     refused(site, tmp_path, deadline, TrustError, f"{KERNEL} has a signature that has expired")
 
 
+@pytest.mark.slow
 def test_a_revoked_subkey_is_refused(site: Site, own_key: SigningKey, tmp_path: Path, deadline: Deadline) -> None:
     """What a sub-key signed does not count once it is revoked."""
     own_key.revoke(own_key.subkeys()[0])
     refused(site, tmp_path, deadline, TrustError, "is signed with a revoked key: [0-9A-F]{16}")
 
 
+@pytest.mark.slow
 def test_a_revoked_key_is_refused(site: Site, own_key: SigningKey, tmp_path: Path, deadline: Deadline) -> None:
     """Nothing counts once the pinned key is revoked."""
     own_key.revoke()
@@ -278,6 +284,7 @@ def test_an_expired_key_is_refused(site: Site, tmp_path: Path, deadline: Deadlin
         refused(site, tmp_path, deadline, TrustError, sentence)
 
 
+@pytest.mark.slow
 def test_a_subkey_that_had_expired_is_refused(
     site: Site, own_key: SigningKey, tmp_path: Path, deadline: Deadline
 ) -> None:
@@ -290,6 +297,7 @@ def test_a_subkey_that_had_expired_is_refused(
     refused(site, tmp_path, deadline, TrustError, sentence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["rotated", "expired since", "another revoked"])
 def test_subkeys_come_and_go(site: Site, own_key: SigningKey, tmp_path: Path, deadline: Deadline, case: str) -> None:
     """A release is right if a sub-key signed it in its time: a new one, or one that has expired since."""
@@ -319,6 +327,7 @@ def test_a_key_file_has_to_have_one_key(
     refused(site, tmp_path, deadline, UsageError, f"has to have one public key, .*; it has {names}")
 
 
+@pytest.mark.slow
 def test_the_pinned_key_counts_among_several(site: Site, tmp_path: Path, deadline: Deadline) -> None:
     """Another key in the project's key file does not sign releases."""
     assert site.key_file is not None

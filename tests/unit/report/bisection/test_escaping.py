@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -58,6 +59,7 @@ def infested(text: str) -> View:
 EXPECTED = Structure(render_page(replace(PLAIN, **proof(PLAIN))))
 
 
+@pytest.mark.slow
 @given(foreign)
 @example("".join(NASTY))
 @settings(max_examples=25, deadline=None)

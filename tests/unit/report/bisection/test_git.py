@@ -167,6 +167,7 @@ def test_a_contradiction_gets_the_likelier_side(repository: Repository) -> None:
     assert f"{names[10]} is the first bad commit" in repository.replay(view)
 
 
+@pytest.mark.slow
 def test_a_flaky_test_is_no_contradiction_for_git(repository: Repository) -> None:
     """Where there is no culprit, git takes the log all the same, and a comment says what was found."""
     root = repository.commit("root")

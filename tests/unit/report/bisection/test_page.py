@@ -102,6 +102,7 @@ def test_a_view_without_steps_is_rendered() -> None:
     assert "Nothing is tested yet." in render_page(replace(PLAIN, answer=None, steps=()))
 
 
+@pytest.mark.slow
 def test_a_large_history_is_a_small_page() -> None:
     """10,000 commits with hundreds of steps: a few MB, and every commit is in some bar."""
     view = searched(straight(10_000), says({name_of(number) for number in range(7_000, 10_001)}))
@@ -113,6 +114,7 @@ def test_a_large_history_is_a_small_page() -> None:
     assert 10_000 == sum(map(int, re.findall(r"<title>(\d+) commits", text)))
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50).filter(lambda values: sum(values) > 0.01))
 def test_a_packed_posterior_is_nearly_the_posterior(values: list[float]) -> None:
     """Packed and unpacked, each probability is right to 3 %, and the likeliest are exact."""

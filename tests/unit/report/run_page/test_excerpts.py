@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from harness.report.page import clean
 from harness.report.run_page.excerpts import clean_passage, find_cited, make_excerpt
 
 
+@pytest.mark.slow
 @given(
     content=st.lists(st.sampled_from([b"line\n", b"Oops: BUG: \n", b"\xff", b"x" * 90, b"\r\n", b"\n"]), max_size=200),
     most=st.integers(200, 1500),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ def console(directory: Path, content: bytes, cell: str = "a+b") -> None:
     (place / "console.log").write_bytes(content)
 
 
+@pytest.mark.slow
 def test_a_line_of_100_megabytes_costs_little(tmp_path: Path) -> None:
     """One line of 100 MB, of signs that are six times as large in JSON, leaves the page small."""
     console(tmp_path, b"\xff\x90\x1b]" * 25_000_000)
@@ -131,6 +133,7 @@ def test_scripts_never_make_markup_of_text() -> None:
         assert door not in script.replace('"http://www.w3.org/2000/svg"', ""), door
 
 
+@pytest.mark.slow
 def test_a_page_of_10000_cases_is_bounded(tmp_path: Path) -> None:
     """10,000 cases with logs of 200 cells: at most 5 MB, every case is there, and every cell that failed has its console."""
     run = large(200, 50)
@@ -145,6 +148,7 @@ def test_a_page_of_10000_cases_is_bounded(tmp_path: Path) -> None:
             assert "machine/console.log" in {data["paths"][item[0]] for item in data["excerpts"][str(index)]}
 
 
+@pytest.mark.slow
 def test_more_cases_than_fit_are_counted(tmp_path: Path) -> None:
     """Of 100,000 cases those that harmed nobody are left out first, and the sums are right."""
     run = large(2000, 50)
@@ -157,6 +161,7 @@ def test_more_cases_than_fit_are_counted(tmp_path: Path) -> None:
     assert 0 == left["F"] + left["E"] + left["~"] + left["X"]
 
 
+@pytest.mark.slow
 def test_names_without_end_still_fit(tmp_path: Path) -> None:
     """Ten thousand different names of a thousand strange letters each: the page is cut, not its bound."""
     cases = tuple(
