@@ -41,8 +41,8 @@ from harness.machine import Machine
 from harness.model import AXES, AxisField, Cell, VersionRange
 from harness.plugin import hooks
 from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, line
-from harness.plugin.described import Described
-from harness.plugin.spread import Spread, write_groups
+from harness.plugin.cell_description import Described
+from harness.plugin.distribution import Spread, write_groups
 from harness.wait import Deadline
 
 __all__ = ["Described", "GuestGoneError", "cell", "host", "machine"]

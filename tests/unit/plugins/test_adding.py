@@ -98,6 +98,9 @@ files:
     << change.profile >>: << change.shards >>
 """
 
+FILES_TO_TOUCH = {"runtime": 2, "distro": 2}
+"""How many files a new one of a kind is made of."""
+
 Add = Callable[[Mapping[str, str]], None]
 Run = Callable[..., str]
 
@@ -145,7 +148,9 @@ def write_matrix(tree: Path, *, distro: str = "debian/bookworm", runtime: str = 
 def test_distro(tree: Path, run: Run) -> None:
     """Two files make a distro: the matrix may name it, its cells have plans, it has an option of its own, and the doctor knows it."""
     image = "name: hello\ndescription: A distro.\nchannels:\n  stable: {systemd: 252}\n"
-    add(tree, {"images/hello/image.yaml": image, "harness/distros/hello/__init__.py": DISTRO})
+    files = {"images/hello/image.yaml": image, "harness/distros/hello/__init__.py": DISTRO}
+    assert len(files) == FILES_TO_TOUCH["distro"]
+    add(tree, files)
     write_matrix(tree, distro="hello/stable")
 
     run("-m", "harness", "matrix", "validate")
@@ -167,7 +172,9 @@ def _is_ready(run: Run) -> bool:
 def test_runtime(tree: Path, run: Run) -> None:
     """Two files make a runtime; it is asked every case but those that need what its adapter says that it lacks."""
     about = "name: hello\ndescription: A runtime.\ncommand: hello\n"
-    add(tree, {"harness/runtimes/hello.yaml": about, "suites/runtimes/hello.py": RUNTIME})
+    files = {"harness/runtimes/hello.yaml": about, "suites/runtimes/hello.py": RUNTIME}
+    assert len(files) == FILES_TO_TOUCH["runtime"]
+    add(tree, files)
     write_matrix(tree, runtime="hello")
 
     run("-m", "harness", "matrix", "validate")
