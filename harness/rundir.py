@@ -215,11 +215,17 @@ def is_run(directory: Path) -> bool:
 def find_last(runs: Path, *, prefix: str = "") -> Path:
     """Return the run that was begun last, by the day and number in its name: no clock of a file is asked.
 
+    A directory of a bisection without a journal is passed over: it has one sample (`--at`) or a comparison of axes.
+
     Raises:
         UsageError: There is none.
     """
     names = ((path, NAME.fullmatch(path.name.removeprefix(prefix))) for path in runs.glob(f"{prefix}*-*"))
-    numbered = [(match[1], int(match[2]), path) for path, match in names if match]
+    numbered = [
+        (match[1], int(match[2]), path)
+        for path, match in names
+        if match and (prefix != BISECTION or (path / JOURNAL).is_file())
+    ]
     if not numbered:
         kind = _name_kind(prefix)
         raise UsageError(f"There is no {kind} in {runs}.", hint="--runs names another place to look in.")

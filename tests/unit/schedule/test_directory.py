@@ -93,9 +93,11 @@ def test_a_run_here_is_meant_before_one_below_runs(tmp_path: Path, monkeypatch: 
 
 
 def test_the_last_bisection_goes_by_its_number_too(tmp_path: Path) -> None:
-    """No clock of a file is asked, and a run is no bisection."""
-    for name in ("bisect-20261125-2", "bisect-20261125-10", "20261126-1"):
+    """No clock of a file is asked, and neither a run nor a directory without a journal is a bisection to go on with."""
+    for name in ("bisect-20261125-2", "bisect-20261125-10", "bisect-20261125-11", "20261126-1"):
         (tmp_path / name).mkdir()
+    for name in ("bisect-20261125-2", "bisect-20261125-10"):
+        (tmp_path / name / rundir.JOURNAL).touch()
 
     assert tmp_path / "bisect-20261125-10" == rundir.find_run(tmp_path, "last", prefix=rundir.BISECTION)
     assert tmp_path / "20261126-1" == rundir.find_run(tmp_path, "last")
