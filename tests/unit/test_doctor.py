@@ -35,6 +35,7 @@ def poor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
+@pytest.mark.slow
 def test_missing_tools_are_named_with_their_packages(poor: None, tmp_path: Path, deadline: Deadline) -> None:
     """What is not there is said by purpose, with the one command that installs all of it."""
     found = by_name(doctor.examine(Store(tmp_path / "store"), deadline))

@@ -113,6 +113,7 @@ def test_outcome_is_read_from_all_phases_and_attempts(
     assert message == case.message
 
 
+@pytest.mark.slow
 def test_both_outputs_of_a_flaky_case_are_kept(cases: dict[str, CaseResult]) -> None:
     """A case that failed twice has both tracebacks, and output of the test itself is there."""
     assert 1 == cases["test_no_try_passes"].reruns

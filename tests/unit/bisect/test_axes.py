@@ -27,6 +27,7 @@ CELLS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(good=CELLS, bad=CELLS)
 def test_all_changes_together_are_the_other_cell(good: Cell, bad: Cell) -> None:
     """No change is lost or there twice, and each one alone changes the cell."""

@@ -107,6 +107,7 @@ def take(base: Plan, tmp_path: Path, deadline: Deadline) -> Take:
     return taken
 
 
+@pytest.mark.slow
 def test_verdict(take: Take, tmp_path: Path) -> None:
     """An answer is taken as it is, with the time of each phase and the place of the evidence; the build is from nothing."""
     seen, question = take(answers(Verdict.BAD))

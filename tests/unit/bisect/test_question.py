@@ -47,6 +47,7 @@ def test_no_such_case() -> None:
     assert judge([], [TEST]).verdict is Verdict.SKIP
 
 
+@pytest.mark.slow
 @given(outcomes=st.lists(st.sampled_from(Outcome), min_size=1, max_size=5), order=st.randoms())
 def test_bad_needs_a_failure(outcomes: list[Outcome], order: "st.random.Random") -> None:
     """However cases are mixed: bad only if one failed, good only if one passed and none failed or broke."""

@@ -41,6 +41,7 @@ def test_releases_are_commits_in_their_order(tmp_path: Path, deadline: Deadline)
     assert repository.read_content(names[3], releases.FILE, deadline) == "1.21.10\n"
 
 
+@pytest.mark.slow
 def test_a_short_version_is_its_newest_release(tmp_path: Path, deadline: Deadline) -> None:
     """1.21 means 1.21.10 and not 1.21.2."""
     repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
@@ -48,6 +49,7 @@ def test_a_short_version_is_its_newest_release(tmp_path: Path, deadline: Deadlin
     assert repository.resolve("1.21", deadline) == repository.resolve("1.21.10", deadline)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "hint"), [
     ("1.20", "The nearest to it: 1.10, 1.21.2."), ("1.99", "The nearest to it: 1.22.0."),
     ("1.2", "The nearest to it: 1.9.7."), ("latest", "A release is named by its number, such as 1.22.0."),
@@ -72,6 +74,7 @@ def test_a_new_release_leaves_the_names_of_the_others(tmp_path: Path, deadline: 
     assert repository.list_range(before, repository.resolve("1.22", deadline), deadline).commits.keys() >= {before}
 
 
+@pytest.mark.slow
 def test_the_go_of_the_cell_is_replaced(tmp_path: Path, deadline: Deadline) -> None:
     """What is built is the cell's runtime, by the release that the commit stands for; the cell says so."""
     repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
@@ -85,6 +88,7 @@ def test_the_go_of_the_cell_is_replaced(tmp_path: Path, deadline: Deadline) -> N
     assert made.cell.runtime_version == "1.1.5"
 
 
+@pytest.mark.slow
 def test_a_runtime_without_go_is_refused(tmp_path: Path, deadline: Deadline) -> None:
     """Nspawn is not built with Go."""
     repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)

@@ -64,6 +64,7 @@ def test_abbreviation(opened: Repository, repo: Repo, deadline: Deadline) -> Non
     assert opened.resolve(repo.names[1][:10], deadline) == repo.names[1]
 
 
+@pytest.mark.slow
 def test_url(repo: Repo, own: Store, deadline: Deadline) -> None:
     """A URL is asked over git's protocols; expressions work there too."""
     remote = open_repository(f"file://{repo.path}", own, deadline)
@@ -90,6 +91,7 @@ def test_other_places(repo: Repo, tmp_path: Path, own: Store, deadline: Deadline
     assert len(found.list_range(repo.names[0], found.resolve("main", deadline), deadline).commits) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["-1", "--all", ""])
 def test_dash(opened: Repository, deadline: Deadline, name: str) -> None:
     """A revision cannot be an option of git's."""
@@ -188,6 +190,7 @@ def test_nothing_is_written(repo: Repo, own: Store, deadline: Deadline) -> None:
     assert fingerprint(repo.path) == before
 
 
+@pytest.mark.slow
 def test_range(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     """Every commit between the ends has its parents, author, subject and files; the older end is known too."""
     first, second, side, merge = repo.names

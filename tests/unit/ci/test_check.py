@@ -87,6 +87,7 @@ def test_the_diff_can_be_applied(tmp_path: Path) -> None:
     assert (tmp_path / "a/b.yml").read_text(encoding="utf-8") == file.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("matrix", "problem"),
     [

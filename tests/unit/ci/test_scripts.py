@@ -45,6 +45,7 @@ def test_install_deps_names_the_packages_elsewhere(tmp_path: Path, tool: str, na
     assert "qemu-utils" not in done.stderr
 
 
+@pytest.mark.slow
 def test_in_debian_just_runs_the_command_on_debian() -> None:
     """On a Debian computer there is no container: the command runs here, its status is the script's."""
     if "\nID=debian\n" not in Path("/etc/os-release").read_text(encoding="utf-8"):
@@ -62,6 +63,7 @@ exec "$@"
 """
 
 
+@pytest.mark.slow
 def test_in_debian_uses_a_container_elsewhere(tmp_path: Path) -> None:
     """On Ubuntu the command runs in a privileged Debian, sees CI and HARNESS_*, and leaves nothing that is root's."""
     tmp_path.chmod(0o755)
@@ -96,6 +98,7 @@ def test_scripts_say_what_they_want(name: str) -> None:
     assert f"usage: ci/{name} " in done.stderr
 
 
+@pytest.mark.slow
 def test_scripts_are_clean() -> None:
     """Shellcheck finds nothing in any script of ci/, also not in those that `make check` does not know yet."""
     scripts = [path for path in CI.iterdir() if path.is_file() and path.read_bytes().startswith(b"#!")]

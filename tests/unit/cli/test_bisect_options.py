@@ -40,6 +40,7 @@ def test_terms_that_look_like_options(term: str) -> None:
             terms(Goal.FIX, *chosen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new"), [("fast", "slow"), ("old", "new"), ("good", "not-good"), ("a_1", "schön")])
 def test_terms_that_git_takes(repo: Repo, old: str, new: str) -> None:
     """Other words are the user's choice."""

@@ -33,6 +33,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
+@pytest.mark.slow
 def test_the_list_is_a_table_for_people(root: Path) -> None:
     """One line for each artifact, the latest use first, and the sum."""
     done = cache(root, "list")
@@ -43,6 +44,7 @@ def test_the_list_is_a_table_for_people(root: Path) -> None:
     assert re.fullmatch(r"3 artifacts with 2\.\dM in store\.", total)
 
 
+@pytest.mark.slow
 def test_the_list_is_json_for_programs(root: Path) -> None:
     """The fields of an artifact have the units that their names say."""
     newest = json.loads(cache(root, "list", "--format", "json").out)[0]

@@ -146,6 +146,7 @@ expectations:
     assert (report["cells"], report["profiles"], len(report["expired"])) == (9, {"unified": 6}, 1)
 
 
+@pytest.mark.slow
 def test_validate_names_expectations_about_no_case(project: Path) -> None:
     """An expectation that no case of the suites could meet is refused with its place; `list` does not look for it."""
     text = 'cells: runtime==runc, cases: "pod/test_old.py::test_end", reason: No.'
@@ -158,6 +159,7 @@ def test_validate_names_expectations_about_no_case(project: Path) -> None:
     assert harness("matrix", "list", cwd=project).code == 0
 
 
+@pytest.mark.slow
 def test_a_profile_without_cells_is_found(project: Path) -> None:
     """A profile that selects nothing would run nothing: validate names it and exits with 4."""
     (project / "matrix.yaml").write_text(f"{trees.AXES}profiles: {{old: {{select: systemd<5}}}}\n")
@@ -166,12 +168,14 @@ def test_a_profile_without_cells_is_found(project: Path) -> None:
     assert "error: No cell of the matrix fits the selection of the profile `old`: systemd<5." in done.err
 
 
+@pytest.mark.slow
 def test_the_schema_is_json(project: Path) -> None:
     """`harness matrix schema` needs no project."""
     done = harness("matrix", "schema", cwd=project / "suites")
     assert json.loads(done.out)["title"] == "Matrix"
 
 
+@pytest.mark.slow
 def test_the_fields_of_expressions_are_explained(project: Path) -> None:
     """`harness matrix fields` has a line for every field that an expression can name."""
     lines = harness("matrix", "fields", cwd=project).out.splitlines()[1:]
@@ -179,6 +183,7 @@ def test_the_fields_of_expressions_are_explained(project: Path) -> None:
     assert all(len(line.split()) > 1 for line in lines)
 
 
+@pytest.mark.slow
 def test_the_matrix_is_found_from_below_and_by_variable(project: Path, tmp_path: Path) -> None:
     """Without --matrix it is the nearest matrix.yaml above; HARNESS_MATRIX and --matrix name another."""
     below = project / "suites" / "cgroup"
@@ -191,6 +196,7 @@ def test_the_matrix_is_found_from_below_and_by_variable(project: Path, tmp_path:
     assert done.out.startswith("matrix.yaml: 9 cells")
 
 
+@pytest.mark.slow
 def test_a_broken_harness_is_exit_code_3_and_a_file_with_the_traceback(project: Path) -> None:
     """An error that nobody foresaw is a sentence; --debug shows the traceback that is otherwise in a file."""
     broken = project / "broken.py"
@@ -217,6 +223,7 @@ raise SystemExit(main())
     assert "Traceback" in shown.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_work_with_130_after_cleaning_up(project: Path, number: signal.Signals) -> None:
     """The first signal interrupts waits, what is in `finally` is done although more signals come, the code is 130."""
@@ -258,6 +265,7 @@ raise SystemExit(main())
     assert out.read_text() == "error: The work was interrupted.\n"
 
 
+@pytest.mark.slow
 def test_cases_are_listed_without_a_guest() -> None:
     """Each line is a case as --case takes it; a suite that there is not is refused."""
     one = harness("matrix", "cases", "cgroup", "--format", "ids", cwd=ROOT)
@@ -268,6 +276,7 @@ def test_cases_are_listed_without_a_guest() -> None:
     assert harness("matrix", "cases", "no", cwd=ROOT).code == 2
 
 
+@pytest.mark.slow
 def test_a_suite_that_cannot_be_collected(project: Path) -> None:
     """Where pytest cannot import a suite its words are told."""
     (project / "suites" / "pytest.ini").write_text("[pytest]\n")

@@ -92,6 +92,7 @@ wishes = st.builds(
 )
 
 
+@pytest.mark.slow
 @hypothesis.settings(deadline=None)  # reading a command line takes long where other work goes on
 @given(
     wish=wishes,
@@ -117,6 +118,7 @@ def test_the_line_of_a_cell_asks_for_the_same_again(
         assert request.model_dump(exclude=same) == first.model_dump(exclude=same)
 
 
+@pytest.mark.slow
 @hypothesis.settings(deadline=None)  # reading a command line takes long where other work goes on
 @given(wish=wishes)
 def test_the_line_of_a_run_asks_for_the_same_again(here: Project, chosen: Settings, wish: RunOptions) -> None:

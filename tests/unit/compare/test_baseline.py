@@ -28,6 +28,7 @@ def made(cells: dict[str, dict[str, Outcome]]) -> Side:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(found)
 def test_what_is_saved_is_what_is_read(
     tmp_path_factory: pytest.TempPathFactory, cells: dict[str, dict[str, Outcome]]

@@ -59,6 +59,7 @@ def test_counts_are_those_of_asking_one_by_one(
             assert listed[change] == count
 
 
+@pytest.mark.slow
 @given(cells)
 def test_a_run_beside_itself_has_no_regression(found: dict[str, tuple[dict[str, Outcome], str | None]]) -> None:
     """Nothing regressed, is new, gone or fixed."""

@@ -32,6 +32,7 @@ def test_a_file_arrives_whole(site: Site, tmp_path: Path, deadline: Deadline) ->
     assert CONTENT == (tmp_path / "got").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_broken_download_goes_on_where_it_broke(site: Site, tmp_path: Path, deadline: Deadline) -> None:
     """After two broken connections nearly every byte has been sent once, not three times."""
     site.breaks = [1_000_000, 700_000]
@@ -60,6 +61,7 @@ def test_a_file_that_changes_meanwhile_is_not_mixed(site: Site, tmp_path: Path, 
     assert new == (tmp_path / "got").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_asked_again(site: Site, tmp_path: Path, deadline: Deadline) -> None:
     """HTTP 503 is no final answer."""
     site.statuses = [503, 503]

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def test_first_bad_go_comes_with_the_command_that_finds_the_release() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.sets(st.sampled_from(CELLS)))
 def test_claim_is_true_of_the_cells(bad: set[Cell]) -> None:
     """Whatever fails: at `bad` some cell fails and below none does; at `good` all cells beside it pass, and none between does."""

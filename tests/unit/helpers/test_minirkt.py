@@ -18,6 +18,7 @@ words = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(words, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_words_of_apps_arrive_as_they_are(argvs: list[list[str]]) -> None:
@@ -36,6 +37,7 @@ def test_words_of_apps_arrive_as_they_are(argvs: list[list[str]]) -> None:
     assert found == {}
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.recursive(

@@ -112,6 +112,7 @@ def python(tree: Path, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_new_axis_costs_three_files(tree: Path) -> None:
     """The matrix multiplies it, expressions select by it, and comparison, gate and bisection name it."""
     assert len(EDITS) == FILES_TO_TOUCH["axis"]

@@ -155,6 +155,7 @@ def test_death_of_the_guest_is_an_error_for_all_that_follow(tmp_path: Path, mach
     assert cases["test_after"].message.startswith("Not run, because the guest is gone: QEMU is not running")
 
 
+@pytest.mark.slow
 def test_silent_guest_is_gone(tmp_path: Path, machine: Path) -> None:
     """A guest whose QEMU lives but which ssh does not reach is as good as dead."""
     out, cases = run(
@@ -172,6 +173,7 @@ def test_after(host): pass
     assert "cannot be reached by ssh" in cases["test_mute"].message
 
 
+@pytest.mark.slow
 def test_suites_give_cases_their_limits(tmp_path: Path, machine: Path) -> None:
     """A case that takes too long fails, though its guest lives; a case that failed is executed again."""
     out, cases = run(

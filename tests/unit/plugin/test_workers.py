@@ -88,6 +88,7 @@ def test_independent_cases_are_spread_and_the_others_run_in_order(tmp_path: Path
     assert {case.outcome for case in cases.values()} == {Outcome.PASSED}
 
 
+@pytest.mark.slow
 def test_every_worker_finds_out_that_the_guest_is_gone(tmp_path: Path, machine: Path) -> None:
     """The guest dies in a case of one worker: no case of any worker is called a failure of the runtime."""
     tests = """
@@ -108,6 +109,7 @@ def test_beside(number, host): time.sleep(0.5); host.run("true")
     assert Outcome.ERROR in {case.outcome for name, case in cases.items() if "beside" in name}
 
 
+@pytest.mark.slow
 def test_worker_that_crashes_is_an_error(tmp_path: Path, machine: Path) -> None:
     """A case that takes its worker down says nothing about the runtime, and the cases after it run."""
     tests = """

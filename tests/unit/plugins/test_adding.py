@@ -145,6 +145,7 @@ def write_matrix(tree: Path, *, distro: str = "debian/bookworm", runtime: str = 
     (tree / "matrix.yaml").write_text(MATRIX.format(distro=distro, runtime=runtime), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_distro(tree: Path, run: Run) -> None:
     """Two files make a distro: the matrix may name it, its cells have plans, it has an option of its own, and the doctor knows it."""
     image = "name: hello\ndescription: A distro.\nchannels:\n  stable: {systemd: 252}\n"
@@ -169,6 +170,7 @@ def _is_ready(run: Run) -> bool:
     return run("-c", f"{script}print(any(each.state == 'missing' for each in {found}))").strip() == "False"
 
 
+@pytest.mark.slow
 def test_runtime(tree: Path, run: Run) -> None:
     """Two files make a runtime; it is asked every case but those that need what its adapter says that it lacks."""
     about = "name: hello\ndescription: A runtime.\ncommand: hello\n"
@@ -185,6 +187,7 @@ def test_runtime(tree: Path, run: Run) -> None:
     assert lacks.strip() == "it greets, and registers no machine"
 
 
+@pytest.mark.slow
 def test_suite(tree: Path, run: Run) -> None:
     """A folder makes a suite: its cases can be named."""
     about = "name: hello\ndescription: A suite.\n"
@@ -195,6 +198,7 @@ def test_suite(tree: Path, run: Run) -> None:
     assert "hello/test_hello.py::test_greeting" in run("-m", "harness", "matrix", "cases")
 
 
+@pytest.mark.slow
 def test_feature_that_there_is_not(tree: Path, run: Run) -> None:
     """A case that needs a feature of which nobody knows is an error when the cases are collected, and not a skip."""
     marked = SUITE.replace("\n\ndef ", '\nimport pytest\n\n\n@pytest.mark.needs(feature="greeting")\ndef ', 1)
@@ -210,6 +214,7 @@ def test_feature_that_there_is_not(tree: Path, run: Run) -> None:
     assert "there is no feature `greeting`" in done.stderr
 
 
+@pytest.mark.slow
 def test_ci_system(tree: Path, run: Run) -> None:
     """One file makes a CI system: its own file is written and checked with the others'."""
     add(tree, {"harness/ci/systems/hello.yaml": CI_SYSTEM})
@@ -220,6 +225,7 @@ def test_ci_system(tree: Path, run: Run) -> None:
     run("-m", "harness", "ci", "check")
 
 
+@pytest.mark.slow
 def test_recipe(tree: Path, run: Run) -> None:
     """One file makes a recipe."""
     add(tree, {"harness/build/recipes/hello.py": RECIPE})
@@ -227,6 +233,7 @@ def test_recipe(tree: Path, run: Run) -> None:
     assert run("-c", "from harness.build import find_recipe; print(find_recipe('hello').REVISION)") == "1\n"
 
 
+@pytest.mark.slow
 def test_console_rule(tree: Path, run: Run) -> None:
     """Some lines in one file make a console rule: the line is found, and shown as trouble in the pages' excerpts."""
     table = tree / "harness" / "console.yaml"

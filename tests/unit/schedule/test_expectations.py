@@ -90,6 +90,7 @@ def test_an_expectation_about_nothing_is_told(
 outcomes = st.lists(st.tuples(st.sampled_from([COVERED, OTHER]), st.sampled_from(list(Outcome))), max_size=3)
 
 
+@pytest.mark.slow
 @given(found=st.dictionaries(st.sampled_from(CELLS), outcomes), today=st.sampled_from([LAST, AFTER]))
 def test_review_agrees_with_the_naive_one(
     wanted: Matrix, found: dict[str, list[tuple[str, Outcome]]], today: date

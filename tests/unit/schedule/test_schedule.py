@@ -41,6 +41,7 @@ def naive_rank(name: str, tasks: dict[str, Task]) -> float:
     return tasks[name].seconds + max((naive_rank(follower, tasks) for follower in followers), default=0)
 
 
+@pytest.mark.slow
 @given(task_lists())
 def test_rank_is_the_longest_chain(tasks: list[Task]) -> None:
     """The rank agrees with a walk over all chains."""

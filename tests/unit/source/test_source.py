@@ -50,6 +50,7 @@ def repository(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["tag", "branch", "commit", "short commit", "expression", "full ref"])
 def test_every_way_to_name_a_commit_finds_it(repository: Path, empty: Store, deadline: Deadline, how: str) -> None:
     """Tag, branch, commit, its abbreviation, git's own expressions: each means the commit that git says."""
@@ -68,6 +69,7 @@ def test_every_way_to_name_a_commit_finds_it(repository: Path, empty: Store, dea
     assert ("new" if expression == "main" else "old") == (tree.path / "file").read_text()
 
 
+@pytest.mark.slow
 def test_the_tree_is_the_commits(repository: Path, empty: Store, deadline: Deadline) -> None:
     """Executable bits and links are there, the repository's own data is not."""
     origin = Source(git=str(repository), ref="main")

@@ -33,6 +33,7 @@ def test_the_culprit_is_found_in_any_history(graph, number, workers, noise):
     assert played.answer.confidence >= 0.99
 
 
+@pytest.mark.slow
 @given(st.integers(1, 300), st.data())
 @settings(max_examples=40, deadline=None)
 def test_a_linear_history_takes_ceil_log2(size, data):
@@ -116,6 +117,7 @@ def test_without_noise_a_contradiction_ends_the_search(observations, kind, words
     assert search.stage is Stage.DONE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rate", "kind"), [(0.0, AnswerKind.BAD_PASSES), (1.0, AnswerKind.GOOD_FAILS), (0.5, AnswerKind.FLAKY)]
 )

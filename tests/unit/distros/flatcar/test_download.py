@@ -222,6 +222,7 @@ def test_a_host_that_says_no_more_is_left_at_the_deadline(host: Host, own: Store
     assert [] == left(own.root)
 
 
+@pytest.mark.slow
 def test_an_interrupted_download_leaves_nothing(host: Host, own: Store, key: SigningKey) -> None:
     """Ctrl-C ends it between two chunks."""
     cancelled = Cancellation()

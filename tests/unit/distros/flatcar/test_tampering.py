@@ -234,6 +234,7 @@ def test_what_is_not_signed_as_it_is_is_refused(site: Site, tmp_path: Path, dead
     refused(site, tmp_path, deadline, TrustError, f"/{name} .*{sentence}")
 
 
+@pytest.mark.slow
 def test_text_around_signed_digests_does_not_count(site: Site, tmp_path: Path, deadline: Deadline) -> None:
     """A digest that stands outside of what is signed, before and after it, is not believed."""
     (site.release / IMAGE).write_bytes(bz2.compress(b"evil"))
