@@ -245,8 +245,8 @@ def test_dead_harness(bookworm: Image, accelerator: Accelerator, tmp_path: Path,
     """What a killed harness leaves, running guest and all, is cleaned up by the next one."""
     script = (
         "import sys; from pathlib import Path; from harness import machine; from harness.wait import Deadline\n"
-        "from harness.accel import tcg; from harness.image import load\n"
-        "spec = machine.specify(load(Path(sys.argv[1])), name='left', arguments=(), accelerator=tcg('Test.'))\n"
+        "from harness.accel import make_tcg; from harness.image import load\n"
+        "spec = machine.specify(load(Path(sys.argv[1])), name='left', arguments=(), accelerator=make_tcg('Test.'))\n"
         "with machine.boot(spec, Path(sys.argv[2]), Deadline.after(180, 'boot')): print('up', flush=True); input()"
     )
     directory = tmp_path / "m"
