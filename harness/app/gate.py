@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import gate
-from harness.app.places import make_places
+from harness.app.baselines import make_places
 from harness.app.project import Project
 from harness.app.settings import Settings, show_path
 from harness.compare import Places, Side, open_all, open_side

@@ -28,7 +28,7 @@ def change_project(project: Project, *, builder: str | None = None, sets: Sequen
 
     Args:
         project: The project as its files are.
-        builder: Where runtimes are built, in place of the matrix's word, or None.
+        builder: Where runtimes are built, in place of what the matrix says, or None.
         sets: Each `KEY=VALUE`, see `set_sources`.
 
     Raises:

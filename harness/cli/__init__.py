@@ -20,7 +20,7 @@ from harness.app.settings import APPLICATION, resolve_settings
 from harness.cli.interrupt import interruptible
 from harness.cli.settings import (
     DebugOption,
-    Level,
+    LogLevel,
     LogOption,
     MatrixOption,
     RunsOption,
@@ -53,13 +53,13 @@ def configure(
     matrix_file: MatrixOption = None,
     store: StoreOption = None,
     runs: RunsOption = None,
-    level: LogOption = Level.WARNING,
+    level: LogOption = LogLevel.WARNING,
     debug: DebugOption = False,
     version: VersionOption = False,
 ) -> None:
     """Boot guests with other systemd and Go versions, build a container runtime there, and say what broke."""
     del version  # its callback has printed it
-    _log_to_stderr(Level.DEBUG if debug else level)
+    _log_to_stderr(LogLevel.DEBUG if debug else level)
     cancelled = context.find_object(Cancellation)
     context.obj = resolve_settings(
         matrix=matrix_file, store=store, runs=runs, debug=debug, cancelled=cancelled or Cancellation()
@@ -146,7 +146,7 @@ def _print_error(message: str, *, hint: str | None = None) -> None:
         sys.stderr.write(f"hint: {hint}\n")
 
 
-def _log_to_stderr(level: Level) -> None:
+def _log_to_stderr(level: LogLevel) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     handler.setLevel(level.upper())

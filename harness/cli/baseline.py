@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.app.places import make_places
+from harness.app.baselines import make_places
 from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption

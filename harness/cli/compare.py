@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness import matrix
-from harness.app.places import make_places
+from harness.app.baselines import make_places
 from harness.app.project import load_project
 from harness.app.settings import Settings
 from harness.cli import output

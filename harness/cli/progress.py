@@ -19,7 +19,7 @@ from harness.model import Event, Phase, State
 from harness.plural import pluralize
 from harness.report.terminal import format_duration
 
-__all__ = ["Progress", "watch"]
+__all__ = ["ProgressTable", "watch"]
 
 STYLES = {
     State.CACHED: "dim",
@@ -42,7 +42,7 @@ class _Row:
     seconds: dict[Phase, str] = field(default_factory=dict)
 
 
-class Progress:
+class ProgressTable:
     """Receives events from any thread and shows them; call it with an `Event`."""
 
     def __init__(self, console: Console, cells: Collection[str]) -> None:
@@ -99,9 +99,9 @@ class Progress:
 
 
 @contextmanager
-def watch(console: Console, cells: Collection[str]) -> Iterator[Progress]:
+def watch(console: Console, cells: Collection[str]) -> Iterator[ProgressTable]:
     """Show the progress of some cells while the context is open."""
-    progress = Progress(console, cells)
+    progress = ProgressTable(console, cells)
     if not console.is_terminal:
         yield progress
         return

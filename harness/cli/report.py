@@ -16,7 +16,7 @@ from harness.report import junit, run_page
 __all__ = ["register"]
 
 
-class Report(StrEnum):
+class ReportFormat(StrEnum):
     """What a run is made into."""
 
     HTML = "html"
@@ -31,7 +31,9 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="The run, by its name below runs/ or by its path; `last` without it."),
 ]
-ReportOption = Annotated[Report, typer.Option("--format", help="A page for a browser, JUnit for CI systems, or JSON.")]
+ReportOption = Annotated[
+    ReportFormat, typer.Option("--format", help="A page for a browser, JUnit for CI systems, or JSON.")
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Where it goes, in place of the run's directory or stdout."),
@@ -47,20 +49,20 @@ def report(
     context: typer.Context,
     name: RunArgument = None,
     *,
-    form: ReportOption = Report.HTML,
+    form: ReportOption = ReportFormat.HTML,
     path: OutputOption = None,
 ) -> None:
     """Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."""
     directory = rundir.find_run(get_settings(context).runs, name or rundir.LAST)
     run = results.read(directory / rundir.RESULT)
-    place = path or directory / (rundir.PAGE if form is Report.HTML else rundir.JUNIT)
+    place = path or directory / (rundir.PAGE if form is ReportFormat.HTML else rundir.JUNIT)
     try:
         match form:
-            case Report.HTML:
+            case ReportFormat.HTML:
                 run_page.write(run, directory, place)
-            case Report.JUNIT:
+            case ReportFormat.JUNIT:
                 junit.write(run, place)
-            case Report.JSON:
+            case ReportFormat.JSON:
                 _text(run.model_dump_json(indent=1), path)
                 return
     except OSError as error:

@@ -37,7 +37,9 @@ LOG_WIDTH = 160
 CellOption = Annotated[str | None, typer.Option("--cell", metavar="ID", help="One cell, by its identifier.")]
 BuilderOption = Annotated[
     str | None,
-    typer.Option("--builder", metavar="docker|host", help="Where runtimes are built, in place of the matrix's word."),
+    typer.Option(
+        "--builder", metavar="docker|host", help="Where runtimes are built, in place of what the matrix says."
+    ),
 ]
 JobsOption = Annotated[
     int | None, typer.Option("-j", "--jobs", min=1, help="Cells at a time; as many as there are processors without it.")

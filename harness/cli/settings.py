@@ -14,7 +14,7 @@ from harness.version import read_version
 
 __all__ = [
     "DebugOption",
-    "Level",
+    "LogLevel",
     "LogOption",
     "MatrixOption",
     "RunsOption",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class Level(StrEnum):
+class LogLevel(StrEnum):
     """How much the log on stderr says."""
 
     DEBUG = "debug"
@@ -66,7 +66,7 @@ RunsOption = Annotated[
         help="Where results go; runs/ beside the matrix without it.",
     ),
 ]
-LogOption = Annotated[Level, typer.Option("--log", envvar="HARNESS_LOG", help="How much the log on stderr says.")]
+LogOption = Annotated[LogLevel, typer.Option("--log", envvar="HARNESS_LOG", help="How much the log on stderr says.")]
 VersionOption = Annotated[
     bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the harness's own version.")
 ]

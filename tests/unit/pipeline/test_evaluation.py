@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from harness import catalog, matrix, pipeline
-from harness.cli.progress import Progress
+from harness.cli.progress import ProgressTable
 from harness.errors import CancelledError, InfrastructureError
 from harness.model import Cell, CgroupMode, Outcome, Phase, State
 from harness.pipeline import CellTask, Prerequisite, RunContext
@@ -74,7 +74,7 @@ def test_a_phase_that_is_interrupted_has_not_failed(
     """What the user reads of it is that it was interrupted, and after how long."""
     screen = io.StringIO()
     cancelled = Cancellation()
-    progress = Progress(Console(file=screen, width=160), (CELL.id,))
+    progress = ProgressTable(Console(file=screen, width=160), (CELL.id,))
     shown = replace(work, deadline=replace(work.deadline, cancelled=cancelled), emit=progress)
     it = Evaluation(task=CellTask(plan=planned), context=shown, directory=tmp_path)
 

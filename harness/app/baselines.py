@@ -1,4 +1,4 @@
-"""Where the project keeps what is compared."""
+"""Baselines of the project: where they are."""
 
 from pathlib import Path
 
