@@ -10,11 +10,11 @@ from harness.plural import pluralize
 from harness.store import Store, make_key
 from harness.wait import Deadline
 
-__all__ = ["Step", "explain_plan", "resolve_build"]
+__all__ = ["PlannedPhase", "explain_plan", "resolve_build"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class PlannedPhase:
     """One phase of a plan as `harness plan` shows it.
 
     Attributes:
@@ -58,13 +58,13 @@ def resolve_build(request: BuildRequest, store: Store, deadline: Deadline) -> Bu
     )
 
 
-def explain_plan(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ...]:
+def explain_plan(plan: Plan, store: Store, deadline: Deadline) -> tuple[PlannedPhase, ...]:
     """Return the steps of a plan, with what the store has of them."""
-    steps: list[Step] = []
+    steps: list[PlannedPhase] = []
     for request in filter(None, (plan.systemd, plan.build)):
         spec = resolve_build(request, store, deadline)
         steps.append(
-            Step(
+            PlannedPhase(
                 phase=Phase.BUILD,
                 state=State.CACHED if build.find(spec, store) else State.WAITING,
                 text=f"{spec.title}, builder {spec.builder}; {spec.revision.text}",
@@ -74,17 +74,17 @@ def explain_plan(plan: Plan, store: Store, deadline: Deadline) -> tuple[Step, ..
     disk = image.pin(plan.image, store, deadline)
     wanted = image.collect_inputs(disk)
     steps += [
-        Step(
+        PlannedPhase(
             phase=Phase.IMAGE,
             state=State.CACHED if store.find(image.KIND, wanted) else State.WAITING,
             text=disk.title,
             key=make_key(image.KIND, wanted),
         ),
-        Step(
+        PlannedPhase(
             phase=Phase.BOOT,
             state=State.WAITING,
             text=f"{pluralize(plan.cpus, 'processor')}, {plan.memory} MiB, {' '.join(plan.arguments)}",
         ),
-        Step(phase=Phase.SUITES, state=State.WAITING, text=", ".join(plan.suites)),
+        PlannedPhase(phase=Phase.SUITES, state=State.WAITING, text=", ".join(plan.suites)),
     ]
     return tuple(steps)

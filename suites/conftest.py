@@ -16,10 +16,10 @@ from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Host
 from suites.lib.leftovers import Leftovers
 from suites.lib.rootfs import Rootfs
-from suites.lib.runtime import Runtime
+from suites.lib.runtime import ContainerRuntime
 
 
-class Cell(Protocol):
+class CellAxes(Protocol):
     """The part of a cell that suites look at."""
 
     @property
@@ -47,7 +47,7 @@ def pytest_harness_lacks(runtime: str | None) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def _needed(request: pytest.FixtureRequest, runtime: Runtime) -> None:
+def _needed(request: pytest.FixtureRequest, runtime: ContainerRuntime) -> None:
     """Skip a case that needs what the runtime lacks in this guest; what it never has, the harness knows before."""
     for mark in request.node.iter_markers("needs"):
         if "feature" in mark.kwargs:
@@ -117,18 +117,18 @@ def systemd(guest: Guest) -> str:
 
 
 @pytest.fixture(scope="session")
-def runtime(cell: Cell, guest: Guest, hierarchies: Hierarchies, systemd: str) -> Iterator[Runtime]:
+def runtime(cell: CellAxes, guest: Guest, hierarchies: Hierarchies, systemd: str) -> Iterator[ContainerRuntime]:
     """The runtime under test, by its adapter in suites/runtimes."""
     engine = runtimes.find_adapter(cell.runtime).connect(guest)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     rootfs = Rootfs(guest, f"/run/harness-{worker}", systemd)
-    runtime = Runtime(engine, guest, hierarchies, rootfs, f"harness-{worker}")
+    runtime = ContainerRuntime(engine, guest, hierarchies, rootfs, f"harness-{worker}")
     yield runtime
     runtime.close()
 
 
 @pytest.fixture(scope="session")
-def leftovers(guest: Guest, runtime: Runtime) -> Leftovers:
+def leftovers(guest: Guest, runtime: ContainerRuntime) -> Leftovers:
     """What the guest had before the first container."""
     runtime.rootfs.tiny()
     return Leftovers(guest, runtime)

@@ -19,7 +19,7 @@ from harness.build import container, environment, host, systemd_source, worktree
 from harness.build.container import Bind, prune_images
 from harness.build.recipes import find_recipe
 from harness.build.spec import BuildCommand, Builder, BuildError, BuildPaths, BuildSpec, Recipe, SystemdSource
-from harness.catalog import Fixup, Options
+from harness.catalog import BuildOptions, Fixup
 from harness.errors import InfrastructureError
 from harness.model import VersionRange
 from harness.store import Artifact, Store
@@ -91,7 +91,7 @@ def _collect_further(spec: BuildSpec) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _filter_fitting(spec: BuildSpec, items: tuple[Options, ...] | tuple[Fixup, ...]) -> list[Any]:
+def _filter_fitting(spec: BuildSpec, items: tuple[BuildOptions, ...] | tuple[Fixup, ...]) -> list[Any]:
     """Return what of a knowledge file holds for the version that is built; reasons do not change the output."""
     return [
         item.model_dump(mode="json", exclude={"versions", "reason"})

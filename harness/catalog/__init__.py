@@ -13,13 +13,24 @@ from typing import Annotated, TypeVar
 from pydantic import ConfigDict, Field
 
 from harness import yamlfile
-from harness.catalog.building import Build, Environment, Fixup, Flavor, Options, Output, Range, Source, ToolchainSource
+from harness.catalog.building import (
+    Build,
+    BuildOptions,
+    Environment,
+    Fixup,
+    Flavor,
+    Output,
+    Range,
+    Source,
+    ToolchainSource,
+)
 from harness.errors import ConfigError, UsageError
 from harness.model import CgroupMode, VersionRange
 from harness.yamlfile import FileModel
 
 __all__ = [
     "Build",
+    "BuildOptions",
     "Catalog",
     "CgroupRule",
     "DistroChannel",
@@ -27,7 +38,6 @@ __all__ = [
     "Environment",
     "Fixup",
     "Flavor",
-    "Options",
     "Output",
     "RuntimeFile",
     "Source",

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.model import VersionRange
 from harness.yamlfile import FileModel
 
-__all__ = ["Build", "Environment", "Fixup", "Flavor", "Options", "Output", "Range", "Source", "ToolchainSource"]
+__all__ = ["Build", "BuildOptions", "Environment", "Fixup", "Flavor", "Output", "Range", "Source", "ToolchainSource"]
 
 
 def _range(text: str) -> str:
@@ -119,7 +119,7 @@ class Environment(FileModel):
     packages: tuple[str, ...]
 
 
-class Options(FileModel):
+class BuildOptions(FileModel):
     """Options of a configuration step; one that the code does not have is left out.
 
     Attributes:
@@ -186,7 +186,7 @@ class Flavor(FileModel):
     """
 
     packages: tuple[str, ...] = ()
-    options: tuple[Options, ...] = ()
+    options: tuple[BuildOptions, ...] = ()
     outputs: tuple[Output, ...] = ()
     systemd: bool = False
     stale: tuple[str, ...] = ()
@@ -216,7 +216,7 @@ class Build(FileModel):
     environments: tuple[Environment, ...]
     package: str = ""
     tags: tuple[str, ...] = ()
-    options: tuple[Options, ...] = ()
+    options: tuple[BuildOptions, ...] = ()
     fixups: tuple[Fixup, ...] = ()
     output: str
     targets: tuple[str, ...] = ()

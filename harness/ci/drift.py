@@ -8,10 +8,10 @@ from pathlib import Path
 
 from harness.ci.rendering import Rendered
 
-__all__ = ["Drift", "State", "compare"]
+__all__ = ["Drift", "DriftState", "compare"]
 
 
-class State(StrEnum):
+class DriftState(StrEnum):
     """How a file in the project is to what would be made."""
 
     SAME = "same"
@@ -30,7 +30,7 @@ class Drift:
     """
 
     file: Rendered
-    state: State
+    state: DriftState
     diff: str
 
 
@@ -49,10 +49,10 @@ def _compare(file: Rendered, path: Path) -> Drift:
         # What is no UTF-8 differs, and is shown as well as it can be.
         now = path.read_bytes().decode(errors="replace")
     except (FileNotFoundError, NotADirectoryError):
-        return Drift(file=file, state=State.MISSING, diff=_diff("/dev/null", "", file))
+        return Drift(file=file, state=DriftState.MISSING, diff=_diff("/dev/null", "", file))
     if now == file.text:
-        return Drift(file=file, state=State.SAME, diff="")
-    return Drift(file=file, state=State.DIFFERS, diff=_diff(f"a/{file.path}", now, file))
+        return Drift(file=file, state=DriftState.SAME, diff="")
+    return Drift(file=file, state=DriftState.DIFFERS, diff=_diff(f"a/{file.path}", now, file))
 
 
 def _diff(name: str, now: str, file: Rendered) -> str:

@@ -9,7 +9,7 @@ from harness import ci, results, rundir
 from harness.app.ci import assign_shards, collect_durations, find_drift
 from harness.app.project import load_project
 from harness.app.settings import show_path
-from harness.ci import Drift, State
+from harness.ci import Drift, DriftState
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
@@ -41,9 +41,9 @@ def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
     settings = get_settings(context)
     found = find_drift(settings)
     for item in found:
-        if item.state is not State.SAME:
+        if item.state is not DriftState.SAME:
             write_text(settings.root / item.file.path, item.file.text)
-    done = {State.SAME: "unchanged", State.DIFFERS: "updated", State.MISSING: "created"}
+    done = {DriftState.SAME: "unchanged", DriftState.DIFFERS: "updated", DriftState.MISSING: "created"}
     match form:
         case Format.JSON:
             output.as_json(
@@ -60,7 +60,7 @@ def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
 def check(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print how the files of the CI systems differ from what the matrix says; exit code 1 if any does."""
     found = find_drift(get_settings(context))
-    drifted = [item for item in found if item.state is not State.SAME]
+    drifted = [item for item in found if item.state is not DriftState.SAME]
     match form:
         case Format.JSON:
             output.as_json([_plain(item) for item in found])

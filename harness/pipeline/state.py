@@ -13,7 +13,7 @@ from harness.plan import Plan
 from harness.results import CaseResult, CellResult, PhaseResult
 from harness.wait import Deadline
 
-__all__ = ["IN_GUEST", "Evaluation", "Progress"]
+__all__ = ["IN_GUEST", "Evaluation", "PhaseProgress"]
 
 IN_GUEST = frozenset({Phase.BOOT, Phase.SUITES, Phase.COLLECT})
 
@@ -44,13 +44,13 @@ class Evaluation:
         return self.context.fresh or any(file.fresh_boot for file in self.plan.suites.values())
 
     @contextmanager
-    def run_phase(self, phase: Phase, text: str) -> Iterator["Progress"]:
+    def run_phase(self, phase: Phase, text: str) -> Iterator["PhaseProgress"]:
         """Time a phase, report it, and give it its deadline."""
         seconds = BUDGETS[phase] * (self.factor if phase in IN_GUEST else 1.0)
         deadline = self.context.deadline.within(seconds, f"{phase} of {self.plan.cell.id}")
         if phase in self.task.broken:
             raise self.task.broken[phase]
-        progress = Progress(deadline=deadline, text=text)
+        progress = PhaseProgress(deadline=deadline, text=text)
         self._emit(phase, State.RUNNING, text)
         begin, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
         state = State.FAILED
@@ -88,7 +88,7 @@ class Evaluation:
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
+class PhaseProgress:
     """What a phase says about itself while it runs."""
 
     deadline: Deadline

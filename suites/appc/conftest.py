@@ -9,7 +9,7 @@ import pytest
 from suites.lib.appc import ImageRunner, Images, execution, image_manifest
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import LacksError
-from suites.lib.runtime import Runtime
+from suites.lib.runtime import ContainerRuntime
 
 PROBE = r"""
 while read -r _ point kind _; do echo "mount $point $kind"; done </proc/self/mounts
@@ -34,7 +34,7 @@ exit 7
 
 
 @pytest.fixture(scope="session")
-def images(guest: Guest, runtime: Runtime) -> Iterator[Images]:
+def images(guest: Guest, runtime: ContainerRuntime) -> Iterator[Images]:
     """Images in a directory of the guest, which is removed in the end."""
     directory = f"/run/{runtime.prefix}-appc"
     guest.do('mkdir -p "$1"', directory)
@@ -45,7 +45,7 @@ def images(guest: Guest, runtime: Runtime) -> Iterator[Images]:
 class Executor:
     """Runs images with the runtime under test: one that knows them does it itself."""
 
-    def __init__(self, guest: Guest, runtime: Runtime, images: Images) -> None:
+    def __init__(self, guest: Guest, runtime: ContainerRuntime, images: Images) -> None:
         self.guest = guest
         self.runtime = runtime
         self.images = images
@@ -87,7 +87,7 @@ class Executor:
 
 
 @pytest.fixture(scope="session")
-def executor(guest: Guest, runtime: Runtime, images: Images) -> Executor:
+def executor(guest: Guest, runtime: ContainerRuntime, images: Images) -> Executor:
     """What runs images."""
     return Executor(guest, runtime, images)
 

@@ -8,7 +8,7 @@ import pytest
 from suites.lib.cgroups import Hierarchies
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import MIB, Container, Options, Runtime
+from suites.lib.runtime import MIB, Container, ContainerOptions, ContainerRuntime
 
 PROBE = r"""
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi; }
@@ -38,16 +38,16 @@ while :; do sleep 3600 & wait; done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ContainerLimits:
     """The limits of the container that the cases share: bytes, processes, CPUs."""
 
     memory: int = 64 * MIB
     pids: int = 32
     cpu: float = 0.5
 
-    def options(self, runtime: Runtime) -> Options:
+    def options(self, runtime: ContainerRuntime) -> ContainerOptions:
         """The limits that a runtime has a word for; the cases of the others say what they need."""
-        options = Options(memory=self.memory, cpu=self.cpu)
+        options = ContainerOptions(memory=self.memory, cpu=self.cpu)
         if Feature.PIDS_LIMIT not in runtime.engine.lacks:
             options["pids"] = self.pids
         return options
@@ -60,13 +60,13 @@ def main(hierarchies: Hierarchies) -> str:
 
 
 @pytest.fixture(scope="session")
-def limits() -> Limits:
+def limits() -> ContainerLimits:
     """The limits of `container`."""
-    return Limits()
+    return ContainerLimits()
 
 
 @pytest.fixture(scope="session")
-def container(runtime: Runtime, limits: Limits) -> Iterator[Container]:
+def container(runtime: ContainerRuntime, limits: ContainerLimits) -> Iterator[Container]:
     """A container with all three limits, which has tried out what it may do, and sleeps."""
     options = limits.options(runtime)
     options["environment"] = {"GREETING": "hello  there"}

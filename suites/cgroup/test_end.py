@@ -2,10 +2,10 @@
 
 import pytest
 
-from suites.cgroup.conftest import Limits
+from suites.cgroup.conftest import ContainerLimits
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, Runtime
+from suites.lib.runtime import Container, ContainerRuntime
 
 pytestmark = pytest.mark.independent
 
@@ -26,9 +26,9 @@ for after the case.
 """
 
 
-def test_nothing_is_left_after_stop(runtime: Runtime, guest: Guest) -> None:
+def test_nothing_is_left_after_stop(runtime: ContainerRuntime, guest: Guest) -> None:
     """Stopping removes the scope's unit, its cgroup in every hierarchy, and the runtime's own entry."""
-    with runtime.running("sh", "-c", "sleep 60 & sleep 61", **Limits(cpu=1.0).options(runtime)) as container:
+    with runtime.running("sh", "-c", "sleep 60 & sleep 61", **ContainerLimits(cpu=1.0).options(runtime)) as container:
         assert container.name in runtime.list()
         assert guest.sh(GONE, container.scope).code != 0
 
@@ -38,13 +38,13 @@ def test_nothing_is_left_after_stop(runtime: Runtime, guest: Guest) -> None:
         assert guest.sh(GONE, container.scope).code == 0
 
 
-def test_nothing_is_left_when_the_process_ends(runtime: Runtime, guest: Guest) -> None:
+def test_nothing_is_left_when_the_process_ends(runtime: ContainerRuntime, guest: Guest) -> None:
     """A container that ends by itself takes its scope with it."""
     with runtime.running("sleep", "1") as container:
         assert _ends(container, guest)
 
 
-def test_nothing_is_left_when_the_process_is_killed(runtime: Runtime, guest: Guest) -> None:
+def test_nothing_is_left_when_the_process_is_killed(runtime: ContainerRuntime, guest: Guest) -> None:
     """A container whose first process is killed from outside takes its scope and the other processes with it."""
     with runtime.running("sh", "-c", "sleep 60 & sleep 61") as container:
         guest.do('kill -KILL "$1"', str(container.pid))
@@ -53,7 +53,7 @@ def test_nothing_is_left_when_the_process_is_killed(runtime: Runtime, guest: Gue
 
 
 @pytest.mark.needs(feature=Feature.SUPERVISOR)
-def test_nothing_is_left_when_nspawn_is_killed(runtime: Runtime, guest: Guest) -> None:
+def test_nothing_is_left_when_nspawn_is_killed(runtime: ContainerRuntime, guest: Guest) -> None:
     """A container does not outlive the nspawn that watches it."""
     with runtime.running("sleep", "60") as container:
         guest.do('systemctl kill --signal=KILL "$1.service"', container.name)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from suites.cgroup.conftest import Limits
+from suites.cgroup.conftest import ContainerLimits
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, Mount, Runtime
+from suites.lib.runtime import Container, ContainerRuntime, Mount
 
 V1 = ("legacy", "hybrid")
 
@@ -58,7 +58,9 @@ def test_only_the_hierarchies_of_systemd_are_writable(probe: dict[str, str]) -> 
 
 
 @pytest.mark.usefixtures("probe")
-def test_limits_cannot_be_raised_from_inside(container: Container, limits: Limits, offered: frozenset[str]) -> None:
+def test_limits_cannot_be_raised_from_inside(
+    container: Container, limits: ContainerLimits, offered: frozenset[str]
+) -> None:
     """Whatever a container wrote to the control files that it sees, its scope keeps its limits."""
     files = ("memory.max", "memory.limit_in_bytes") if "memory" in offered else ()
     expected = {limits.memory} if "memory" in offered else set()
@@ -80,7 +82,7 @@ def test_first_process_has_the_environment_that_was_asked_for(probe: dict[str, s
 
 
 @pytest.mark.independent
-def test_first_process_has_the_user_that_was_asked_for(runtime: Runtime) -> None:
+def test_first_process_has_the_user_that_was_asked_for(runtime: ContainerRuntime) -> None:
     """A container's first process runs as the user and group of its specification."""
     result = runtime.run("sh", "-c", "id -u; id -g", user=1000)
 
@@ -88,7 +90,7 @@ def test_first_process_has_the_user_that_was_asked_for(runtime: Runtime) -> None
 
 
 @pytest.mark.independent
-def test_mounts_and_root_are_writable_or_not_as_asked(runtime: Runtime, guest: Guest) -> None:
+def test_mounts_and_root_are_writable_or_not_as_asked(runtime: ContainerRuntime, guest: Guest) -> None:
     """What is mounted read-write takes what the container writes; a read-only mount does not."""
     directory = f"/run/{runtime.prefix}-shared"
     guest.do('mkdir -p "$1/rw" "$1/ro" && echo seen >"$1/ro/old"', directory)
@@ -134,7 +136,7 @@ def test_disk_of_the_guest_cannot_be_read(container: Container, guest: Guest) ->
 
 @pytest.mark.independent
 @pytest.mark.needs(feature=Feature.POD_SYSTEMD)
-def test_disk_of_the_guest_cannot_be_read_by_an_app(runtime: Runtime, guest: Guest) -> None:
+def test_disk_of_the_guest_cannot_be_read_by_an_app(runtime: ContainerRuntime, guest: Guest) -> None:
     """The same for rkt, where a command that enters a pod is not in the cgroup that keeps it from devices."""
     major, minor = guest.read("/proc/partitions")["/proc/partitions"].splitlines()[2].split()[:2]
     result = runtime.run("sh", "-c", f"mknod /tmp/disk b {major} {minor} && head -c 1 /tmp/disk")

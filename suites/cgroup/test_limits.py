@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from suites.cgroup.conftest import Limits
+from suites.cgroup.conftest import ContainerLimits
 from suites.lib.cgroups import Hierarchies
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import MIB, Container, Runtime
+from suites.lib.runtime import MIB, Container, ContainerRuntime
 
 V1 = ("legacy", "hybrid")
 
@@ -19,25 +19,25 @@ EAT = "dd if=/dev/zero of=/dev/null bs=%dM count=1 2>/dev/null; echo status=$?"
 
 @pytest.mark.usefixtures("memory")
 @pytest.mark.needs(cgroup=V1)
-def test_memory_limit_is_written_v1(container: Container, limits: Limits) -> None:
+def test_memory_limit_is_written_v1(container: Container, limits: ContainerLimits) -> None:
     """The memory limit is in memory.limit_in_bytes of the scope."""
     assert container.knobs("memory.limit_in_bytes") == {"memory.limit_in_bytes": str(limits.memory)}
 
 
 @pytest.mark.needs(cgroup="unified")
-def test_memory_limit_is_written(container: Container, limits: Limits) -> None:
+def test_memory_limit_is_written(container: Container, limits: ContainerLimits) -> None:
     """The memory limit is in memory.max of the scope."""
     assert container.knobs("memory.max") == {"memory.max": str(limits.memory)}
 
 
 @pytest.mark.needs(feature=Feature.PIDS_LIMIT)
-def test_pids_limit_is_written(container: Container, limits: Limits) -> None:
+def test_pids_limit_is_written(container: Container, limits: ContainerLimits) -> None:
     """The limit of processes is in pids.max of the scope, on v1 and v2."""
     assert container.knobs("pids.max") == {"pids.max": str(limits.pids)}
 
 
 @pytest.mark.needs(cgroup=V1)
-def test_cpu_limit_is_written_v1(container: Container, limits: Limits) -> None:
+def test_cpu_limit_is_written_v1(container: Container, limits: ContainerLimits) -> None:
     """The CPU limit is the ratio of cpu.cfs_quota_us to cpu.cfs_period_us of the scope."""
     knobs = container.knobs("cpu.cfs_quota_us", "cpu.cfs_period_us")
 
@@ -45,7 +45,7 @@ def test_cpu_limit_is_written_v1(container: Container, limits: Limits) -> None:
 
 
 @pytest.mark.needs(cgroup="unified")
-def test_cpu_limit_is_written(container: Container, limits: Limits) -> None:
+def test_cpu_limit_is_written(container: Container, limits: ContainerLimits) -> None:
     """The CPU limit is the ratio of the two numbers in cpu.max of the scope."""
     quota, period = container.knobs("cpu.max")["cpu.max"].split()
 
@@ -54,7 +54,7 @@ def test_cpu_limit_is_written(container: Container, limits: Limits) -> None:
 
 @pytest.mark.independent
 @pytest.mark.usefixtures("memory")
-def test_memory_hog_is_killed(runtime: Runtime, guest: Guest) -> None:
+def test_memory_hog_is_killed(runtime: ContainerRuntime, guest: Guest) -> None:
     """A process that wants more memory than the limit is killed, and because of that limit."""
     result = runtime.run("sh", "-c", EAT % 48, memory=24 * MIB)
     kills = re.findall(r"oom-kill:.*oom_memcg=([^,]*)", guest.do("dmesg | tail -n 200"))
@@ -72,7 +72,7 @@ def test_memory_below_the_limit_is_given(container: Container) -> None:
 
 
 @pytest.mark.needs(feature=Feature.PIDS_LIMIT)
-def test_fork_fails_at_the_pids_limit(container: Container, limits: Limits) -> None:
+def test_fork_fails_at_the_pids_limit(container: Container, limits: ContainerLimits) -> None:
     """Beyond the limit fork fails with EAGAIN, and there are never more processes than the limit."""
     # The shell itself ends where fork fails; its children are waited for, so that the next case has room.
     result = container.exec("sh", "-c", f"(for n in $(seq {limits.pids + 6}); do sleep 1 & done); exec sleep 2")
@@ -83,7 +83,7 @@ def test_fork_fails_at_the_pids_limit(container: Container, limits: Limits) -> N
 
 
 @pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)
-def test_busy_loop_is_throttled(container: Container, hierarchies: Hierarchies, limits: Limits) -> None:
+def test_busy_loop_is_throttled(container: Container, hierarchies: Hierarchies, limits: ContainerLimits) -> None:
     """A process that wants a whole CPU is held back, and gets no more than its share of the time that passed."""
     before = _cpu(container, hierarchies)
     container.output("sh", "-c", "timeout -s KILL 1.5 sh -c 'while :; do :; done'; true")
@@ -107,7 +107,7 @@ def _cpu(container: Container, hierarchies: Hierarchies) -> dict[str, float]:
 
 @pytest.mark.independent
 @pytest.mark.needs(feature=Feature.POD_SYSTEMD)
-def test_busy_app_is_throttled(runtime: Runtime, guest: Guest, hierarchies: Hierarchies) -> None:
+def test_busy_app_is_throttled(runtime: ContainerRuntime, guest: Guest, hierarchies: Hierarchies) -> None:
     """An app that wants a whole CPU gets no more than its share; a command of `rkt enter` would not be in its cgroup."""
     with runtime.running("sh", "-c", "while :; do :; done", cpu=0.25) as container:
         before = _cpu(container, hierarchies)

@@ -2,19 +2,19 @@
 
 import pytest
 
-from suites.conftest import Cell
+from suites.conftest import CellAxes
 from suites.lib.cgroups import Hierarchies
 from suites.lib.guest import Guest
 
 V1 = ("legacy", "hybrid")
 
 
-def test_guest_is_in_the_mode_of_its_cell(cell: Cell, hierarchies: Hierarchies) -> None:
+def test_guest_is_in_the_mode_of_its_cell(cell: CellAxes, hierarchies: Hierarchies) -> None:
     """A guest that silently booted into another mode would make every other case say something about that mode."""
     assert hierarchies.mode == cell.cgroup
 
 
-def test_guest_runs_the_systemd_of_its_cell(cell: Cell, systemd: str) -> None:
+def test_guest_runs_the_systemd_of_its_cell(cell: CellAxes, systemd: str) -> None:
     """PID 1 is the systemd that the cell names, not one that was left on the image."""
     named = cell.systemd.lstrip("v")
 

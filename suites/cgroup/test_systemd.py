@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from suites.conftest import Cell
+from suites.conftest import CellAxes
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.rootfs import SERVICE, TARGET
-from suites.lib.runtime import MIB, Container, Runtime
+from suites.lib.runtime import MIB, Container, ContainerRuntime
 
 # One container serves all cases, so they stay together.
 # rkt's pods have a systemd too, but it is rkt's own: where its services are is in test_places.py.
@@ -16,14 +16,14 @@ pytestmark = [pytest.mark.independent("booted"), pytest.mark.needs(feature=Featu
 
 
 @pytest.fixture(scope="module")
-def booted(runtime: Runtime) -> Iterator[Container]:
+def booted(runtime: ContainerRuntime) -> Iterator[Container]:
     """A container that has booted a copy of the guest's system."""
     with runtime.booted(memory=256 * MIB) as container:
         yield container
 
 
 @pytest.fixture(scope="module")
-def root(cell: Cell, booted: Container) -> str:
+def root(cell: CellAxes, booted: Container) -> str:
     """The cgroup that the inner systemd takes for the root, in the hierarchy of systemd."""
     payload = Feature.PAYLOAD not in booted.engine.lacks and int(cell.systemd.lstrip("v").split(".")[0]) >= 239
     return f"/machine.slice/{booted.scope}" + ("/payload" if payload else "")

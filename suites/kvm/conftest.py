@@ -8,7 +8,7 @@ from suites.kvm.layers import MONITOR, Layer, Platform, Trial, write_flat
 from suites.kvm.machine import Wires
 from suites.lib.guest import Guest
 from suites.lib.leftovers import Leftovers
-from suites.lib.runtime import Runtime
+from suites.lib.runtime import ContainerRuntime
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def trial(guest: Guest, platform: Platform) -> Trial:
 
 
 @pytest.fixture(scope="package")
-def flat(guest: Guest, runtime: Runtime, platform: Platform) -> Iterator[str]:
+def flat(guest: Guest, runtime: ContainerRuntime, platform: Platform) -> Iterator[str]:
     """Where the guest without a kernel is, for which there are a monitor and a device."""
     _require(platform)
     if guest.sh('command -v "$1"', MONITOR).code != 0:
@@ -42,7 +42,7 @@ def flat(guest: Guest, runtime: Runtime, platform: Platform) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def wires(guest: Guest, runtime: Runtime, leftovers: Leftovers) -> Iterator[Wires]:
+def wires(guest: Guest, runtime: ContainerRuntime, leftovers: Leftovers) -> Iterator[Wires]:
     """The machine's network, until other suites begin."""
     with leftovers.expecting():
         wires = Wires(guest, runtime.prefix)

@@ -11,9 +11,9 @@ from typing import Self
 
 from suites.kvm.layers import COMMAND, DEVICE, MICROVM, Broken, Layer
 from suites.lib.guest import Guest, Result
-from suites.lib.runtime import MIB, Container, Mount, Runtime
+from suites.lib.runtime import MIB, Container, ContainerRuntime, Mount
 
-__all__ = ["DISK", "GUEST", "INSIDE", "LIMIT", "MEMORY", "POD", "Machine", "Wires"]
+__all__ = ["DISK", "GUEST", "INSIDE", "LIMIT", "MEMORY", "POD", "PodMachine", "Wires"]
 
 GUEST, POD = "198.51.100.1", "198.51.100.2"
 """Addresses of the guest and of the pod on the network that they share (RFC 5737)."""
@@ -163,7 +163,7 @@ class Wires:
 
 
 @dataclass(kw_only=True)
-class Machine:
+class PodMachine:
     """A pod in its machine.
 
     Attributes:
@@ -180,7 +180,7 @@ class Machine:
 
     @classmethod
     @contextmanager
-    def running(cls, runtime: Runtime, wires: Wires) -> Iterator[Self]:
+    def running(cls, runtime: ContainerRuntime, wires: Wires) -> Iterator[Self]:
         """A machine that has booted, as far as it got."""
         runtime.guest.do(FILES, wires.directory, runtime.rootfs.tiny(), INITRD, INIT)
         with runtime.running(

@@ -4,7 +4,7 @@ import pytest
 
 from suites.kvm.layers import DEVICE, SUM, Layer, Platform, Trial
 from suites.lib.guest import Guest
-from suites.lib.runtime import Runtime
+from suites.lib.runtime import ContainerRuntime
 
 VERSION = 12
 """The interface's version since Linux 2.6.22 (Documentation/virt/kvm/api.rst, 4.1)."""
@@ -46,7 +46,7 @@ def test_virtual_processor_can_be_interrupted(guest: Guest) -> None:
 
 
 @pytest.fixture(scope="module")
-def contained(runtime: Runtime, trial: Trial) -> tuple[Trial, str]:
+def contained(runtime: ContainerRuntime, trial: Trial) -> tuple[Trial, str]:
     """What the smallest monitor sees in containers with and without the device."""
     assert trial.broken is None, str(trial.broken)
     with_it = Trial.parse(runtime.run(*Trial.command("sum"), system=True, devices=(DEVICE,)))

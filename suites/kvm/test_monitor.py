@@ -7,7 +7,7 @@ import pytest
 from suites.kvm.layers import DEVICE, SAYS, Layer, run_flat
 from suites.kvm.machine import INSIDE
 from suites.lib.guest import Guest, Result
-from suites.lib.runtime import MIB, Mount, Runtime
+from suites.lib.runtime import MIB, ContainerRuntime, Mount
 
 HIDDEN = f"""
 unshare --mount sh -c 'mount --bind /dev/null {DEVICE} && exec "$@"' sh "$@"
@@ -28,7 +28,7 @@ def test_monitor_says_what_is_missing(guest: Guest, flat: str) -> None:
     assert re.search("kvm", result.err, re.IGNORECASE), result
 
 
-def test_container_with_the_device_runs_a_guest(runtime: Runtime, flat: str) -> None:
+def test_container_with_the_device_runs_a_guest(runtime: ContainerRuntime, flat: str) -> None:
     """QEMU in a container runs the same guest."""
     mounts = (Mount(source=flat, target=INSIDE),)
 
@@ -36,7 +36,7 @@ def test_container_with_the_device_runs_a_guest(runtime: Runtime, flat: str) -> 
 
 
 @pytest.mark.usefixtures("memory")
-def test_memory_of_the_guest_counts(runtime: Runtime, flat: str) -> None:
+def test_memory_of_the_guest_counts(runtime: ContainerRuntime, flat: str) -> None:
     """The memory of a guest is its container's: where the limit is below it, the monitor is killed before it says a word."""
     mounts = (Mount(source=flat, target=INSIDE),)
     result = runtime.run(*run_flat(INSIDE, 128), system=True, devices=(DEVICE,), mounts=mounts, memory=64 * MIB)

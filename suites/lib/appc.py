@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError
-from suites.lib.runtime import PATH, Mount, Options
+from suites.lib.runtime import PATH, ContainerOptions, Mount
 
 __all__ = ["VERSION", "ImageRunner", "Images", "execution", "image_manifest", "quantity_of"]
 
@@ -95,7 +95,7 @@ class _Identity:
 
 def execution(
     guest: Guest, root: str, manifest: Mapping[str, Any], volumes: Mapping[str, str]
-) -> tuple[tuple[str, ...], Options]:
+) -> tuple[tuple[str, ...], ContainerOptions]:
     """The command and the options by which a runtime does what an executor of the image would.
 
     Args:
@@ -119,7 +119,7 @@ def execution(
     if identity.user != identity.group:
         raise LacksError("a group that is not its user's")
     variables = {pair["name"]: pair["value"] for pair in app.get("environment", ())}
-    options = Options(
+    options = ContainerOptions(
         rootfs=root,
         read_only=False,
         user=identity.user,
@@ -150,9 +150,9 @@ def _identity(guest: Guest, root: str, app: Mapping[str, Any]) -> _Identity:
     return _Identity(user=found[0], group=found[1])
 
 
-def _isolated(name: str, value: Any) -> Options:
+def _isolated(name: str, value: Any) -> ContainerOptions:
     """What an isolator is in a runtime's options."""
-    options = Options()
+    options = ContainerOptions()
     match name:
         case "resource/memory":
             options["memory"] = int(quantity_of(value["limit"]))

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from suites.lib.cnimade import Made
-from suites.lib.cnispec import VERSIONS, Network, PluginError, Report, VersionError, answer
+from suites.lib.cnispec import VERSIONS, CniResult, Network, PluginError, VersionError, answer
 from suites.lib.guest import Guest, Result
 
 __all__ = ["LEASES", "PLUGINS", "Cni", "Namespace", "connect"]
@@ -56,7 +56,7 @@ class Attachment:
     interface: str
     arguments: Mapping[str, str]
     capabilities: Mapping[str, Any]
-    report: Report | None = None
+    report: CniResult | None = None
 
 
 class Cni:
@@ -109,7 +109,7 @@ class Namespace:
         return (self.name,)
 
     @property
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[CniResult]:
         """What it got from each network."""
         return [attachment.report for attachment in self.attachments if attachment.report]
 
@@ -120,7 +120,7 @@ class Namespace:
         *,
         arguments: Mapping[str, str] | None = None,
         capabilities: Mapping[str, Any] | None = None,
-    ) -> Report:
+    ) -> CniResult:
         """Join a network: each plugin of its list, in order.
 
         Args:
@@ -147,7 +147,7 @@ class Namespace:
                 with suppress(PluginError):
                     self._leave([attachment])
             raise
-        attachment.report = Report.parse(previous or {})
+        attachment.report = CniResult.parse(previous or {})
         self.attachments.append(attachment)
         return attachment.report
 

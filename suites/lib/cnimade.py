@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Any, Protocol, runtime_checkable
 
-from suites.lib.cnispec import Address, Network, Report
+from suites.lib.cnispec import Address, CniResult, Network
 from suites.lib.guest import Guest
 
 __all__ = ["Joined", "Made", "Networking", "Told", "Wanted", "look"]
@@ -106,7 +106,7 @@ class Made:
     path: str
     mark: str
     marks: tuple[str, ...]
-    reports: list[Report]
+    reports: list[CniResult]
 
 
 def look(guest: Guest, pid: int, told: Told, wanted: Sequence[str]) -> Made:
@@ -139,7 +139,7 @@ def look(guest: Guest, pid: int, told: Told, wanted: Sequence[str]) -> Made:
     )  # fmt: skip
 
 
-def _report(joined: Joined, seen: Mapping[str, Sequence[str]]) -> Report:
+def _report(joined: Joined, seen: Mapping[str, Sequence[str]]) -> CniResult:
     links = {found[2]: found[4] for line in seen["link"] if (found := LINK.match(line))}
     ends = {(found[1], found[3]): (found[2], found[4]) for line in seen["outside"] if (found := LINK.match(line))}
     pairs = {found[2]: (found[3], found[1]) for line in seen["veth"] if (found := LINK.match(line))}
@@ -153,7 +153,7 @@ def _report(joined: Joined, seen: Mapping[str, Sequence[str]]) -> Report:
         gateway=gateways.get(joined.interface, ""),
     )
     words = [line.split() for line in seen["resolv"]]
-    return Report(
+    return CniResult(
         inside={joined.interface: links.get(joined.interface, "")},
         outside=outside,
         addresses=(address,),

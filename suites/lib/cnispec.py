@@ -12,7 +12,7 @@ from typing import Any
 
 from suites.lib.guest import CommandFailedError, Result
 
-__all__ = ["VERSIONS", "Address", "Network", "PluginError", "Report", "VersionError", "answer"]
+__all__ = ["VERSIONS", "Address", "CniResult", "Network", "PluginError", "VersionError", "answer"]
 
 VERSIONS = ("0.4.0", "1.0.0")
 """Versions of the specification that are spoken here, the newest last; CHECK is there since 0.4.0."""
@@ -61,7 +61,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class CniResult:
     """What a list of plugins has made (the specification's Success result).
 
     Attributes:
@@ -83,7 +83,7 @@ class Report:
     raw: Mapping[str, Any]
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> "Report":
+    def parse(cls, raw: Mapping[str, Any]) -> "CniResult":
         """Read a result of one of `VERSIONS`."""
         interfaces = raw.get("interfaces") or []
         dns = raw.get("dns") or {}

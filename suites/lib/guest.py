@@ -8,10 +8,10 @@ import shlex
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Answer", "CommandFailedError", "Guest", "Host", "Result"]
+__all__ = ["CommandFailedError", "CommandResult", "Guest", "Host", "Result"]
 
 
-class Answer(Protocol):
+class CommandResult(Protocol):
     """What testinfra gives for a command."""
 
     @property
@@ -30,7 +30,7 @@ class Answer(Protocol):
 class Host(Protocol):
     """The part of testinfra's handle that is used here."""
 
-    def run(self, command: str, *args: str) -> Answer:
+    def run(self, command: str, *args: str) -> CommandResult:
         """Run a shell command; each `%s` in it is an argument, quoted."""
 
 

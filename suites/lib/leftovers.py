@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from suites.lib.guest import Guest
-from suites.lib.runtime import Runtime
+from suites.lib.runtime import ContainerRuntime
 
 __all__ = ["Leftovers"]
 
@@ -50,7 +50,7 @@ class Leftovers:
     script = SNAPSHOT
     """What looks; a suite that makes other things in the guest has a script that looks for them, too."""
 
-    def __init__(self, guest: Guest, runtime: Runtime) -> None:
+    def __init__(self, guest: Guest, runtime: ContainerRuntime) -> None:
         self.guest = guest
         self.runtime = runtime
         self._known = self._snapshot()

@@ -1,7 +1,7 @@
 """The protocol through which suites speak to a container runtime.
 
 An engine is a thin wrapper over the command line of one runtime (one file in this directory for each);
-`Runtime` gives all of them the same manners: names, root file systems, and leaving nothing behind.
+`ContainerRuntime` gives all of them the same manners: names, root file systems, and leaving nothing behind.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,18 @@ from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import App, Mount, Rights, RightsOptions
 from suites.lib.rootfs import READY, TARGET, Rootfs
 
-__all__ = ["MIB", "PATH", "App", "AppPlaces", "Container", "Engine", "Mount", "Options", "Runtime", "Spec"]
+__all__ = [
+    "MIB",
+    "PATH",
+    "App",
+    "AppPlaces",
+    "Container",
+    "ContainerOptions",
+    "ContainerRuntime",
+    "Engine",
+    "Mount",
+    "Spec",
+]
 
 MIB = 1024 * 1024
 
@@ -36,7 +47,7 @@ BOOT_SECONDS = 60
 """A container's own systemd reaches its target in 3 s under TCG; a loaded computer takes its time."""
 
 
-class Options(RightsOptions, total=False):
+class ContainerOptions(RightsOptions, total=False):
     """What a case may ask for; see `Spec` for the meanings. Without a `rootfs` it is a small one."""
 
     memory: int
@@ -254,7 +265,7 @@ class Container:
         return self.orderly
 
 
-class Runtime:
+class ContainerRuntime:
     """A container runtime in the guest."""
 
     def __init__(self, engine: Engine, guest: Guest, hierarchies: Hierarchies, rootfs: Rootfs, prefix: str) -> None:
@@ -277,26 +288,26 @@ class Runtime:
             pytest.skip(f"needs {feature}: {reason}")
 
     @contextmanager
-    def running(self, *argv: str, **options: Unpack[Options]) -> Iterator[Container]:
+    def running(self, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
         """A container that runs `argv`; its root file system is a busybox and read-only unless asked otherwise."""
         with self._spec(argv, options) as spec, self._started(spec) as container:
             yield container
 
     @contextmanager
-    def booted(self, **options: Unpack[Options]) -> Iterator[Container]:
+    def booted(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
         """A container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`.
 
         The systemd of a pod may be the runtime's own business, which then says itself when the apps are started.
         """
         name = self._name()
         if Feature.OWN_SYSTEMD in self.engine.lacks:
-            made = options | Options(rootfs="")
+            made = options | ContainerOptions(rootfs="")
             with self._started(Spec(name=name, argv=(), boots=True, **made)) as container:
                 yield container
             return
         try:
             argv = ("/sbin/init", *(LEGACY if self.hierarchies.mode == "legacy" else ()))
-            made = Options(read_only=False) | options | Options(rootfs=self.rootfs.system(name))
+            made = ContainerOptions(read_only=False) | options | ContainerOptions(rootfs=self.rootfs.system(name))
             spec = Spec(name=name, argv=argv, boots=True, **made)
             with self._started(spec) as container:
                 ready = self.guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root{READY}", seconds=BOOT_SECONDS)
@@ -307,7 +318,7 @@ class Runtime:
             self.rootfs.remove(name)
 
     @contextmanager
-    def prepared(self, *argv: str, **options: Unpack[Options]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def prepared(self, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[tuple[str, tuple[str, ...]]]:
         """A name and the command line of a container that a service of this name shall run in the foreground."""
         with self._spec(argv, options) as spec:
             self.dirty = True
@@ -317,7 +328,7 @@ class Runtime:
                 self.dirty = True
                 self.engine.stop(spec)
 
-    def run(self, *argv: str, **options: Unpack[Options]) -> Result:
+    def run(self, *argv: str, **options: Unpack[ContainerOptions]) -> Result:
         """Run a container to its end, and return what it said."""
         with self._spec(argv, options) as spec:
             self.dirty = True
@@ -340,7 +351,7 @@ class Runtime:
         return f"{self.prefix}-{next(self._numbers):04}"
 
     @contextmanager
-    def _spec(self, argv: tuple[str, ...], options: Options) -> Iterator[Spec]:
+    def _spec(self, argv: tuple[str, ...], options: ContainerOptions) -> Iterator[Spec]:
         name = self._name()
         with ExitStack() as stack:
             root = "/" if options.get("system") else options.get("rootfs") or self.rootfs.tiny()

@@ -7,7 +7,7 @@ import pytest
 from suites.lib import cni as plugins
 from suites.lib.cni import PLUGINS, Cni
 from suites.lib.guest import Guest
-from suites.lib.runtime import Runtime
+from suites.lib.runtime import ContainerRuntime
 from suites.networking.leftovers import NetworkLeftovers
 from suites.networking.nets import BRIDGE
 from suites.networking.pods import Pods
@@ -15,7 +15,7 @@ from suites.networking.wire import Wire
 
 
 @pytest.fixture(scope="session")
-def cni(guest: Guest, runtime: Runtime) -> Cni:
+def cni(guest: Guest, runtime: ContainerRuntime) -> Cni:
     """The guest's CNI plugins; where there are none, the suite is skipped."""
     if guest.sh('[ -x "$1" ]', f"{PLUGINS}/ptp").code != 0:
         pytest.skip("needs CNI plugins; this guest has none, as its distro takes no packages of Debian")
@@ -23,7 +23,7 @@ def cni(guest: Guest, runtime: Runtime) -> Cni:
 
 
 @pytest.fixture(scope="session")
-def leftovers(guest: Guest, runtime: Runtime, cni: Cni) -> NetworkLeftovers:
+def leftovers(guest: Guest, runtime: ContainerRuntime, cni: Cni) -> NetworkLeftovers:
     """What the guest had before the first container."""
     runtime.rootfs.tiny()
     return NetworkLeftovers(guest, runtime, cni)
@@ -41,6 +41,6 @@ def wire(guest: Guest, cni: Cni, leftovers: NetworkLeftovers) -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="package")
-def pods(runtime: Runtime, cni: Cni, wire: Wire) -> Pods:
+def pods(runtime: ContainerRuntime, cni: Cni, wire: Wire) -> Pods:
     """Starts containers in networks."""
     return Pods(runtime, cni, wire)

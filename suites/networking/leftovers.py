@@ -5,7 +5,7 @@ import re
 from suites.lib.cni import LEASES, Cni
 from suites.lib.guest import Guest
 from suites.lib.leftovers import SNAPSHOT, Leftovers
-from suites.lib.runtime import Runtime
+from suites.lib.runtime import ContainerRuntime
 
 __all__ = ["NetworkLeftovers"]
 
@@ -31,7 +31,7 @@ class NetworkLeftovers(Leftovers):
 
     script = SNAPSHOT + NETWORKS
 
-    def __init__(self, guest: Guest, runtime: Runtime, cni: Cni) -> None:
+    def __init__(self, guest: Guest, runtime: ContainerRuntime, cni: Cni) -> None:
         self.cni = cni
         self.bridges: list[str] = []
         """Bridges that stay when their last container is gone; the suite removes them in the end."""

@@ -16,8 +16,8 @@ from suites.lib.cnimade import Made, Networking, Wanted, look
 from suites.lib.cnispec import Network, PluginError
 from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Result
-from suites.lib.runtime import Container, Mount, Options, Runtime
-from suites.networking.wire import LISTENING, Answer, Wire, ask
+from suites.lib.runtime import Container, ContainerOptions, ContainerRuntime, Mount
+from suites.networking.wire import LISTENING, Reply, Wire, ask
 
 __all__ = ["Member", "Pod", "Pods"]
 
@@ -48,7 +48,7 @@ class Member:
         """The guest's address in its first network."""
         return self.namespace.reports[0].addresses[0].gateway
 
-    def ask(self, *hosts: str, seconds: int = 10) -> list[Answer]:
+    def ask(self, *hosts: str, seconds: int = 10) -> list[Reply]:
         """Ask servers from inside."""
         return ask(lambda words: self.run(*words), hosts, seconds)
 
@@ -72,7 +72,7 @@ class Pod(Member):
 class Pods:
     """Starts containers in networks."""
 
-    def __init__(self, runtime: Runtime, cni: Cni, wire: Wire) -> None:
+    def __init__(self, runtime: ContainerRuntime, cni: Cni, wire: Wire) -> None:
         self.runtime = runtime
         self.cni = cni
         self.wire = wire
@@ -174,7 +174,7 @@ class Pods:
             del self.cni.live[container.name]
 
     @contextmanager
-    def _serving(self, **options: Unpack[Options]) -> Iterator[Container]:
+    def _serving(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
         pages = Mount(source=self.wire.pages, target="/mnt", read_only=True)
         options["mounts"] = (pages, *options.get("mounts", ()))
         with self.runtime.running(*SERVE, **options) as container:

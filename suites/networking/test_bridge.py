@@ -8,7 +8,7 @@ from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.networking.nets import BRIDGE, BRIDGED, ptp, with_ports
 from suites.networking.pods import Member, Pod, Pods
-from suites.networking.wire import BEYOND, GUEST, Answer, Wire
+from suites.networking.wire import BEYOND, GUEST, Reply, Wire
 
 PORT = 10070
 
@@ -30,7 +30,7 @@ def neighbour(pods: Pods) -> Iterator[Member]:
 
 def test_bridge_joins_containers(pod: Pod, neighbour: Member) -> None:
     """Containers on a bridge reach each other with their own addresses, and no router is between them."""
-    assert neighbour.ask(pod.address) == [Answer(peer=neighbour.address, server=pod.name)]
+    assert neighbour.ask(pod.address) == [Reply(peer=neighbour.address, server=pod.name)]
     assert ttl(pod, neighbour.address) == 64
 
 
@@ -46,19 +46,19 @@ def test_bridge_has_a_port_for_each_container(pod: Pod, neighbour: Member, guest
 
 def test_bridge_is_the_way_to_the_guest(pod: Pod, wire: Wire) -> None:
     """The guest has an address on the bridge, by which it and the containers ask each other."""
-    assert pod.ask(pod.gateway) == [Answer(peer=pod.address, server="guest")]
-    assert wire.from_guest(pod.address) == [Answer(peer=pod.gateway, server=pod.name)]
+    assert pod.ask(pod.gateway) == [Reply(peer=pod.address, server="guest")]
+    assert wire.from_guest(pod.address) == [Reply(peer=pod.gateway, server=pod.name)]
 
 
 def test_bridge_is_the_way_out(pod: Pod) -> None:
     """Hosts beyond the guest are reached with the guest's address."""
-    assert pod.ask(BEYOND) == [Answer(peer=GUEST, server="beyond")]
+    assert pod.ask(BEYOND) == [Reply(peer=GUEST, server="beyond")]
 
 
 def test_bridge_forwards_ports(pod: Pod, wire: Wire) -> None:
     """A forwarded port is open to hosts beyond, and to the guest's loopback."""
-    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Answer(peer=BEYOND, server=pod.name)]
-    assert wire.from_guest(f"127.0.0.1:{PORT}") == [Answer(peer=pod.gateway, server=pod.name)]
+    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Reply(peer=BEYOND, server=pod.name)]
+    assert wire.from_guest(f"127.0.0.1:{PORT}") == [Reply(peer=pod.gateway, server=pod.name)]
 
 
 def test_bridge_forwards_ports_to_its_own_containers(pods: Pods, pod: Pod, neighbour: Member) -> None:
@@ -75,7 +75,7 @@ def test_ptp_is_routed_by_the_guest(pods: Pods, guest: Guest) -> None:
     # The plugin turns routing on for masquerading only, and here is none.
     guest.do("echo 1 >/proc/sys/net/ipv4/ip_forward")
     with pods.running(network) as pod, pods.member(network) as other:
-        assert other.ask(pod.address) == [Answer(peer=other.address, server=pod.name)]
+        assert other.ask(pod.address) == [Reply(peer=other.address, server=pod.name)]
         assert ttl(pod, other.address) == 63
 
 

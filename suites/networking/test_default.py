@@ -8,7 +8,7 @@ import pytest
 from suites.lib.guest import Guest
 from suites.networking.nets import DEFAULT, RESTRICTED, ptp
 from suites.networking.pods import Pod, Pods
-from suites.networking.wire import BEYOND, GUEST, Answer, Wire
+from suites.networking.wire import BEYOND, GUEST, Reply, Wire
 
 
 @pytest.fixture(scope="module")
@@ -50,30 +50,30 @@ def test_default_route_goes_through_the_guest(pod: Pod) -> None:
 
 def test_container_reaches_the_guest(pod: Pod) -> None:
     """The guest's servers see the container's own address, by any address of the guest."""
-    assert pod.ask(pod.gateway, GUEST) == [Answer(peer=pod.address, server="guest")] * 2
+    assert pod.ask(pod.gateway, GUEST) == [Reply(peer=pod.address, server="guest")] * 2
 
 
 def test_guest_reaches_the_container(pod: Pod, wire: Wire) -> None:
     """A server in the container is asked by the guest's end of the veth pair."""
-    assert wire.from_guest(pod.address) == [Answer(peer=pod.gateway, server=pod.name)]
+    assert wire.from_guest(pod.address) == [Reply(peer=pod.gateway, server=pod.name)]
 
 
 def test_packets_leave_with_the_guest_address(pod: Pod) -> None:
     """A host beyond the guest sees the guest's address instead of the container's."""
-    assert pod.ask(BEYOND) == [Answer(peer=GUEST, server="beyond")]
+    assert pod.ask(BEYOND) == [Reply(peer=GUEST, server="beyond")]
 
 
 def test_long_name_of_a_network(pods: Pods) -> None:
     """A name that is longer than those of interfaces and of chains of rules is no trouble."""
     long = ptp("a-network-" + "with-a-long-name-" * 6, "10.99.1.0/24", masquerade=True, routes=("0.0.0.0/0",))
     with pods.member(long) as member:
-        assert member.ask(BEYOND) == [Answer(peer=GUEST, server="beyond")]
+        assert member.ask(BEYOND) == [Reply(peer=GUEST, server="beyond")]
 
 
 def test_restricted_container_reaches_the_guest(restricted: Pod) -> None:
     """Without a default route the guest's end of the veth pair can still be asked."""
     assert ip_address(restricted.address) in ip_network("172.17.0.0/26")
-    assert restricted.ask(restricted.gateway) == [Answer(peer=restricted.address, server="guest")]
+    assert restricted.ask(restricted.gateway) == [Reply(peer=restricted.address, server="guest")]
 
 
 def test_restricted_container_has_no_way_out(restricted: Pod) -> None:
@@ -91,7 +91,7 @@ def test_restricted_container_is_not_masqueraded(restricted: Pod, guest: Guest, 
     here = (*inside, "ip", "route", "replace", f"{BEYOND}/32", "via", restricted.gateway)
     guest.do(f"echo 1 >/proc/sys/net/ipv4/ip_forward && {guest.quote(*there)} && {guest.quote(*here)}")
     try:
-        assert restricted.ask(BEYOND) == [Answer(peer=restricted.address, server="beyond")]
+        assert restricted.ask(BEYOND) == [Reply(peer=restricted.address, server="beyond")]
     finally:
         undo = [guest.quote(*("del" if word == "replace" else word for word in words)) for words in (there, here)]
         guest.do(" && ".join(undo))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, Mount, Runtime
-from suites.networking.wire import BEYOND, GUEST, Answer, Wire, ask
+from suites.lib.runtime import Container, ContainerRuntime, Mount
+from suites.networking.wire import BEYOND, GUEST, Reply, Wire, ask
 
 PORT = 8080
 """Port on which the container listens; the guest's own server has 80."""
@@ -23,7 +23,7 @@ busybox wget -q -O - http://{GUEST}/cgi-bin/who 2>&1
 
 
 @pytest.fixture(scope="module")
-def container(runtime: Runtime, wire: Wire) -> Iterator[Container]:
+def container(runtime: ContainerRuntime, wire: Wire) -> Iterator[Container]:
     """A container in the guest's network, which serves HTTP."""
     pages = Mount(source=wire.pages, target="/mnt", read_only=True)
     argv = ("httpd", "-f", "-p", str(PORT), "-h", "/mnt")
@@ -43,17 +43,17 @@ def test_host_shows_the_interfaces_of_the_guest(container: Container, guest: Gue
 
 def test_host_shares_sockets_with_the_guest(container: Container, wire: Wire) -> None:
     """What listens in the container listens in the guest, on loopback and for hosts beyond; and the other way round."""
-    own = Answer(peer="127.0.0.1", server=container.name)
+    own = Reply(peer="127.0.0.1", server=container.name)
 
     assert wire.from_guest(f"127.0.0.1:{PORT}") == [own]
-    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Answer(peer=BEYOND, server=container.name)]
+    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Reply(peer=BEYOND, server=container.name)]
     assert ask(lambda words: container.exec(*words), ("127.0.0.1", BEYOND)) == [
-        Answer(peer="127.0.0.1", server="guest"),
-        Answer(peer=GUEST, server="beyond"),
+        Reply(peer="127.0.0.1", server="guest"),
+        Reply(peer=GUEST, server="beyond"),
     ]
 
 
-def test_none_has_loopback_only(runtime: Runtime, wire: Wire) -> None:
+def test_none_has_loopback_only(runtime: ContainerRuntime, wire: Wire) -> None:
     """Without a network there is one interface, loopback, which is up and carries packets; nothing else is reached."""
     pages = Mount(source=wire.pages, target="/mnt", read_only=True)
     result = runtime.run("sh", "-c", NONE, mounts=(pages,), environment={"HARNESS_SERVER": "itself"})

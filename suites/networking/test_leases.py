@@ -7,7 +7,7 @@ from suites.lib.cnispec import PluginError
 from suites.lib.guest import Guest
 from suites.networking.nets import MACVLAN, RESTRICTED, ptp
 from suites.networking.pods import Pods
-from suites.networking.wire import BEYOND, Answer, ask
+from suites.networking.wire import BEYOND, Reply, ask
 
 FEW = ptp("few", "10.99.3.0/30")
 """A network with room for one container beside the guest."""
@@ -43,7 +43,7 @@ def test_network_that_is_full_refuses(pods: Pods) -> None:
 def test_address_can_be_chosen(pods: Pods) -> None:
     """A container gets the address that it asks for as an argument of its network, and packets have it."""
     with pods.member(CHOSEN, arguments={"IP": "10.99.4.200"}) as member:
-        assert member.ask(member.gateway) == [Answer(peer="10.99.4.200", server="guest")]
+        assert member.ask(member.gateway) == [Reply(peer="10.99.4.200", server="guest")]
 
 
 def test_address_is_given_once(pods: Pods) -> None:
@@ -63,7 +63,7 @@ def test_container_in_two_networks(pods: Pods) -> None:
 
         assert sorted(interfaces) == ["eth0:", "eth1:", "lo:"]
         assert pod.ask(*(address.gateway for address in addresses)) == [
-            Answer(peer=address.ip, server="guest") for address in addresses
+            Reply(peer=address.ip, server="guest") for address in addresses
         ]
 
 
@@ -84,6 +84,6 @@ def test_two_networks_of_one_name(pods: Pods) -> None:
         namespace.leave("eth1")
 
         assert first.ip != second.ip
-        assert ask(lambda words: namespace.run(*words), (BEYOND,)) == [Answer(peer=first.ip, server="beyond")]
+        assert ask(lambda words: namespace.run(*words), (BEYOND,)) == [Reply(peer=first.ip, server="beyond")]
         with pytest.raises(PluginError):
             namespace.add(MACVLAN, "eth2", arguments={"IP": first.ip})

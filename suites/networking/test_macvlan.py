@@ -6,7 +6,7 @@ import pytest
 
 from suites.networking.nets import MACVLAN
 from suites.networking.pods import Pod, Pods
-from suites.networking.wire import BEYOND, GUEST, Answer, Wire
+from suites.networking.wire import BEYOND, GUEST, Reply, Wire
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def test_macvlan_is_a_host_on_the_wire(pod: Pod, wire: Wire) -> None:
     """Hosts beyond see the container's own address, IP and hardware, and ask it without the guest's help."""
     (own,) = pod.namespace.reports[0].inside.values()
 
-    assert pod.ask(BEYOND) == [Answer(peer=pod.address, server="beyond")]
-    assert wire.from_beyond(pod.address) == [Answer(peer=BEYOND, server=pod.name)]
+    assert pod.ask(BEYOND) == [Reply(peer=pod.address, server="beyond")]
+    assert wire.from_beyond(pod.address) == [Reply(peer=BEYOND, server=pod.name)]
     assert wire.neighbour(pod.address) == own
     assert own != wire.link
 
@@ -29,7 +29,7 @@ def test_macvlan_is_a_host_on_the_wire(pod: Pod, wire: Wire) -> None:
 def test_macvlan_containers_reach_each_other(pod: Pod, pods: Pods) -> None:
     """In mode bridge containers on one parent exchange packets."""
     with pods.member(MACVLAN) as other:
-        assert other.ask(pod.address) == [Answer(peer=other.address, server=pod.name)]
+        assert other.ask(pod.address) == [Reply(peer=other.address, server=pod.name)]
 
 
 def test_macvlan_is_apart_from_the_guest(pod: Pod) -> None:

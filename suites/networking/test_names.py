@@ -8,7 +8,7 @@ from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.networking.nets import ptp
 from suites.networking.pods import Pod, Pods
-from suites.networking.wire import BEYOND, BEYOND6, GUEST6, NAME, Answer, Wire
+from suites.networking.wire import BEYOND, BEYOND6, GUEST6, NAME, Reply, Wire
 
 DNS = {"nameservers": [BEYOND], "search": [NAME.partition(".")[2]]}
 
@@ -56,10 +56,10 @@ def test_container_reaches_the_guest_by_ipv6(six: Pod) -> None:
 
     assert [address.address.version for address in addresses] == [4, 6]
     assert six.ask(addresses[0].gateway, f"[{addresses[1].gateway}]") == [
-        Answer(peer=address.ip, server="guest") for address in addresses
+        Reply(peer=address.ip, server="guest") for address in addresses
     ]
 
 
 def test_packets_of_ipv6_leave_with_the_guest_address(six: Pod) -> None:
     """Masquerading is for both kinds: a host beyond sees the guest's address."""
-    assert six.ask(f"[{BEYOND6}]") == [Answer(peer=GUEST6, server="beyond")]
+    assert six.ask(f"[{BEYOND6}]") == [Reply(peer=GUEST6, server="beyond")]

@@ -7,7 +7,7 @@ import pytest
 from suites.lib.features import Feature
 from suites.networking.nets import DEFAULT, RESTRICTED, with_ports
 from suites.networking.pods import Pod, Pods
-from suites.networking.wire import BEYOND, GUEST, Answer, Wire
+from suites.networking.wire import BEYOND, GUEST, Reply, Wire
 
 PORT = 10080
 """A port of every address of the guest; the container serves on port 80."""
@@ -27,7 +27,7 @@ def pod(pods: Pods) -> Iterator[Pod]:
 
 def test_port_is_open_to_hosts_beyond(pod: Pod, wire: Wire) -> None:
     """A host beyond the guest reaches the container by the guest's address, and is seen as itself."""
-    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Answer(peer=BEYOND, server=pod.name)]
+    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Reply(peer=BEYOND, server=pod.name)]
 
 
 def test_port_is_open_to_the_guest(pod: Pod, wire: Wire) -> None:
@@ -39,7 +39,7 @@ def test_port_is_open_to_the_guest(pod: Pod, wire: Wire) -> None:
 
 def test_port_is_open_on_loopback(pod: Pod, wire: Wire) -> None:
     """The guest reaches the container by 127.0.0.1; packets that come back find the way, so they do not have it."""
-    assert wire.from_guest(f"127.0.0.1:{PORT}") == [Answer(peer=pod.gateway, server=pod.name)]
+    assert wire.from_guest(f"127.0.0.1:{PORT}") == [Reply(peer=pod.gateway, server=pod.name)]
 
 
 def test_port_is_open_to_other_containers(pod: Pod, pods: Pods) -> None:
@@ -59,5 +59,5 @@ def test_port_is_open_to_the_container_itself(pods: Pods, pod: Pod) -> None:
 
 def test_port_of_one_address_is_open_there_only(pod: Pod, wire: Wire) -> None:
     """A port that is forwarded for one address goes before a server of the guest, which keeps its other addresses."""
-    assert wire.from_beyond(GUEST) == [Answer(peer=BEYOND, server=pod.name)]
+    assert wire.from_beyond(GUEST) == [Reply(peer=BEYOND, server=pod.name)]
     assert [answer.server for answer in wire.from_guest("127.0.0.1", pod.gateway)] == ["guest", "guest"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from suites.lib.guest import Guest, Result
 
-__all__ = ["BEYOND", "BEYOND6", "GUEST", "GUEST6", "LINK", "NAME", "Answer", "Wire", "ask", "parse"]
+__all__ = ["BEYOND", "BEYOND6", "GUEST", "GUEST6", "LINK", "NAME", "Reply", "Wire", "ask", "parse"]
 
 LINK = "harness0"
 """The guest's interface to the host beyond."""
@@ -82,7 +82,7 @@ done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Reply:
     """What came of asking a server who asks.
 
     Attributes:
@@ -96,19 +96,19 @@ class Answer:
     error: str = ""
 
 
-def parse(text: str) -> list[Answer]:
+def parse(text: str) -> list[Reply]:
     """Read the answers to `ASK`."""
     answers = []
     for line in text.splitlines():
         if line.startswith("wget: "):
-            answers.append(Answer(error=line.removeprefix("wget: ")))
+            answers.append(Reply(error=line.removeprefix("wget: ")))
         elif len(line.split()) == 2:
             peer, server = line.split()
-            answers.append(Answer(peer=peer.strip("[]").removeprefix("::ffff:"), server=server))
+            answers.append(Reply(peer=peer.strip("[]").removeprefix("::ffff:"), server=server))
     return answers
 
 
-def ask(run: Callable[[tuple[str, ...]], Result], hosts: tuple[str, ...], seconds: int = 10) -> list[Answer]:
+def ask(run: Callable[[tuple[str, ...]], Result], hosts: tuple[str, ...], seconds: int = 10) -> list[Reply]:
     """Ask servers; `run` runs a command in the place from which they are asked."""
     result = run(("sh", "-c", ASK, "sh", str(seconds), *hosts))
     answers = parse(result.out)
@@ -147,10 +147,10 @@ class Wire:
         said = self.guest.do('ip -n "$1" neigh show "$2"', self.beyond, address).split()
         return said[said.index("lladdr") + 1] if "lladdr" in said else ""
 
-    def from_guest(self, *hosts: str, seconds: int = 10) -> list[Answer]:
+    def from_guest(self, *hosts: str, seconds: int = 10) -> list[Reply]:
         """Ask servers from the guest: "10.0.0.1", "10.0.0.1:8080", "[2001:db8::1]"."""
         return ask(lambda words: self.guest.sh('"$@"', *words), hosts, seconds)
 
-    def from_beyond(self, *hosts: str, seconds: int = 10) -> list[Answer]:
+    def from_beyond(self, *hosts: str, seconds: int = 10) -> list[Reply]:
         """Ask servers from the host beyond."""
         return ask(lambda words: self.guest.sh('exec ip netns exec "$@"', self.beyond, *words), hosts, seconds)

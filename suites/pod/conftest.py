@@ -7,7 +7,7 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, Mount, Runtime
+from suites.lib.runtime import Container, ContainerRuntime, Mount
 
 PROBE = r"""
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi; }
@@ -53,7 +53,7 @@ FEATURES = {
 """What a runtime lacks that has no word for an option."""
 
 
-def offered(runtime: Runtime, **options: Any) -> Any:
+def offered(runtime: ContainerRuntime, **options: Any) -> Any:
     """The options for which the runtime has a word; cases about the others ask for the feature."""
     return {name: value for name, value in options.items() if FEATURES.get(name) not in runtime.engine.lacks}
 
@@ -65,7 +65,7 @@ def machine(guest: Guest, container: Container) -> str:
 
 
 @pytest.fixture
-def shared(runtime: Runtime, guest: Guest) -> Iterator[str]:
+def shared(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
     """A directory of the guest that every user may write to."""
     path = f"/run/{runtime.prefix}-shared"
     guest.do('mkdir -m 1777 "$1"', path)
@@ -80,7 +80,7 @@ def disk(guest: Guest) -> str:
 
 
 @pytest.fixture(scope="session")
-def confined(runtime: Runtime, guest: Guest, disk: str) -> Iterator[Container]:
+def confined(runtime: ContainerRuntime, guest: Guest, disk: str) -> Iterator[Container]:
     """A container with few rights, which has tried out what it may do, and sleeps."""
     path = f"/run/{runtime.prefix}-confined"
     script = (

@@ -10,7 +10,7 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import App, Container, Mount, Runtime
+from suites.lib.runtime import App, Container, ContainerRuntime, Mount
 from suites.pod.conftest import CAPABILITIES, machine, offered
 from suites.pod.test_rights import MASK
 
@@ -47,7 +47,7 @@ NAMES = ("user", "filtered", "bound", "confined", "open", "stubborn")
 
 
 @pytest.fixture(scope="module")
-def place(runtime: Runtime, guest: Guest) -> Iterator[str]:
+def place(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
     """The directory of the guest that all apps see."""
     runtime.require(Feature.SEVERAL_APPS)
     path = f"/run/{runtime.prefix}-apps"
@@ -56,7 +56,7 @@ def place(runtime: Runtime, guest: Guest) -> Iterator[str]:
     guest.do('rm -rf "$1"', path)
 
 
-def _app(runtime: Runtime, name: str, place: str, disk: str) -> App:
+def _app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> App:
     """An app that probes; what it is allowed hangs on its name."""
     argv = ("/bin/sh", "-c", f"exec 3>&1; {PROBE}")
     environment = {"NAME": name, "GREETING": r"two  words\tand", "DISK": disk}
@@ -89,7 +89,7 @@ def _app(runtime: Runtime, name: str, place: str, disk: str) -> App:
 
 
 @pytest.fixture(scope="module")
-def pod(runtime: Runtime, guest: Guest, place: str, disk: str) -> Iterator[Container]:
+def pod(runtime: ContainerRuntime, guest: Guest, place: str, disk: str) -> Iterator[Container]:
     """A pod of apps that sleep, and of one that has ended."""
     done = App(name="done", argv=("/bin/true",), rootfs=runtime.rootfs.tiny())
     with runtime.booted(apps=[done, *(_app(runtime, name, place, disk) for name in NAMES)], stop_seconds=60) as pod:
@@ -258,7 +258,7 @@ def test_apps_stop_in_the_reverse_order(pod: Container, guest: Guest, place: str
     assert order == ["stubborn asked", *reversed(NAMES[:-1])]
 
 
-def _waiting(runtime: Runtime, name: str, code: int) -> App:
+def _waiting(runtime: ContainerRuntime, name: str, code: int) -> App:
     """An app that ends with a status when it gets a signal."""
     script = f"trap 'exit {code}' USR1; sleep 300 & wait"
     return App(name=name, argv=("/bin/sh", "-c", script), rootfs=runtime.rootfs.tiny())
@@ -272,7 +272,7 @@ def _end(pod: Container, name: str) -> None:
     pod.output("systemctl", "kill", "--signal=USR1", f"{name}.service")
 
 
-def test_first_failure_is_the_pods_status(runtime: Runtime) -> None:
+def test_first_failure_is_the_pods_status(runtime: ContainerRuntime) -> None:
     """An app that fails ends the pod: the others are stopped, and its status is the pod's."""
     runtime.require(Feature.SEVERAL_APPS)
     well = App(name="well", argv=("/bin/true",), rootfs=runtime.rootfs.tiny())
@@ -288,7 +288,7 @@ def test_first_failure_is_the_pods_status(runtime: Runtime) -> None:
     assert statuses == expected
 
 
-def test_pod_ends_with_its_last_app(runtime: Runtime) -> None:
+def test_pod_ends_with_its_last_app(runtime: ContainerRuntime) -> None:
     """A pod whose apps have all ended well ends well, when the last one does."""
     runtime.require(Feature.SEVERAL_APPS)
     with runtime.booted(apps=(_waiting(runtime, "one", 0), _waiting(runtime, "two", 0))) as pod:

@@ -4,7 +4,7 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, Mount, Runtime
+from suites.lib.runtime import Container, ContainerRuntime, Mount
 from suites.pod.conftest import HOSTNAME
 
 FIRST = 655360
@@ -20,7 +20,7 @@ def test_host_name_is_what_was_asked_for(probe: dict[str, str], guest: Guest) ->
 
 
 @pytest.mark.independent
-def test_host_name_is_the_containers_without_one(runtime: Runtime) -> None:
+def test_host_name_is_the_containers_without_one(runtime: ContainerRuntime) -> None:
     """A container that was given no host name is called as the runtime calls it."""
     result = runtime.run("cat", "/proc/sys/kernel/hostname")
 
@@ -44,7 +44,7 @@ def test_working_directory_is_what_was_asked_for(probe: dict[str, str], confined
     assert (probe["cwd"], result.code) == ("/srv", 0)
 
 
-def test_namespaces_are_its_own(confined: Container, runtime: Runtime, guest: Guest) -> None:
+def test_namespaces_are_its_own(confined: Container, runtime: ContainerRuntime, guest: Guest) -> None:
     """Processes, mounts, IPC, network, host name and, where the runtime has that, cgroups are not the guest's."""
     script = 'for kind in cgroup ipc mnt net pid uts; do [ "/proc/$1/ns/$kind" -ef "/proc/1/ns/$kind" ] && echo $kind; done; :'
     shared = ["cgroup"] if Feature.CGROUP_NAMESPACE in runtime.engine.lacks else []
@@ -52,7 +52,7 @@ def test_namespaces_are_its_own(confined: Container, runtime: Runtime, guest: Gu
     assert guest.do(script, str(confined.pid)).split() == shared
 
 
-def test_mounts_of_the_guest_are_not_seen(confined: Container, runtime: Runtime) -> None:
+def test_mounts_of_the_guest_are_not_seen(confined: Container, runtime: ContainerRuntime) -> None:
     """What the container sees of mounts has its own root, and no other directory of the suite's."""
     mounts = confined.output("cat", "/proc/self/mounts")
 
@@ -71,7 +71,7 @@ def test_process_is_number_one_of_its_namespace(confined: Container, guest: Gues
 
 
 @pytest.mark.independent
-def test_user_by_number(runtime: Runtime) -> None:
+def test_user_by_number(runtime: ContainerRuntime) -> None:
     """A user's number is the process's user and group; without capabilities in force."""
     result = runtime.run("sh", "-c", "id -u; id -g; grep CapEff /proc/self/status", user=1000)
 
@@ -81,7 +81,7 @@ def test_user_by_number(runtime: Runtime) -> None:
 @pytest.mark.independent
 @pytest.mark.needs(feature=Feature.NAMED_USER)
 @pytest.mark.needs(feature=Feature.IMAGE_GROUPS)
-def test_user_by_name(runtime: Runtime) -> None:
+def test_user_by_name(runtime: ContainerRuntime) -> None:
     """A user's name is looked up in the image, with the groups that the image gives it."""
     result = runtime.run("sh", "-c", "id -u; id -g; id -G", user="user")
 
@@ -90,7 +90,7 @@ def test_user_by_name(runtime: Runtime) -> None:
 
 @pytest.mark.independent
 @pytest.mark.needs(feature=Feature.NUMERIC_GROUPS)
-def test_groups_by_number(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_groups_by_number(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """Supplementary groups that the image does not know open the files of these groups."""
     guest.do('echo open >"$1/file" && chown 0:3003 "$1/file" && chmod 0640 "$1/file"', shared)
     mounts = (Mount(source=shared, target="/mnt/a"),)
@@ -101,7 +101,7 @@ def test_groups_by_number(runtime: Runtime, shared: str, guest: Guest) -> None:
 
 @pytest.mark.independent("shared")
 @pytest.mark.needs(feature=Feature.CHOSEN_PRIVATE_USERS)
-def test_private_users_are_shifted(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_private_users_are_shifted(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """Root in a container with users of its own is a user without rights in the guest, and so are its files."""
     mounts = (Mount(source=shared, target="/mnt/a"),)
     guest.do('echo >"$1/guests" && chmod 0600 "$1/guests"', shared)

@@ -4,7 +4,7 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, Mount, Runtime
+from suites.lib.runtime import Container, ContainerRuntime, Mount
 
 pytestmark = pytest.mark.independent
 
@@ -19,7 +19,7 @@ done
 """The guest's mounts, network namespaces with processes, files of the runtimes, units and cgroups."""
 
 
-def test_container_is_listed_while_it_runs(runtime: Runtime) -> None:
+def test_container_is_listed_while_it_runs(runtime: ContainerRuntime) -> None:
     """The runtime knows a container from its start to its end, and not longer."""
     with runtime.running("sleep", "300") as container:
         during = runtime.list()
@@ -30,20 +30,20 @@ def test_container_is_listed_while_it_runs(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 7, 200])
-def test_exit_status_is_passed_on(runtime: Runtime, code: int) -> None:
+def test_exit_status_is_passed_on(runtime: ContainerRuntime, code: int) -> None:
     """Who runs a container to its end gets the status of its process."""
     assert runtime.run("sh", "-c", f"exit {code}").code == code
 
 
 @pytest.mark.needs(feature=Feature.STANDARD_ERROR)
-def test_output_and_errors_are_told_apart(runtime: Runtime) -> None:
+def test_output_and_errors_are_told_apart(runtime: ContainerRuntime) -> None:
     """What the process writes to its standard output and to its standard error arrives there."""
     result = runtime.run("sh", "-c", "echo out; echo err >&2")
 
     assert (result.out, "err" in result.err.split()) == ("out\n", True)
 
 
-def test_missing_program_is_an_error(runtime: Runtime) -> None:
+def test_missing_program_is_an_error(runtime: ContainerRuntime) -> None:
     """A program that is not in the image is an error that names it."""
     result = runtime.run("/missing/program")
 
@@ -52,7 +52,7 @@ def test_missing_program_is_an_error(runtime: Runtime) -> None:
 
 
 @pytest.mark.needs(feature=Feature.LATER_STATUS)
-def test_exit_status_is_kept(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_exit_status_is_kept(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """The status of a container that ran in the background is known when it has ended."""
     script = "until [ -e /mnt/a/go ]; do sleep 0.1; done; exit 9"
     with runtime.running("sh", "-c", script, mounts=_volume(shared)) as container:
@@ -61,7 +61,7 @@ def test_exit_status_is_kept(runtime: Runtime, shared: str, guest: Guest) -> Non
         assert container.engine.ended(container) == 9
 
 
-def test_entered_command_is_in_the_containers_world(runtime: Runtime, guest: Guest) -> None:
+def test_entered_command_is_in_the_containers_world(runtime: ContainerRuntime, guest: Guest) -> None:
     """A command that enters a container has its namespaces, its files and the user that was asked for."""
     script = (
         "cd /proc/self/ns; for kind in cgroup ipc mnt net pid uts; do"
@@ -76,7 +76,7 @@ def test_entered_command_is_in_the_containers_world(runtime: Runtime, guest: Gue
     assert user is None or user.out.split() == ["1000"]
 
 
-def test_process_that_is_asked_ends_by_itself(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_process_that_is_asked_ends_by_itself(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """Stopping asks the first process by the signal that was agreed, and it has time to tidy up."""
     script = "trap 'echo bye >/mnt/a/said; exit 0' TERM; : >/mnt/a/ready; sleep 300 & wait"
     with runtime.running("sh", "-c", script, first=True, mounts=_volume(shared), stop_signal="TERM") as container:
@@ -87,7 +87,7 @@ def test_process_that_is_asked_ends_by_itself(runtime: Runtime, shared: str, gue
         assert guest.read(f"{shared}/said") == {f"{shared}/said": "bye\n"}
 
 
-def test_process_that_does_not_end_is_killed(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_process_that_does_not_end_is_killed(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """A process that ignores the signal is killed after the time that was agreed, and not before."""
     script = "trap '' TERM; : >/mnt/a/ready; while :; do sleep 0.3; read -r now _ </proc/uptime; echo $now >/mnt/a/time; done"
     with runtime.running(
@@ -103,7 +103,7 @@ def test_process_that_does_not_end_is_killed(runtime: Runtime, shared: str, gues
         assert guest.sh('[ -e "/proc/$1/ns/net" ]', str(container.pid)).code != 0
 
 
-def test_nothing_is_left_when_it_was_removed(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_nothing_is_left_when_it_was_removed(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """A container that was stopped leaves no unit, cgroup, mount or process."""
     with runtime.running("sh", "-c", "sleep 300 & sleep 301", mounts=_volume(shared)) as container:
         network = guest.do('readlink "/proc/$1/ns/net"', str(container.pid)).strip()
@@ -116,7 +116,7 @@ def test_nothing_is_left_when_it_was_removed(runtime: Runtime, shared: str, gues
         assert _traces(container, network) == []
 
 
-def test_nothing_is_left_after_a_crash(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_nothing_is_left_after_a_crash(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """Neither does one whose first process was killed from outside, once its remains were removed."""
     with runtime.running("sh", "-c", "sleep 300 & sleep 301", mounts=_volume(shared)) as container:
         network = guest.do('readlink "/proc/$1/ns/net"; kill -KILL "$1"', str(container.pid)).strip()
@@ -126,7 +126,7 @@ def test_nothing_is_left_after_a_crash(runtime: Runtime, shared: str, guest: Gue
         assert _traces(container, network) == []
 
 
-def test_name_can_be_used_again_after_a_failure(runtime: Runtime) -> None:
+def test_name_can_be_used_again_after_a_failure(runtime: ContainerRuntime) -> None:
     """A container that could not start is no obstacle to the next one, and nothing of it is in the runtime's list."""
     before = runtime.list()
     result = runtime.run("/missing/program")

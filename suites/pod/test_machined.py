@@ -6,14 +6,14 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, Runtime
+from suites.lib.runtime import Container, ContainerRuntime
 from suites.pod.conftest import MACHINE_ID, machine
 
 SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 300 & wait; done"
 
 
 @pytest.fixture(scope="module")
-def shown(runtime: Runtime, confined: Container, guest: Guest) -> dict[str, str]:
+def shown(runtime: ContainerRuntime, confined: Container, guest: Guest) -> dict[str, str]:
     """What machined says of the shared container."""
     runtime.require(Feature.MACHINED)
     lines = guest.do('machinectl show "$1"', machine(guest, confined)).splitlines()
@@ -21,7 +21,7 @@ def shown(runtime: Runtime, confined: Container, guest: Guest) -> dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def registered(runtime: Runtime, guest: Guest) -> Iterator[Container]:
+def registered(runtime: ContainerRuntime, guest: Guest) -> Iterator[Container]:
     """A container that says which signals it got; the last case ends it."""
     runtime.require(Feature.MACHINED)
     with runtime.running("sh", "-c", SCRIPT, first=True) as container:
@@ -29,7 +29,7 @@ def registered(runtime: Runtime, guest: Guest) -> Iterator[Container]:
         yield container
 
 
-def test_machine_is_registered(shown: dict[str, str], runtime: Runtime) -> None:
+def test_machine_is_registered(shown: dict[str, str], runtime: ContainerRuntime) -> None:
     """It is a running container, of the service that the runtime is."""
     expected = {"Class": "container", "State": "running", "Service": runtime.engine.service}
 

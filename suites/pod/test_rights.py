@@ -5,7 +5,7 @@ import pytest
 from suites.lib.features import Feature
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import CAPABILITY_NUMBERS
-from suites.lib.runtime import Container, Runtime
+from suites.lib.runtime import Container, ContainerRuntime
 from suites.pod.conftest import CAPABILITIES
 
 MASK = f"{sum(1 << CAPABILITY_NUMBERS[name] for name in CAPABILITIES):016x}"
@@ -53,7 +53,7 @@ def test_device_that_was_given_works(probe: dict[str, str]) -> None:
 
 
 @pytest.mark.independent
-def test_device_that_was_not_given_is_refused(runtime: Runtime, disk: str, guest: Guest) -> None:
+def test_device_that_was_not_given_is_refused(runtime: ContainerRuntime, disk: str, guest: Guest) -> None:
     """The same device cannot be had by making its node, with all capabilities that containers usually have."""
     numbers = guest.do('stat -c "0x%t 0x%T" "$1"', disk).split()
     major, minor = (str(int(number, 16)) for number in numbers)
@@ -122,7 +122,7 @@ def test_limit_of_open_files_is_in_force(probe: dict[str, str]) -> None:
 @pytest.mark.independent
 @pytest.mark.needs(feature=Feature.SYSCALL_FILTER)
 @pytest.mark.parametrize("user", [0, 1000])
-def test_refused_system_call_fails(runtime: Runtime, user: int) -> None:
+def test_refused_system_call_fails(runtime: ContainerRuntime, user: int) -> None:
     """A refused call fails with EPERM, for root and for a user; others work, and the process lives."""
     script = "ln -s file /tmp/made; echo status=$?; : >/tmp/file && ls /tmp"
     # Which of the two symlink(2) is, the C library decides. A runtime itself makes no link at that point; nspawn 257
@@ -138,7 +138,7 @@ def test_refused_system_call_fails(runtime: Runtime, user: int) -> None:
 
 @pytest.mark.independent
 @pytest.mark.needs(feature=Feature.RAISING_BY_USER)
-def test_set_user_id_raises(runtime: Runtime) -> None:
+def test_set_user_id_raises(runtime: ContainerRuntime) -> None:
     """Without no-new-privileges a user becomes root by a set-user-id program, also under a filter of system calls."""
     result = runtime.run(
         "sh", "-c", "/bin/su -c 'id -u'", user=1000, no_new_privileges=False, syscalls_refused=("swapon",)
@@ -148,7 +148,7 @@ def test_set_user_id_raises(runtime: Runtime) -> None:
 
 
 @pytest.mark.independent
-def test_set_user_id_does_not_raise_with_no_new_privileges(runtime: Runtime) -> None:
+def test_set_user_id_does_not_raise_with_no_new_privileges(runtime: ContainerRuntime) -> None:
     """With no-new-privileges the same program runs without root's rights, and the kernel says that it is on."""
     script = "/bin/su -c 'id -u'; grep NoNewPrivs /proc/self/status"
     result = runtime.run("sh", "-c", script, user=1000, no_new_privileges=True)
@@ -160,6 +160,6 @@ def test_set_user_id_does_not_raise_with_no_new_privileges(runtime: Runtime) -> 
     assert "must be suid" in _errors(runtime, result)
 
 
-def _errors(runtime: Runtime, result: Result) -> str:
+def _errors(runtime: ContainerRuntime, result: Result) -> str:
     """What a process wrote to its standard error, in which the runtime may mix its output."""
     return result.out if Feature.STANDARD_ERROR in runtime.engine.lacks else result.err

@@ -7,7 +7,7 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Mount, Runtime
+from suites.lib.runtime import ContainerRuntime, Mount
 
 pytestmark = pytest.mark.independent
 
@@ -34,7 +34,7 @@ def _unit(guest: Guest, name: str) -> Iterator[None]:
         guest.sh('systemctl stop "$1.socket" "$1.service"; systemctl reset-failed "$1.socket" "$1.service"', name)
 
 
-def test_service_ends_with_the_containers_status(runtime: Runtime, guest: Guest) -> None:
+def test_service_ends_with_the_containers_status(runtime: ContainerRuntime, guest: Guest) -> None:
     """A service that is a container fails with the status of its process."""
     with runtime.prepared("sh", "-c", "exit 23") as (name, command), _unit(guest, name):
         result = guest.sh('unit=$1; shift; systemd-run --quiet --wait --collect --unit="$unit" -- "$@"', name, *command)
@@ -42,7 +42,7 @@ def test_service_ends_with_the_containers_status(runtime: Runtime, guest: Guest)
     assert result.code == 23
 
 
-def test_log_is_in_the_guests_journal(runtime: Runtime, guest: Guest) -> None:
+def test_log_is_in_the_guests_journal(runtime: ContainerRuntime, guest: Guest) -> None:
     """What the process writes is in the guest's journal, as a line of the service."""
     script = (
         'unit=$1; shift; systemd-run --quiet --wait --collect --unit="$unit" -- "$@" && journalctl --sync &&'
@@ -56,7 +56,7 @@ def test_log_is_in_the_guests_journal(runtime: Runtime, guest: Guest) -> None:
     assert said == ["first line", "second line"]
 
 
-def test_service_stops_its_container(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_service_stops_its_container(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """Stopping the service ends the process in the container, which the guest then no longer has."""
     script = (
         'unit=$1; shift; systemd-run --quiet --collect --unit="$unit" --property=KillMode=mixed'
@@ -74,7 +74,7 @@ def test_service_stops_its_container(runtime: Runtime, shared: str, guest: Guest
 
 @pytest.mark.needs(feature=Feature.NOTIFICATION_BY_ANY)
 @pytest.mark.needs(feature=Feature.GUEST_SYSTEM)
-def test_service_is_ready_when_the_container_says_so(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_service_is_ready_when_the_container_says_so(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """A service of Type=notify is starting until a process in the container says READY=1, and active then."""
     start = (
         'unit=$1; shift; systemd-run --quiet --collect --no-block --unit="$unit" --property=Type=notify'
@@ -94,7 +94,7 @@ def test_service_is_ready_when_the_container_says_so(runtime: Runtime, shared: s
 
 
 @pytest.mark.needs(feature=Feature.GUEST_SYSTEM)
-def test_socket_is_passed_in(runtime: Runtime, shared: str, guest: Guest) -> None:
+def test_socket_is_passed_in(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """A connection to a socket of the guest starts the container, which accepts it: it has no network itself."""
     port = str(20000 + sum(runtime.prefix.encode()))
     start = (

@@ -7,7 +7,7 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, Mount, Runtime
+from suites.lib.runtime import Container, ContainerRuntime, Mount
 
 MAKE = r"""
 mkdir -p "$1" && mount -t tmpfs -o mode=1777 harness "$1" && mount --make-shared "$1" && cd "$1" &&
@@ -32,7 +32,7 @@ class Volumes:
 
 
 @pytest.fixture(scope="module")
-def source(runtime: Runtime, guest: Guest) -> Iterator[str]:
+def source(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
     """A directory with another file system below it."""
     path = f"/run/{runtime.prefix}-volume"
     guest.do(MAKE, path)
@@ -41,7 +41,7 @@ def source(runtime: Runtime, guest: Guest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def volumes(runtime: Runtime, guest: Guest, source: str) -> Iterator[Volumes]:
+def volumes(runtime: ContainerRuntime, guest: Guest, source: str) -> Iterator[Volumes]:
     """A container to which a mount came when it ran already."""
     mounts = (
         Mount(source=source, target="/mnt/a", propagation="slave"),
@@ -120,7 +120,7 @@ def test_file_can_be_a_volume(confined: Container) -> None:
     assert "Read-only file system" in result.err
 
 
-def test_later_mount_does_not_come_where_not_asked(runtime: Runtime, guest: Guest, source: str) -> None:
+def test_later_mount_does_not_come_where_not_asked(runtime: ContainerRuntime, guest: Guest, source: str) -> None:
     """A mount that is made later does not come to a volume that was asked to be private."""
     runtime.require(Feature.PRIVATE_PROPAGATION)
     mounts = (Mount(source=source, target="/mnt/a", propagation="private"),)
@@ -131,7 +131,7 @@ def test_later_mount_does_not_come_where_not_asked(runtime: Runtime, guest: Gues
         assert container.output("ls", "/mnt/a/late") == ""
 
 
-def test_volume_that_does_not_exist_is_an_error(runtime: Runtime) -> None:
+def test_volume_that_does_not_exist_is_an_error(runtime: ContainerRuntime) -> None:
     """A container whose volume's directory is missing does not start, and the message names the directory."""
     mounts = (Mount(source="/run/harness-missing", target="/mnt/a"),)
     result = runtime.run("echo", "started", mounts=mounts)

@@ -8,7 +8,7 @@ import pytest
 
 from harness import build, toolchain
 from harness.build import BuildError, BuildSpec
-from harness.catalog import Options, Output
+from harness.catalog import BuildOptions, Output
 from harness.errors import InfrastructureError, UsageError
 from harness.store import Artifact, Store
 from harness.wait import Deadline
@@ -163,7 +163,7 @@ def test_a_spoilt_worktree_spoils_no_build(docker: None, own: Store, deadline: D
     assert "the double of systemd v234" == _in_stage1(artifact, "src", "./NEWS")
 
 
-BROKEN = Options(set={"enable-broken": "yes"}, reason="The double then refuses to be configured.")
+BROKEN = BuildOptions(set={"enable-broken": "yes"}, reason="The double then refuses to be configured.")
 ELSEWHERE = Output(found=("target/bin/rocket", "sbin/r*t"), place="usr/local/bin/rkt")
 
 

@@ -27,7 +27,7 @@ from suites.lib.rootfs import Rootfs
 from suites.lib.runtime import MIB, Container, Spec
 from suites.runtimes import rkt
 from suites.runtimes.rkt import images
-from suites.runtimes.rkt.command import App, Pod, Port, Volume, service_units
+from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, Volume, service_units
 from suites.runtimes.rkt.engine import LINE, Rkt
 from tests import ROOT
 from tests.helpers import minirkt
@@ -102,15 +102,15 @@ def place(
         rootfs = Rootfs(guest, "/run/tree", "252")
         texts = guest.read("/proc/1/mountinfo", "/sys/fs/cgroup/cgroup.controllers")
         tiny = rootfs.tiny()
-        images.build(guest, tiny, images.Image(name="example.com/tiny", argv=("/bin/sh",)), "/root/tiny.aci")
+        images.build(guest, tiny, images.Aci(name="example.com/tiny", argv=("/bin/sh",)), "/root/tiny.aci")
         yield Place(
             machine=started, guest=guest, rkt=engine, hierarchies=Hierarchies.parse(*texts.values()), tiny=tiny,
             image=engine.fetch("/root/tiny.aci"),
         )  # fmt: skip
 
 
-def sh(place: Place, name: str, script: str, **more: object) -> App:
-    return App(image=place.image, name=name, argv=("/bin/sh", "-c", script), **more)  # type: ignore[arg-type]
+def sh(place: Place, name: str, script: str, **more: object) -> RuntimeApp:
+    return RuntimeApp(image=place.image, name=name, argv=("/bin/sh", "-c", script), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("place", ["unified"], indirect=True)
@@ -130,7 +130,7 @@ def test_pod_of_several_apps(place: Place) -> None:
         sh(place, "hog", "sleep 1; exec dd if=/dev/zero of=/dev/null bs=48M count=1", memory=24 * MIB),
         sh(place, "patient", "sleep 600"),
     )
-    uuid = place.rkt.prepare(Pod(apps=apps, environment={"A": 'two  "words"'}))
+    uuid = place.rkt.prepare(PodSpec(apps=apps, environment={"A": 'two  "words"'}))
     manifest = place.rkt.cat_manifest(uuid)
     prepared = place.rkt.status(uuid)
     ran = place.guest.sh('timeout 120 "$@"', *place.rkt.run_prepared_command(uuid, net="none", hostname="pod.example"))
@@ -189,13 +189,13 @@ def test_service_that_a_socket_starts(place: Place) -> None:
     """The connection that starts the service is the app's; the service is ready when the app is, and has its cgroup."""
     guest = place.guest
     guest.do("mkdir -p /root/perl && cd /root/perl && mkdir usr etc mnt && ln -s usr/lib usr/lib64 . && mkdir /run/go")
-    image = images.Image(
+    image = images.Aci(
         name="example.com/answer", argv=("/usr/bin/perl", "-e", PERL), notifies=True, mounts={"usr": "/usr"},
         ports=(images.port("talk", 80, socket_activated=True),),
     )  # fmt: skip
     images.build(guest, "/root/perl", image, "/root/perl.aci")
-    pod = Pod(
-        apps=(App(image=place.rkt.fetch("/root/perl.aci"), name="answer", mounts=(("go", "/mnt"),)),),
+    pod = PodSpec(
+        apps=(RuntimeApp(image=place.rkt.fetch("/root/perl.aci"), name="answer", mounts=(("go", "/mnt"),)),),
         volumes=(Volume(name="usr", source="/usr", read_only=True), Volume(name="go", source="/run/go")),
         ports=(Port(name="talk", port=8080),), uuid_file="/run/activated.uuid",
     )  # fmt: skip
@@ -227,11 +227,11 @@ def test_service_that_a_socket_starts(place: Place) -> None:
 def test_names_are_looked_up_as_the_command_line_says(place: Place) -> None:
     """Options of resolv.conf and hosts come before the image's own files; the guest's files are there where that is asked."""
     script = "cat /etc/resolv.conf; echo and; cat /etc/hosts; echo and; ls /sys/class/net"
-    pod = Pod(
+    pod = PodSpec(
         apps=(sh(place, "names", script),), dns=("192.0.2.1", "192.0.2.2"), dns_search=("a.test", "b.test"),
         dns_options=("debug", "rotate"), hosts=(("192.0.2.9", "one"), ("192.0.2.9", "two")), nets=("host",),
     )  # fmt: skip
-    host = Pod(apps=(sh(place, "names", script),), dns=("host",), nets=("none",))
+    host = PodSpec(apps=(sh(place, "names", script),), dns=("host",), nets=("none",))
     place.guest.do("echo nameserver 192.0.2.53 >/etc/resolv.conf")
     said, of_the_guest = (
         [part.splitlines() for part in LINE.sub("", ran.out.replace("\r", "")).split("and\n")]

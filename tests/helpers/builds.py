@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import build, catalog, source, toolchain
 from harness.build import Builder, BuildSpec
-from harness.catalog import Build, Environment, Fixup, Options, Source
+from harness.catalog import Build, BuildOptions, Environment, Fixup, Source
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -105,7 +105,7 @@ class Repository:
             recipe="meson",
             environments=SYSTEMD.environments,
             output="usr/bin/greeter",
-            options=(Options(set={"word": "hello", "no-such-option": "1"}, reason="For the test."),),
+            options=(BuildOptions(set={"word": "hello", "no-such-option": "1"}, reason="For the test."),),
             fixups=self.fixups,
             sources=(Source(git=str(self.path), ref=commit),),
         )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from suites.runtimes.rkt.versions import Version, require, spelled
 
-__all__ = ["App", "Pod", "Port", "Seccomp", "Volume", "run_words", "service_units", "unit_word"]
+__all__ = ["PodSpec", "Port", "RuntimeApp", "Seccomp", "Volume", "run_words", "service_units", "unit_word"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Seccomp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class App:
+class RuntimeApp:
     """An app of a pod: an image, and what is to be different from what the image says; None and empty are what it says.
 
     Attributes:
@@ -96,7 +96,7 @@ class App:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
+class PodSpec:
     """A pod to be made.
 
     Attributes:
@@ -115,7 +115,7 @@ class Pod:
         uuid_file: File that gets its UUID.
     """
 
-    apps: tuple[App, ...]
+    apps: tuple[RuntimeApp, ...]
     volumes: tuple[Volume, ...] = ()
     ports: tuple[Port, ...] = ()
     nets: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ class Pod:
     uuid_file: str = ""
 
 
-def run_words(version: Version, pod: Pod) -> tuple[str, ...]:
+def run_words(version: Version, pod: PodSpec) -> tuple[str, ...]:
     """The words after `rkt run` and `rkt prepare`.
 
     Raises:
@@ -152,7 +152,7 @@ def run_words(version: Version, pod: Pod) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _pod_words(version: Version, pod: Pod) -> list[str]:
+def _pod_words(version: Version, pod: PodSpec) -> list[str]:
     words = [f"--volume={_volume(version, volume)}" for volume in pod.volumes]
     words += [f"--port={port.name}:{port.address + ':' if port.address else ''}{port.port}" for port in pod.ports]
     words += [f"--net={','.join(pod.nets)}"] if pod.nets else []
@@ -181,7 +181,7 @@ def _volume(version: Version, volume: Volume) -> str:
     return ",".join(parts)
 
 
-def _app_words(version: Version, app: App) -> list[str]:
+def _app_words(version: Version, app: RuntimeApp) -> list[str]:
     def given(feature: str, value: object) -> list[str]:
         return [] if value is None or value in {"", ()} else [f"{spelled(version, feature)}={value}"]
 

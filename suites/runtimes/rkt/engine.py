@@ -17,9 +17,9 @@ from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import LacksError
 from suites.lib.runtime import Container, Spec
 from suites.runtimes.rkt import images, nets, specs
-from suites.runtimes.rkt.command import App, Pod, Volume, run_words
-from suites.runtimes.rkt.images import Image, Isolators
-from suites.runtimes.rkt.pods import Place, Status, parse_list, parse_status, parse_status_text
+from suites.runtimes.rkt.command import PodSpec, RuntimeApp, Volume, run_words
+from suites.runtimes.rkt.images import Aci, Isolators
+from suites.runtimes.rkt.pods import PodCgroup, Status, parse_list, parse_status, parse_status_text
 from suites.runtimes.rkt.scripts import CONFIGURE, DATA, ENDED, FILES, FIRST, INSIDE, NAMES, RUN, START, STOP
 from suites.runtimes.rkt.versions import Version, has, parse_version, require, spelled
 
@@ -53,7 +53,7 @@ class Rkt:
         """UUIDs of the pods that were started, by the container's name."""
         self.namespaces: dict[str, str] = {}
         """UUIDs of pods by the names of their network namespaces."""
-        self.pods: dict[str, tuple[Place, str]] = {}
+        self.pods: dict[str, tuple[PodCgroup, str]] = {}
         """Where pods are, and their apps below their scopes, by the container's name."""
 
     # What rkt's commands are, as functions.
@@ -71,11 +71,11 @@ class Rkt:
         """Put an image file into rkt's store; its id."""
         return self.rkt(*_insecure(signed=signed), "fetch", path).split()[-1]
 
-    def prepare(self, pod: Pod) -> str:
+    def prepare(self, pod: PodSpec) -> str:
         """Prepare a pod, and return its UUID."""
         return self.rkt(*_insecure(), "prepare", "--quiet", *run_words(self.version, pod)).split()[-1]
 
-    def run_command(self, pod: Pod, *, config: str = "") -> tuple[str, ...]:
+    def run_command(self, pod: PodSpec, *, config: str = "") -> tuple[str, ...]:
         """The command line that prepares and runs a pod in the foreground; `config` is in the place of /etc/rkt."""
         local = (f"--local-config={config}",) if config else ()
         return ("rkt", *local, *_insecure(), "run", *run_words(self.version, pod))
@@ -124,10 +124,10 @@ class Rkt:
         content: dict[str, Any] = json.loads(self.rkt("cat-manifest", uuid))
         return content
 
-    def place(self, name: str) -> Place:
+    def place(self, name: str) -> PodCgroup:
         """Where the pod is that wrote its UUID to /run/NAME.uuid; it is read while the pod runs."""
         self.uuids[name], *texts = self.guest.do(FILES, name, DATA).splitlines()
-        return Place.parse(*texts)
+        return PodCgroup.parse(*texts)
 
     def app_cgroup(self, name: str, mode: str) -> str:
         """Return the path of the first process of a pod's app in the hierarchy of systemd."""
@@ -176,8 +176,8 @@ class Rkt:
 
     def run_image(self, name: str, path: str, volumes: Mapping[str, str], *, registered: bool = False) -> Result:
         """Run an image to its end as its manifest says."""
-        pod = Pod(
-            apps=(App(image=path),), nets=("default-restricted" if registered else "none",), uuid_file=f"/run/{name}.uuid",
+        pod = PodSpec(
+            apps=(RuntimeApp(image=path),), nets=("default-restricted" if registered else "none",), uuid_file=f"/run/{name}.uuid",
             registered=registered,
             volumes=tuple(Volume(name=volume, source=source) for volume, source in volumes.items()),
         )  # fmt: skip
@@ -237,14 +237,14 @@ class Rkt:
         text = NETNS.sub(lambda found: self.namespaces.get(found[0], found[0]), text)
         return UUID.sub(lambda found: ours.get(found[0], found[0]), text)
 
-    def _pod(self, spec: Spec) -> Pod:
+    def _pod(self, spec: Spec) -> PodSpec:
         def image(tree: str, isolators: Isolators) -> str:
             # A tree that is one container's own is taken as it is now; what containers share is fetched once.
             ports = nets.image_ports(spec.networks) if spec.networks else ()
             key = tree, isolators, str(ports)
             if key not in self.images or not spec.read_only:
                 path = f"/run/{spec.name}.aci"
-                made = Image(name="harness.example/image", argv=("/bin/sh",), isolators=isolators, ports=ports)
+                made = Aci(name="harness.example/image", argv=("/bin/sh",), isolators=isolators, ports=ports)
                 images.build(self.guest, tree, made, path)
                 self.images[key] = self.fetch(path)
                 self.guest.do('rm "$1"', path)

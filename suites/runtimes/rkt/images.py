@@ -11,7 +11,7 @@ from typing import Any
 from suites.lib.guest import Guest
 from suites.runtimes.rkt.command import Seccomp
 
-__all__ = ["Image", "Isolators", "build", "port"]
+__all__ = ["Aci", "Isolators", "build", "port"]
 
 NOTIFY = "appc.io/executor/supports-systemd-notify"
 
@@ -67,7 +67,7 @@ class Isolators:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Aci:
     """An image of an app.
 
     Attributes:
@@ -123,6 +123,6 @@ def port(name: str, number: int, *, protocol: str = "tcp", socket_activated: boo
     }  # fmt: skip
 
 
-def build(guest: Guest, rootfs: str, image: Image, path: str) -> None:
+def build(guest: Guest, rootfs: str, image: Aci, path: str) -> None:
     """Make the image file `path` of the guest from a tree of the guest."""
     guest.do(BUILD, rootfs, json.dumps(image.manifest()), path)

@@ -11,7 +11,7 @@ from typing import Any
 
 from suites.lib.cnimade import Joined
 
-__all__ = ["Place", "Status", "parse_list", "parse_status", "parse_status_text"]
+__all__ = ["PodCgroup", "Status", "parse_list", "parse_status", "parse_status_text"]
 
 PAYLOAD = 239
 """Version of systemd since which nspawn puts a container's processes one level below its cgroup (systemd#8898)."""
@@ -79,7 +79,7 @@ def parse_status_text(uuid: str, text: str) -> Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PodCgroup:
     """Where a pod is in the cgroup tree, and what made it so.
 
     Attributes:
@@ -93,7 +93,7 @@ class Place:
     systemd: int
 
     @classmethod
-    def parse(cls, subcgroup: str, flavor: str, systemd: str) -> "Place":
+    def parse(cls, subcgroup: str, flavor: str, systemd: str) -> "PodCgroup":
         """Read the contents of the files `subcgroup`, `flavor` (a link) and `systemd-version` ("v252")."""
         digits = systemd.strip().removeprefix("v")
         path = subcgroup.strip()

@@ -8,7 +8,7 @@ from suites.lib.rights import App as SpecApp
 from suites.lib.rights import LacksError, Mount, Rights
 from suites.lib.runtime import Spec
 from suites.runtimes.rkt import nets
-from suites.runtimes.rkt.command import App, Pod, Seccomp, Volume
+from suites.runtimes.rkt.command import PodSpec, RuntimeApp, Seccomp, Volume
 from suites.runtimes.rkt.images import Isolators
 from suites.runtimes.rkt.versions import Version, require
 
@@ -55,7 +55,7 @@ WITHOUT_OPTION = ("masked", "read_only_paths", "open_files")
 """Rights for which rkt has no option."""
 
 
-def pod(spec: Spec, version: Version, image: Image) -> Pod:
+def pod(spec: Spec, version: Version, image: Image) -> PodSpec:
     """The pod that a container is: one app of the container's name, or its apps.
 
     Raises:
@@ -72,7 +72,7 @@ def pod(spec: Spec, version: Version, image: Image) -> Pod:
         raise LacksError(f"rkt has no option for {', '.join(asked)}, which {spec.name} asks for")
     volumes: list[Volume] = []
     apps = tuple(_app(app, volumes, version, image) for app in spec.apps) or (_single(spec, volumes, version, image),)
-    return Pod(
+    return PodSpec(
         apps=apps,
         volumes=tuple(volumes),
         hostname=spec.hostname or spec.name,
@@ -83,13 +83,13 @@ def pod(spec: Spec, version: Version, image: Image) -> Pod:
     )
 
 
-def _single(spec: Spec, volumes: list[Volume], version: Version, image: Image) -> App:
+def _single(spec: Spec, volumes: list[Volume], version: Version, image: Image) -> RuntimeApp:
     mounts = _mounts(spec, spec.mounts, volumes)
     if spec.read_only:
         # As other runtimes do: a place for temporary files.
         volumes.append(Volume(name="tmp", mode="1777"))
         mounts.append(("tmp", "/tmp"))
-    return App(
+    return RuntimeApp(
         image=image(spec.rootfs, _isolators(spec, version)),
         name=spec.name,
         argv=spec.argv,
@@ -103,8 +103,8 @@ def _single(spec: Spec, volumes: list[Volume], version: Version, image: Image) -
     )
 
 
-def _app(app: SpecApp, volumes: list[Volume], version: Version, image: Image) -> App:
-    return App(
+def _app(app: SpecApp, volumes: list[Volume], version: Version, image: Image) -> RuntimeApp:
+    return RuntimeApp(
         image=image(app.rootfs, _isolators(app, version)),
         name=app.name,
         argv=app.argv,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import ci
-from harness.ci import Rendered, State
+from harness.ci import DriftState, Rendered
 from harness.cli import main
 from tests.helpers import trees
 
@@ -81,7 +81,7 @@ def test_the_diff_can_be_applied(tmp_path: Path) -> None:
     file = Rendered(system="x", path="a/b.yml", text="one\ntwo\nthree\n")
     trees.write(tmp_path, {"a/b.yml": "one\n2\nthree"})
     [drift] = ci.compare([file], tmp_path)
-    assert drift.state is State.DIFFERS
+    assert drift.state is DriftState.DIFFERS
     argv = ["patch", "--strip=1", "--quiet"]
     subprocess.run(argv, input=drift.diff, text=True, cwd=tmp_path, check=True, timeout=30)
     assert (tmp_path / "a/b.yml").read_text(encoding="utf-8") == file.text

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suites.runtimes.rkt.command import App, Pod, run_words
+from suites.runtimes.rkt.command import PodSpec, RuntimeApp, run_words
 from tests.helpers.minirkt import TREE
 
 LIBRARY = TREE / "usr" / "lib" / "minirkt"
@@ -23,7 +23,7 @@ words = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 @given(st.lists(st.lists(words, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_words_of_apps_arrive_as_they_are(argvs: list[list[str]]) -> None:
     """Whatever an app's words are, options and separators among them, the double reads them as they were meant."""
-    pod = Pod(apps=tuple(App(image=f"image{number}", argv=tuple(argv)) for number, argv in enumerate(argvs)))
+    pod = PodSpec(apps=tuple(RuntimeApp(image=f"image{number}", argv=tuple(argv)) for number, argv in enumerate(argvs)))
     found: dict[str, str] = {}
     argv = ["awk", "-f", str(LIBRARY / "cli.awk"), "x", *run_words((1, 30, 0), pod)]
     for line in subprocess.run(argv, check=True, capture_output=True, timeout=20).stdout.decode().split("\n")[:-1]:

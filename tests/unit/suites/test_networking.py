@@ -10,9 +10,9 @@ import pytest
 from suites.lib import cni
 from suites.lib.cni import Cni
 from suites.lib.cnimade import Joined, Told, look
-from suites.lib.cnispec import Network, PluginError, Report, VersionError, answer
+from suites.lib.cnispec import CniResult, Network, PluginError, VersionError, answer
 from suites.lib.guest import CommandFailedError, Guest, Result
-from suites.networking.wire import Answer, parse
+from suites.networking.wire import Reply, parse
 
 NETWORK = Network(
     name="blue",
@@ -71,7 +71,7 @@ def test_configuration_is_derived_for_each_plugin() -> None:
 
 def test_report_tells_inside_from_outside() -> None:
     """Interfaces with a sandbox are the container's; an address without an interface is of none that is known."""
-    report = Report.parse(ADDED)
+    report = CniResult.parse(ADDED)
 
     assert (report.inside, report.outside) == ({"eth0": "02:00:00:00:00:02"}, {"veth1": "02:00:00:00:00:01"})
     assert [(each.interface, each.address, each.gateway) for each in report.addresses] == [
@@ -79,7 +79,7 @@ def test_report_tells_inside_from_outside() -> None:
         ("", ip_interface("fd00::2/64"), ""),
     ]
     assert (report.routes, report.nameservers, report.search) == (("0.0.0.0/0",), ("10.0.0.53",), ("test",))
-    assert Report.parse({"cniVersion": "1.0.0"}).addresses == ()
+    assert CniResult.parse({"cniVersion": "1.0.0"}).addresses == ()
 
 
 def test_error_of_a_plugin_has_its_words() -> None:
@@ -202,7 +202,7 @@ def test_answers_of_servers() -> None:
     text = "::ffff:192.0.2.1 guest\nTerminated\nwget: no answer within 1 s\n[fd00::2] pod\n"
 
     assert parse(text) == [
-        Answer(peer="192.0.2.1", server="guest"),
-        Answer(error="no answer within 1 s"),
-        Answer(peer="fd00::2", server="pod"),
+        Reply(peer="192.0.2.1", server="guest"),
+        Reply(error="no answer within 1 s"),
+        Reply(peer="fd00::2", server="pod"),
     ]

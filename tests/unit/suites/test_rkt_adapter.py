@@ -13,10 +13,10 @@ from suites.lib.rights import App as SpecApp
 from suites.lib.rights import LacksError
 from suites.lib.runtime import MIB, Mount, Spec
 from suites.runtimes.rkt import specs
-from suites.runtimes.rkt.command import App, Pod, Port, Seccomp, Volume, run_words, service_units, unit_word
+from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, Seccomp, Volume, run_words, service_units, unit_word
 from suites.runtimes.rkt.engine import LINE, Rkt
-from suites.runtimes.rkt.images import Image, Isolators, port
-from suites.runtimes.rkt.pods import Place, parse_list, parse_status, parse_status_text
+from suites.runtimes.rkt.images import Aci, Isolators, port
+from suites.runtimes.rkt.pods import PodCgroup, parse_list, parse_status, parse_status_text
 from suites.runtimes.rkt.versions import FEATURES, NotYetError, has, parse_version, require, spelled
 
 NEWEST = (1, 30, 0)
@@ -58,7 +58,7 @@ def test_spellings_are_in_order() -> None:
 
 def test_option_that_was_renamed() -> None:
     """Capabilities are retained by --cap-retain in 1.9 to 1.11, by --caps-retain from 1.12 on, and not before."""
-    pod = Pod(apps=(App(image="i", retained=("CAP_CHOWN", "CAP_KILL")),))
+    pod = PodSpec(apps=(RuntimeApp(image="i", retained=("CAP_CHOWN", "CAP_KILL")),))
 
     assert run_words((1, 11, 9), pod) == ("i", "--cap-retain=CAP_CHOWN,CAP_KILL")
     assert run_words((1, 12, 0), pod) == ("i", "--caps-retain=CAP_CHOWN,CAP_KILL")
@@ -68,15 +68,15 @@ def test_option_that_was_renamed() -> None:
 
 def test_command_line_of_a_pod() -> None:
     """What holds for the pod stands before the first image; what is an app's own, after its image."""
-    pod = Pod(
+    pod = PodSpec(
         apps=(
-            App(
+            RuntimeApp(
                 image="sha512-1", name="web", argv=("/bin/web", "-v"), user=1000, group="www", groups=(7, 8),
                 environment={"A": "b c"}, memory=64 * MIB, cpu=0.5, cpu_shares=512, removed=("CAP_MKNOD",),
                 seccomp=Seccomp(mode="remove", errno="EPERM", calls=("chmod", "chown")), mounts=(("data", "/srv"),),
                 read_only=True, working_directory="/srv", oom_score_adj=0,
             ),
-            App(image="sha512-2"),
+            RuntimeApp(image="sha512-2"),
         ),
         volumes=(Volume(name="data", source="/data", read_only=True, recursive=False), Volume(name="tmp", mode="1777")),
         ports=(Port(name="http", port=8080), Port(name="admin", port=81, address="127.0.0.1")),
@@ -99,12 +99,12 @@ def test_command_line_of_a_pod() -> None:
 @pytest.mark.parametrize(
     ("pod", "message"),
     [
-        (Pod(apps=()), "at least one app"),
-        (Pod(apps=(App(image="i", argv=("sh", "---")),)), "`---` ends the words"),
-        (Pod(apps=(App(image="i"),), volumes=(Volume(name="v", source="/a,b"),)), "by commas: /a,b"),
+        (PodSpec(apps=()), "at least one app"),
+        (PodSpec(apps=(RuntimeApp(image="i", argv=("sh", "---")),)), "`---` ends the words"),
+        (PodSpec(apps=(RuntimeApp(image="i"),), volumes=(Volume(name="v", source="/a,b"),)), "by commas: /a,b"),
     ],
 )
-def test_what_a_command_line_cannot_say(pod: Pod, message: str) -> None:
+def test_what_a_command_line_cannot_say(pod: PodSpec, message: str) -> None:
     """What rkt would take for something else is refused, and not asked for."""
     with pytest.raises(ValueError, match=message):
         run_words(NEWEST, pod)
@@ -155,7 +155,7 @@ SERVICE = "/machine.slice/etcd.service"
 )
 def test_where_a_pod_is(subcgroup: str, systemd: str, mode: str, roots: list[str]) -> None:
     """One level down since systemd 239, and before that in a service on v2; the version is the stage1's."""
-    place = Place.parse(subcgroup + "\n", "host\n", systemd + "\n")
+    place = PodCgroup.parse(subcgroup + "\n", "host\n", systemd + "\n")
 
     assert list(place.roots(mode)) == roots
     assert list(place.app("etcd", mode)) == [f"{root}/system.slice/etcd.service" for root in roots]
@@ -196,7 +196,7 @@ def test_units_of_a_pod_that_is_a_service() -> None:
 
 def test_manifest_of_an_image() -> None:
     """Isolators and ports are in the form of appc's specification; what was not asked for is not there."""
-    found = Image(
+    found = Aci(
         name="example.com/a", argv=("/bin/a",), user=5, notifies=True, mounts={"data": "/srv"},
         ports=(port("http", 80, socket_activated=True),),
         isolators=Isolators(memory="42Mi", no_new_privileges=False, seccomp=Seccomp(mode="retain", calls=("read",))),
@@ -210,7 +210,7 @@ def test_manifest_of_an_image() -> None:
     ]
     assert found["annotations"] == [{"name": "appc.io/executor/supports-systemd-notify", "value": "true"}]
     assert found["app"]["ports"][0]["socketActivated"] is True
-    assert Image(name="example.com/a", argv=("/bin/a",)).manifest()["annotations"] == []
+    assert Aci(name="example.com/a", argv=("/bin/a",)).manifest()["annotations"] == []
 
 
 def spec(**changes: object) -> Spec:
