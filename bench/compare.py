@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from harness.compare import compare, find_rules, load_run
-from harness.compare.changes import Change
+from harness.compare.changes import ChangeKind
 
 CELLS, CASES = 10_000, 50
 FILES = 10
@@ -71,7 +71,7 @@ def main() -> None:
     print(f"2 runs of {len(new.cells):,} cells with {CASES} cases, {size:.0f} MB each, CPU seconds: read {loaded - begin:.2f}, "
           f"compare {compared - loaded:.2f}, rule {end - compared:.2f}, all {end - begin:.2f} (target 3.00; wall {wall:.2f}); "
           f"peak {peak:.0f} MB (target 500)")  # fmt: skip
-    print(f"{found.counts[Change.REGRESSED]} regressions: {rules.overall.text}")
+    print(f"{found.counts[ChangeKind.REGRESSED]} regressions: {rules.overall.text}")
     assert len(new.cells) == CELLS
 
 

@@ -45,7 +45,7 @@ def collect_durations(runs: Sequence[str], project: Project, settings: Settings)
         found = [results.read(rundir.find_run(settings.runs, name) / rundir.RESULT) for name in runs]
         now = ci.of_runs(sorted(found, key=lambda run: run.started))
     else:
-        now = {name: value for name, value in schedule.History(settings.history).read().items() if value > 0}
+        now = {name: value for name, value in schedule.DurationHistory(settings.history).read().items() if value > 0}
     return ci.merged(ci.read(settings.root / ci.DURATIONS), now, (cell.id for cell in project.expansion.cells))
 
 

@@ -7,10 +7,10 @@ from harness import gate
 from harness.app.baselines import make_places
 from harness.app.project import Project
 from harness.app.settings import Settings, show_path
-from harness.compare import Places, Side, open_all, open_side
+from harness.compare import Places, RunOutcomes, open_all, open_side
 from harness.compare.baseline import find_path, load_baseline
 from harness.errors import ConfigError, HarnessError
-from harness.gate import Decision, Evidence, Policy
+from harness.gate import Decision, GateInput, Policy
 
 __all__ = ["POLICY", "decide_release"]
 
@@ -46,7 +46,7 @@ def decide_release(
     places = make_places(settings)
     side, conflicts = open_all(runs, places)
     before, missing = _open_baseline(rules, baseline, places)
-    evidence = Evidence(
+    evidence = GateInput(
         side=side,
         conflicts=conflicts,
         baseline=before,
@@ -68,7 +68,7 @@ def _find_policy(project: Project, profile: str | None, settings: Settings) -> P
     return path
 
 
-def _open_baseline(rules: Policy, named: str | None, places: Places) -> tuple[Side | None, str]:
+def _open_baseline(rules: Policy, named: str | None, places: Places) -> tuple[RunOutcomes | None, str]:
     """Return what is compared with, or why there is nothing; what the user names must be there."""
     if named is not None:
         return open_side(named, places), ""

@@ -21,7 +21,7 @@ from harness.pipeline import CellTask, RunContext
 from harness.report import junit, run_page
 from harness.results import CellResult, RunResult
 from harness.rundir import Request
-from harness.schedule import History, KnownFailure, Slots
+from harness.schedule import DurationHistory, KnownFailure, Slots
 from harness.store import Store
 from harness.wait import Deadline
 from harness.writing import STORE_HINT, translate_os_errors
@@ -122,7 +122,13 @@ def run_request(
         multiply=request.multiply, workers=max(1, (os.cpu_count() or 1) // at_a_time), fresh=request.fresh, keep=hooks.keep,
     )  # fmt: skip
     result = schedule.run_cells(
-        tasks, context, directory, request=request, slots=slots, history=History(settings.history), ended=hooks.ended
+        tasks,
+        context,
+        directory,
+        request=request,
+        slots=slots,
+        history=DurationHistory(settings.history),
+        ended=hooks.ended,
     )
     failures = _list_known_failures(request, project)
     reviewed = schedule.review_expectations(failures, result.cells, datetime.now(UTC).date())

@@ -10,7 +10,7 @@ from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.compare import Change, Side, compare, open_all
+from harness.compare import ChangeKind, RunOutcomes, compare, open_all
 from harness.compare import text as lines_of
 from harness.compare.baseline import SUFFIX, find_path, load_baseline, save
 from harness.errors import ExitCode, NothingRanError, UsageError
@@ -93,7 +93,10 @@ def promote(
     side = load_baseline(path, name=name)
     if goal.is_file():
         found = compare(load_baseline(goal, name=target), side)
-        worse = {Change.REGRESSED, Change.BROKEN, Change.GONE} & {*found.counts, *(cell.change for cell in found.cells)}
+        worse = {ChangeKind.REGRESSED, ChangeKind.BROKEN, ChangeKind.GONE} & {
+            *found.counts,
+            *(cell.change for cell in found.cells),
+        }
         output.say(f"{target} -> {name}: {lines_of.format_summary(found)}")
         if worse and not accept:
             for case in found.of(*worse)[:20]:
@@ -109,7 +112,7 @@ def _described(path: Path) -> dict[str, object]:
     return {**_counts(side), "started": side.started, "harness": side.facts.get("harness", "")}
 
 
-def _counts(side: Side) -> dict[str, int]:
+def _counts(side: RunOutcomes) -> dict[str, int]:
     outcomes = [outcome for cell in side.cells.values() for outcome in cell.cases.values()]
     silent = outcomes.count(Outcome.SKIPPED) + outcomes.count(Outcome.ERROR)
     return {

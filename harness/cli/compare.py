@@ -17,11 +17,11 @@ from harness.cli.options import SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.compare import (
-    Change,
+    ChangeKind,
     Comparison,
     Difference,
     Following,
-    Side,
+    RunOutcomes,
     compare,
     drop_axes,
     find_differences,
@@ -89,7 +89,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     before, now = (_side(text, wanted, axes or (), settings) for text in (old, new))
     found = compare(before, now)
     following = find_rules(found, before, now)
-    guilty = frozenset(case.cell for case in found.of(Change.REGRESSED))
+    guilty = frozenset(case.cell for case in found.of(ChangeKind.REGRESSED))
     differs = find_differences(before, now, guilty)
     if markdown_file is not None:
         write_text(markdown_file, markdown.render_comparison(found, following, differs))
@@ -102,7 +102,7 @@ def _selections(texts: Sequence[str], settings: Settings) -> list[Selection]:
     return [matrix.selection(text, load_project(settings).catalog) for text in texts]
 
 
-def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], settings: Settings) -> Side:
+def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], settings: Settings) -> RunOutcomes:
     """One side as it was asked for; raises UsageError for shards that do not fit together."""
     side, conflicts = open_all([part for part in text.split(",") if part], make_places(settings))
     if conflicts:
@@ -116,9 +116,9 @@ def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], settings:
 
 def _code(found: Comparison) -> ExitCode:
     changes = {*found.counts, *(cell.change for cell in found.cells)}
-    if changes & {Change.REGRESSED, Change.NEW_FAILING}:
+    if changes & {ChangeKind.REGRESSED, ChangeKind.NEW_FAILING}:
         return ExitCode.FAILED
-    if changes & {Change.BROKEN}:
+    if changes & {ChangeKind.BROKEN}:
         return ExitCode.INFRASTRUCTURE
     return ExitCode.OK if found.common and found.ran else ExitCode.NOTHING_RAN
 
@@ -128,7 +128,7 @@ def _show(found: Comparison, following: Following, differs: Sequence[Difference]
         case Format.TABLE:
             output.say("\n".join(lines_of.format_lines(found, following, differs, by=by)))
         case Format.IDS:
-            for case in found.of(Change.REGRESSED, Change.NEW_FAILING):
+            for case in found.of(ChangeKind.REGRESSED, ChangeKind.NEW_FAILING):
                 output.say(f"{escape(case.cell)} {escape(case.nodeid)}")
         case Format.JSON:
             output.as_json(

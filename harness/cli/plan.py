@@ -17,7 +17,7 @@ from harness.cli.settings import get_settings
 from harness.plan import Plan
 from harness.report.terminal import format_duration
 from harness.resolve import explain_plan
-from harness.schedule import History
+from harness.schedule import DurationHistory
 from harness.store import Store
 
 __all__ = ["print_plans", "register"]
@@ -53,7 +53,7 @@ def print_plans(plans: Sequence[Plan], settings: Settings, form: Format) -> None
     if form is Format.IDS:
         output.say("\n".join(item.cell.id for item in plans))
         return
-    store, took = Store(settings.store), History(settings.history).read()
+    store, took = Store(settings.store), DurationHistory(settings.history).read()
     deadline = settings.make_deadline(SECONDS, "look at the store")
     explained = [(item.cell.id, explain_plan(item, store, deadline)) for item in plans]
     if form is Format.JSON:

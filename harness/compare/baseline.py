@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.compare.runs import locate
-from harness.compare.side import VARYING_FACTS, CellSide, Side
+from harness.compare.side import VARYING_FACTS, CellOutcomes, RunOutcomes
 from harness.errors import InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome
@@ -51,12 +51,12 @@ class _Baseline(_Model):
     cells: tuple[_Cell, ...]
 
 
-def format_baseline(side: Side) -> str:
+def format_baseline(side: RunOutcomes) -> str:
     """The file of a baseline; equal results give equal text."""
     return "".join(_format_lines(side))
 
 
-def _format_lines(side: Side) -> Iterator[str]:
+def _format_lines(side: RunOutcomes) -> Iterator[str]:
     yield f'{{"kind": {_dump(KIND)}, "format": {FORMAT},\n"started": {_dump(side.started)},\n'
     # The computers that ran the shards say nothing about the runtime; which harness judged does.
     facts = {key: value for key, value in side.facts.items() if not key.startswith("host ")}
@@ -77,12 +77,12 @@ def _dump(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def save(side: Side, path: Path) -> None:
+def save(side: RunOutcomes, path: Path) -> None:
     """Write a baseline; raises as `write_text` does."""
     write_text(path, format_baseline(side))
 
 
-def load_baseline(path: Path, *, name: str) -> Side:
+def load_baseline(path: Path, *, name: str) -> RunOutcomes:
     """Read a baseline.
 
     Args:
@@ -109,14 +109,14 @@ def load_baseline(path: Path, *, name: str) -> Side:
             read = _Baseline.model_validate(value)
     except ValidationError as error:
         raise InfrastructureError(f"{path}: this is no baseline of format {FORMAT}: {problem(error)}.") from error
-    cells: dict[str, CellSide] = {}
+    cells: dict[str, CellOutcomes] = {}
     for cell in read.cells:
         if cell.id in cells:
             raise InfrastructureError(f"{path}: the cell `{escape(cell.id)}` is there twice; a merge went wrong.")
-        cells[cell.id] = CellSide(
+        cells[cell.id] = CellOutcomes(
             id=cell.id, axes=cell.axes, facts=cell.facts, cases=cell.cases, error=cell.error, place=name
         )
-    return Side(name=name, kind="baseline", started=read.started, cells=cells, facts=read.facts)
+    return RunOutcomes(name=name, kind="baseline", started=read.started, cells=cells, facts=read.facts)
 
 
 def check_name(name: str) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.compare.side import CellSide, Side, find_suite
+from harness.compare.side import CellOutcomes, RunOutcomes, find_suite
 from harness.model import Outcome, Statement
 
-__all__ = ["CaseChange", "CellChange", "Change", "Comparison", "change_of", "compare", "group_changes"]
+__all__ = ["CaseChange", "CellChange", "ChangeKind", "Comparison", "change_of", "compare", "group_changes"]
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """What became of a case from one side to the other; in the order in which people should read of them."""
 
     REGRESSED = "regressed"
@@ -40,7 +40,7 @@ class Change(StrEnum):
     SAME = "same"
 
 
-C = Change
+C = ChangeKind
 TABLE = (
     # nothing  success     unstable       known failure  failure         breakage        now; before:
     (C.SAME, C.NEW, C.FLAKY, C.NEW, C.NEW_FAILING, C.BROKEN),  # nothing
@@ -74,7 +74,7 @@ class CaseChange:
 
     cell: str
     nodeid: str
-    change: Change
+    change: ChangeKind
     old: Outcome | None
     new: Outcome | None
     message: str = ""
@@ -92,7 +92,7 @@ class CellChange:
     """
 
     cell: str
-    change: Change
+    change: ChangeKind
     cases: int
     text: str = ""
 
@@ -113,25 +113,25 @@ class Comparison:
 
     old: str
     new: str
-    counts: Mapping[Change, int]
+    counts: Mapping[ChangeKind, int]
     cells: tuple[CellChange, ...]
     cases: tuple[CaseChange, ...]
     common: int
     ran: int
 
-    def of(self, *changes: Change) -> list[CaseChange]:
+    def of(self, *changes: ChangeKind) -> list[CaseChange]:
         """The cases with one of some changes."""
         return [case for case in self.cases if case.change in changes]
 
 
-def change_of(old: Outcome | None, new: Outcome | None) -> Change:
+def change_of(old: Outcome | None, new: Outcome | None) -> ChangeKind:
     """What became of a case; None is "not there"."""
     return TABLE[ROWS[old]][ROWS[new]]
 
 
-def compare(old: Side, new: Side) -> Comparison:
+def compare(old: RunOutcomes, new: RunOutcomes) -> Comparison:
     """What differs between two sides, cells in the order of their names."""
-    counts: Counter[Change] = Counter()
+    counts: Counter[ChangeKind] = Counter()
     cells: list[CellChange] = []
     cases: list[CaseChange] = []
     for name in sorted({*old.cells, *new.cells}):
@@ -146,7 +146,7 @@ def compare(old: Side, new: Side) -> Comparison:
     return Comparison(
         old=old.name,
         new=new.name,
-        counts={change: counts[change] for change in Change if counts[change]},
+        counts={change: counts[change] for change in ChangeKind if counts[change]},
         cells=tuple(cells),
         cases=tuple(cases),
         common=len(old.cells.keys() & new.cells.keys()),
@@ -154,17 +154,17 @@ def compare(old: Side, new: Side) -> Comparison:
     )
 
 
-QUIET = frozenset(outcome for outcome in Outcome if change_of(outcome, outcome) is Change.SAME)
+QUIET = frozenset(outcome for outcome in Outcome if change_of(outcome, outcome) is ChangeKind.SAME)
 """Outcomes that are no news where they were the same before."""
 
 RAN = frozenset(outcome for outcome in Outcome if outcome.ran)
 
 
-def _count_ran(cell: CellSide) -> int:
+def _count_ran(cell: CellOutcomes) -> int:
     return sum(map(RAN.__contains__, cell.cases.values()))
 
 
-def _list_unchanged(name: str, now: CellSide, counts: Counter[Change]) -> list[CaseChange]:
+def _list_unchanged(name: str, now: CellOutcomes, counts: Counter[ChangeKind]) -> list[CaseChange]:
     """The cases of a cell that has the same outcomes on both sides, of which those that fail are told."""
     told: list[CaseChange] = []
     if not QUIET.issuperset(now.cases.values()):
@@ -174,24 +174,24 @@ def _list_unchanged(name: str, now: CellSide, counts: Counter[Change]) -> list[C
             if outcome not in QUIET
         ]
     counts.update(item.change for item in told)
-    counts[Change.SAME] += len(now.cases) - len(told)
+    counts[ChangeKind.SAME] += len(now.cases) - len(told)
     return told
 
 
-def _change(name: str, now: CellSide, nodeid: str, old: Outcome | None, new: Outcome | None) -> CaseChange:
+def _change(name: str, now: CellOutcomes, nodeid: str, old: Outcome | None, new: Outcome | None) -> CaseChange:
     change = change_of(old, new)
     return CaseChange(cell=name, nodeid=nodeid, change=change, old=old, new=new, message=now.messages.get(nodeid, ""))
 
 
 def _compare_cell(
-    name: str, before: CellSide | None, now: CellSide | None, counts: Counter[Change]
+    name: str, before: CellOutcomes | None, now: CellOutcomes | None, counts: Counter[ChangeKind]
 ) -> tuple[CellChange | None, list[CaseChange]]:
     """What became of a cell, and of those of its cases that are told one by one."""
     if now is None:
         assert before is not None
         lost = sum(outcome.statement is not Statement.NOTHING for outcome in before.cases.values())
-        counts[Change.GONE] += lost
-        return CellChange(cell=name, change=Change.GONE, cases=lost), []
+        counts[ChangeKind.GONE] += lost
+        return CellChange(cell=name, change=ChangeKind.GONE, cases=lost), []
     told: list[CaseChange] = []
     # A case that a broken cell does not have broke with it.
     missing_old = Outcome.ERROR if before is not None and before.error else None
@@ -203,14 +203,14 @@ def _compare_cell(
         counts[item.change] += 1
         if nodeid not in now.cases and now.error:
             silent += 1
-        elif item.change is not Change.SAME and not (before is None and item.change is Change.NEW):
+        elif item.change is not ChangeKind.SAME and not (before is None and item.change is ChangeKind.NEW):
             told.append(item)
     if now.error:
         again = before is not None and before.error
-        change = Change.STILL_BROKEN if again else Change.BROKEN
+        change = ChangeKind.STILL_BROKEN if again else ChangeKind.BROKEN
         return CellChange(cell=name, change=change, cases=silent, text=now.error), told
     if before is None:
-        return CellChange(cell=name, change=Change.NEW, cases=len(now.cases)), told
+        return CellChange(cell=name, change=ChangeKind.NEW, cases=len(now.cases)), told
     return None, told
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.compare.side import REASONS, CellSide, Side
+from harness.compare.side import REASONS, CellOutcomes, RunOutcomes
 
 __all__ = ["Difference", "find_differences"]
 
@@ -30,7 +30,7 @@ class Difference:
     of: int = 0
 
 
-def find_differences(old: Side, new: Side, regressed: frozenset[str]) -> tuple[Difference, ...]:
+def find_differences(old: RunOutcomes, new: RunOutcomes, regressed: frozenset[str]) -> tuple[Difference, ...]:
     """What differs beside outcomes: first what changed where most regressions are, then by name.
 
     Args:
@@ -56,7 +56,7 @@ def find_differences(old: Side, new: Side, regressed: frozenset[str]) -> tuple[D
     return (*parts, *whole)
 
 
-def _collect_facts(cell: CellSide) -> Mapping[str, str]:
+def _collect_facts(cell: CellOutcomes) -> Mapping[str, str]:
     """What a cell's guest proved, and its axes, which differ where cells are compared across an axis."""
     axes = {key: value for key, value in cell.axes.items() if value is not None}
     facts = {key: value for key, value in cell.facts.items() if key not in REASONS}

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.compare.atoms import make_atoms
-from harness.compare.changes import Change, Comparison, group_changes
-from harness.compare.rules import Rule, find_rule_between
-from harness.compare.side import Side
+from harness.compare.changes import ChangeKind, Comparison, group_changes
+from harness.compare.rules import AxisRule, find_rule_between
+from harness.compare.side import RunOutcomes
 from harness.model import Outcome, Statement
 
 __all__ = ["CASES", "Following", "find_rules"]
@@ -27,25 +27,25 @@ class Following:
             the case that regressed in most cells first.
     """
 
-    overall: Rule
-    by_case: Mapping[str, Rule]
+    overall: AxisRule
+    by_case: Mapping[str, AxisRule]
 
 
-def find_rules(found: Comparison, old: Side, new: Side) -> Following:
+def find_rules(found: Comparison, old: RunOutcomes, new: RunOutcomes) -> Following:
     """What the regressions of a comparison follow.
 
     A cell counts where both sides have it. Cells in which a case failed before, is skipped, flaky or broke say
     nothing about its regression and are left out; so are results of other tools, which have no axes.
     """
-    regressed = group_changes(found.of(Change.REGRESSED), "case")
+    regressed = group_changes(found.of(ChangeKind.REGRESSED), "case")
     if not regressed:
-        return Following(overall=Rule(with_it=0, without=0), by_case={})
+        return Following(overall=AxisRule(with_it=0, without=0), by_case={})
     cells = {name: cell for name in sorted(old.cells.keys() & new.cells.keys()) if (cell := new.cells[name].cell)}
     atoms = make_atoms(list(cells.values()))
     bits = {name: 1 << index for index, name in enumerate(cells)}
-    known: dict[tuple[int, int], Rule] = {}
+    known: dict[tuple[int, int], AxisRule] = {}
 
-    def rule(good: int, bad: int) -> Rule:
+    def rule(good: int, bad: int) -> AxisRule:
         if (good, bad) not in known:
             known[good, bad] = find_rule_between(atoms, good, bad)
         return known[good, bad]
@@ -63,7 +63,7 @@ def find_rules(found: Comparison, old: Side, new: Side) -> Following:
     return Following(overall=overall, by_case=by_case)
 
 
-def _is_sound(side: Side, name: str) -> bool:
+def _is_sound(side: RunOutcomes, name: str) -> bool:
     cell = side.cells[name]
     statements = {outcome.statement for outcome in cell.cases.values()}
     return not cell.error and Statement.SUCCESS in statements and statements.isdisjoint(BAD)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from harness.compare.side import CellSide, Side
+from harness.compare.side import CellOutcomes, RunOutcomes
 from harness.errors import InfrastructureError
 from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
 from harness.sanitize import escape
@@ -45,7 +45,7 @@ BROKEN = "cell"
 """Name of the case by which our own file says that the cell broke, see `harness.report.junit`."""
 
 
-def load_junit(path: Path, *, name: str) -> Side:
+def load_junit(path: Path, *, name: str) -> RunOutcomes:
     """What a JUnit file says.
 
     Args:
@@ -61,7 +61,9 @@ def load_junit(path: Path, *, name: str) -> Side:
             reader.read(stream)
     except OSError as error:
         raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
-    return Side(name=name, kind="junit", started=reader.started, cells={cell.id: cell for cell in reader.make_cells()})
+    return RunOutcomes(
+        name=name, kind="junit", started=reader.started, cells={cell.id: cell for cell in reader.make_cells()}
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -194,9 +196,9 @@ class _Reader:
         if outcome.wants_a_look and case.message:
             suite.messages[nodeid] = case.message
 
-    def make_cells(self) -> list[CellSide]:
+    def make_cells(self) -> list[CellOutcomes]:
         """The cells of the file: one of each of our suites, and one of all others together."""
-        found: dict[str, CellSide] = {}
+        found: dict[str, CellOutcomes] = {}
         cases: dict[str, Outcome] = {}
         messages: dict[str, str] = {}
         for suite in self.suites:
@@ -207,7 +209,7 @@ class _Reader:
                 continue
             if suite.name in found:
                 raise InfrastructureError(f"{self.name}: the cell `{escape(suite.name)}` is there twice.")
-            found[suite.name] = CellSide(
+            found[suite.name] = CellOutcomes(
                 id=suite.name,
                 axes=_find_axes(suite),
                 facts={key: value for key, value in suite.properties.items() if key not in PLAIN_AXES},
@@ -217,7 +219,7 @@ class _Reader:
                 place=self.name,
             )
         if cases or not found:
-            found[FOREIGN] = CellSide(id=FOREIGN, cases=cases, messages=messages, place=self.name)
+            found[FOREIGN] = CellOutcomes(id=FOREIGN, cases=cases, messages=messages, place=self.name)
         return list(found.values())
 
 

@@ -9,7 +9,7 @@ from harness.compare import baseline
 from harness.compare.baseline import KIND, load_baseline
 from harness.compare.junit import load_junit
 from harness.compare.runs import load_run
-from harness.compare.side import Side, join
+from harness.compare.side import RunOutcomes, join
 from harness.errors import InfrastructureError, UsageError
 from harness.rundir import LAST, RESULT, find_run, is_run
 
@@ -33,7 +33,7 @@ class Places:
     baselines: Path
 
 
-def open_side(text: str, places: Places) -> Side:
+def open_side(text: str, places: Places) -> RunOutcomes:
     """Read what a user named.
 
     Args:
@@ -72,7 +72,7 @@ def _find(text: str, places: Places) -> Path:
     return find_run(places.runs, text)
 
 
-def _open_file(path: Path, name: str) -> Side:
+def _open_file(path: Path, name: str) -> RunOutcomes:
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD)
@@ -90,7 +90,7 @@ def _open_file(path: Path, name: str) -> Side:
     )
 
 
-def open_all(texts: Sequence[str], places: Places) -> tuple[Side, tuple[str, ...]]:
+def open_all(texts: Sequence[str], places: Places) -> tuple[RunOutcomes, tuple[str, ...]]:
     """Read the shards of a run as one side, and what speaks against taking them together, see `join`.
 
     Raises:

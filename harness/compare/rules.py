@@ -13,7 +13,7 @@ from harness.compare.atoms import Atom, format_atoms, make_atoms
 from harness.model import Cell
 from harness.plural import pluralize
 
-__all__ = ["MOST", "Rule", "find_rule_between", "separate"]
+__all__ = ["MOST", "AxisRule", "find_rule_between", "separate"]
 
 MOST = 4
 """Values in the largest rule."""
@@ -26,7 +26,7 @@ LARGEST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class AxisRule:
     """What separates some cells from others.
 
     Attributes:
@@ -68,7 +68,7 @@ def _format_all(count: int) -> str:
     return f"all {count}" if count > 1 else "the only one"
 
 
-def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> Rule:
+def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> AxisRule:
     """The smallest rule that holds for each of some cells and for none of others.
 
     Args:
@@ -80,7 +80,7 @@ def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> Rule:
     return find_rule_between(make_atoms([*with_it, *without]), good, bad)
 
 
-def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
+def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> AxisRule:
     """The same for cells as bits, so that what can be said of the cells is worked out once for many questions.
 
     Args:
@@ -90,7 +90,7 @@ def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
     """
     with_it, without = good.bit_count(), bad.bit_count()
     if not with_it or not without:
-        return Rule(with_it=with_it, without=without)
+        return AxisRule(with_it=with_it, without=without)
     atoms = [atom for atom in all_atoms if atom.at & (good | bad)]
     covering = _find_covering(atoms, good, bad)
     found = _find_conjunctions(covering, bad)
@@ -98,12 +98,12 @@ def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> Rule:
         # Of several rules over the same fields the first is told.
         told = [format_atoms(item) for item in {_list_fields(item): item for item in reversed(found)}.values()]
         told = [text for item in found if (text := format_atoms(item)) in told]
-        return Rule(with_it=with_it, without=without, expression=told[0], others=tuple(told[1 : ALTERNATIVES + 1]))
+        return AxisRule(with_it=with_it, without=without, expression=told[0], others=tuple(told[1 : ALTERNATIVES + 1]))
     either = _find_disjunctions(atoms, good, bad)
     if either is not None:
-        return Rule(with_it=with_it, without=without, expression=either)
+        return AxisRule(with_it=with_it, without=without, expression=either)
     nearest, wrong = _find_nearest(covering, bad) or (None, 0)
-    return Rule(with_it=with_it, without=without, nearest=nearest, wrong=wrong)
+    return AxisRule(with_it=with_it, without=without, nearest=nearest, wrong=wrong)
 
 
 def _find_covering(atoms: Sequence[Atom], good: int, bad: int) -> list[Atom]:

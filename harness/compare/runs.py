@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NotRequired
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
 
-from harness.compare.side import CellSide, Side
+from harness.compare.side import CellOutcomes, RunOutcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome, find_worst
@@ -72,7 +72,7 @@ class _OtherwiseWrittenError(Exception):
     """The file is not as `results.write` writes it, or something in it is wrong."""
 
 
-def load_run(path: Path, *, name: str) -> Side:
+def load_run(path: Path, *, name: str) -> RunOutcomes:
     """What a run found.
 
     Args:
@@ -95,12 +95,12 @@ def load_run(path: Path, *, name: str) -> Side:
         ) from error
     except OSError as error:
         raise InfrastructureError(f"{shown} cannot be read: {error.strerror}.") from error
-    sides: dict[str, CellSide] = {}
+    sides: dict[str, CellOutcomes] = {}
     for cell in cells:
         if cell.id in sides:
             raise InfrastructureError(f"{shown}: the cell `{escape(cell.id)}` is there twice.")
         sides[cell.id] = cell
-    return Side(
+    return RunOutcomes(
         name=name,
         kind="run",
         started=run["started"],
@@ -111,7 +111,7 @@ def load_run(path: Path, *, name: str) -> Side:
     )
 
 
-def _read(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
+def _read(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
     try:
         with file.open("rb") as stream:
             return _read_by_parts(stream, shown)
@@ -119,7 +119,7 @@ def _read(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
         return _read_whole(file, shown)
 
 
-def _read_by_parts(stream: BinaryIO, shown: str) -> tuple[_Run, list[CellSide]]:
+def _read_by_parts(stream: BinaryIO, shown: str) -> tuple[_Run, list[CellOutcomes]]:
     texts: dict[str, str] = {}
     head, cells = b"", []
     for number, part in enumerate(_split_parts(stream)):
@@ -159,7 +159,7 @@ def _split_parts(stream: BinaryIO) -> Iterator[bytes]:
         data += block
 
 
-def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellSide:
+def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
     cases: dict[str, Outcome] = {}
     messages: dict[str, str] = {}
     found = cell.get("cases", [])
@@ -179,7 +179,7 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellSide:
         for key, value in cell["axes"].items()
     }
     error = cell.get("error")
-    return CellSide(
+    return CellOutcomes(
         id=cell["id"], axes=axes, facts=facts, cases=cases, messages=messages,
         error=error[:LONGEST] if error is not None else None, place=shown,
     )  # fmt: skip
@@ -192,7 +192,7 @@ def _keep_worst(found: list[_Case]) -> dict[str, Outcome]:
     return worst
 
 
-def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellSide]]:
+def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
     """The same, without trust in how the file is written.
 
     Raises:
@@ -258,7 +258,7 @@ def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _find_problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellSide]) -> Iterator[str]:
+def _find_problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellOutcomes]) -> Iterator[str]:
     """Why the run is not whole."""
     if run.get("interrupted"):
         yield f"{name} was interrupted before its cells had ended."

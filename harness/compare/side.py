@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from harness.errors import UsageError
 from harness.model import AXES_BY_NAME, Cell, Outcome, find_worst, parse_axes
 
-__all__ = ["REASONS", "VARYING_FACTS", "CellSide", "Kind", "Side", "drop_axes", "find_suite", "join"]
+__all__ = ["REASONS", "VARYING_FACTS", "CellOutcomes", "Kind", "RunOutcomes", "drop_axes", "find_suite", "join"]
 
 REASONS = frozenset({"accelerator_reason"})
 """Facts that say why, and not what: no difference between two runs."""
@@ -18,7 +18,7 @@ Kind = str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellSide:
+class CellOutcomes:
     """What became of one cell.
 
     Attributes:
@@ -54,7 +54,7 @@ class CellSide:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class RunOutcomes:
     """What one run, or its shards together, found.
 
     Attributes:
@@ -70,7 +70,7 @@ class Side:
     name: str
     kind: Kind
     started: str = ""
-    cells: Mapping[str, CellSide]
+    cells: Mapping[str, CellOutcomes]
     facts: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     shards: tuple[tuple[int, int], ...] = ()
@@ -82,7 +82,7 @@ def find_suite(nodeid: str) -> str:
     return head.split("/", 1)[0] if head.endswith(".py") else head
 
 
-def join(sides: Sequence[Side], name: str | None = None) -> tuple[Side, tuple[str, ...]]:
+def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutcomes, tuple[str, ...]]:
     """Several shards as one side, and what speaks against taking them together.
 
     No decision is made on times, since the clocks of two computers differ: the start is the greatest text of the
@@ -96,7 +96,7 @@ def join(sides: Sequence[Side], name: str | None = None) -> tuple[Side, tuple[st
         The whole, where of two results of a cell the worse counts, as when CI merges shards, and a sentence for each cell that has two results
         and for each shard that is missing.
     """
-    cells: dict[str, CellSide] = {}
+    cells: dict[str, CellOutcomes] = {}
     problems: list[str] = []
     for side in sides:
         for item in side.cells.values():
@@ -108,7 +108,7 @@ def join(sides: Sequence[Side], name: str | None = None) -> tuple[Side, tuple[st
                     f"The cell {item.id} has two results: one in {first.place}, one in {item.place}; leave one out."
                 )
     shards = tuple(sorted({shard for side in sides for shard in side.shards}))
-    whole = Side(
+    whole = RunOutcomes(
         name=name or ", ".join(side.name for side in sides),
         kind=sides[0].kind,
         started=max(side.started for side in sides),
@@ -141,7 +141,7 @@ def _find_common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {key: ", ".join(dict.fromkeys(values)) for key, values in sorted(merged.items())}
 
 
-def drop_axes(side: Side, axes: Sequence[str]) -> Side:
+def drop_axes(side: RunOutcomes, axes: Sequence[str]) -> RunOutcomes:
     """The side with its cells named without some axes, so that cells that differ only there are the same cell.
 
     Args:
@@ -155,7 +155,7 @@ def drop_axes(side: Side, axes: Sequence[str]) -> Side:
         if axis not in AXES_BY_NAME:
             raise UsageError(f"There is no axis `{axis}`; known are {', '.join(AXES_BY_NAME)}.")
     kept = [axis for axis in AXES_BY_NAME if axis not in axes]
-    cells: dict[str, CellSide] = {}
+    cells: dict[str, CellOutcomes] = {}
     for item in side.cells.values():
         name = "+".join(f"{axis}={value}" for axis in kept if (value := item.axes.get(axis))) if item.axes else item.id
         if name in cells:

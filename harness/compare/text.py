@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare.changes import CaseChange, Change, Comparison, group_changes
+from harness.compare.changes import CaseChange, ChangeKind, Comparison, group_changes
 from harness.compare.differences import Difference
 from harness.compare.following import Following
 from harness.plural import pluralize
@@ -32,7 +32,7 @@ def format_lines(found: Comparison, following: Following, differs: Sequence[Diff
         by: What changes are grouped by: `cell`, `suite` or `case`.
     """
     yield f"{escape(found.old)} -> {escape(found.new)}: {format_summary(found)}"
-    for change in Change:
+    for change in ChangeKind:
         cells = [cell for cell in found.cells if cell.change is change]
         cases = found.of(change)
         if not cells and not cases:
@@ -42,7 +42,7 @@ def format_lines(found: Comparison, following: Following, differs: Sequence[Diff
             text = f": {escape(cell.text)}" if cell.text else ""
             yield f"  the cell {escape(cell.cell)} ({pluralize(cell.cases, 'case')}){text}"
         yield from _format_more(len(cells), GROUPS, "cells")
-        yield from _format_groups(cases, by, following if change is Change.REGRESSED else None)
+        yield from _format_groups(cases, by, following if change is ChangeKind.REGRESSED else None)
     if following.overall.with_it:
         yield f"cells with a regression: {following.overall.text}"
     if differs:

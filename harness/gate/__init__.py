@@ -1,17 +1,17 @@
 """The release gate: a policy held against results and a baseline; `decide` is pure, and nothing here prints."""
 
-from harness.gate.checks import Check, Level
-from harness.gate.decision import Decision, Evidence, decide
+from harness.gate.checks import Check, CheckLevel
+from harness.gate.decision import Decision, GateInput, decide
 from harness.gate.first_bad import FirstBad, find_first_bads
 from harness.gate.notice import notice
 from harness.gate.policy import Policy, Requirement, list_requirements, load
 
 __all__ = [
     "Check",
+    "CheckLevel",
     "Decision",
-    "Evidence",
     "FirstBad",
-    "Level",
+    "GateInput",
     "Policy",
     "Requirement",
     "decide",

@@ -8,10 +8,10 @@ from typing import Literal
 from harness.compare import CaseChange
 from harness.plural import pluralize
 
-__all__ = ["Check", "Level", "check_limit"]
+__all__ = ["Check", "CheckLevel", "check_limit"]
 
 
-class Level(StrEnum):
+class CheckLevel(StrEnum):
     """What a check does to the decision, the most important first."""
 
     REFUSED = "refused"
@@ -32,7 +32,7 @@ class Check:
     """
 
     name: str
-    level: Level
+    level: CheckLevel
     text: str
     details: tuple[str, ...] = ()
 
@@ -59,5 +59,5 @@ def check_limit(
     count = len(cases) + (len(before) if more is None else more)
     details = (*before, *(f"{case.cell} {case.nodeid}: {case.message or case.new or 'gone'}" for case in cases))
     allowed = "any number is" if limit == "any" else f"{limit} {'is' if limit == 1 else 'are'}"
-    level = Level.MET if not count else Level.TOLD if limit == "any" or count <= limit else Level.REFUSED
+    level = CheckLevel.MET if not count else CheckLevel.TOLD if limit == "any" or count <= limit else CheckLevel.REFUSED
     return Check(name=name, level=level, text=f"{pluralize(count, *nouns)}; {allowed} allowed.", details=details)

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from harness.compare import Change, Comparison, Following, Side, compare, find_rules, find_suite
-from harness.gate.checks import Check, Level, check_limit
+from harness.compare import ChangeKind, Comparison, Following, RunOutcomes, compare, find_rules, find_suite
+from harness.gate.checks import Check, CheckLevel, check_limit
 from harness.gate.first_bad import FirstBad, find_first_bads
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
 from harness.plural import pluralize
 
-__all__ = ["Decision", "Evidence", "decide"]
+__all__ = ["Decision", "GateInput", "decide"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class GateInput:
     """What a decision is made from.
 
     Attributes:
@@ -28,9 +28,9 @@ class Evidence:
         expectations: Known failures of the matrix.
     """
 
-    side: Side
+    side: RunOutcomes
     conflicts: tuple[str, ...] = ()
-    baseline: Side | None = None
+    baseline: RunOutcomes | None = None
     missing_baseline: str = ""
     requirements: tuple[Requirement, ...]
     expectations: tuple[Expectation, ...] = ()
@@ -60,10 +60,10 @@ class Decision:
     @property
     def refused(self) -> tuple[Check, ...]:
         """The checks that refuse."""
-        return tuple(check for check in self.checks if check.level is Level.REFUSED)
+        return tuple(check for check in self.checks if check.level is CheckLevel.REFUSED)
 
 
-def decide(policy: Policy, evidence: Evidence, today: date) -> Decision:
+def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
     """Whether a release may be shipped.
 
     Args:
@@ -72,7 +72,7 @@ def decide(policy: Policy, evidence: Evidence, today: date) -> Decision:
         today: The day to judge at, by the clock of the computer that decides. No other clock is read, but for the
             age of the baseline, in whole days.
     """
-    nothing = Side(name="nothing", kind="baseline", cells={})
+    nothing = RunOutcomes(name="nothing", kind="baseline", cells={})
     old = evidence.baseline or nothing
     found = compare(old, evidence.side)
     checks = [
@@ -83,7 +83,7 @@ def decide(policy: Policy, evidence: Evidence, today: date) -> Decision:
         *_check_limits(policy, found),
         *_check_expectations(policy, evidence, today),
     ]
-    order = list(Level)
+    order = list(CheckLevel)
     return Decision(
         checks=tuple(sorted(checks, key=lambda check: order.index(check.level))),
         comparison=found,
@@ -92,20 +92,20 @@ def decide(policy: Policy, evidence: Evidence, today: date) -> Decision:
     )
 
 
-def _check_whole(evidence: Evidence) -> Check:
+def _check_whole(evidence: GateInput) -> Check:
     problems = (*evidence.conflicts, *evidence.side.problems)
     if problems:
-        return Check(name="whole", level=Level.REFUSED, text="The results are not whole.", details=problems)
+        return Check(name="whole", level=CheckLevel.REFUSED, text="The results are not whole.", details=problems)
     shards = f", {pluralize(len(evidence.side.shards), 'shard')}" if evidence.side.shards else ""
     text = f"The results are whole: {pluralize(len(evidence.side.cells), 'cell')}{shards}."
-    return Check(name="whole", level=Level.MET, text=text)
+    return Check(name="whole", level=CheckLevel.MET, text=text)
 
 
-def _check_required(item: Requirement, side: Side) -> Check:
+def _check_required(item: Requirement, side: RunOutcomes) -> Check:
     name = f"required: {item.text}"
     if not item.cells or not item.suites:
         what = "cell" if not item.cells else "suite"
-        return Check(name=name, level=Level.REFUSED, text=f"The policy requires {item.text}, which has no {what}.")
+        return Check(name=name, level=CheckLevel.REFUSED, text=f"The policy requires {item.text}, which has no {what}.")
     problems = [f"{cell}: there is no result." for cell in item.cells if cell not in side.cells]
     for cell in item.cells:
         if cell in side.cells:
@@ -115,68 +115,72 @@ def _check_required(item: Requirement, side: Side) -> Check:
     what = f"{pluralize(len(item.cells), 'cell')} with {', '.join(item.suites)}"
     if problems:
         text = f"Of what is required ({item.text}: {what}), {pluralize(len(problems), 'part was', 'parts were')} not tested."
-        return Check(name=name, level=Level.REFUSED, text=text, details=tuple(problems))
-    return Check(name=name, level=Level.MET, text=f"What is required was tested ({item.text}: {what}).")
+        return Check(name=name, level=CheckLevel.REFUSED, text=text, details=tuple(problems))
+    return Check(name=name, level=CheckLevel.MET, text=f"What is required was tested ({item.text}: {what}).")
 
 
 def _check_ran(policy: Policy, found: Comparison) -> Check:
     enough = found.ran >= policy.minimum_ran
     text = f"{pluralize(found.ran, 'case')} really ran; at least {policy.minimum_ran} must."
-    return Check(name="ran", level=Level.MET if enough else Level.REFUSED, text=text)
+    return Check(name="ran", level=CheckLevel.MET if enough else CheckLevel.REFUSED, text=text)
 
 
-def _check_baseline(policy: Policy, evidence: Evidence, today: date) -> Check:
+def _check_baseline(policy: Policy, evidence: GateInput, today: date) -> Check:
     rule = policy.baseline
     if rule is None:
         text = "The policy names no baseline: every failure counts as new."
-        return Check(name="baseline", level=Level.MET, text=text)
+        return Check(name="baseline", level=CheckLevel.MET, text=text)
     if evidence.baseline is None:
-        return Check(name="baseline", level=Level.REFUSED, text=evidence.missing_baseline or "There is no baseline.")
+        return Check(
+            name="baseline", level=CheckLevel.REFUSED, text=evidence.missing_baseline or "There is no baseline."
+        )
     name, started = evidence.baseline.name, evidence.baseline.started
     if rule.max_age_days is None:
-        return Check(name="baseline", level=Level.MET, text=f"Compared with the baseline {name}.")
+        return Check(name="baseline", level=CheckLevel.MET, text=f"Compared with the baseline {name}.")
     try:
         made = date.fromisoformat(started[:10])
     except ValueError:
         text = f"The baseline {name} does not say when its run was, so that its age is not known; save it anew."
-        return Check(name="baseline", level=Level.REFUSED, text=text)
+        return Check(name="baseline", level=CheckLevel.REFUSED, text=text)
     # A day to come is that of a clock which ran ahead.
     age = max((today - made).days, 0)
     text = f"The baseline {name} is of {made}, {pluralize(age, 'day')} old; at most {rule.max_age_days} are allowed."
-    return Check(name="baseline", level=Level.REFUSED if age > rule.max_age_days else Level.MET, text=text)
+    return Check(name="baseline", level=CheckLevel.REFUSED if age > rule.max_age_days else CheckLevel.MET, text=text)
 
 
 def _check_limits(policy: Policy, found: Comparison) -> Iterable[Check]:
     allowed = policy.allowed
-    cells = [cell for cell in found.cells if cell.change in {Change.BROKEN, Change.STILL_BROKEN}]
-    gone = [cell for cell in found.cells if cell.change is Change.GONE and cell.cases]
+    cells = [cell for cell in found.cells if cell.change in {ChangeKind.BROKEN, ChangeKind.STILL_BROKEN}]
+    gone = [cell for cell in found.cells if cell.change is ChangeKind.GONE and cell.cases]
     inside = {cell.cell for cell in cells}
-    broken = [case for case in found.of(Change.BROKEN, Change.STILL_BROKEN) if case.cell not in inside]
+    broken = [case for case in found.of(ChangeKind.BROKEN, ChangeKind.STILL_BROKEN) if case.cell not in inside]
     told = [f"{cell.cell}: {cell.text}" for cell in cells]
     lost = [f"{cell.cell}: no result, and {pluralize(cell.cases, 'case')} in the baseline" for cell in gone]
-    yield check_limit("regressions", ("regression", "regressions"), found.of(Change.REGRESSED), allowed.regressions)
+    yield check_limit("regressions", ("regression", "regressions"), found.of(ChangeKind.REGRESSED), allowed.regressions)
     yield check_limit(
-        "new failures", ("new failure", "new failures"), found.of(Change.NEW_FAILING), allowed.new_failures
+        "new failures", ("new failure", "new failures"), found.of(ChangeKind.NEW_FAILING), allowed.new_failures
     )
     yield check_limit("broken", ("broken cell or case", "broken cells or cases"), broken, allowed.broken, before=told)
     yield check_limit(
         "gone",
         ("case gone", "cases gone"),
-        found.of(Change.GONE),
+        found.of(ChangeKind.GONE),
         allowed.gone,
         before=lost,
         more=sum(cell.cases for cell in gone),
     )
-    yield check_limit("flaky", ("flaky case", "flaky cases"), found.of(Change.FLAKY, Change.STILL_FLAKY), allowed.flaky)
+    yield check_limit(
+        "flaky", ("flaky case", "flaky cases"), found.of(ChangeKind.FLAKY, ChangeKind.STILL_FLAKY), allowed.flaky
+    )
     yield check_limit(
         "still failing",
         ("case still failing", "cases still failing"),
-        found.of(Change.STILL_FAILING),
+        found.of(ChangeKind.STILL_FAILING),
         allowed.still_failing,
     )
 
 
-def _check_expectations(policy: Policy, evidence: Evidence, today: date) -> Iterable[Check]:
+def _check_expectations(policy: Policy, evidence: GateInput, today: date) -> Iterable[Check]:
     rule = policy.expectations
     cells = [cell for item in evidence.side.cells.values() if (cell := item.cell) is not None]
     about = [item for item in evidence.expectations if any(item.cells.holds(cell) for cell in cells)]
@@ -189,16 +193,16 @@ def _check_expectations(policy: Policy, evidence: Evidence, today: date) -> Iter
         for nodeid, outcome in cell.cases.items()
         if outcome is Outcome.XPASSED
     ]
-    levels = {"refuse": Level.REFUSED, "tell": Level.TOLD}
+    levels = {"refuse": CheckLevel.REFUSED, "tell": CheckLevel.TOLD}
     what = "expectation"
     if late:
         text = f"{pluralize(len(late), what)} of the matrix expired; mend the failure, or renew the day with a reason."
         yield Check(name="expired", level=levels[rule.expired], text=text, details=_format_items(late))
     else:
-        yield Check(name="expired", level=Level.MET, text="No expectation about these cells has expired.")
+        yield Check(name="expired", level=CheckLevel.MET, text="No expectation about these cells has expired.")
     if soon:
         text = f"{pluralize(len(soon), what)} will expire within {pluralize(rule.soon_days, 'day')}."
-        yield Check(name="expires soon", level=Level.TOLD, text=text, details=_format_items(soon))
+        yield Check(name="expires soon", level=CheckLevel.TOLD, text=text, details=_format_items(soon))
     if passing:
         text = f"{pluralize(len(passing), 'case')} passed though expected to fail; the expectation can be removed."
         yield Check(name="passing", level=levels[rule.passing], text=text, details=tuple(passing))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from harness.compare import CaseChange, Change, Comparison, Side, group_changes
+from harness.compare import CaseChange, ChangeKind, Comparison, RunOutcomes, group_changes
 from harness.model import AXES, Axis, Cell, Outcome, Statement, make_version_key
 
 __all__ = ["FirstBad", "find_first_bads"]
@@ -87,7 +87,7 @@ def _make_ordered_axes() -> Iterator[_OrderedAxis]:
 ORDERED_AXES = tuple(_make_ordered_axes())
 
 
-def find_first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, ...]:
+def find_first_bads(found: Comparison, old: RunOutcomes, new: RunOutcomes) -> tuple[FirstBad, ...]:
     """Where each regression begins; the case that regressed in most cells first.
 
     Args:
@@ -98,7 +98,7 @@ def find_first_bads(found: Comparison, old: Side, new: Side) -> tuple[FirstBad, 
     cells = {name: cell for name, side in new.cells.items() if (cell := side.cell) is not None}
     groups = {axis.what: _group_cells(cells, axis) for axis in ORDERED_AXES}
     answers: list[FirstBad] = []
-    for cases in group_changes(found.of(Change.REGRESSED), "case").values():
+    for cases in group_changes(found.of(ChangeKind.REGRESSED), "case").values():
         merged: dict[tuple[str, str, str, bool], FirstBad] = {}
         for case in cases:
             for one in _find_of_case(case, old, new, cells, groups):
@@ -121,7 +121,7 @@ def _group_cells(cells: Mapping[str, Cell], axis: _OrderedAxis) -> Groups:
 
 
 def _find_of_case(
-    case: CaseChange, old: Side, new: Side, cells: Mapping[str, Cell], groups: Mapping[str, Groups]
+    case: CaseChange, old: RunOutcomes, new: RunOutcomes, cells: Mapping[str, Cell], groups: Mapping[str, Groups]
 ) -> Iterator[FirstBad]:
     """Where the regression of a case in one cell begins, on each axis on which it does."""
     cell = cells.get(case.cell)
@@ -134,7 +134,7 @@ def _find_of_case(
     yield from known or [FirstBad(case=case.nodeid, cell=new.cells[case.cell].id)]
 
 
-def _compare_baseline(case: CaseChange, old: Side, new: Side) -> FirstBad | None:
+def _compare_baseline(case: CaseChange, old: RunOutcomes, new: RunOutcomes) -> FirstBad | None:
     """The same cell had a smaller systemd before: its distro updated it."""
     before, now = old.cells[case.cell].facts.get("systemd", ""), new.cells[case.cell].facts.get("systemd", "")
     if not before or not now or make_version_key(before) >= make_version_key(now):
@@ -151,7 +151,7 @@ def _compare_baseline(case: CaseChange, old: Side, new: Side) -> FirstBad | None
 
 
 def _find_on_axis(
-    case: CaseChange, axis: _OrderedAxis, cell: Cell, new: Side, cells: Mapping[str, Cell], groups: Groups
+    case: CaseChange, axis: _OrderedAxis, cell: Cell, new: RunOutcomes, cells: Mapping[str, Cell], groups: Groups
 ) -> FirstBad | None:
     """The smallest value at which the case fails in cells that differ only there, if it passes at a smaller one."""
     answers: dict[str, tuple[set[Outcome], str]] = {}

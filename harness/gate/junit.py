@@ -4,7 +4,7 @@ from pathlib import Path
 
 from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
-from harness.gate.checks import Check, Level
+from harness.gate.checks import Check, CheckLevel
 from harness.gate.decision import Decision
 from harness.sanitize import escape
 from harness.writing import replace_file
@@ -34,7 +34,7 @@ def _make_case(check: Check) -> TestCase:
     if len(check.details) > DETAILS:
         told.append(f"and {len(check.details) - DETAILS} more")
     text = "\n".join(told)
-    if check.level is Level.REFUSED:
+    if check.level is CheckLevel.REFUSED:
         failure = Failure(escape(check.text))
         failure.text = text
         case.result = [failure]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.gate.checks import Level
+from harness.gate.checks import CheckLevel
 from harness.gate.decision import Decision
 from harness.plural import pluralize
 from harness.sanitize import escape
@@ -15,7 +15,7 @@ BEGINNINGS = 20
 """Regressions whose beginning is told."""
 LONG = 1000
 """Characters of a command line."""
-MARKS = {Level.REFUSED: "refused", Level.TOLD: "note   ", Level.MET: "ok     "}
+MARKS = {CheckLevel.REFUSED: "refused", CheckLevel.TOLD: "note   ", CheckLevel.MET: "ok     "}
 
 
 def notice(decision: Decision) -> str:
@@ -32,7 +32,7 @@ def _format_lines(decision: Decision) -> Iterator[str]:
     )
     for check in decision.checks:
         yield f"  {MARKS[check.level]}  {escape(check.text)}"
-        if check.level is Level.MET:
+        if check.level is CheckLevel.MET:
             continue
         yield from (f"             {escape(line)}" for line in check.details[:DETAILS])
         if len(check.details) > DETAILS:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from harness.yamlfile import TextError
 
-__all__ = ["EQUALITY", "And", "Comparison", "Expression", "Not", "Or", "Word", "parse"]
+__all__ = ["EQUALITY", "And", "Condition", "Expression", "Not", "Or", "Word", "parse"]
 
 EQUALITY = ("==", "!=", "in", "not in")
 """Operators that every field has; the others are for fields that are versions."""
@@ -54,7 +54,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Condition:
     """A field compared with values; `sign` is one of ==, !=, <, <=, >, >=, "in" and "not in"."""
 
     field: Word
@@ -83,7 +83,7 @@ class Or:
     parts: "tuple[Expression, ...]"
 
 
-Expression = Comparison | Not | And | Or
+Expression = Condition | Not | And | Or
 
 
 def parse(text: str) -> Expression:
@@ -175,16 +175,16 @@ class _Parser:
         self.depth -= 1
         return tree
 
-    def parse_comparison(self) -> Comparison:
+    def parse_comparison(self) -> Condition:
         if self.next.kind != "word" or self.next.text in KEYWORDS:
             raise self.make_error("a field, for instance `distro`")
         token = self.take()
         field = Word(token.text, token.offset)
         if self.next.kind == "sign":
-            return Comparison(field, self.take().text, (self.parse_value(),))
+            return Condition(field, self.take().text, (self.parse_value(),))
         negated = self.accept("not")
         if self.accept("in"):
-            return Comparison(field, "not in" if negated else "in", self.parse_values())
+            return Condition(field, "not in" if negated else "in", self.parse_values())
         raise self.make_error("`in`" if negated else f"one of {' '.join(SIGNS)}, `in` and `not in`")
 
     def parse_values(self) -> tuple[Word, ...]:

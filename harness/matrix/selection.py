@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from harness.catalog import Catalog
 from harness.errors import UsageError
 from harness.matrix import grammar, names
-from harness.matrix.grammar import And, Comparison, Expression, Not, Or, Word
+from harness.matrix.grammar import And, Condition, Expression, Not, Or, Word
 from harness.matrix.selectors import FIELDS, Selector
 from harness.model import Cell, compare_versions
 from harness.model.versions import RELEASE
@@ -71,7 +71,7 @@ def _check(tree: Expression, catalog: Catalog) -> None:
                 _check(part, catalog)
         case Not(part):
             _check(part, catalog)
-        case Comparison(name, sign, values):
+        case Condition(name, sign, values):
             _check_comparison(name, sign, values, catalog)
 
 
@@ -105,7 +105,7 @@ def _compile(tree: Expression) -> Holds:
         case Not(part):
             inner = _compile(part)
             return lambda cell: not inner(cell)
-        case Comparison(name, sign, values):
+        case Condition(name, sign, values):
             return _compile_comparison(FIELDS[name.text], sign, tuple(value.text for value in values))
 
 

@@ -7,9 +7,9 @@ they are neither HTML, nor links, nor mentions of people, nor cells of a table.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.compare import CaseChange, Change, Comparison, Difference, Following, group_changes
+from harness.compare import CaseChange, ChangeKind, Comparison, Difference, Following, group_changes
 from harness.compare.text import format_difference, format_summary
-from harness.gate import Check, Decision, FirstBad, Level
+from harness.gate import Check, CheckLevel, Decision, FirstBad
 from harness.plural import pluralize
 from harness.sanitize import escape
 
@@ -43,12 +43,15 @@ def render_decision(decided: Decision) -> str:
     return _cut_to_fit(
         [
             f"## Release gate: {answer}",
-            "\n".join(_list_checks(check for check in decided.checks if check.level is not Level.MET)),
+            "\n".join(_list_checks(check for check in decided.checks if check.level is not CheckLevel.MET)),
             *_list_first_bads(decided.first_bads),
             f"Since {format_code(decided.comparison.old)}: {format_summary(decided.comparison)}.",
             *_list_changes(decided.comparison, decided.following),
             "\n".join(
-                ["### Rules that are met", *_list_checks(check for check in decided.checks if check.level is Level.MET)]
+                [
+                    "### Rules that are met",
+                    *_list_checks(check for check in decided.checks if check.level is CheckLevel.MET),
+                ]
             ),
         ]
     )
@@ -81,10 +84,10 @@ def _cut_to_fit(parts: Iterable[str]) -> str:
 
 
 def _list_checks(checks: Iterable[Check]) -> Iterator[str]:
-    marks = {Level.REFUSED: "**refused**", Level.TOLD: "note", Level.MET: "ok"}
+    marks = {CheckLevel.REFUSED: "**refused**", CheckLevel.TOLD: "note", CheckLevel.MET: "ok"}
     for check in checks:
         yield f"- {marks[check.level]}: {_escape(check.text)}"
-        if check.level is not Level.MET:
+        if check.level is not CheckLevel.MET:
             yield from (f"  - {format_code(line)}" for line in check.details[:10])
             if len(check.details) > 10:  # noqa: PLR2004 - as many as above
                 yield f"  - and {len(check.details) - 10} more"
@@ -120,7 +123,7 @@ def _list_changes(found: Comparison, following: Following) -> Iterator[str]:
     """A section for each change that there is, the worst first."""
     if following.overall.with_it:
         yield f"Cells with a regression: {format_code(following.overall.text)}"
-    for change in Change:
+    for change in ChangeKind:
         cells = [cell for cell in found.cells if cell.change is change]
         cases = found.of(change)
         if not cells and not cases:
@@ -131,7 +134,7 @@ def _list_changes(found: Comparison, following: Following) -> Iterator[str]:
             lines.append(f"- the cell {format_code(cell.cell)} ({pluralize(cell.cases, 'case')}){text}")
         if len(cells) > ROWS:
             lines.append(f"- and {len(cells) - ROWS} more cells")
-        yield "\n".join([*lines, "", *_format_table(cases, following if change is Change.REGRESSED else None)])
+        yield "\n".join([*lines, "", *_format_table(cases, following if change is ChangeKind.REGRESSED else None)])
 
 
 def _format_table(cases: list[CaseChange], following: Following | None) -> Iterator[str]:

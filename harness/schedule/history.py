@@ -8,10 +8,10 @@ from filelock import FileLock
 
 from harness.writing import STORE_HINT, translate_os_errors, write_text
 
-__all__ = ["History"]
+__all__ = ["DurationHistory"]
 
 
-class History:
+class DurationHistory:
     """Seconds by name, in one JSON file that several harness processes may write to."""
 
     def __init__(self, path: Path) -> None:

@@ -19,7 +19,7 @@ from harness.errors import CancelledError, HarnessError
 from harness.pipeline import CellTask, Prerequisite, RunContext
 from harness.results import INTERRUPTED, CellResult, RunResult
 from harness.rundir import CELLS, NEEDS, REQUEST, RESULT, Request
-from harness.schedule.history import History
+from harness.schedule.history import DurationHistory
 from harness.schedule.scheduler import Scheduler, Slots, Task
 from harness.version import read_version
 from harness.wait import wait_for_any
@@ -40,7 +40,7 @@ def run_cells(
     *,
     request: Request,
     slots: Slots,
-    history: History,
+    history: DurationHistory,
     ended: Callable[[CellResult], None],
 ) -> RunResult:
     """Run the cells; those that have a result in the directory already are not run again.
@@ -91,7 +91,7 @@ class _Run:
         context: RunContext,
         directory: Path,
         request: Request,
-        history: History,
+        history: DurationHistory,
         ended: Callable[[CellResult], None],
     ) -> None:
         self.tasks = {task.plan.cell.id: task for task in tasks}

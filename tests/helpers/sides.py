@@ -4,22 +4,22 @@ import json
 from pathlib import Path
 
 from harness import results
-from harness.compare import CellSide, Side
+from harness.compare import CellOutcomes, RunOutcomes
 from harness.model import Cell, Outcome, format_axes
 from harness.results import CaseResult, CellResult, RunResult
 
 CASE = "cgroup/test_x.py::test_y"
 
 
-def cell_side(cell: Cell | str, cases: dict[str, Outcome], **more: object) -> CellSide:
+def cell_side(cell: Cell | str, cases: dict[str, Outcome], **more: object) -> CellOutcomes:
     """What became of a cell; one that is a text has no axes."""
     name, axes = (cell, {}) if isinstance(cell, str) else (cell.id, format_axes(cell))
-    return CellSide(id=name, axes=axes, cases=cases, **more)  # type: ignore[arg-type]
+    return CellOutcomes(id=name, axes=axes, cases=cases, **more)  # type: ignore[arg-type]
 
 
-def side(*cells: CellSide, name: str = "run", **more: object) -> Side:
+def side(*cells: CellOutcomes, name: str = "run", **more: object) -> RunOutcomes:
     """A side with some cells."""
-    return Side(name=name, kind="run", cells={cell.id: cell for cell in cells}, **more)  # type: ignore[arg-type]
+    return RunOutcomes(name=name, kind="run", cells={cell.id: cell for cell in cells}, **more)  # type: ignore[arg-type]
 
 
 def run_result(name: str, cells: dict[str, dict[str, Outcome]], **more: object) -> RunResult:

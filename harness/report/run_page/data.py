@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.model import Outcome
 from harness.report.page import clean_line, embed
-from harness.report.run_page.evidence import Evidence, Room, list_own_files, look
+from harness.report.run_page.evidence import Room, ShownFiles, list_own_files, look
 from harness.report.run_page.excerpts import clean_passage
 from harness.report.run_page.past import Past
 from harness.report.run_page.timeline import draw_timeline
@@ -212,7 +212,7 @@ def _bound_details(texts: Sequence[str], room: Room) -> list[str]:
     return shown
 
 
-def _collect_files(evidence: dict[int, Evidence], directory: Path) -> dict[str, Any]:
+def _collect_files(evidence: dict[int, ShownFiles], directory: Path) -> dict[str, Any]:
     """Files and excerpts of cells, by the cell's index, and the files of the run itself."""
     paths = _Table()
     return {

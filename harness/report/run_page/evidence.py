@@ -10,7 +10,7 @@ from harness.report.page import clean_line, embed
 from harness.report.run_page.excerpts import Excerpt, find_cited, make_excerpt, read_size
 from harness.results import CellResult
 
-__all__ = ["Evidence", "Room", "list_files", "list_own_files", "look"]
+__all__ = ["Room", "ShownFiles", "list_files", "list_own_files", "look"]
 
 MOST_FILES = 60
 """Files of a cell that are listed."""
@@ -49,7 +49,7 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class ShownFiles:
     """The files of a cell.
 
     Attributes:
@@ -91,7 +91,7 @@ def _rank(path: str) -> tuple[int, int]:
     return (0, FIRST.index(path)) if path in FIRST else (1 if path.endswith(READ) else 2, 0)
 
 
-def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: int) -> dict[int, Evidence]:
+def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: int) -> dict[int, ShownFiles]:
     """The files of cells, by the index of the cell; cells that did not pass get their excerpts first.
 
     Args:
@@ -103,7 +103,7 @@ def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: in
     bad = [index for index, cell in enumerate(cells) if cell.outcome.badness > Outcome.PASSED.badness]
     good = [index for index, cell in enumerate(cells) if cell.outcome.badness <= Outcome.PASSED.badness]
     found = {index: list_files(directory / "cells" / cells[index].id) for index in (bad + good)[:listed]}
-    evidence: dict[int, Evidence] = {}
+    evidence: dict[int, ShownFiles] = {}
     for group, share in ((bad, SHARE_OF_BAD if good else 1.0), (good, 1.0)):
         here = [index for index in group if index in found]
         part = Room(int(room.left * share))
@@ -116,7 +116,7 @@ def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: in
                     taken = _make_excerpt(cells[index], directory, path, part, part.left // max(texts, 1))
                     texts -= 1
                     shown |= {path: taken} if taken else {}
-            evidence[index] = Evidence(files=found[index], excerpts=shown)
+            evidence[index] = ShownFiles(files=found[index], excerpts=shown)
         room.take(before - part.left)
     return evidence
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from harness.results import CellResult, PhaseResult
 
-__all__ = ["Bar", "Pause", "Timeline", "draw_timeline"]
+__all__ = ["Pause", "Timeline", "TimelineBar", "draw_timeline"]
 
 LONG = 60.0
 """Seconds without any cell from which on a pause is shortened: a run that was resumed the next day is not all pause."""
@@ -22,7 +22,7 @@ TOUCHING = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class TimelineBar:
     """A phase of a cell.
 
     Attributes:
@@ -68,7 +68,7 @@ class Timeline:
 
     lanes: int
     seconds: float
-    bars: tuple[Bar, ...]
+    bars: tuple[TimelineBar, ...]
     pauses: tuple[Pause, ...]
 
 
@@ -86,7 +86,9 @@ def draw_timeline(cells: Sequence[CellResult]) -> Timeline | None:
     moved = _Clock([(at, end) for at, end, _ in spans])
     lanes = _assign_lanes(spans)
     bars = tuple(
-        Bar(cell=index, phase=place, lane=lanes[index], start=round(moved.read_seconds(at), 3), seconds=phase.seconds)
+        TimelineBar(
+            cell=index, phase=place, lane=lanes[index], start=round(moved.read_seconds(at), 3), seconds=phase.seconds
+        )
         for _, _, index in spans
         for place, (at, phase) in enumerate(zip(starts[index], cells[index].phases, strict=True))
         if at is not None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import cli
-from harness.compare import Side, compare, load_run, open_side
+from harness.compare import RunOutcomes, compare, load_run, open_side
 from harness.compare.baseline import find_path, format_baseline, load_baseline, save
 from harness.compare.opening import Places
 from harness.errors import InfrastructureError, UsageError
@@ -21,7 +21,7 @@ names = st.text(st.characters(codec="utf-8"), min_size=1)
 found = st.dictionaries(names, st.dictionaries(names, st.sampled_from(list(Outcome)), max_size=4), max_size=4)
 
 
-def made(cells: dict[str, dict[str, Outcome]]) -> Side:
+def made(cells: dict[str, dict[str, Outcome]]) -> RunOutcomes:
     return side(
         *(cell_side(name, cases, facts={"systemd": "252", "boot": "cold"}) for name, cases in cells.items()),
         started="2026-11-24T00:00:00+00:00", facts={"harness": "1", "host kernel": "6.1"},

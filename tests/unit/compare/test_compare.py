@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import CellSide, Change, Side, change_of, compare, drop_axes, find_differences, group_changes, join
+from harness.compare import (
+    CellOutcomes,
+    ChangeKind,
+    RunOutcomes,
+    change_of,
+    compare,
+    drop_axes,
+    find_differences,
+    group_changes,
+    join,
+)
 from harness.compare.changes import ROWS, TABLE
 from harness.errors import UsageError
 from harness.model import Cell, CgroupMode, Outcome
@@ -24,13 +34,13 @@ cells = st.dictionaries(
 )
 
 
-def made(found: dict[str, tuple[dict[str, Outcome], str | None]], name: str) -> Side:
+def made(found: dict[str, tuple[dict[str, Outcome], str | None]], name: str) -> RunOutcomes:
     return side(*(cell_side(cell, cases, error=error) for cell, (cases, error) in found.items()), name=name)
 
 
-def naive(old: Side, new: Side) -> Counter[Change]:
+def naive(old: RunOutcomes, new: RunOutcomes) -> Counter[ChangeKind]:
     """Every case of every cell on either side, asked one by one."""
-    counts: Counter[Change] = Counter()
+    counts: Counter[ChangeKind] = Counter()
     for name in {*old.cells, *new.cells}:
         one, other = old.cells.get(name), new.cells.get(name)
         for nodeid in {*(one.cases if one else ()), *(other.cases if other else ())}:
@@ -55,7 +65,7 @@ def test_counts_are_those_of_asking_one_by_one(
     listed = Counter(case.change for case in found.cases)
     told = {cell.cell for cell in found.cells}
     for change, count in found.counts.items():
-        if change is not Change.SAME and not told:
+        if change is not ChangeKind.SAME and not told:
             assert listed[change] == count
 
 
@@ -64,7 +74,7 @@ def test_counts_are_those_of_asking_one_by_one(
 def test_a_run_beside_itself_has_no_regression(found: dict[str, tuple[dict[str, Outcome], str | None]]) -> None:
     """Nothing regressed, is new, gone or fixed."""
     one = made(found, "one")
-    still = {Change.SAME, Change.STILL_FAILING, Change.STILL_BROKEN, Change.STILL_FLAKY}
+    still = {ChangeKind.SAME, ChangeKind.STILL_FAILING, ChangeKind.STILL_BROKEN, ChangeKind.STILL_FLAKY}
 
     assert set(compare(one, one).counts) <= still
 
@@ -77,17 +87,17 @@ def test_each_change_means_what_it_says(old: Outcome | None, new: Outcome | None
 
     assert len(TABLE) == len(TABLE[0]) == len(set(ROWS.values()))
     if new is Outcome.FAILED:
-        assert change in {Change.REGRESSED, Change.NEW_FAILING, Change.STILL_FAILING}
+        assert change in {ChangeKind.REGRESSED, ChangeKind.NEW_FAILING, ChangeKind.STILL_FAILING}
     else:
-        assert change not in {Change.REGRESSED, Change.NEW_FAILING, Change.STILL_FAILING}
-    assert (new is Outcome.ERROR) == (change in {Change.BROKEN, Change.STILL_BROKEN})
-    assert (new is Outcome.FLAKY) == (change in {Change.FLAKY, Change.STILL_FLAKY})
+        assert change not in {ChangeKind.REGRESSED, ChangeKind.NEW_FAILING, ChangeKind.STILL_FAILING}
+    assert (new is Outcome.ERROR) == (change in {ChangeKind.BROKEN, ChangeKind.STILL_BROKEN})
+    assert (new is Outcome.FLAKY) == (change in {ChangeKind.FLAKY, ChangeKind.STILL_FLAKY})
     if old in GOOD and new in BAD:
-        assert change is Change.REGRESSED
+        assert change is ChangeKind.REGRESSED
     if old in BAD and new in GOOD:
-        assert change is Change.FIXED
+        assert change is ChangeKind.FIXED
     if old in GOOD and new in {None, Outcome.SKIPPED}:
-        assert change is Change.GONE
+        assert change is ChangeKind.GONE
 
 
 def test_cases_of_a_broken_cell_are_broken_and_not_gone() -> None:
@@ -96,16 +106,16 @@ def test_cases_of_a_broken_cell_are_broken_and_not_gone() -> None:
     new = side(cell_side("a", {"y": Outcome.PASSED}, error="The guest died."))
     found = compare(old, new)
 
-    assert found.counts == {Change.BROKEN: 1, Change.FIXED: 1}
-    assert [(cell.change, cell.cases, cell.text) for cell in found.cells] == [(Change.BROKEN, 1, "The guest died.")]
+    assert found.counts == {ChangeKind.BROKEN: 1, ChangeKind.FIXED: 1}
+    assert [(cell.change, cell.cases, cell.text) for cell in found.cells] == [(ChangeKind.BROKEN, 1, "The guest died.")]
 
 
 def test_failures_of_a_new_cell_are_told_one_by_one() -> None:
     """A cell that is there for the first time is one line, but for what fails in it."""
     found = compare(side(), side(cell_side("a", {"x": Outcome.PASSED, "y": Outcome.FAILED})))
 
-    assert [(case.nodeid, case.change) for case in found.cases] == [("y", Change.NEW_FAILING)]
-    assert [(cell.cell, cell.change) for cell in found.cells] == [("a", Change.NEW)]
+    assert [(case.nodeid, case.change) for case in found.cases] == [("y", ChangeKind.NEW_FAILING)]
+    assert [(cell.cell, cell.change) for cell in found.cells] == [("a", ChangeKind.NEW)]
 
 
 def test_groups_are_the_largest_first() -> None:
@@ -114,7 +124,7 @@ def test_groups_are_the_largest_first() -> None:
         cell_side("a", dict.fromkeys([CASE, "pod/test_z.py::t"], Outcome.FAILED)),
         cell_side("b", {CASE: Outcome.FAILED}),
     )
-    cases = compare(side(), new).of(Change.NEW_FAILING)
+    cases = compare(side(), new).of(ChangeKind.NEW_FAILING)
 
     assert [*group_changes(cases, "cell")] == ["a", "b"]
     assert {suite: len(items) for suite, items in group_changes(cases, "suite").items()} == {"cgroup": 2, "pod": 1}
@@ -164,7 +174,7 @@ def test_cells_are_compared_across_an_axis() -> None:
     axes = ("systemd", "distro")
 
     assert compare(old, new).common == 0
-    assert compare(drop_axes(old, axes), drop_axes(new, axes)).counts == {Change.REGRESSED: 1}
+    assert compare(drop_axes(old, axes), drop_axes(new, axes)).counts == {ChangeKind.REGRESSED: 1}
     with pytest.raises(UsageError, match=f"{NSPAWN.id}.* and {newer.id}".replace("+", r"\+")):
         drop_axes(side(*old.cells.values(), *new.cells.values()), axes)
     with pytest.raises(UsageError, match="no axis `kernel`"):
@@ -174,7 +184,7 @@ def test_cells_are_compared_across_an_axis() -> None:
 def test_what_else_differs_is_told_with_its_share_of_the_regressions() -> None:
     """A fact that changed where the regressions are comes first; what is the same is not told."""
 
-    def cell(name: str, kernel: str, **more: str) -> CellSide:
+    def cell(name: str, kernel: str, **more: str) -> CellOutcomes:
         return cell_side(name, {}, facts={"kernel": kernel, "cgroup": "legacy", **more})
 
     old = side(cell("a", "6.1"), cell("b", "6.1"), cell("c", "6.1"), facts={"harness": "1"})

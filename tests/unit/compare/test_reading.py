@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import results
-from harness.compare import Places, Side, compare, load_run, open_all, open_side
+from harness.compare import Places, RunOutcomes, compare, load_run, open_all, open_side
 from harness.compare.runs import locate
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.model import Outcome
@@ -189,4 +189,4 @@ def test_any_bytes_are_json_or_a_sentence(data: bytes) -> None:
 
 def test_side_is_empty_without_cells() -> None:
     """A side with nothing in it compares with itself."""
-    assert compare(Side(name="a", kind="run", cells={}), Side(name="b", kind="run", cells={})).ran == 0
+    assert compare(RunOutcomes(name="a", kind="run", cells={}), RunOutcomes(name="b", kind="run", cells={})).ran == 0

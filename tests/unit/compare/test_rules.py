@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog import Catalog
-from harness.compare import Change, compare, find_rules, separate
+from harness.compare import ChangeKind, compare, find_rules, separate
 from harness.compare.atoms import make_atoms
 from harness.compare.rules import MOST
 from harness.matrix import expand, parse_selection
@@ -139,7 +139,7 @@ def test_cells_that_say_nothing_do_not_count() -> None:
     found = compare(before, now)
     follows = find_rules(found, before, now)
 
-    assert found.counts[Change.REGRESSED] == 3
+    assert found.counts[ChangeKind.REGRESSED] == 3
     assert (follows.by_case[CASE].with_it, follows.by_case[CASE].without) == (3, 6)
     assert follows.by_case[CASE].expression == "cgroup==legacy"
     assert follows.overall.expression == "cgroup==legacy"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import Side, compare
+from harness.compare import RunOutcomes, compare
 from harness.gate import FirstBad, find_first_bads
 from harness.model import Cell, CgroupMode, Outcome
 from tests.helpers.sides import CASE, cell_side, side
@@ -24,7 +24,7 @@ CELLS = [
 ]
 
 
-def found(new: Side, old: Side | None = None) -> tuple[FirstBad, ...]:
+def found(new: RunOutcomes, old: RunOutcomes | None = None) -> tuple[FirstBad, ...]:
     """Where regressions begin, where all passed before."""
     before = old or side(
         *(replace(cell, cases=dict.fromkeys(cell.cases, Outcome.PASSED)) for cell in new.cells.values())
@@ -32,7 +32,7 @@ def found(new: Side, old: Side | None = None) -> tuple[FirstBad, ...]:
     return find_first_bads(compare(before, new), before, new)
 
 
-def failing(*bad: Cell) -> Side:
+def failing(*bad: Cell) -> RunOutcomes:
     """All cells, of which some fail."""
     return side(*(cell_side(cell, {CASE: Outcome.FAILED if cell in bad else Outcome.PASSED}) for cell in CELLS))
 
@@ -85,7 +85,7 @@ def test_what_fails_everywhere_begins_nowhere() -> None:
 def test_update_of_the_distro_is_a_beginning_too() -> None:
     """The same cell passed in the baseline with a smaller systemd; a new package of the same version has no commits."""
 
-    def at(version: str, outcome: Outcome) -> Side:
+    def at(version: str, outcome: Outcome) -> RunOutcomes:
         return side(cell_side(BASE, {CASE: outcome}, facts={"systemd": version}))
 
     (one,) = found(at("258~rc1-2", Outcome.FAILED), at("257.9-1~deb13u1", Outcome.PASSED))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import JUnitXml
 
-from harness.compare import Side
-from harness.gate import Decision, Evidence, Level, Policy, Requirement, decide, junit, notice
+from harness.compare import RunOutcomes
+from harness.gate import CheckLevel, Decision, GateInput, Policy, Requirement, decide, junit, notice
 from harness.matrix import Expectation, Selection
 from harness.model import Cell, CgroupMode, Outcome
 from tests.helpers.sides import CASE, cell_side, side
@@ -30,13 +30,15 @@ def policy(**changes: object) -> Policy:
     return Policy.model_validate(usual | changes)
 
 
-def evidence(now: dict[str, Outcome] | Side, before: dict[str, Outcome] | None = None, **more: object) -> Evidence:
+def evidence(
+    now: dict[str, Outcome] | RunOutcomes, before: dict[str, Outcome] | None = None, **more: object
+) -> GateInput:
     """One cell with some outcomes now, and others in the baseline."""
-    found = now if isinstance(now, Side) else side(cell_side(CELL, now))
+    found = now if isinstance(now, RunOutcomes) else side(cell_side(CELL, now))
     base = side(cell_side(CELL, GOOD if before is None else before), name="b", started="2026-11-20T00:00:00+00:00")
     required = (Requirement(text="profile quick", cells=(CELL.id,), suites=("cgroup",)),)
     usual: dict[str, object] = {"side": found, "baseline": base, "requirements": required}
-    return Evidence(**(usual | more))  # type: ignore[arg-type]
+    return GateInput(**(usual | more))  # type: ignore[arg-type]
 
 
 def reasons(decision: Decision) -> dict[str, str]:
@@ -50,7 +52,7 @@ def test_what_is_as_before_ships() -> None:
     decision = decide(policy(), evidence(GOOD), TODAY)
 
     assert decision.ships
-    assert {check.level for check in decision.checks} == {Level.MET}
+    assert {check.level for check in decision.checks} == {CheckLevel.MET}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_each_kind_of_bad_case_refuses_above_its_number(
     for limit in (1, "any"):
         decision = decide(policy(allowed={key: limit}), evidence(now, before), TODAY)
         assert decision.ships
-        assert [check.name for check in decision.checks if check.level is Level.TOLD] == [name]
+        assert [check.name for check in decision.checks if check.level is CheckLevel.TOLD] == [name]
 
 
 def test_what_failed_before_is_told_and_can_be_refused() -> None:
@@ -177,7 +179,7 @@ def test_expired_expectation_refuses(expires: date, told: list[str], *, ships: b
     decision = decide(policy(), evidence(GOOD, expectations=known), TODAY)
 
     assert decision.ships is ships
-    assert [check.name for check in decision.checks if check.level is Level.TOLD] == told
+    assert [check.name for check in decision.checks if check.level is CheckLevel.TOLD] == told
     assert decide(policy(expectations={"expired": "tell"}), evidence(GOOD, expectations=known), TODAY).ships
     nobodys = (expectation(expires, lambda _: False),)
     assert decide(policy(), evidence(GOOD, expectations=nobodys), TODAY).ships

@@ -6,8 +6,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import Side, compare, find_differences, find_rules
-from harness.gate import Evidence, Policy, decide
+from harness.compare import RunOutcomes, compare, find_differences, find_rules
+from harness.gate import GateInput, Policy, decide
 from harness.model import Cell, CgroupMode, Outcome
 from harness.report import markdown
 from tests.helpers.sides import CASE, cell_side, side
@@ -28,7 +28,7 @@ CELLS = [
 ]  # fmt: skip
 
 
-def sides(case: str) -> tuple[Side, Side]:
+def sides(case: str) -> tuple[RunOutcomes, RunOutcomes]:
     """A case that passed, and fails with systemd 257 and a message of the same text."""
     old = side(*(cell_side(cell, {case: Outcome.PASSED}, facts={"kernel": "6.1"}) for cell in CELLS), name="old")
     new = side(
@@ -52,7 +52,7 @@ def decided(case: str) -> str:
     """The Markdown of the decision about them."""
     old, new = sides(case)
     return markdown.render_decision(
-        decide(POLICY, Evidence(side=new, baseline=old, requirements=()), date(2026, 11, 24))
+        decide(POLICY, GateInput(side=new, baseline=old, requirements=()), date(2026, 11, 24))
     )
 
 
@@ -125,7 +125,7 @@ def test_it_fits_and_says_what_does_not() -> None:
     found = compare(old, new)
     text = markdown.render_comparison(found, find_rules(found, old, new), ())
     decision = markdown.render_decision(
-        decide(POLICY, Evidence(side=new, baseline=old, requirements=()), date(2026, 11, 24))
+        decide(POLICY, GateInput(side=new, baseline=old, requirements=()), date(2026, 11, 24))
     )
 
     assert 50_000 < len(text) <= markdown.LIMIT

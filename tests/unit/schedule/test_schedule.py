@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.rundir import parse_shard
-from harness.schedule import History, select_shard
+from harness.schedule import DurationHistory, select_shard
 from harness.schedule.scheduler import Scheduler, Slots, Task, compute_lower_bound, rank_tasks, simulate_makespan
 
 
@@ -188,9 +188,9 @@ def test_shard_that_is_none_is_refused(text: str) -> None:
 
 def test_history_survives_a_broken_file(tmp_path) -> None:
     """A file that was cut off is forgotten and written anew; what others wrote meanwhile stays."""
-    history = History(tmp_path / "deep" / "history.json")
+    history = DurationHistory(tmp_path / "deep" / "history.json")
     history.add({"a": 1.0})
-    History(tmp_path / "deep" / "history.json").add({"b": 2.00049})
+    DurationHistory(tmp_path / "deep" / "history.json").add({"b": 2.00049})
 
     assert {"a": 1.0, "b": 2.0} == history.read()
     (tmp_path / "deep" / "history.json").write_text('{"a": ', encoding="utf-8")
