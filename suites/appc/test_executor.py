@@ -6,7 +6,7 @@ from suites.appc.conftest import Executor
 from suites.lib.features import Feature
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import CAPABILITY_NUMBERS, DEFAULT_CAPABILITIES
-from suites.lib.runtime import PATH
+from suites.lib.spec import PATH
 
 Said = dict[str, list[str]]
 

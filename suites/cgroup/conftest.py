@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import pytest
 
 from suites.lib.cgroups import Hierarchies
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import MIB, Container, ContainerOptions, ContainerRuntime
+from suites.lib.runtime import ContainerRuntime
+from suites.lib.spec import MIB, ContainerOptions
 
 PROBE = r"""
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi; }

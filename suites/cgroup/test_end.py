@@ -3,9 +3,10 @@
 import pytest
 
 from suites.cgroup.conftest import ContainerLimits
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, ContainerRuntime
+from suites.lib.runtime import ContainerRuntime
 
 pytestmark = pytest.mark.independent
 

@@ -6,9 +6,11 @@ import pytest
 
 from suites.cgroup.conftest import ContainerLimits
 from suites.lib.cgroups import Hierarchies
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import MIB, Container, ContainerRuntime
+from suites.lib.runtime import ContainerRuntime
+from suites.lib.spec import MIB
 
 V1 = ("legacy", "hybrid")
 

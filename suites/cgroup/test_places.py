@@ -3,9 +3,9 @@
 import pytest
 
 from suites.lib.cgroups import UNIFIED, Hierarchies, parse_places
+from suites.lib.engine import AppPlaces, Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import AppPlaces, Container
 
 V1 = ("legacy", "hybrid")
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from suites.conftest import CellAxes
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.rootfs import SERVICE, TARGET
-from suites.lib.runtime import MIB, Container, ContainerRuntime
+from suites.lib.runtime import ContainerRuntime
+from suites.lib.spec import MIB
 
 # One container serves all cases, so they stay together.
 # rkt's pods have a systemd too, but it is rkt's own: where its services are is in test_places.py.

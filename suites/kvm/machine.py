@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from suites.kvm.layers import COMMAND, DEVICE, MICROVM, Broken, Layer
+from suites.lib.engine import Container
 from suites.lib.guest import Guest, Result
-from suites.lib.runtime import MIB, Container, ContainerRuntime, Mount
+from suites.lib.rights import Mount
+from suites.lib.runtime import ContainerRuntime
+from suites.lib.spec import MIB
 
 __all__ = ["DISK", "GUEST", "INSIDE", "LIMIT", "MEMORY", "POD", "PodMachine", "Wires"]
 

@@ -7,7 +7,9 @@ import pytest
 from suites.kvm.layers import DEVICE, SAYS, Layer, run_flat
 from suites.kvm.machine import INSIDE
 from suites.lib.guest import Guest, Result
-from suites.lib.runtime import MIB, ContainerRuntime, Mount
+from suites.lib.rights import Mount
+from suites.lib.runtime import ContainerRuntime
+from suites.lib.spec import MIB
 
 HIDDEN = f"""
 unshare --mount sh -c 'mount --bind /dev/null {DEVICE} && exec "$@"' sh "$@"

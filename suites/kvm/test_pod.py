@@ -10,7 +10,8 @@ import pytest
 from suites.kvm.layers import MONITOR, Broken, Layer
 from suites.kvm.machine import DISK, GUEST, LIMIT, MEMORY, POD, PodMachine, Wires
 from suites.lib.guest import Guest
-from suites.lib.runtime import MIB, ContainerRuntime
+from suites.lib.runtime import ContainerRuntime
+from suites.lib.spec import MIB
 
 STATUS = 7
 

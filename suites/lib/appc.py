@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from suites.lib.guest import Guest, Result
-from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError
-from suites.lib.runtime import PATH, ContainerOptions, Mount
+from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError, Mount
+from suites.lib.spec import PATH, ContainerOptions
 
 __all__ = ["VERSION", "ImageRunner", "Images", "execution", "image_manifest", "quantity_of"]
 

@@ -4,7 +4,8 @@ An app's end, and the pod's: rkt wrote the status of each app to a file, ended t
 app that failed, and ended it with 0 when the last one had ended.
 """
 
-from suites.lib.runtime import PATH, App
+from suites.lib.rights import App
+from suites.lib.spec import PATH
 
 __all__ = ["STATUS", "root", "script"]
 

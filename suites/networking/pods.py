@@ -14,9 +14,12 @@ import pytest
 from suites.lib.cni import Cni, Namespace
 from suites.lib.cnimade import Made, Networking, Wanted, look
 from suites.lib.cnispec import Network, PluginError
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Result
-from suites.lib.runtime import Container, ContainerOptions, ContainerRuntime, Mount
+from suites.lib.rights import Mount
+from suites.lib.runtime import ContainerRuntime
+from suites.lib.spec import ContainerOptions
 from suites.networking.wire import LISTENING, Reply, Wire, ask
 
 __all__ = ["Member", "Pod", "Pods"]

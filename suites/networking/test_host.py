@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from suites.lib.engine import Container
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, ContainerRuntime, Mount
+from suites.lib.rights import Mount
+from suites.lib.runtime import ContainerRuntime
 from suites.networking.wire import BEYOND, GUEST, Reply, Wire, ask
 
 PORT = 8080

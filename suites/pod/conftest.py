@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, ContainerRuntime, Mount
+from suites.lib.rights import Mount
+from suites.lib.runtime import ContainerRuntime
 
 PROBE = r"""
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi; }

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import App, Container, ContainerRuntime, Mount
+from suites.lib.rights import App, Mount
+from suites.lib.runtime import ContainerRuntime
 from suites.pod.conftest import CAPABILITIES, machine, offered
 from suites.pod.test_rights import MASK
 

@@ -2,9 +2,11 @@
 
 import pytest
 
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, ContainerRuntime, Mount
+from suites.lib.rights import Mount
+from suites.lib.runtime import ContainerRuntime
 from suites.pod.conftest import HOSTNAME
 
 FIRST = 655360

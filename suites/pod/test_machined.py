@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, ContainerRuntime
+from suites.lib.runtime import ContainerRuntime
 from suites.pod.conftest import MACHINE_ID, machine
 
 SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 300 & wait; done"

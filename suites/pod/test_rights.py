@@ -2,10 +2,11 @@
 
 import pytest
 
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import CAPABILITY_NUMBERS
-from suites.lib.runtime import Container, ContainerRuntime
+from suites.lib.runtime import ContainerRuntime
 from suites.pod.conftest import CAPABILITIES
 
 MASK = f"{sum(1 << CAPABILITY_NUMBERS[name] for name in CAPABILITIES):016x}"

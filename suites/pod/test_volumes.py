@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Container, ContainerRuntime, Mount
+from suites.lib.rights import Mount
+from suites.lib.runtime import ContainerRuntime
 
 MAKE = r"""
 mkdir -p "$1" && mount -t tmpfs -o mode=1777 harness "$1" && mount --make-shared "$1" && cd "$1" &&

@@ -1,7 +1,7 @@
 """Adapters: each module or package in this folder speaks to the runtime of its name.
 
 It has `LACKS`, what the runtime cannot do, by feature with the reason, and `connect(guest)`, which gives an
-`Engine` (suites/lib/runtime.py). A feature that is not in LACKS the runtime has, and its cases run.
+`Engine` (suites/lib/engine.py). A feature that is not in LACKS the runtime has, and its cases run.
 """
 
 import pkgutil
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Protocol, cast
 
+from suites.lib.engine import Engine
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.lib.runtime import Engine
 
 __all__ = ["Adapter", "find_adapter", "list_names"]
 

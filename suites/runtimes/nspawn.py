@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from suites.lib import apps
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
-from suites.lib.runtime import PATH, Container, Mount, Spec
+from suites.lib.rights import Mount
+from suites.lib.spec import PATH, Spec
 
 __all__ = ["Nspawn", "connect"]
 

@@ -5,10 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError
-from suites.lib.runtime import PATH, Container, Spec
+from suites.lib.spec import PATH, Spec
 
 __all__ = ["Runc", "bundle_config", "connect"]
 

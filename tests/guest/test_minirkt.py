@@ -22,9 +22,10 @@ from harness.plan import make_plan
 from harness.store import Store
 from harness.wait import Deadline
 from suites.lib.cgroups import Hierarchies, parse_places
+from suites.lib.engine import Container
 from suites.lib.guest import CommandFailedError, Guest
 from suites.lib.rootfs import Rootfs
-from suites.lib.runtime import MIB, Container, Spec
+from suites.lib.spec import MIB, Spec
 from suites.runtimes import rkt
 from suites.runtimes.rkt import images
 from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, Volume, service_units

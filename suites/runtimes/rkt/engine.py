@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import Any
 
 from suites.lib.cnimade import Told
+from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import LacksError
-from suites.lib.runtime import Container, Spec
+from suites.lib.spec import Spec
 from suites.runtimes.rkt import images, nets, specs
 from suites.runtimes.rkt.command import PodSpec, RuntimeApp, Volume, run_words
 from suites.runtimes.rkt.images import Aci, Isolators

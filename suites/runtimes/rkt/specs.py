@@ -6,7 +6,7 @@ from typing import Any
 from suites.lib.features import Feature
 from suites.lib.rights import App as SpecApp
 from suites.lib.rights import LacksError, Mount, Rights
-from suites.lib.runtime import Spec
+from suites.lib.spec import Spec
 from suites.runtimes.rkt import nets
 from suites.runtimes.rkt.command import PodSpec, RuntimeApp, Seccomp, Volume
 from suites.runtimes.rkt.images import Isolators

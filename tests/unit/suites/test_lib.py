@@ -8,8 +8,9 @@ import pytest
 
 from suites.lib.cgroups import Hierarchies, parse_places
 from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.rights import Mount
 from suites.lib.rootfs import Rootfs
-from suites.lib.runtime import MIB, Mount, Spec
+from suites.lib.spec import MIB, Spec
 from suites.runtimes.nspawn import Nspawn
 from suites.runtimes.runc import Runc, bundle_config
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from suites.lib import apps
 from suites.lib.guest import Guest
 from suites.lib.rights import App, Mount
-from suites.lib.runtime import Spec
+from suites.lib.spec import Spec
 from suites.runtimes.nspawn import Nspawn
 from suites.runtimes.runc import bundle_config
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from suites.lib.guest import Guest
 from suites.lib.rights import App as SpecApp
-from suites.lib.rights import LacksError
-from suites.lib.runtime import MIB, Mount, Spec
+from suites.lib.rights import LacksError, Mount
+from suites.lib.spec import MIB, Spec
 from suites.runtimes.rkt import specs
 from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, Seccomp, Volume, run_words, service_units, unit_word
 from suites.runtimes.rkt.engine import LINE, Rkt

@@ -1,0 +1,158 @@
+"""The protocol of an engine, which is a thin wrapper over the command line of one runtime, and a container that it runs.
+
+`suites.runtimes` has one engine for each runtime.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+from suites.lib.cgroups import Hierarchies, parse_places
+from suites.lib.features import Feature
+from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.spec import Spec
+
+__all__ = ["AppPlaces", "Container", "Engine"]
+
+
+class Engine(Protocol):
+    """The command line of one container runtime."""
+
+    @property
+    def name(self) -> str:
+        """The runtime's name."""
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """Directories of the guest in which the runtime has an entry for each of its containers."""
+
+    @property
+    def service(self) -> str:
+        """What machined says runs the runtime's containers; empty where it registers none."""
+
+    @property
+    def lacks(self) -> Mapping[Feature, str]:
+        """What the runtime cannot do in this guest, each with the reason; what it never can is its adapter's LACKS."""
+
+    def scope(self, name: str) -> str:
+        """The scope unit that has a container's processes."""
+
+    def command(self, spec: Spec) -> tuple[str, ...]:
+        """Prepare a container, and return the command line by which a service runs it in the foreground."""
+
+    def start(self, spec: Spec) -> int:
+        """Start a container, and return the first process's id as the guest sees it."""
+
+    def run(self, spec: Spec) -> Result:
+        """Run a container to its end, wait until the runtime has forgotten it, and return what it said."""
+
+    def execute(self, container: "Container", argv: Sequence[str], user: int) -> Result:
+        """Run a command in a running container."""
+
+    def stop(self, spec: Spec) -> bool:
+        """End a container and wait until the runtime has forgotten it; whether it went in an orderly way."""
+
+    def names(self) -> frozenset[str]:
+        """The containers that the runtime knows."""
+
+    def ended(self, container: "Container") -> int:
+        """Wait until a container ends by itself, and return its exit status."""
+
+    def statuses(self, container: "Container") -> Mapping[str, int]:
+        """Exit statuses of the apps of a pod that have ended, by their names."""
+
+    def below(self, name: str) -> str:
+        """Path below its scope of the cgroup that has a container's limits, which is the scope itself with most."""
+
+    def named(self, text: str) -> str:
+        """Text about the guest, with a container's name where the runtime has another one for it."""
+
+
+@runtime_checkable
+class AppPlaces(Protocol):
+    """An engine with `Feature.POD_SYSTEMD`, which knows where the pod's systemd puts an app."""
+
+    def app_cgroup(self, name: str, mode: str) -> str:
+        """Return the path of an app's first process in the hierarchy of systemd, in a guest of a cgroup mode."""
+
+
+@dataclass(kw_only=True)
+class Container:
+    """A running container.
+
+    Attributes:
+        spec: What was asked for.
+        scope: Its scope unit.
+        pid: Its first process, as the guest sees it.
+        guest: Where it runs.
+        engine: What runs it.
+        hierarchies: The guest's cgroup tree.
+        below: Path below its scope of the cgroup that has its limits.
+        orderly: Whether it ended in an orderly way; None before it was stopped.
+    """
+
+    spec: Spec
+    scope: str
+    pid: int
+    guest: Guest
+    engine: Engine
+    hierarchies: Hierarchies
+    below: str = ""
+    orderly: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.spec.name
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """Path of the first process in each hierarchy, as it was when first asked."""
+        return self.places_of(self.pid)[self.pid]
+
+    def places_of(self, *pids: int) -> dict[int, dict[str, str]]:
+        """Paths of processes in each hierarchy; a process that is gone is in none."""
+        texts = self.guest.read(*(f"/proc/{pid}/cgroup" for pid in pids))
+        return {pid: parse_places(texts[f"/proc/{pid}/cgroup"]) for pid in pids}
+
+    def cgroup(self, controller: str) -> str:
+        """Path of the first process in the hierarchy that governs a controller: "memory", "name=systemd", "unified"."""
+        return self.places[self.hierarchies.hierarchy(controller)]
+
+    def directory(self, controller: str) -> str:
+        """Directory of its scope in the hierarchy that governs a controller."""
+        return self.hierarchies.directory(controller, f"/machine.slice/{self.scope}")
+
+    def knobs(self, *files: str) -> dict[str, str]:
+        """Values of the control files of its limits, by name; absent ones are empty. The part before the dot says where."""
+        paths = {file: f"{self.directory(file.partition('.')[0])}{self.below}/{file}" for file in files}
+        texts = self.guest.read(*paths.values())
+        return {file: texts[path].strip() for file, path in paths.items()}
+
+    def exec(self, *argv: str, user: int = 0) -> Result:
+        """Run a command in it."""
+        return self.engine.execute(self, argv, user)
+
+    def output(self, *argv: str) -> str:
+        """Standard output of a command in it that has to succeed."""
+        result = self.exec(*argv)
+        if result.code != 0:
+            raise CommandFailedError(f"{self.guest.quote(*argv)} in {self.name}", result)
+        return result.out
+
+    def processes(self) -> dict[int, str]:
+        """The processes anywhere below its scope: id in the guest, and command name."""
+        directory = self.directory(self.hierarchies.main)
+        script = (
+            'find "$1" -name cgroup.procs -exec cat {} + | while read -r pid; do '
+            'read -r name <"/proc/$pid/comm" && echo "$pid $name"; done; :'
+        )
+        lines = (line.partition(" ") for line in self.guest.do(script, directory).splitlines())
+        return {int(pid): name for pid, _, name in lines}
+
+    def stop(self) -> bool:
+        """End it, if that was not done before; whether it went in an orderly way."""
+        if self.orderly is None:
+            self.orderly = self.engine.stop(self.spec)
+        return self.orderly
