@@ -22,7 +22,7 @@ from pathlib import Path
 from bench import virtme
 from bench.boot import ROOT, Figures, obtain
 from harness import accel, catalog, machine
-from harness.machine import Machine, booting, warm
+from harness.machine import Machine, qemu_process, warm
 from harness.machine.files import SavedMachine
 from harness.model import CgroupMode
 from harness.qemu import MachineSpec
@@ -47,7 +47,7 @@ def own_restore(spec: MachineSpec, saved: SavedMachine) -> float:
     """Seconds that QEMU itself takes: from its start until it has loaded the memory and lets the guest run."""
     with tempfile.TemporaryDirectory() as name:
         deadline = Deadline.after(60, "restore")
-        with booting.start_qemu(spec, Path(name), deadline, saved=saved) as (guest, monitor):
+        with qemu_process.start_qemu(spec, Path(name), deadline, saved=saved) as (guest, monitor):
             warm.load(guest, monitor, deadline)
             assert guest.record.started is not None
             # Of the clock in which the kernel notes it, see proc_pid_stat(5).

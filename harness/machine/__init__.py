@@ -4,10 +4,11 @@ A machine is a directory (machine.json, ssh_config, console.log ...), and whoeve
 reaches the guest: `attach` is for other processes than the one that called `boot`.
 """
 
-from harness.machine.booting import boot, find_free_port, specify
+from harness.machine.booting import boot, specify
 from harness.machine.cleanup import clean
 from harness.machine.facts import Facts, detect_cgroup_mode, prove, read_facts
 from harness.machine.guest import SSH_FAILED, GuestLostError, Machine
+from harness.machine.qemu_process import find_free_port
 from harness.machine.warm import start
 
 __all__ = [

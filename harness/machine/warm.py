@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from harness import accel, log, proc, qemu
 from harness.errors import CancelledError, DeadlineError, InfrastructureError
-from harness.machine import booting, cloning
+from harness.machine import booting, cloning, qemu_process
 from harness.machine.files import SavedMachine
 from harness.machine.guest import GuestLostError, Machine
 from harness.machine.ssh_handover import SshHandover
@@ -58,7 +58,7 @@ def start(
     *,
     store: Store,
     fresh: bool = False,
-    ports: Callable[[], int] = booting.find_free_port,
+    ports: Callable[[], int] = qemu_process.find_free_port,
 ) -> Iterator[Machine]:
     """Start a guest from memory, which is saved now if the store has none; it is destroyed with the context.
 
@@ -91,7 +91,7 @@ def start(
                 deadline.check()
                 why = (
                     f"QEMU did not accept it: {error.said}."
-                    if isinstance(error, booting.NotStartedError)
+                    if isinstance(error, qemu_process.NotStartedError)
                     else str(error)
                 )
                 # Of a guest that died, the first line is the cause, and the others are its console.
@@ -165,7 +165,7 @@ def _restore(
     saved = SavedMachine(artifact.path)
     with (
         SshHandover(saved) as call,
-        booting.start_qemu(spec, directory, deadline, ports=ports, saved=saved, opening=call.prepare) as (
+        qemu_process.start_qemu(spec, directory, deadline, ports=ports, saved=saved, opening=call.prepare) as (
             guest,
             monitor,
         ),
@@ -249,4 +249,6 @@ def load(guest: Machine, monitor: Monitor, deadline: Deadline) -> None:
         if guest.record.alive or isinstance(error, DeadlineError):
             raise
         said = guest.read_last_words()
-        raise booting.NotStartedError(f"QEMU did not load the memory of {guest.name}: {said}.", said=said) from error
+        raise qemu_process.NotStartedError(
+            f"QEMU did not load the memory of {guest.name}: {said}.", said=said
+        ) from error

@@ -17,7 +17,7 @@ import pytest
 from harness import catalog, machine, proc
 from harness.accel import Accelerator
 from harness.image import Image
-from harness.machine import Machine, booting, cloning, warm
+from harness.machine import Machine, cloning, qemu_process, warm
 from harness.machine.files import SavedMachine
 from harness.machine.ssh_handover import SshHandover
 from harness.model import CgroupMode
@@ -223,7 +223,7 @@ def test_guest_without_a_sleeper_is_woken_over_ssh(
     saved.greeting.unlink()
     with (
         SshHandover(saved) as call,
-        booting.start_qemu(spec, tmp_path / "m", deadline, saved=saved, opening=call.prepare) as (guest, monitor),
+        qemu_process.start_qemu(spec, tmp_path / "m", deadline, saved=saved, opening=call.prepare) as (guest, monitor),
     ):
         warm.load(guest, monitor, deadline)
         cloning.wake(guest, saved, call, deadline)
