@@ -11,10 +11,10 @@ from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.compare import ChangeKind, RunOutcomes, compare, open_all
-from harness.compare import text as lines_of
 from harness.compare.baseline import SUFFIX, find_path, load_baseline, save
 from harness.errors import ExitCode, NothingRanError, UsageError
 from harness.model import Outcome
+from harness.report.comparison import format_summary
 from harness.sanitize import escape
 
 __all__ = ["register"]
@@ -97,7 +97,7 @@ def promote(
             *found.counts,
             *(cell.change for cell in found.cells),
         }
-        output.say(f"{target} -> {name}: {lines_of.format_summary(found)}")
+        output.say(f"{target} -> {name}: {format_summary(found)}")
         if worse and not accept:
             for case in found.of(*worse)[:20]:
                 output.say(f"  {case.change}: {escape(case.cell)} {escape(case.nodeid)}")

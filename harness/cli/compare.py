@@ -28,10 +28,9 @@ from harness.compare import (
     find_rules,
     open_all,
 )  # fmt: skip
-from harness.compare import text as lines_of
 from harness.errors import ExitCode, UsageError
 from harness.matrix import Selection
-from harness.report import markdown
+from harness.report.comparison import format_lines, render_comparison
 from harness.sanitize import escape
 from harness.writing import write_text
 
@@ -92,7 +91,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     guilty = frozenset(case.cell for case in found.of(ChangeKind.REGRESSED))
     differs = find_differences(before, now, guilty)
     if markdown_file is not None:
-        write_text(markdown_file, markdown.render_comparison(found, following, differs))
+        write_text(markdown_file, render_comparison(found, following, differs))
     _show(found, following, differs, by, form)
     raise typer.Exit(_code(found))
 
@@ -126,7 +125,7 @@ def _code(found: Comparison) -> ExitCode:
 def _show(found: Comparison, following: Following, differs: Sequence[Difference], by: By, form: Format) -> None:
     match form:
         case Format.TABLE:
-            output.say("\n".join(lines_of.format_lines(found, following, differs, by=by)))
+            output.say("\n".join(format_lines(found, following, differs, by=by)))
         case Format.IDS:
             for case in found.of(ChangeKind.REGRESSED, ChangeKind.NEW_FAILING):
                 output.say(f"{escape(case.cell)} {escape(case.nodeid)}")

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from harness import gate
 from harness.app.gate import POLICY, decide_release
 from harness.app.project import load_project
 from harness.cli import output
@@ -15,8 +14,7 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ExitCode
 from harness.gate import Decision
-from harness.gate import junit as junit_file
-from harness.report import markdown
+from harness.report.decision import format_notice, render_decision, write_junit
 from harness.writing import write_text
 
 __all__ = ["register"]
@@ -69,9 +67,9 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     settings = get_settings(context)
     decision = decide_release(runs, load_project(settings), settings, policy=policy, baseline=baseline, profile=profile)
     if junit is not None:
-        junit_file.write(decision, junit)
+        write_junit(decision, junit)
     if markdown_file is not None:
-        write_text(markdown_file, markdown.render_decision(decision))
+        write_text(markdown_file, render_decision(decision))
     _print_decision(decision, form)
     raise typer.Exit(ExitCode.OK if decision.ships else ExitCode.FAILED)
 
@@ -79,7 +77,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
 def _print_decision(decision: Decision, form: Format) -> None:
     match form:
         case Format.TABLE:
-            output.say(gate.notice(decision))
+            output.say(format_notice(decision))
         case Format.IDS:
             output.say("ships" if decision.ships else "\n".join(check.name for check in decision.refused))
         case Format.JSON:

@@ -3,13 +3,12 @@
 `open_side` reads a run, a JUnit file of any tool, or a baseline; all after that are pure functions.
 """
 
+from harness.compare.causes import Difference, Following, find_differences, find_rules
 from harness.compare.changes import CaseChange, CellChange, ChangeKind, Comparison, change_of, compare, group_changes
-from harness.compare.differences import Difference, find_differences
-from harness.compare.following import Following, find_rules
-from harness.compare.opening import Places, open_all, open_side
+from harness.compare.loading import Places, open_all, open_side
+from harness.compare.outcomes import CellOutcomes, RunOutcomes, drop_axes, find_suite, join
 from harness.compare.rules import AxisRule, separate
 from harness.compare.runs import load_run
-from harness.compare.side import CellOutcomes, RunOutcomes, drop_axes, find_suite, join
 
 __all__ = [
     "AxisRule",

@@ -12,8 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.compare.outcomes import VARYING_FACTS, CellOutcomes, RunOutcomes
 from harness.compare.runs import locate
-from harness.compare.side import VARYING_FACTS, CellOutcomes, RunOutcomes
 from harness.errors import InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.compare.side import CellOutcomes, RunOutcomes, find_suite
+from harness.compare.outcomes import CellOutcomes, RunOutcomes, find_suite
 from harness.model import Outcome, Statement
 
 __all__ = ["CaseChange", "CellChange", "ChangeKind", "Comparison", "change_of", "compare", "group_changes"]

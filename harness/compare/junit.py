@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from harness.compare.side import CellOutcomes, RunOutcomes
+from harness.compare.outcomes import CellOutcomes, RunOutcomes
 from harness.errors import InfrastructureError
 from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
 from harness.sanitize import escape

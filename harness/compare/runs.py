@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NotRequired
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
 
-from harness.compare.side import CellOutcomes, RunOutcomes
+from harness.compare.outcomes import CellOutcomes, RunOutcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.matrix import uncollected
 from harness.model import Outcome, find_worst

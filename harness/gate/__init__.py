@@ -1,9 +1,7 @@
 """The release gate: a policy held against results and a baseline; `decide` is pure, and nothing here prints."""
 
-from harness.gate.checks import Check, CheckLevel
-from harness.gate.decision import Decision, GateInput, decide
+from harness.gate.decision import Check, CheckLevel, Decision, GateInput, decide
 from harness.gate.first_bad import FirstBad, find_first_bads
-from harness.gate.notice import notice
 from harness.gate.policy import Policy, Requirement, list_requirements, load
 
 __all__ = [
@@ -18,5 +16,4 @@ __all__ = [
     "find_first_bads",
     "list_requirements",
     "load",
-    "notice",
 ]

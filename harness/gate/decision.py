@@ -1,18 +1,45 @@
-"""May we ship? A policy held against results: a pure function, with the day given."""
+"""May we ship? A policy held against results, rule by rule: a pure function, with the day given."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
+from typing import Literal
 
-from harness.compare import ChangeKind, Comparison, Following, RunOutcomes, compare, find_rules, find_suite
-from harness.gate.checks import Check, CheckLevel, check_limit
+from harness.compare import CaseChange, ChangeKind, Comparison, Following, RunOutcomes, compare, find_rules, find_suite
 from harness.gate.first_bad import FirstBad, find_first_bads
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
 from harness.plural import pluralize
 
-__all__ = ["Decision", "GateInput", "decide"]
+__all__ = ["Check", "CheckLevel", "Decision", "GateInput", "decide"]
+
+
+class CheckLevel(StrEnum):
+    """What a check does to the decision, the most important first."""
+
+    REFUSED = "refused"
+    TOLD = "told"
+    """People should know, but it does not refuse."""
+    MET = "met"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What a rule says.
+
+    Attributes:
+        name: The rule, in one or two words.
+        level: What it does to the decision.
+        text: A whole sentence.
+        details: What it is about, one line each; as a guest may have printed them.
+    """
+
+    name: str
+    level: CheckLevel
+    text: str
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,12 +183,14 @@ def _check_limits(policy: Policy, found: Comparison) -> Iterable[Check]:
     broken = [case for case in found.of(ChangeKind.BROKEN, ChangeKind.STILL_BROKEN) if case.cell not in inside]
     told = [f"{cell.cell}: {cell.text}" for cell in cells]
     lost = [f"{cell.cell}: no result, and {pluralize(cell.cases, 'case')} in the baseline" for cell in gone]
-    yield check_limit("regressions", ("regression", "regressions"), found.of(ChangeKind.REGRESSED), allowed.regressions)
-    yield check_limit(
+    yield _check_limit(
+        "regressions", ("regression", "regressions"), found.of(ChangeKind.REGRESSED), allowed.regressions
+    )
+    yield _check_limit(
         "new failures", ("new failure", "new failures"), found.of(ChangeKind.NEW_FAILING), allowed.new_failures
     )
-    yield check_limit("broken", ("broken cell or case", "broken cells or cases"), broken, allowed.broken, before=told)
-    yield check_limit(
+    yield _check_limit("broken", ("broken cell or case", "broken cells or cases"), broken, allowed.broken, before=told)
+    yield _check_limit(
         "gone",
         ("case gone", "cases gone"),
         found.of(ChangeKind.GONE),
@@ -169,15 +198,41 @@ def _check_limits(policy: Policy, found: Comparison) -> Iterable[Check]:
         before=lost,
         more=sum(cell.cases for cell in gone),
     )
-    yield check_limit(
+    yield _check_limit(
         "flaky", ("flaky case", "flaky cases"), found.of(ChangeKind.FLAKY, ChangeKind.STILL_FLAKY), allowed.flaky
     )
-    yield check_limit(
+    yield _check_limit(
         "still failing",
         ("case still failing", "cases still failing"),
         found.of(ChangeKind.STILL_FAILING),
         allowed.still_failing,
     )
+
+
+def _check_limit(
+    name: str,
+    nouns: tuple[str, str],
+    cases: Sequence[CaseChange],
+    limit: int | Literal["any"],
+    *,
+    before: Sequence[str] = (),
+    more: int | None = None,
+) -> Check:
+    """The check of a number against the number that is allowed.
+
+    Args:
+        name: The rule.
+        nouns: What one of what is counted is called, and several.
+        cases: Cases that count.
+        limit: How many are allowed.
+        before: Lines about what else counts.
+        more: How many these lines stand for; one each if None.
+    """
+    count = len(cases) + (len(before) if more is None else more)
+    details = (*before, *(f"{case.cell} {case.nodeid}: {case.message or case.new or 'gone'}" for case in cases))
+    allowed = "any number is" if limit == "any" else f"{limit} {'is' if limit == 1 else 'are'}"
+    level = CheckLevel.MET if not count else CheckLevel.TOLD if limit == "any" or count <= limit else CheckLevel.REFUSED
+    return Check(name=name, level=level, text=f"{pluralize(count, *nouns)}; {allowed} allowed.", details=details)
 
 
 def _check_expectations(policy: Policy, evidence: GateInput, today: date) -> Iterable[Check]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness import cli
 from harness.compare import RunOutcomes, compare, load_run, open_side
 from harness.compare.baseline import find_path, format_baseline, load_baseline, save
-from harness.compare.opening import Places
+from harness.compare.loading import Places
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Outcome
 from tests.helpers.sides import CASE, cell_side, run_result, side, write_run

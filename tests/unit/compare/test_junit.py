@@ -6,7 +6,7 @@ import pytest
 
 from harness.compare import load_run, open_side
 from harness.compare.junit import FOREIGN, load_junit
-from harness.compare.opening import Places
+from harness.compare.loading import Places
 from harness.errors import InfrastructureError
 from harness.model import Outcome
 from harness.report import junit

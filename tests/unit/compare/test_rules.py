@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from harness.catalog import Catalog
 from harness.compare import ChangeKind, compare, find_rules, separate
-from harness.compare.atoms import make_atoms
-from harness.compare.rules import MOST
+from harness.compare.rules import MOST, make_atoms
 from harness.matrix import expand, parse_selection
 from harness.model import Cell, CgroupMode, Outcome
 from tests.helpers import trees

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml
 
 from harness.compare import RunOutcomes
-from harness.gate import CheckLevel, Decision, GateInput, Policy, Requirement, decide, junit, notice
+from harness.gate import CheckLevel, Decision, GateInput, Policy, Requirement, decide
 from harness.matrix import Expectation, Selection
 from harness.model import Cell, CgroupMode, Outcome
+from harness.report.decision import format_notice, write_junit
 from tests.helpers.sides import CASE, cell_side, side
 
 TODAY = date(2026, 11, 24)
@@ -201,7 +202,7 @@ def hostile() -> Decision:
 def test_junit_has_a_case_for_each_check(tmp_path: Path) -> None:
     """A CI system shows which rule refused; what a guest printed breaks nothing."""
     decision = hostile()
-    junit.write(decision, tmp_path / "gate.xml")
+    write_junit(decision, tmp_path / "gate.xml")
     (suite,) = JUnitXml.fromfile(str(tmp_path / "gate.xml"))
 
     assert (suite.tests, suite.failures) == (len(decision.checks), 1)
@@ -212,9 +213,9 @@ def test_junit_has_a_case_for_each_check(tmp_path: Path) -> None:
 
 def test_notice_begins_with_the_answer() -> None:
     """The first line is the answer; reasons come first, and nothing in it moves a terminal."""
-    lines = notice(hostile()).splitlines()
+    lines = format_notice(hostile()).splitlines()
 
     assert lines[0] == "release gate: refused, for 1 reason"
     assert lines[1] == "  refused  1 new failure; 0 are allowed."
     assert all(line.isprintable() for line in lines)
-    assert notice(decide(policy(), evidence(GOOD), TODAY)).startswith("release gate: it may be shipped")
+    assert format_notice(decide(policy(), evidence(GOOD), TODAY)).startswith("release gate: it may be shipped")

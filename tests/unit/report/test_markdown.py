@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from harness.compare import RunOutcomes, compare, find_differences, find_rules
 from harness.gate import GateInput, Policy, decide
 from harness.model import Cell, CgroupMode, Outcome
-from harness.report import markdown
+from harness.report.comparison import LIMIT, format_code, render_comparison
+from harness.report.decision import render_decision
 from tests.helpers.sides import CASE, cell_side, side
 
 HOSTILE = "cgroup/t.py::t[<script>alert(1)</script> | `x` ``` @everyone #1 \x1b[31m \u202e](http://x/)\n# Title\n| a |]"
@@ -45,15 +46,13 @@ def compared(case: str) -> str:
     """The Markdown of their comparison."""
     old, new = sides(case)
     found = compare(old, new)
-    return markdown.render_comparison(found, find_rules(found, old, new), find_differences(old, new, frozenset()))
+    return render_comparison(found, find_rules(found, old, new), find_differences(old, new, frozenset()))
 
 
 def decided(case: str) -> str:
     """The Markdown of the decision about them."""
     old, new = sides(case)
-    return markdown.render_decision(
-        decide(POLICY, GateInput(side=new, baseline=old, requirements=()), date(2026, 11, 24))
-    )
+    return render_decision(decide(POLICY, GateInput(side=new, baseline=old, requirements=()), date(2026, 11, 24)))
 
 
 def outside(text: str) -> str:
@@ -102,7 +101,7 @@ def test_hostile_text_stays_in_its_code_span() -> None:
 @given(st.text())
 def test_code_cannot_be_left(text: str) -> None:
     """Whatever a text is, it is one code span of one line, and all of it."""
-    span = markdown.format_code(text)
+    span = format_code(text)
 
     assert "\n" not in span
     if span != "(empty)":
@@ -123,13 +122,11 @@ def test_it_fits_and_says_what_does_not() -> None:
         ), name="new",
     )  # fmt: skip
     found = compare(old, new)
-    text = markdown.render_comparison(found, find_rules(found, old, new), ())
-    decision = markdown.render_decision(
-        decide(POLICY, GateInput(side=new, baseline=old, requirements=()), date(2026, 11, 24))
-    )
+    text = render_comparison(found, find_rules(found, old, new), ())
+    decision = render_decision(decide(POLICY, GateInput(side=new, baseline=old, requirements=()), date(2026, 11, 24)))
 
-    assert 50_000 < len(text) <= markdown.LIMIT
-    assert len(decision) <= markdown.LIMIT
+    assert 50_000 < len(text) <= LIMIT
+    assert len(decision) <= LIMIT
     assert "### Regressed" in text
     assert re.search(r"\n_\d+ more lines do not fit here; .*_\n\Z", text)
     assert decision.startswith("## Release gate: refused")

@@ -1,19 +1,98 @@
-"""Comparisons and decisions as Markdown for a pull request: the most important first, and never more than it may have.
+"""A comparison as lines for a terminal, and as Markdown for a pull request: what is worst first, grouped.
 
-All names and messages come from guests and from other tools. They stand in code spans that they cannot leave, so that
-they are neither HTML, nor links, nor mentions of people, nor cells of a table.
+All names and messages come from guests and from other tools. In Markdown they stand in code spans that they cannot
+leave, so that they are neither HTML, nor links, nor mentions of people, nor cells of a table; there is never more of it
+than a comment may have.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.compare import CaseChange, ChangeKind, Comparison, Difference, Following, group_changes
-from harness.compare.text import format_difference, format_summary
-from harness.gate import Check, CheckLevel, Decision, FirstBad
 from harness.plural import pluralize
 from harness.sanitize import escape
 
-__all__ = ["LIMIT", "format_code", "render_comparison", "render_decision"]
+__all__ = [
+    "LIMIT",
+    "cut_to_fit",
+    "escape_sentence",
+    "format_code",
+    "format_lines",
+    "format_summary",
+    "list_changes",
+    "render_comparison",
+]
+
+GROUPS = 20
+"""Groups of a change that are told."""
+MEMBERS = 3
+"""Members of a group that are told."""
+
+
+def format_summary(found: Comparison) -> str:
+    """One line: how many cases had which change, the worst first."""
+    counts = ", ".join(f"{number} {change}" for change, number in found.counts.items()) or "no case on either side"
+    return f"{counts}; {pluralize(found.common, 'cell')} on both sides"
+
+
+def format_lines(found: Comparison, following: Following, differs: Sequence[Difference], *, by: str) -> Iterator[str]:
+    """The lines of a comparison.
+
+    Args:
+        found: What changed.
+        following: Which axis the regressions follow.
+        differs: What else differs.
+        by: What changes are grouped by: `cell`, `suite` or `case`.
+    """
+    yield f"{escape(found.old)} -> {escape(found.new)}: {format_summary(found)}"
+    for change in ChangeKind:
+        cells = [cell for cell in found.cells if cell.change is change]
+        cases = found.of(change)
+        if not cells and not cases:
+            continue
+        yield change.value
+        for cell in cells[:GROUPS]:
+            text = f": {escape(cell.text)}" if cell.text else ""
+            yield f"  the cell {escape(cell.cell)} ({pluralize(cell.cases, 'case')}){text}"
+        yield from _format_more(len(cells), GROUPS, "cells")
+        yield from _format_groups(cases, by, following if change is ChangeKind.REGRESSED else None)
+    if following.overall.with_it:
+        yield f"cells with a regression: {following.overall.text}"
+    if differs:
+        yield "what else differs"
+        yield from (f"  {format_difference(item)}" for item in differs[:GROUPS])
+        yield from _format_more(len(differs), GROUPS, "differences")
+
+
+def format_difference(item: Difference) -> str:
+    """A difference as one line: `systemd 252.38-1 -> 252.39-1 in 14 cells, with all 14 that have a regression`."""
+    where = ""
+    if item.cells:
+        where = f" in {pluralize(item.cells, 'cell')}"
+        if item.of:
+            where += f", with {item.regressed} of the {item.of} that have a regression"
+    return f"{escape(item.fact)} {escape(item.old) or 'unknown'} -> {escape(item.new) or 'unknown'}{where}"
+
+
+def _format_groups(cases: list[CaseChange], by: str, following: Following | None) -> Iterator[str]:
+    groups = group_changes(cases, by)
+    for key, members in list(groups.items())[:GROUPS]:
+        rule = following.by_case.get(key) if following is not None and by == "case" else None
+        follows = f": {rule.text}" if rule is not None and rule.with_it else ""
+        yield f"  {escape(key)} ({len(members)}){follows}"
+        for item in members[:MEMBERS]:
+            place = item.cell if by == "case" else item.nodeid if by == "cell" else f"{item.cell} {item.nodeid}"
+            was = f" (was {item.old or 'not there'})"
+            message = f": {escape(item.message)}" if item.message else ""
+            yield f"    {escape(place)}{was}{message}"
+        yield from _format_more(len(members), MEMBERS, "", indent="    ")
+    yield from _format_more(len(groups), GROUPS, f"{by}s")
+
+
+def _format_more(count: int, shown: int, what: str, *, indent: str = "  ") -> Iterator[str]:
+    if count > shown:
+        yield f"{indent}and {count - shown} more {what}".rstrip()
+
 
 LIMIT = 60_000
 """Characters; GitHub refuses comments of more than 65,536."""
@@ -31,29 +110,8 @@ LONG = 1000
 def render_comparison(found: Comparison, following: Following, differs: Sequence[Difference]) -> str:
     """A comparison as Markdown of at most `LIMIT` characters."""
     title = f"## {format_code(found.old)} → {format_code(found.new)}"
-    return _cut_to_fit(
-        [title, format_summary(found) + ".", *_list_changes(found, following), *_list_differences(differs)]
-    )
-
-
-def render_decision(decided: Decision) -> str:
-    """A decision of the gate as Markdown of at most `LIMIT` characters."""
-    refused = len(decided.refused)
-    answer = "may be shipped" if decided.ships else f"refused, for {pluralize(refused, 'reason')}"
-    return _cut_to_fit(
-        [
-            f"## Release gate: {answer}",
-            "\n".join(_list_checks(check for check in decided.checks if check.level is not CheckLevel.MET)),
-            *_list_first_bads(decided.first_bads),
-            f"Since {format_code(decided.comparison.old)}: {format_summary(decided.comparison)}.",
-            *_list_changes(decided.comparison, decided.following),
-            "\n".join(
-                [
-                    "### Rules that are met",
-                    *_list_checks(check for check in decided.checks if check.level is CheckLevel.MET),
-                ]
-            ),
-        ]
+    return cut_to_fit(
+        [title, format_summary(found) + ".", *list_changes(found, following), *_list_differences(differs)]
     )
 
 
@@ -68,7 +126,7 @@ def format_code(text: str, longest: int = 300) -> str:
     return f"{fence}{room}{shown}{room}{fence}".replace("|", "\\|")
 
 
-def _cut_to_fit(parts: Iterable[str]) -> str:
+def cut_to_fit(parts: Iterable[str]) -> str:
     """The parts in their order, cut at a line where there is no more room."""
     text = ""
     left_out = 0
@@ -83,43 +141,14 @@ def _cut_to_fit(parts: Iterable[str]) -> str:
     return text
 
 
-def _list_checks(checks: Iterable[Check]) -> Iterator[str]:
-    marks = {CheckLevel.REFUSED: "**refused**", CheckLevel.TOLD: "note", CheckLevel.MET: "ok"}
-    for check in checks:
-        yield f"- {marks[check.level]}: {_escape(check.text)}"
-        if check.level is not CheckLevel.MET:
-            yield from (f"  - {format_code(line)}" for line in check.details[:10])
-            if len(check.details) > 10:  # noqa: PLR2004 - as many as above
-                yield f"  - and {len(check.details) - 10} more"
-
-
-def _escape(text: str) -> str:
+def escape_sentence(text: str) -> str:
     """A sentence of ours with names of others in it: what Markdown could interpret is an entity."""
     # GitHub looks for people to tell after entities are read, so that an @ is parted from what follows.
     sane = re.sub(r"[^\w\s.,:;()/=+'-]|_", lambda match: f"&#{ord(match[0])};", escape(text, LONG))
     return sane.replace("&#64;", "&#64;&#8203;")
 
 
-def _list_first_bads(first_bads: Sequence[FirstBad]) -> Iterator[str]:
-    if not first_bads:
-        return
-    lines = ["### Where regressions begin"]
-    for one in first_bads[:ROWS]:
-        lines.append(f"- {format_code(one.case)}: {format_code(one.text)}")
-        if one.command:
-            lines += ["", *_format_block(one.command), ""]
-    if len(first_bads) > ROWS:
-        lines.append(f"- and {len(first_bads) - ROWS} more")
-    yield "\n".join(lines)
-
-
-def _format_block(command: str) -> list[str]:
-    shown = escape(command, LONG)
-    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
-    return [f"  {fence}", f"  {shown}", f"  {fence}"]
-
-
-def _list_changes(found: Comparison, following: Following) -> Iterator[str]:
+def list_changes(found: Comparison, following: Following) -> Iterator[str]:
     """A section for each change that there is, the worst first."""
     if following.overall.with_it:
         yield f"Cells with a regression: {format_code(following.overall.text)}"

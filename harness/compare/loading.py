@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.compare import baseline
 from harness.compare.baseline import KIND, load_baseline
 from harness.compare.junit import load_junit
+from harness.compare.outcomes import RunOutcomes, join
 from harness.compare.runs import load_run
-from harness.compare.side import RunOutcomes, join
 from harness.errors import InfrastructureError, UsageError
 from harness.rundir import LAST, RESULT, find_run, is_run
 
