@@ -8,13 +8,14 @@ used, with the processor that will be used, until it prints its first line.
 
 import fcntl
 import json
+import logging
 import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness import log, proc
+from harness import proc
 from harness.errors import DeadlineError
 from harness.store import hash_file
 from harness.wait import Deadline, poll
@@ -22,7 +23,7 @@ from harness.writing import STORE_HINT, write_text
 
 __all__ = ["DEVICE", "QEMU", "Accelerator", "find_obstacle", "make_tcg", "probe", "read_qemu_version"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 QEMU = "qemu-system-x86_64"
 

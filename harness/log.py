@@ -1,14 +1,9 @@
-"""Logging of the harness: standard library loggers below the name `harness`, to stderr or a file."""
+"""The log of the harness in a file; modules log with the standard library, below the name `harness`."""
 
 import logging
 from pathlib import Path
 
-__all__ = ["add_file", "get"]
-
-
-def get(name: str) -> logging.Logger:
-    """Return the logger of a module, below `harness`."""
-    return logging.getLogger(name if name.startswith("harness") else f"harness.{name}")
+__all__ = ["add_file"]
 
 
 def add_file(path: Path, level: int = logging.DEBUG) -> logging.Handler:

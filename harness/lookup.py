@@ -6,20 +6,20 @@ network is gone. `forget` asks everything anew at the next run.
 """
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import log
 from harness.errors import InfrastructureError
 from harness.store import Store, make_key
 from harness.writing import STORE_HINT, write_text
 
 __all__ = ["HOURS", "forget", "remembered"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 HOURS = 12.0
 """How long an answer of a package archive or index counts, in hours."""

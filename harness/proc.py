@@ -4,6 +4,7 @@ A command is an argv list (never shell text), its environment is explicit, it ru
 process group, and it ends at its deadline: INT, then TERM, then KILL to the whole group.
 """
 
+import logging
 import os
 import shlex
 import shutil
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harness import log
 from harness.errors import InfrastructureError
 from harness.tools import find_package
 from harness.wait import Deadline, poll
@@ -35,7 +35,7 @@ __all__ = [
     "start",
 ]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 PASSED_ON = (
     "HOME", "PATH", "TMPDIR", "USER", "XDG_CACHE_HOME",

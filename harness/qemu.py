@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from qemu.qmp import QMPClient, QMPError
 
-from harness import log
 from harness.accel import QEMU, Accelerator
 from harness.errors import InfrastructureError
 from harness.wait import SLICE, Deadline
@@ -29,7 +28,7 @@ __all__ = [
     "make_overlay_argv",
 ]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 # The library logs as errors what is raised as well, and here is a reason to try again.
 logging.getLogger("qemu").addHandler(logging.NullHandler())

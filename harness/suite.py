@@ -6,13 +6,14 @@ identical cases.
 """
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import log, proc
+from harness import proc
 from harness.cell_file import CELL_FILE, CellFile, Limits
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Cell, Outcome
@@ -21,7 +22,7 @@ from harness.wait import Deadline
 
 __all__ = ["SuiteSpec", "cases_of", "collected", "put_off", "run"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 REPORT = "reportlog.jsonl"
 OUTPUT = "pytest.log"

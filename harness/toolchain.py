@@ -7,6 +7,7 @@ Debian packages, or from a tarball. `resolve` is quick and remembers its answer 
 
 import importlib.util
 import json
+import logging
 import os
 import re
 import sys
@@ -18,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness import fetch, log, lookup, proc
+from harness import fetch, lookup, proc
 from harness.catalog import ToolchainFile, ToolchainSource
 from harness.distros.debian import apt
 from harness.distros.debian.archive import find_archive
@@ -29,7 +30,7 @@ from harness.wait import Deadline
 
 __all__ = ["InstalledToolchain", "ToolchainRelease", "install", "list_versions", "obtain", "resolve"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
 

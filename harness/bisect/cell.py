@@ -1,5 +1,6 @@
 """The oracle that matters: build a revision, boot it, ask; what breaks on the way is a skip and never bad."""
 
+import logging
 import re
 import threading
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import build, image, log, source
+from harness import build, image, source
 from harness.bisect.oracle import Known, Sample, Seen
 from harness.bisect.question import AbortError, Question
 from harness.bisect.subject import Subject
@@ -25,7 +26,7 @@ from harness.store import Artifact, make_key, manifest
 
 __all__ = ["CellOracle", "find_first_error"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """A sample that broke is taken once more: boots, downloads and Docker also fail at random."""

@@ -5,6 +5,7 @@ removed when its command ends, however that happens, and what a killed harness l
 """
 
 import json
+import logging
 import os
 import shlex
 import threading
@@ -20,7 +21,6 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 
-from harness import log
 from harness.build.environment import KIND as ENVIRONMENT
 from harness.build.environment import TREE
 from harness.build.spec import BuildCommand
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OWNER", "Bind", "ping", "prune_images", "run", "sweep"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 OWNER = "rkt-harness.owner"
 """Label of our containers and images: process id and start time of the harness that made it."""

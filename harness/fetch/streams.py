@@ -4,6 +4,7 @@ A broken connection is taken up where it broke (Range with If-Range); where the 
 server cannot go on, it begins again. A `Sink` takes the bytes while they come.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,13 +16,12 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
-from harness import log
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
 __all__ = ["ATTEMPTS", "CHUNK", "DownloadProgress", "Sink", "stream"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 """How often one download is taken up again, in a row, without getting on."""

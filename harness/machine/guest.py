@@ -1,6 +1,7 @@
 """A running guest, as its owner and every other process that is handed its directory see it."""
 
 import json
+import logging
 import shlex
 import tempfile
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import log, proc
+from harness import proc
 from harness.console import Console
 from harness.errors import InfrastructureError
 from harness.machine.files import SSH_ALIAS, MachineFiles, MachineRecord
@@ -17,7 +18,7 @@ from harness.wait import Deadline, poll
 
 __all__ = ["GuestLostError", "Machine"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 SSH_FAILED = 255
 """Exit status with which ssh(1) says that it failed itself; a command in the guest may have it too."""

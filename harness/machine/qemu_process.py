@@ -1,5 +1,6 @@
 """Start QEMU for a machine, with its pipes, key, disk and port, and end it with nothing left."""
 
+import logging
 import shutil
 import socket
 import tempfile
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from harness import log, proc
+from harness import proc
 from harness.distros.protocol import SSH_KEY
 from harness.errors import HarnessError, InfrastructureError
 from harness.machine.cleanup import clean, forget, remove_secrets
@@ -30,7 +31,7 @@ from harness.wait import Deadline, poll
 
 __all__ = ["NotStartedError", "find_free_port", "start_qemu"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 """How often another port is taken when somebody else was faster."""

@@ -8,6 +8,7 @@ no `file:` transport yet, so the stream goes through a descriptor that QEMU inhe
 What a clone must not share is made its own before anybody else talks to it, see `machine.cloning`.
 """
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from harness import accel, log, proc, qemu
+from harness import accel, proc, qemu
 from harness.errors import CancelledError, DeadlineError, InfrastructureError
 from harness.machine import booting, cloning, qemu_process
 from harness.machine.files import SavedMachine
@@ -29,7 +30,7 @@ from harness.wait import Deadline, poll
 
 __all__ = ["KIND", "list_inputs", "load", "start"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 KIND = "warm"
 """What the store calls a saved guest."""

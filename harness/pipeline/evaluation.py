@@ -5,11 +5,12 @@ Only an interruption of the run is passed on as an exception.
 """
 
 import json
+import logging
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import log, suite
+from harness import suite
 from harness.cell_file import Limits
 from harness.console import format_warnings
 from harness.errors import CancelledError, HarnessError, InfrastructureError
@@ -26,7 +27,7 @@ from harness.wait import Deadline
 
 __all__ = ["evaluate"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 
 def evaluate(task: CellTask, context: RunContext, directory: Path) -> CellResult:

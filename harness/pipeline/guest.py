@@ -1,12 +1,13 @@
 """From a plan to a running guest that has proved what it is, with its runtime installed."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness import accel, build, distros, image, log, machine
+from harness import accel, build, distros, image, machine
 from harness.accel import Accelerator
 from harness.build.recipes import meson
 from harness.errors import DeadlineError, UsageError
@@ -24,7 +25,7 @@ from harness.wait import Deadline
 
 __all__ = ["boot_cell", "open_guest"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The store as builds see it: an artifact is there, or it is made now."""
 
 import errno
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import log
 from harness.errors import DeadlineError, InfrastructureError
 from harness.store import manifest, trees
 from harness.store.keys import Inputs, make_key
@@ -19,7 +19,7 @@ from harness.wait import Deadline
 
 __all__ = ["Artifact", "Store"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 Make = Callable[[Path], Mapping[str, Any] | None]
 

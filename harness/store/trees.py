@@ -1,17 +1,17 @@
 """Directories with whatever builds leave in them: how large they are, and how they are removed."""
 
 import errno
+import logging
 import os
 import shutil
 import uuid
 from pathlib import Path
 
-from harness import log
 from harness.errors import InfrastructureError
 
 __all__ = ["PART", "discard", "measure_tree", "remove"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 PART = ".part"
 """Ends the name of a directory that is being made or removed."""

@@ -1,10 +1,10 @@
 """Keeping a store small and sound, while others use it."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import log
 from harness.store import listing, manifest, trees
 from harness.store.artifacts import Store
 from harness.store.listing import Stored, list_artifacts
@@ -14,7 +14,7 @@ from harness.wait import Deadline
 
 __all__ = ["Damaged", "Pruned", "Verified", "prune", "verify"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

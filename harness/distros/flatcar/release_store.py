@@ -1,6 +1,7 @@
 """A release in the store: downloaded, verified against the pinned key and decompressed, or found there."""
 
 import hashlib
+import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,7 @@ from harness.wait import Deadline
 
 __all__ = ["KIND", "Fetched", "obtain"]
 
-logger = logs.get(__name__)
+logger = logging.getLogger(__name__)
 
 KIND = "flatcar"
 """What the store calls a release."""
@@ -142,7 +143,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
         answer = lookup.remembered(store, KIND, question, lambda: _ask(order, taken), hours=FOREVER)
         artifact = taken[0] if taken else _stored(order, str(answer["sha512"]), str(answer["fingerprint"]))
     finally:
-        logs.get("harness").removeHandler(handler)
+        logging.getLogger("harness").removeHandler(handler)
         handler.close()
     systemd = str(artifact.said["systemd"])
     exact = {"systemd": systemd.partition(".")[0].partition("~")[0], "systemd_exact": systemd}

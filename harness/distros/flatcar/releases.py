@@ -7,6 +7,7 @@ trusted is decided where an image is taken.
 
 import datetime as dt
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from harness import fetch, log, lookup, yamlfile
+from harness import fetch, lookup, yamlfile
 from harness.distros.flatcar.versions import Channel, Version
 from harness.errors import InfrastructureError, UsageError
 from harness.model import VersionRange
@@ -25,7 +26,7 @@ from harness.yamlfile import FileModel
 
 __all__ = ["FILES", "INDEX", "Index", "Release", "known", "refresh"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 FILES = Path(__file__).parents[3] / "images" / "flatcar"
 """Directory with the snapshot and the key, in the project that this package belongs to."""

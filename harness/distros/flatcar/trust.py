@@ -7,6 +7,7 @@ that the pinned key vouches for. A sub-key that has expired meanwhile does not s
 GnuPG's lines on the status descriptor decide, never its exit status alone (doc/DETAILS of GnuPG says what they mean).
 """
 
+import logging
 import re
 import tempfile
 import time
@@ -18,14 +19,14 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from harness import log, proc
+from harness import proc
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 from harness.yamlfile import FileModel
 
 __all__ = ["KeyFile", "Ring", "TrustError", "opened", "sha512_of"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 FINGERPRINT = r"^[0-9A-F]{40}$"
 

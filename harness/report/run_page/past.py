@@ -1,10 +1,11 @@
 """What became of a run's cases in the other runs beside it."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import log, results
+from harness import results
 from harness.errors import HarnessError
 from harness.report.run_page.excerpts import read_size
 from harness.results import RunResult
@@ -12,7 +13,7 @@ from harness.rundir import PAGE, RESULT
 
 __all__ = ["Past", "PastRun", "collect_past", "make_empty"]
 
-logger = log.get(__name__)
+logger = logging.getLogger(__name__)
 
 MOST_RUNS = 20
 """Other runs that are shown."""
