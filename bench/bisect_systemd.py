@@ -28,7 +28,7 @@ from pathlib import Path, PurePosixPath
 
 import platformdirs
 
-from harness import accel, build, catalog, image, proc
+from harness import accel, build, catalog, image, proc, rundir
 from harness.accel import Accelerator
 from harness.bisect import journal
 from harness.bisect.records import Observed
@@ -160,7 +160,7 @@ def with_harness(made: History, work: Path) -> tuple[Measured, list[Observed]]:
         env = os.environ | {"HARNESS_STORE": str(work / "store")}
         subprocess.run(argv, cwd=ROOT, env=env, check=False, stdout=log, stderr=subprocess.STDOUT, timeout=HOURS)
     seconds = time.monotonic() - begin
-    (written,) = runs.glob(f"*/{journal.JOURNAL}")
+    (written,) = runs.glob(f"*/{rundir.JOURNAL}")
     state = journal.read(written.parent)
     samples = list(state.observed)
     skipped = sum(sample.verdict is Verdict.SKIP for sample in samples)

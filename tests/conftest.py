@@ -66,7 +66,7 @@ def network() -> None:
 @pytest.fixture(scope="session")
 def docker() -> Iterator[None]:
     """A Docker daemon: the computer's own, or one that runs as long as the tests."""
-    argv = [ROOT / "ci" / "with-docker", "sh", "-c", "echo ready; exec cat"]
+    argv: list[str | Path] = [ROOT / "ci" / "with-docker", "sh", "-c", "echo ready; exec cat"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guard:
         assert guard.stdin is not None
         assert guard.stdout is not None

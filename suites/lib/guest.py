@@ -30,7 +30,7 @@ class CommandResult(Protocol):
 class Host(Protocol):
     """The part of testinfra's handle that is used here."""
 
-    def run(self, command: str, *args: str) -> CommandResult:
+    def run(self, command: str, /, *args: str) -> CommandResult:
         """Run a shell command; each `%s` in it is an argument, quoted."""
 
 

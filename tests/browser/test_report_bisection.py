@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.report.bisection import View, render_page
-from tests.helpers.bisection_views import name_of, proof, says, searched, straight
+from tests.helpers.bisection_views import name_of, proven, says, searched, straight
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -31,7 +31,7 @@ def view() -> View:
     graph = {name: graph[name] for name in [*list(graph)[:11], name_of(30), name_of(31), *list(graph)[11:24]]}
     graph[name_of(12)] = (name_of(11), name_of(31))
     found = searched(graph, says({name_of(number) for number in range(13, 25)}, broken=[name_of(14)]))
-    return replace(found, **proof(found, "</script><script>alert(1)</script>\x1b[31m & more"))
+    return proven(found, "</script><script>alert(1)</script>\x1b[31m & more")
 
 
 def browse(path: Path, *flags: str, address: str = "") -> "subprocess.CompletedProcess[str]":

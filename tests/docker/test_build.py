@@ -33,7 +33,7 @@ def client(docker: None) -> Iterator[sdk.DockerClient]:
 def _containers(client: sdk.DockerClient, pid: int) -> list[str]:
     """Containers of the harness that is process `pid`; other tests may have theirs at the same time."""
     found = client.containers.list(all=True, filters={"label": container.OWNER}, ignore_removed=True)
-    return [one.name for one in found if one.labels[container.OWNER].startswith(f"{pid}:")]
+    return [str(one.name) for one in found if one.labels[container.OWNER].startswith(f"{pid}:")]
 
 
 def _left(store: Store) -> list[str]:
@@ -49,6 +49,7 @@ def test_runc_is_built_by_the_go_that_was_asked_for(
     spec = runc(go, store, deadline)
     artifact = build.build(spec, store, deadline, tmp_path / "log")
     executable = artifact.path / spec.rules.output
+    assert spec.toolchain is not None
     said = _output(executable, "--version")
     assert "runc version 1.1.5\n" in said
     assert f"commit: {spec.revision.stamp}\n" in said
@@ -59,7 +60,9 @@ def test_runc_is_built_by_the_go_that_was_asked_for(
     again = build.build(spec, store, deadline, tmp_path / "second-log")
     assert (again.path, True) == (artifact.path, again.cached)
     assert not (tmp_path / "second-log").exists()
-    assert artifact.path == build.find(spec, store).path
+    found = build.find(spec, store)
+    assert found is not None
+    assert artifact.path == found.path
 
 
 def test_what_is_built_is_the_tree(docker: None, own: Store, deadline: Deadline, tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_a_command_that_takes_too_long_is_ended(
 
 
 def _other(own: Store, tree: Path, log: Path) -> "subprocess.Popen[str]":
-    argv = [sys.executable, "-m", "tests.helpers.builds", own.root, tree, log]
+    argv: list[str | Path] = [sys.executable, "-m", "tests.helpers.builds", own.root, tree, log]
     # What stands in for a terminal's Ctrl-C must not hit the tests themselves.
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 

@@ -30,7 +30,7 @@ def own(tmp_path: Path, store: Store) -> Store:
 
 
 def _says(artifact: Artifact) -> str:
-    argv = [artifact.path / "usr/local/bin/rkt", "version"]
+    argv: list[str | Path] = [artifact.path / "usr/local/bin/rkt", "version"]
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -63,7 +63,7 @@ def test_a_flavor_is_built_by_the_go_that_was_asked_for(
     assert spec.toolchain is not None
     assert (flavor, f"go {spec.toolchain.version}") == (artifact.said["flavor"], artifact.said["toolchain"])
     tools = toolchain.install(spec.toolchain, own, deadline)
-    argv = [tools.goroot / "bin" / "go", "version", artifact.path / spec.rules.output]
+    argv: list[str | Path] = [tools.goroot / "bin" / "go", "version", artifact.path / spec.rules.output]
     env = {"GOTOOLCHAIN": "local", "HOME": str(tmp_path), "GOROOT": str(tools.goroot)}
     version = subprocess.run(argv, env=env, check=True, capture_output=True, text=True).stdout
     assert version.endswith(f": go{spec.toolchain.version}\n")

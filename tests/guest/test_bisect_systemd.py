@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import proc
+from harness import proc, rundir
 from harness.bisect import journal
 from harness.bisect.engine import Purpose
 from harness.bisect.journal import State
@@ -88,7 +88,7 @@ def ended(store: Store, docker: None, bookworm: Image, tmp_path_factory: pytest.
 
 def _third_guests(runs: Path) -> Iterator[tuple[Path, int]]:
     """The bisection's directory and a guest's process, when two samples are finished and the third one has a guest."""
-    for written in runs.glob(f"*/{journal.JOURNAL}"):
+    for written in runs.glob(f"*/{rundir.JOURNAL}"):
         if len(list(journal.read(written.parent).observed)) >= 2:
             for record in written.parent.glob("samples/*/machine*/machine.json"):
                 if pid := json.loads(record.read_bytes())["pid"]:

@@ -84,7 +84,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ".ci/run": "#!/bin/bash\n# Double of the harness's own tests.\ntouch own-tests-ran\n",
         },
     )
-    argv = [ROOT / ".venv" / "bin" / "harness", "ci", "generate"]
+    argv: list[str | Path] = [ROOT / ".venv" / "bin" / "harness", "ci", "generate"]
     subprocess.run(argv, cwd=place, check=True, timeout=60, env=_environment())
     _git(place, "init", "--quiet", "--initial-branch=main")
     _git(place, "add", "--all")

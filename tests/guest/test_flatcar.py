@@ -122,7 +122,7 @@ def test_suites_pass_in_every_mode(shape: Shape, host: Host, project: Path, tmp_
 
     The guests have no Python, no Perl and no busybox of their own, so the suite wants none of them.
     """
-    argv = [
+    argv: list[str | Path] = [
         sys.executable, "-m", "harness", "--matrix", project / "matrix.yaml", "--runs", tmp_path / "runs", "run",
         "--profile", "flatcar", "--select", f"distro==flatcar/{shape.channel} and runtime==nspawn",
         "--mirror", host.mirror, "--key", host.key, "-j", "2",
@@ -173,7 +173,7 @@ def test_guest(guests: Guests) -> None:
 def _check_document(guest: Machine, deadline: Deadline) -> None:
     assert guest.run("hostname; systemctl is-enabled harness-ssh.service", deadline=deadline).out == "guest\nenabled\n"
     assert guest.run("systemctl is-enabled locksmithd.service", deadline=deadline, expect=None).out == "masked\n"
-    argv = ["ssh", "-F", guest.ssh_config, "-o", "ControlPath=none", "-l", "core", "guest", "id -un"]
+    argv: list[str | Path] = ["ssh", "-F", guest.ssh_config, "-o", "ControlPath=none", "-l", "core", "guest", "id -un"]
     said = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert said.stdout == "core\n", said.stderr
 

@@ -175,7 +175,7 @@ def test_other_process(guest: Machine, deadline: Deadline) -> None:
         "guest = machine.attach(Path(sys.argv[1]))\n"
         "print(guest.find_cause_of_death(), guest.run(['hostname'], deadline=Deadline.after(60, 'command')).out.strip())"
     )
-    argv = [sys.executable, "-c", script, guest.files.directory]
+    argv: list[str | Path] = [sys.executable, "-c", script, guest.files.directory]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=90, check=True)
 
     assert done.stdout == "None guest\n"
@@ -250,7 +250,7 @@ def test_dead_harness(bookworm: Image, accelerator: Accelerator, tmp_path: Path,
         "with machine.boot(spec, Path(sys.argv[2]), Deadline.after(180, 'boot')): print('up', flush=True); input()"
     )
     directory = tmp_path / "m"
-    argv = [sys.executable, "-c", script, bookworm.directory, directory]
+    argv: list[str | Path] = [sys.executable, "-c", script, bookworm.directory, directory]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as harness:
         assert harness.stdout is not None
         assert harness.stdout.readline() == "up\n"

@@ -80,8 +80,9 @@ def test_suite_passes(
 ) -> None:
     """Every case passes or says why it cannot, with independent cases side by side too, and no case runs twice."""
     known = catalog.load(ROOT)
-    versions = {"runtime_version": "1.1.5", "go": "1.27"} if runtime == "runc" else {}
-    wanted = replace(CELL, cgroup=mode, runtime=runtime, **versions)
+    wanted = replace(CELL, cgroup=mode, runtime=runtime)
+    if runtime == "runc":
+        wanted = replace(wanted, runtime_version="1.1.5", go="1.27")
     project = matrix.load(ROOT / "matrix.yaml", known)
     work = RunContext(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"), workers=workers)
     planned = replace(make_plan(wanted, project, known, ("cgroup",)), cpus=workers)

@@ -256,7 +256,7 @@ def test_killed_maker(bookworm: Image, tmp_path: Path) -> None:
     kept = tmp_path / "store"
 
     def run(name: str) -> "subprocess.Popen[str]":
-        argv = [sys.executable, "-c", SCRIPT, bookworm.directory, kept, tmp_path / name]
+        argv: list[str | Path] = [sys.executable, "-c", SCRIPT, bookworm.directory, kept, tmp_path / name]
         return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
     with run("killed") as victim:

@@ -7,16 +7,19 @@ from harness.bisect.engine import History
 
 GOOD = "good"
 
+Graph = dict[str, tuple[str, ...]]
+"""Commits with their parents."""
+
 # Other tests boot machines at the same time: how long an example takes says nothing.
 settings.register_profile("bisect", deadline=None)
 settings.load_profile("bisect")
 
 
 @st.composite
-def graphs(draw: st.DrawFn, largest: int = 24) -> dict[str, tuple[str, ...]]:
+def graphs(draw: st.DrawFn, largest: int = 24) -> Graph:
     """Any DAG with one tip that reaches everything: octopus merges, several roots, parents outside."""
     size = draw(st.integers(1, largest))
-    graph: dict[str, tuple[str, ...]] = {}
+    graph: Graph = {}
     for place in range(size):
         known = [*graph, GOOD, "older"]
         parents = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True))
@@ -25,12 +28,12 @@ def graphs(draw: st.DrawFn, largest: int = 24) -> dict[str, tuple[str, ...]]:
     return graph | {"tip": tuple(tips)}
 
 
-def history_of(graph: dict[str, tuple[str, ...]]) -> History:
+def history_of(graph: Graph) -> History:
     """The history of such a graph."""
     return History.of(graph, good=GOOD, bad="tip")
 
 
-def walk(graph: dict[str, tuple[str, ...]], name: str) -> set[str]:
+def walk(graph: Graph, name: str) -> set[str]:
     """Candidates among a commit's ancestors, itself included, by walking."""
     if name not in graph:
         return set()

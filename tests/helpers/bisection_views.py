@@ -1,11 +1,13 @@
 """Bisections to render: real searches by the engine over made-up histories, with a test that tells what it is told to."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from harness.bisect.engine import Answer as Found
 from harness.bisect.engine import Goal, History, Observation, Search
 from harness.bisect.engine import Settings as SearchSettings
+from harness.bisect.engine.terms import RateEstimate
 from harness.model import Verdict
 from harness.report.bisection import (
     Answer,
@@ -111,11 +113,6 @@ def answered(found: Found | None) -> Answer | None:
     """The engine's answer as the renderers take it."""
     if found is None:
         return None
-    before, after = (
-        rate and Rate(failed=rate.failed, samples=rate.samples, mean=rate.mean, low=rate.low, high=rate.high)
-        for rate in (found.fails_before, found.fails_after)
-    )
-    assert before is not None
     return Answer(
         kind=found.kind,
         sentence=found.sentence,
@@ -124,35 +121,40 @@ def answered(found: Found | None) -> Answer | None:
             Suspect(revision=one.revision, probability=one.probability, untestable=one.untestable)
             for one in found.suspects
         ),
-        fails_before=before,
-        fails_after=after,
+        fails_before=_rate(found.fails_before),
+        fails_after=None if found.fails_after is None else _rate(found.fails_after),
         tests=found.tests,
         skips=found.skips,
     )
 
 
-def proof(view: View, text: str = "plain") -> dict[str, object]:
-    """The fields of a proof, with `text` wherever somebody else wrote it."""
+def _rate(found: RateEstimate) -> Rate:
+    return Rate(failed=found.failed, samples=found.samples, mean=found.mean, low=found.low, high=found.high)
+
+
+def proven(view: View, text: str = "plain") -> View:
+    """The view with its proof, which has `text` wherever somebody else wrote it."""
     assert view.answer is not None
     culprit = view.answer.suspects[0].revision
     parent = next(commit.parents[0] for commit in view.commits if commit.revision == culprit)
     tree = "-.slice\n└─machine.slice\n  └─c.scope\n"
-    return {
-        "culprit": Culprit(
+    return replace(
+        view,
+        culprit=Culprit(
             revision=culprit, message=f"core: change\n\n{text}", files=(FileChange(path=text, added=3, removed=1),)
         ),
-        "revert": Revert(clean=True, verdict=Verdict.GOOD, message=text),
-        "before": Evidence(
+        revert=Revert(clean=True, verdict=Verdict.GOOD, message=text),
+        before=Evidence(
             revision=parent, verdict=Verdict.GOOD, log=f"1 passed\n{text}", cgroups=tree, directory=text,
             properties={"ControlGroup": "/machine.slice/c.scope", "Delegate": "yes", text: text},
         ),
-        "after": Evidence(
+        after=Evidence(
             revision=culprit, verdict=Verdict.BAD, log=f"1 failed\n{text}", cgroups=f"{tree}    └─payload {text}\n",
             properties={"ControlGroup": "/machine.slice/c.scope/payload", "Delegate": "yes", text: text},
         ),
-        "commands": (Command(what="the test at the first bad commit", line=f"harness run --cell '{text}'"),),
-        "untested": (f"Only one image was used: {text}",),
-    }  # fmt: skip
+        commands=(Command(what="the test at the first bad commit", line=f"harness run --cell '{text}'"),),
+        untested=(f"Only one image was used: {text}",),
+    )  # fmt: skip
 
 
 class Structure(HTMLParser):

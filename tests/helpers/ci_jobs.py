@@ -68,7 +68,8 @@ def jobs(root: Path, system: str) -> list[Job]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return loaded
 
 
 def _semaphore(root: Path) -> Iterator[Job]:

@@ -45,8 +45,8 @@ class SigningKey:
     def gpg(self, *words: str | Path, stdin: str = "", when: str | None = None) -> str:
         """Run GnuPG in the home and return its output; `when` is the time that it takes for now: 20200101T000000."""
         clock = [f"--faked-system-time={when}!"] if when else []
-        argv = ["gpg", "--homedir", self.home, "--batch", "--yes", "--quiet", "--passphrase", "", *clock]
-        argv += ["--pinentry-mode", "loopback", *words]
+        argv: list[str | Path] = ["gpg", "--homedir", self.home, "--batch", "--yes", "--quiet", *clock]
+        argv += ["--passphrase", "", "--pinentry-mode", "loopback", *words]
         done = subprocess.run(argv, input=stdin.encode(), capture_output=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()

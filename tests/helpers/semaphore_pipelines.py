@@ -234,6 +234,6 @@ class Pipeline(Part):
         """A limit within is not longer than the pipeline's, which is an hour unless it says otherwise."""
         total = self.execution_time_limit.total if self.execution_time_limit else 60
         jobs = [job for block in self.blocks if block.task for job in block.task.jobs]
-        limits = [item.execution_time_limit for item in (*self.blocks, *jobs)]
+        limits = [*(block.execution_time_limit for block in self.blocks), *(job.execution_time_limit for job in jobs)]
         assert all(limit is None or limit.total <= total for limit in limits), "a limit is longer than the pipeline's"
         return self

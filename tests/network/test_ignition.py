@@ -69,7 +69,7 @@ def verdicts(validator: Path, documents: list[str]) -> list[str]:
         paths = [Path(name, f"{number:05}.ign") for number in range(len(documents))]
         for path, text in zip(paths, documents, strict=True):
             path.write_text(text, encoding="utf-8")
-        argv = ["sh", "-c", script, validator, *paths]
+        argv: list[str | Path] = ["sh", "-c", script, validator, *paths]
         lines = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True).stdout
     said: list[str] = []
     rest = lines

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ def oracle() -> Oracle:
 
 
 @pytest.fixture
-def empty(tmp_path) -> Store:
+def empty(tmp_path: Path) -> Store:
     return Store(tmp_path)
 
 

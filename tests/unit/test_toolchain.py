@@ -23,7 +23,7 @@ def empty(tmp_path: Path) -> Store:
 
 
 def _says(tools: InstalledToolchain) -> str:
-    argv = [tools.goroot / "bin" / "go", "version"]
+    argv: list[str | Path] = [tools.goroot / "bin" / "go", "version"]
     env = {"GOROOT": str(tools.goroot), "HOME": "/nonexistent", "GOTOOLCHAIN": "local"}
     return subprocess.run(argv, env=env, check=True, capture_output=True, text=True).stdout
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from harness.bisect import journal
 from harness.bisect.engine import Purpose
-from harness.bisect.journal import JOURNAL
 from harness.bisect.records import READER, Asked, Begun, Observed, Same
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Verdict
+from harness.rundir import JOURNAL
 
 BEGUN = Begun(
     started="2026-01-02T03:04:05+00:00", harness="0", subject="systemd", repository="/r", old="a" * 40, new="b" * 40,

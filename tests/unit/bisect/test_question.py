@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ def test_no_such_case() -> None:
 
 @pytest.mark.slow
 @given(outcomes=st.lists(st.sampled_from(Outcome), min_size=1, max_size=5), order=st.randoms())
-def test_bad_needs_a_failure(outcomes: list[Outcome], order: "st.random.Random") -> None:
+def test_bad_needs_a_failure(outcomes: list[Outcome], order: Random) -> None:
     """However cases are mixed: bad only if one failed, good only if one passed and none failed or broke."""
     cases = [case(f"{TEST}[{number}]", outcome) for number, outcome in enumerate(outcomes)]
     order.shuffle(cases)

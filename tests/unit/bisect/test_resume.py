@@ -13,9 +13,9 @@ import pytest
 
 from harness.bisect import journal
 from harness.bisect.engine import Purpose
-from harness.bisect.journal import JOURNAL
 from harness.bisect.session import SPARE, Progress
 from harness.errors import CancelledError
+from harness.rundir import JOURNAL
 from harness.store import Store
 from harness.wait import Cancellation, Deadline
 from tests import ROOT

@@ -98,10 +98,12 @@ def test_a_directory_that_is_no_rkt_ends_the_run_before_it_begins(tmp_path: Path
     (tree / "autogen.sh").unlink()
     words = ("--matrix", str(ROOT / FILE), "--runs", str(tmp_path / "runs"), "run", "--profile", "first", "--set")
     done = harness(*words, f"runtime.rkt.source={tree}", cwd=tmp_path)
+    rules = KNOWN.runtime("rkt").build
+    assert rules is not None
     assert (2, "") == (done.code, done.out)
     assert done.err.splitlines() == [
         f"error: The directory {tree} is no tree of rkt: it has no autogen.sh, no rkt/rkt.mk.",
-        f"hint: Name the top directory of a checkout of rkt, which has {', '.join(KNOWN.runtime('rkt').build.landmarks)}.",
+        f"hint: Name the top directory of a checkout of rkt, which has {', '.join(rules.landmarks)}.",
     ]
     done = harness(*words, "runtime.rkt.source=./nowhere", cwd=tmp_path)
     assert (2, f"error: The source directory {tmp_path}/nowhere does not exist.\n") == (done.code, done.err)

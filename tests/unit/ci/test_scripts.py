@@ -12,8 +12,10 @@ from tests import ROOT
 CI = ROOT / "ci"
 
 
-def _run(*argv: str | Path, **options: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, **options)
+def _run(
+    *argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=cwd, env=env)
 
 
 def test_with_docker_says_what_it_wants() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness import rundir
 from harness.bisect import journal
 from harness.bisect.engine import Noise
 from harness.bisect.known import know
@@ -141,7 +142,7 @@ def ended(
     record = begun(repo, script(tmp_path), old=ends[0], new=ends[1]).model_copy(update={"cell": CELL})
     with journal.begin(tmp_path / "runs" / f"bisect-20260101-{number}", record) as written:
         driver(written, Store(tmp_path / "store"), deadline).run()
-    path = tmp_path / "runs" / f"bisect-20260101-{number}" / journal.JOURNAL
+    path = tmp_path / "runs" / f"bisect-20260101-{number}" / rundir.JOURNAL
     first, _, rest = path.read_text().partition("\n")
     changed = Begun.model_validate_json(first).model_copy(update=dict(update or {}))
     path.write_text(f"{changed.model_dump_json()}\n{rest}")

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -60,6 +61,7 @@ def chosen(here: Project) -> Settings:
     )  # fmt: skip
 
 
+ONE = ("cell", "profile", "shard", "suites", "builder", "multiply", "fresh")
 MANY = {"select": "select", "cases": "case", "sets": "sets", "arguments": "arguments"}
 
 
@@ -71,12 +73,11 @@ def pasted(line: str) -> tuple[Path, RunOptions]:
     outer = command.make_context("harness", words)
     verb, *rest = outer._protected_args + outer.args  # click keeps the verb apart
     assert verb == "run"
-    read = load_verb("run").make_context("run", rest, parent=outer).params  # type: ignore[attr-defined]
-    names = ("cell", "profile", "shard", "suites", "builder", "multiply", "fresh")
-    many = {name: read[option] for name, option in MANY.items()}
-    return outer.params["matrix_file"], RunOptions(
-        **{name: read[name] for name in names}, **{name: tuple(value or ()) for name, value in many.items()}
-    )
+    read = load_verb("run").make_context("run", rest, parent=outer).params
+    wish: dict[str, Any] = {name: read[name] for name in ONE} | {
+        name: tuple(read[option] or ()) for name, option in MANY.items()
+    }
+    return outer.params["matrix_file"], RunOptions(**wish)
 
 
 wishes = st.builds(

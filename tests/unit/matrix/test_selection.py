@@ -191,7 +191,8 @@ def written(tree: Any, *, inside: bool = False) -> str:
             return f"{field}{sign}{'.'.join(map(str, numbers))}"
         case (field, sign, value):
             return f"{field} {sign} {value}"
-    raise AssertionError(tree)
+        case _:
+            raise AssertionError(tree)
 
 
 def naive(tree: Any, cell: Cell) -> bool:  # noqa: PLR0911 - one for each kind of tree
@@ -216,7 +217,8 @@ def naive(tree: Any, cell: Cell) -> bool:  # noqa: PLR0911 - one for each kind o
             return getattr(cell, field) in ([value] if isinstance(value, str) else value)
         case (field, _, value):
             return getattr(cell, field) not in ([value] if isinstance(value, str) else value)
-    raise AssertionError(tree)
+        case _:
+            raise AssertionError(tree)
 
 
 @pytest.mark.slow

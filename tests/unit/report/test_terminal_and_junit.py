@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
@@ -14,10 +15,10 @@ from harness.results import CaseResult, CellResult, ExpectationResult, PhaseResu
 FATAL = "The guest died. See console.log:812: Kernel panic"
 
 
-def case(name: str, outcome: Outcome, message: str = "", **details: object) -> CaseResult:
+def case(name: str, outcome: Outcome, message: str = "", **more: Any) -> CaseResult:
     return CaseResult(
-        nodeid=f"cgroup/test_x.py::{name}", outcome=outcome, raw=outcome, seconds=1.5, message=message, **details
-    )  # type: ignore[arg-type]
+        nodeid=f"cgroup/test_x.py::{name}", outcome=outcome, raw=outcome, seconds=1.5, message=message, **more
+    )
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_table_says_what_is_wrong_and_how_to_repeat_it(run: RunResult) -> None:
 
 def test_expectations_that_want_a_look_are_told_before_the_last_line(run: RunResult) -> None:
     """Each with its pattern, what is wrong with it, its reason and its link; of many cases some, and their number."""
-    known = {
+    known: dict[str, Any] = {
         "cells": "runtime==runc", "reason": "Known.", "issue": "https://example.org/1", "expires": "2026-01-31"
     }  # fmt: skip
     found = tuple((f"cell-{number}", "cgroup/test_x.py::test_a") for number in range(5))

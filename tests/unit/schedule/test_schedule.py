@@ -1,6 +1,8 @@
 """The scheduler's pure parts: who starts when, and which machine gets which cells."""
 
 import itertools
+from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -52,7 +54,7 @@ def test_rank_is_the_longest_chain(tasks: list[Task]) -> None:
 
 @pytest.mark.slow
 @given(task_lists(), SLOTS, st.randoms())
-def test_every_task_runs_once_in_its_slots_after_its_needs(tasks: list[Task], slots: Slots, random) -> None:
+def test_every_task_runs_once_in_its_slots_after_its_needs(tasks: list[Task], slots: Slots, random: Random) -> None:
     """Whatever the tasks really take: no slot is overdrawn, no need is passed over, nothing is left or done twice."""
     board = Scheduler(tasks, slots)
     known = {task.name: task for task in tasks}
@@ -169,7 +171,7 @@ def test_shards_are_a_partition_and_balanced(seconds: dict[str, float], count: i
 
 
 @given(st.lists(st.text(min_size=1, max_size=3), unique=True, max_size=12), st.randoms())
-def test_shards_do_not_depend_on_the_order_of_the_cells(names: list[str], random) -> None:
+def test_shards_do_not_depend_on_the_order_of_the_cells(names: list[str], random: Random) -> None:
     """Two machines that list the cells differently compute the same shards."""
     other = list(names)
     random.shuffle(other)
@@ -186,7 +188,7 @@ def test_shard_that_is_none_is_refused(text: str) -> None:
         parse_shard(text)
 
 
-def test_history_survives_a_broken_file(tmp_path) -> None:
+def test_history_survives_a_broken_file(tmp_path: Path) -> None:
     """A file that was cut off is forgotten and written anew; what others wrote meanwhile stays."""
     history = DurationHistory(tmp_path / "deep" / "history.json")
     history.add({"a": 1.0})

@@ -144,11 +144,13 @@ def test_a_repository_that_is_not_there_is_said(tmp_path: Path, empty: Store, de
     assert "address" in str(caught.value.hint)
 
 
+Tree = dict[tuple[str, str], tuple[bytes, int]]
+
 NAMES = st.text("abc.", min_size=1, max_size=3).filter(lambda name: name not in {".", "..", ".git"})
 TREES = st.dictionaries(st.tuples(NAMES, NAMES), st.tuples(st.binary(max_size=4), st.sampled_from([0o644, 0o755])))
 
 
-def _write(root: Path, tree: dict[tuple[str, str], tuple[bytes, int]]) -> Path:
+def _write(root: Path, tree: Tree) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     for (folder, name), (content, mode) in tree.items():
@@ -162,7 +164,7 @@ def _write(root: Path, tree: dict[tuple[str, str], tuple[bytes, int]]) -> Path:
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=TREES, two=TREES)
-def test_the_digest_tells_trees_apart(tmp_path: Path, one: dict, two: dict) -> None:
+def test_the_digest_tells_trees_apart(tmp_path: Path, one: Tree, two: Tree) -> None:
     """Two trees have one digest when names, modes and contents are the same, and only then."""
     first = hash_tree(_write(tmp_path / "one", one))
     assert first == hash_tree(_write(tmp_path / "copy", one))

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ JSON = st.recursive(
 INPUTS = st.dictionaries(st.text(max_size=5), JSON, max_size=5)
 
 
-def reversed_order(value: object) -> object:
+def reversed_order(value: Any) -> Any:
     """The same JSON value with the members of every object in the opposite order."""
     if isinstance(value, dict):
         return {name: reversed_order(value[name]) for name in reversed(value)}
@@ -103,6 +104,15 @@ def test_waiting_for_another_process_ends_at_the_deadline(tmp_path: Path) -> Non
             put(tmp_path, "a", Deadline.after(5, "build", cancelled=cancelled))
 
 
+def replace(path: Path, make: Callable[[Path], None]) -> None:
+    """Put something else in place of a file, a link or a directory."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    make(path)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "manifest cut off": lambda home: os.truncate(home / "manifest.json", 40),
     "manifest empty": lambda home: os.truncate(home / "manifest.json", 0),
@@ -113,14 +123,11 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "manifest gone": lambda home: (home / "manifest.json").unlink(),
     "file gone": lambda home: (home / "files/sub/text").unlink(),
     "file cut off": lambda home: os.truncate(home / "files/sub/text", 0),
-    "file is a directory": lambda home: ((home / "files/sub/text").unlink(), (home / "files/sub/text").mkdir()),
+    "file is a directory": lambda home: replace(home / "files/sub/text", Path.mkdir),
     "directory gone": lambda home: shutil.rmtree(home / "files/sub"),
-    "directory is a file": lambda home: (shutil.rmtree(home / "files/sub"), (home / "files/sub").write_text("")),
+    "directory is a file": lambda home: replace(home / "files/sub", Path.touch),
     "link gone": lambda home: (home / "files/link").unlink(),
-    "link points elsewhere": lambda home: (
-        (home / "files/link").unlink(),
-        (home / "files/link").symlink_to("nowhere"),
-    ),
+    "link points elsewhere": lambda home: replace(home / "files/link", lambda link: link.symlink_to("nowhere")),
     "not executable": lambda home: (home / "files/tool").chmod(0o644),
     "empty directory gone": lambda home: (home / "files/empty").rmdir(),
     "everything gone": lambda home: shutil.rmtree(home / "files"),
@@ -158,7 +165,7 @@ def test_links_modes_and_odd_names_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path) -> Path:
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of two MiB."""
     if os.geteuid() != 0:
         pytest.skip("Only root may mount a small disk.")

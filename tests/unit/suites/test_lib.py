@@ -92,8 +92,9 @@ class BusyMount:
 
     rc, stdout, stderr = -1, "", ""
 
-    def run(self, _: str, script: str, directory: str) -> "BusyMount":
+    def run(self, _: str, /, *args: str) -> "BusyMount":
         """Run it."""
+        script, directory = args
         busy = 'mkdir "$1" && mount -t tmpfs harness "$1" && { (cd "$1" && exec sleep 0.5) & } && sleep 0.1\n'
         argv = ("unshare", "--mount", "sh", "-c", busy + script, "sh", directory)
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)

@@ -1,31 +1,36 @@
 """The posterior against brute force."""
 
 from math import comb, exp, isclose, lgamma
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bisect.engine import Noise, Settings
+from harness.bisect.engine import History, Noise, Settings
 from harness.bisect.engine.belief import Belief
 from harness.bisect.engine.history import OUTSIDE
 from harness.bisect.engine.kinds import JEFFREYS, LEARN, LOW, Flaw, Kind
 from harness.bisect.engine.rates import Rates, estimate_flake
 from harness.errors import UsageError
-from tests.helpers.bisect_graphs import graphs, history_of, walk
+from tests.helpers.bisect_graphs import Graph, graphs, history_of, walk
+
+Samples = list[tuple[int, bool]]
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12)
 
 
-def places(history, samples):
+def places(history: History, samples: Samples) -> Samples:
     """Samples with their number made an index; one in seven is at the good end."""
     return [(OUTSIDE if number % 7 == 0 else number % len(history), bad) for number, bad in samples]
 
 
 @pytest.mark.slow
 @given(graphs(), SAMPLES, st.floats(0.55, 0.95), st.floats(0.02, 0.45))
-def test_known_rates_give_the_exact_posterior(graph, samples, bad_rate, good_rate):
+def test_known_rates_give_the_exact_posterior(
+    graph: Graph, samples: Samples, bad_rate: float, good_rate: float
+) -> None:
     """With known rates the posterior is prior times likelihood of every sample, no culprit included."""
     history = history_of(graph)
     belief = Belief(history, Rates.fix_rates(bad_rate, good_rate), no_culprit=0.3)
@@ -41,14 +46,14 @@ def test_known_rates_give_the_exact_posterior(graph, samples, bad_rate, good_rat
     assert isclose(belief.no_culprit, likelihood[None] / total, rel_tol=1e-6)
 
 
-def beta(first, second):
+def beta(first: float, second: float) -> float:
     """The Beta function."""
     return exp(lgamma(first) + lgamma(second) - lgamma(first + second))
 
 
 @pytest.mark.slow
 @given(*(st.integers(0, 12),) * 4)
-def test_the_grid_is_exact_for_jeffreys(fails_bad, passes_bad, fails_good, passes_good):
+def test_the_grid_is_exact_for_jeffreys(fails_bad: int, passes_bad: int, fails_good: int, passes_good: int) -> None:
     """Sums over the grid equal the Beta-Bernoulli marginals of the Jeffreys prior, up to the restriction p_b > p_g."""
     rates = Rates.mix_kinds(JEFFREYS)
     flat = rates.compute_same(fails_bad, passes_bad)
@@ -61,7 +66,7 @@ def test_the_grid_is_exact_for_jeffreys(fails_bad, passes_bad, fails_good, passe
     assert isclose((exp(both[0]) + exp(both[1])) / 2, unrestricted, rel_tol=1e-9)
 
 
-def test_a_side_that_fails_less_is_no_bad_side():
+def test_a_side_that_fails_less_is_no_bad_side() -> None:
     """A split whose bad side fails less often than its good side is all but impossible."""
     rates = Rates.mix_kinds(LEARN)
     split = rates.split(np.array([9.0, 1.0]), np.array([1.0, 9.0]), 10, 10)
@@ -72,7 +77,7 @@ def test_a_side_that_fails_less_is_no_bad_side():
 
 @pytest.mark.slow
 @given(graphs(), SAMPLES, st.randoms(use_true_random=False))
-def test_the_order_of_samples_does_not_matter(graph, samples, luck):
+def test_the_order_of_samples_does_not_matter(graph: Graph, samples: Samples, luck: Random) -> None:
     """The posterior is a function of the samples, not of their order."""
     history = history_of(graph)
     first, second = (Belief(history, Rates.mix_kinds(LOW), no_culprit=0.1) for _ in range(2))
@@ -85,7 +90,7 @@ def test_the_order_of_samples_does_not_matter(graph, samples, luck):
     assert first.no_culprit == pytest.approx(second.no_culprit)
 
 
-def test_rates_are_learned():
+def test_rates_are_learned() -> None:
     """After many samples the estimates are near the shares that were seen, and their intervals contain these."""
     history = history_of({"c0": ("good",), "tip": ("c0",)})
     belief = Belief(history, Rates.mix_kinds(LEARN))
@@ -100,7 +105,7 @@ def test_rates_are_learned():
     assert after.mean == pytest.approx(0.8, abs=0.03)
 
 
-def test_identical_builds_nearly_clear_what_lies_between():
+def test_identical_builds_nearly_clear_what_lies_between() -> None:
     """Commits between two identical builds keep a small prior, never none."""
     history = history_of({"c0": ("good",), "c1": ("c0",), "tip": ("c1",)})
     belief = Belief(history, Rates.mix_kinds(LEARN))
@@ -109,19 +114,19 @@ def test_identical_builds_nearly_clear_what_lies_between():
 
 
 @pytest.mark.parametrize("rates", [None, (0.2, 0.2), (0.1, 0.3), (1.5, 0.0), (0.5, -0.1)])
-def test_senseless_rates_are_refused(rates):
+def test_senseless_rates_are_refused(rates: tuple[float, float] | None) -> None:
     """Known rates must be given, be chances, and differ in the right direction."""
     with pytest.raises(UsageError):
         Rates.of(Settings(noise=Noise.KNOWN, rates=rates))
 
 
-def test_a_flaky_past_speaks_for_a_flake():
+def test_a_flaky_past_speaks_for_a_flake() -> None:
     """A test that fails half the time by itself is the likelier reason than one range in fifty; a solid one is not."""
     assert estimate_flake(0.5, 0.02) == pytest.approx(0.49 / 0.51)
     assert estimate_flake(0.0, 0.02) == 0
 
 
-def test_marginals_of_a_fair_coin_need_no_order():
+def test_marginals_of_a_fair_coin_need_no_order() -> None:
     """All orders of k fails in n samples together have the probability of a Beta-binomial: 1 summed over k."""
     rates = Rates.mix_kinds(LEARN)
     total = sum(comb(6, k) * exp(rates.compute_same(k, 6 - k).log[0]) for k in range(7))
@@ -137,7 +142,9 @@ def test_marginals_of_a_fair_coin_need_no_order():
         (Flaw.BOTH, (0.0, 1.0), (0.0, 1.0)),
     ],
 )
-def test_each_kind_has_its_own_wrong_results(flaw, bad_side, good_side):
+def test_each_kind_has_its_own_wrong_results(
+    flaw: Flaw, bad_side: tuple[float, float], good_side: tuple[float, float]
+) -> None:
     """A test that only fails without cause never passes at a bad revision, and so on; `ALIKE` has one rate for both."""
     rates = Rates.mix_kinds((Kind(weight=1.0, flaw=flaw, wrong=(1.0, 1.0)),))
     bad, good = np.nonzero(rates.joint)
@@ -148,7 +155,7 @@ def test_each_kind_has_its_own_wrong_results(flaw, bad_side, good_side):
         assert rates.nodes[bad] == pytest.approx(1 - rates.nodes[good])
 
 
-def test_the_kind_is_learned():
+def test_the_kind_is_learned() -> None:
     """Failures before the culprit alone teach that the test fails without cause, not that it passes without reason."""
     history = history_of({"c0": ("good",), "tip": ("c0",)})
     belief = Belief(history, Rates.mix_kinds(LOW))
@@ -159,7 +166,7 @@ def test_the_kind_is_learned():
     assert belief.fails_bad[1] > 0.97
 
 
-def test_the_past_counts_as_samples_at_good_revisions():
+def test_the_past_counts_as_samples_at_good_revisions() -> None:
     """What a test's past says is what the same samples at the good end say, but the prior of no culprit stays."""
     history = history_of({"c0": ("good",), "tip": ("c0",)})
     past = Belief(history, Rates.of(Settings(noise=Noise.LEARN, past=(3, 17))), no_culprit=0.2)
@@ -171,7 +178,7 @@ def test_the_past_counts_as_samples_at_good_revisions():
     assert past.fails_bad == pytest.approx(lived.fails_bad)
 
 
-def test_one_pass_clears_a_revision_where_a_culprit_always_fails():
+def test_one_pass_clears_a_revision_where_a_culprit_always_fails() -> None:
     """With `always_fails` a commit that passed once, and all before it, is no culprit, however flaky the test is."""
     history = history_of({"c0": ("good",), "c1": ("c0",), "tip": ("c1",)})
     belief = Belief(history, Rates.of(Settings(always_fails=True)))

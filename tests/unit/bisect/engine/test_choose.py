@@ -1,5 +1,6 @@
 """What is chosen next: information against brute force, costs, batches, stretches that do not build."""
 
+from collections.abc import Iterable
 from itertools import product
 from math import ceil, log2
 
@@ -14,15 +15,15 @@ from harness.bisect.engine.choose import Costs, Priced, choose_best, compute_inf
 from harness.bisect.engine.kinds import LEARN
 from harness.bisect.engine.rates import Rates
 from harness.bisect.engine.testability import Testability
-from tests.helpers.bisect_graphs import graphs, history_of, walk
+from tests.helpers.bisect_graphs import Graph, graphs, history_of, walk
 
 
-def bits(chances):
+def bits(chances: Iterable[float]) -> float:
     """Entropy of a distribution, in bits."""
     return -sum(chance * log2(chance) for chance in chances if chance > 1e-12)
 
 
-def naive(belief, graph, samples):
+def naive(belief: Belief, graph: Graph, samples: list[str]) -> float:
     """Mutual information of the culprit and samples at some commits, over all joint outcomes."""
     history = belief.history
     known = [
@@ -47,7 +48,7 @@ def naive(belief, graph, samples):
 @pytest.mark.slow
 @settings(max_examples=60)
 @given(graphs(8), st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=6), st.integers(0, 99))
-def test_information_is_what_all_outcomes_give(graph, samples, pending):
+def test_information_is_what_all_outcomes_give(graph: Graph, samples: list[tuple[int, bool]], pending: int) -> None:
     """The information of a sample, alone or beside one in flight, is that of enumerating outcomes and culprits."""
     history = history_of(graph)
     belief = Belief(history, Rates.mix_kinds(LEARN), no_culprit=0.2)
@@ -64,7 +65,7 @@ def test_information_is_what_all_outcomes_give(graph, samples, pending):
 
 @pytest.mark.slow
 @given(graphs())
-def test_without_noise_the_choice_is_git_s(graph):
+def test_without_noise_the_choice_is_git_s(graph: Graph) -> None:
     """For a test that never lies, the chosen commit has git's best score, min(X, N - X)."""
     history = history_of(graph)
     priced = Priced(
@@ -81,7 +82,7 @@ def test_without_noise_the_choice_is_git_s(graph):
 
 
 @pytest.fixture
-def settled():
+def settled() -> Belief:
     """A belief that hesitates between few commits of 64, with a noisy test."""
     belief = Belief(linear(64), Rates.fix_rates(0.8, 0.2))
     for place in (31, 47, 39):
@@ -89,7 +90,7 @@ def settled():
     return belief
 
 
-def test_a_cached_build_is_tested_again_where_builds_are_dear(settled):
+def test_a_cached_build_is_tested_again_where_builds_are_dear(settled: Belief) -> None:
     """With builds a hundred times as dear as boots, a repeat at a built commit is worth more than a new one."""
     everywhere = np.ones(65)
     cheap = Priced(costs=Costs(build=0 * everywhere, test=everywhere), testable=everywhere, allowed=everywhere > 0)
@@ -101,7 +102,7 @@ def test_a_cached_build_is_tested_again_where_builds_are_dear(settled):
 
 
 @pytest.mark.parametrize(("workers", "rounds"), [(1, 9), (3, 5), (7, 3)])
-def test_a_batch_divides_what_is_left_into_equal_parts(workers, rounds):
+def test_a_batch_divides_what_is_left_into_equal_parts(workers: int, rounds: int) -> None:
     """N commits chosen together leave about one part in N+1, as in bisect.md 2.8."""
     belief = Belief(linear(512), Rates.fix_rates(1.0, 0.0))
     everywhere = np.ones(513)
@@ -116,7 +117,7 @@ def test_a_batch_divides_what_is_left_into_equal_parts(workers, rounds):
     assert ceil(log2(512) / log2(512 / max(parts))) <= rounds + 1
 
 
-def test_stretches_are_left_and_lone_commits_are_not():
+def test_stretches_are_left_and_lone_commits_are_not() -> None:
     """Many broken commits in a row make their neighbours improbable; broken ones among fine ones do not."""
     stretch, lone = Testability(400), Testability(400)
     for place in range(100, 110):
@@ -132,7 +133,7 @@ def test_stretches_are_left_and_lone_commits_are_not():
 
 @pytest.mark.slow
 @given(st.sets(st.integers(0, 49), max_size=8), st.sets(st.integers(0, 49), max_size=8))
-def test_probabilities_are_probabilities(broken, fine):
+def test_probabilities_are_probabilities(broken: set[int], fine: set[int]) -> None:
     """What is known is 0 or 1, all else strictly between."""
     testability = Testability(50)
     for place in fine - broken:
@@ -149,7 +150,7 @@ def test_probabilities_are_probabilities(broken, fine):
             assert 0 < found[place] < 1
 
 
-def test_one_reason_says_nothing_about_another():
+def test_one_reason_says_nothing_about_another() -> None:
     """A commit that does not boot, between two that do not build, is not taken for one of their stretch."""
     same, other = Testability(100), Testability(100)
     for place in (46, 48, 54, 56):

@@ -1,6 +1,7 @@
 """The search as a state machine: ends, answers, confirmation, resume, contradictions."""
 
 from math import ceil, log2
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from bench.bisect_play import observe, play
 from harness.bisect.engine import AnswerKind, Goal, Noise, Observation, Purpose, Search, Settings, Stage
 from harness.errors import UsageError
 from harness.model import Verdict
-from tests.helpers.bisect_graphs import graphs, history_of, walk
+from tests.helpers.bisect_graphs import Graph, graphs, history_of, walk
 
 GOOD = Observation(verdict=Verdict.GOOD, fresh=True)
 BAD = Observation(verdict=Verdict.BAD, fresh=True)
@@ -23,7 +24,7 @@ NONE = Settings(noise=Noise.NONE)
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(graphs(), st.integers(0, 99), st.integers(1, 4), st.sampled_from([Noise.NONE, Noise.LOW, Noise.LEARN]))
-def test_the_culprit_is_found_in_any_history(graph, number, workers, noise):
+def test_the_culprit_is_found_in_any_history(graph: Graph, number: int, workers: int, noise: Noise) -> None:
     """A reliable test leads to its culprit in every DAG, one boot at a time or several at once."""
     history = history_of(graph)
     culprit = number % len(history)
@@ -36,7 +37,7 @@ def test_the_culprit_is_found_in_any_history(graph, number, workers, noise):
 @pytest.mark.slow
 @given(st.integers(1, 300), st.data())
 @settings(max_examples=40, deadline=None)
-def test_a_linear_history_takes_ceil_log2(size, data):
+def test_a_linear_history_takes_ceil_log2(size: int, data: st.DataObject) -> None:
     """Without noise a linear history takes at most ceil(log2 n) tests between the ends."""
     culprit = data.draw(st.integers(0, size - 1))
     played = play(Truth(history=linear(size), culprit=culprit), NONE)
@@ -47,7 +48,7 @@ def test_a_linear_history_takes_ceil_log2(size, data):
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(graphs(), st.integers(0, 99), st.data())
-def test_untestable_commits_stay_suspects(graph, number, data):
+def test_untestable_commits_stay_suspects(graph: Graph, number: int, data: st.DataObject) -> None:
     """The suspects contain the culprit, whichever commits between the ends cannot be built."""
     history = history_of(graph)
     culprit = number % len(history)
@@ -72,7 +73,7 @@ def test_untestable_commits_stay_suspects(graph, number, data):
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 40), st.integers(0, 2**32), st.integers(0, 60))
-def test_a_replayed_journal_continues_the_same(culprit, seed, cut):
+def test_a_replayed_journal_continues_the_same(culprit: int, seed: int, cut: int) -> None:
     """After a kill at any point, replaying the journal gives the same next request and the same answer."""
     history = merged(41, np.random.default_rng(1))
     truth = Truth(history=history, culprit=culprit, fails_bad=0.9, fails_good=0.1, rng=np.random.default_rng(seed))
@@ -86,7 +87,7 @@ def test_a_replayed_journal_continues_the_same(culprit, seed, cut):
     assert (first.belief.weights == second.belief.weights).all()
 
 
-def test_the_ends_come_first_and_the_bad_one_before():
+def test_the_ends_come_first_and_the_bad_one_before() -> None:
     """Both ends are verified before anything else; a bad end that passes would make the rest useless."""
     search = Search(linear(9), NONE)
     assert search.stage is Stage.ENDS
@@ -105,7 +106,9 @@ def test_the_ends_come_first_and_the_bad_one_before():
         ([("c8", BAD), ("good", GOOD), ("c3", BAD), ("c5", GOOD)], AnswerKind.FLAKY, "2 of 4 samples failed"),
     ],
 )
-def test_without_noise_a_contradiction_ends_the_search(observations, kind, words):
+def test_without_noise_a_contradiction_ends_the_search(
+    observations: list[tuple[str, Observation]], kind: AnswerKind, words: str
+) -> None:
     """An end on the wrong side, or a pass after a fail, ends a search that trusts its test, with that sentence."""
     search = Search(linear(9), NONE)
     search.replay(observations)
@@ -121,7 +124,7 @@ def test_without_noise_a_contradiction_ends_the_search(observations, kind, words
 @pytest.mark.parametrize(
     ("rate", "kind"), [(0.0, AnswerKind.BAD_PASSES), (1.0, AnswerKind.GOOD_FAILS), (0.5, AnswerKind.FLAKY)]
 )
-def test_a_test_that_is_the_same_everywhere_has_no_culprit(rate, kind):
+def test_a_test_that_is_the_same_everywhere_has_no_culprit(rate: float, kind: AnswerKind) -> None:
     """Where the failure rate is the same at both ends, the answer is that there is no culprit, and the rate."""
     truth = Truth(history=linear(50), culprit=None, fails_good=rate, rng=np.random.default_rng(5))
     answer = play(truth, Settings()).answer
@@ -132,7 +135,7 @@ def test_a_test_that_is_the_same_everywhere_has_no_culprit(rate, kind):
 
 
 @pytest.mark.parametrize("noise", [Noise.NONE, Noise.LOW, Noise.LEARN])
-def test_a_single_commit_is_tested_until_it_is_sure(noise):
+def test_a_single_commit_is_tested_until_it_is_sure(noise: Noise) -> None:
     """One commit between the ends is the culprit only once "no culprit" is improbable enough."""
     answer = play(Truth(history=linear(1), culprit=0), Settings(noise=noise)).answer
     assert answer.culprit == "c0"
@@ -140,13 +143,13 @@ def test_a_single_commit_is_tested_until_it_is_sure(noise):
 
 
 @pytest.mark.parametrize("wrong", [{"confidence": 1.0}, {"confidence": 0.2}, {"no_culprit": 1.0}, {"same_factor": 0.0}])
-def test_senseless_settings_are_refused(wrong):
+def test_senseless_settings_are_refused(wrong: dict[str, Any]) -> None:
     """A confidence that no evidence reaches, or a chance out of range, is the user's mistake."""
     with pytest.raises(UsageError):
         Settings(**wrong)
 
 
-def test_culprit_and_parents_are_confirmed_on_fresh_builds():
+def test_culprit_and_parents_are_confirmed_on_fresh_builds() -> None:
     """Before a culprit is named, it failed and each of its parents passed on a build made for that."""
     history = history_of({"a": ("good",), "b": ("good",), "m": ("a", "b"), "tip": ("m",)})
     search = Search(history, NONE)
@@ -162,7 +165,7 @@ def test_culprit_and_parents_are_confirmed_on_fresh_builds():
     assert not fresh["b"]
 
 
-def test_a_confirmation_that_fails_reopens_the_search():
+def test_a_confirmation_that_fails_reopens_the_search() -> None:
     """A culprit that passes on a fresh build is not named until the samples outweigh that pass."""
     search = Search(linear(64), Settings())
     refuted = False
@@ -180,7 +183,7 @@ def test_a_confirmation_that_fails_reopens_the_search():
     assert answer.fails_after.failed == answer.fails_after.samples - 1
 
 
-def test_a_fix_is_found_by_swapping_the_terms():
+def test_a_fix_is_found_by_swapping_the_terms() -> None:
     """Looking for a fix, the old end fails, the new one passes, and the rates are told as failures."""
     search = Search(linear(16), Settings(goal=Goal.FIX))
     while search.answer() is None:
@@ -198,7 +201,7 @@ def test_a_fix_is_found_by_swapping_the_terms():
     assert "fixes" in answer.sentence
 
 
-def test_what_is_in_flight_is_not_asked_for_again():
+def test_what_is_in_flight_is_not_asked_for_again() -> None:
     """Requests without an observation count as running; an abandoned one is asked for again."""
     search = Search(linear(100), NONE)
     search.replay([("c99", BAD), ("good", GOOD)])
@@ -212,7 +215,7 @@ def test_what_is_in_flight_is_not_asked_for_again():
     assert alone.choose_next() == (lost,)
 
 
-def test_a_spare_slot_is_for_what_is_tested_in_any_case():
+def test_a_spare_slot_is_for_what_is_tested_in_any_case() -> None:
     """Both ends go at once, and a culprit with its parent; while the search can still turn, it gets one slot only."""
     history = linear(16)
     search = Search(history)
@@ -240,7 +243,7 @@ def test_a_spare_slot_is_for_what_is_tested_in_any_case():
     assert not any(request.fresh for request in search.choose_next(2, spare=2))
 
 
-def test_a_prior_is_no_filter():
+def test_a_prior_is_no_filter() -> None:
     """A strong prior saves tests when it is right, and only costs some when it is wrong."""
     history = linear(1000)
     prior = {f"c{place}": 20.0 for place in range(300, 320)}
@@ -260,7 +263,7 @@ def test_a_prior_is_no_filter():
         Search(history, prior={"c1": 0.0})
 
 
-def test_first_parents_come_before_the_merge_s_own_commits():
+def test_first_parents_come_before_the_merge_s_own_commits() -> None:
     """The search tests the mainline until one merge is guilty, then descends into it; `follow_first_parent` stops before."""
     rng = np.random.default_rng(3)
     history = merged(600, rng)
@@ -276,7 +279,7 @@ def test_first_parents_come_before_the_merge_s_own_commits():
     assert play(Truth(history=line, culprit=merge), NONE).answer.culprit == history.commits[history.bundle[culprit]]
 
 
-def test_identical_builds_are_not_told_apart_twice():
+def test_identical_builds_are_not_told_apart_twice() -> None:
     """Two revisions with identical files share what is known, and what lies between is searched last."""
     search = Search(linear(64), NONE)
     search.replay([("c63", BAD), ("good", GOOD)])
@@ -285,7 +288,7 @@ def test_identical_builds_are_not_told_apart_twice():
     assert int(request.revision.removeprefix("c")) not in range(12, 49)
 
 
-def test_a_budget_ends_in_the_smallest_set():
+def test_a_budget_ends_in_the_smallest_set() -> None:
     """When the budget is spent, the answer is the credible set and its probability."""
     truth = Truth(history=linear(200), culprit=50, fails_bad=0.7, fails_good=0.3, rng=np.random.default_rng(2))
     answer = play(truth, Settings(most_tests=12)).answer
@@ -294,7 +297,7 @@ def test_a_budget_ends_in_the_smallest_set():
     assert sum(suspect.probability for suspect in answer.suspects) == pytest.approx(answer.confidence, abs=1e-3)
 
 
-def test_tests_left_shrink_to_nothing():
+def test_tests_left_shrink_to_nothing() -> None:
     """The estimate of tests left is near the truth at the start and ends at none."""
     history = linear(256)
     search = Search(history, NONE)

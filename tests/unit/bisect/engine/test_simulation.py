@@ -15,7 +15,7 @@ from harness.model import Verdict
 
 
 @pytest.mark.slow
-def test_without_noise_it_is_as_good_as_git():
+def test_without_noise_it_is_as_good_as_git() -> None:
     """Mean tests with `none` are at most git's plus 0.3, and every culprit is right."""
     drawn = list(cases(30))
     ours = [play(case.truth(), Settings(noise=Noise.NONE)) for case in drawn]
@@ -24,7 +24,7 @@ def test_without_noise_it_is_as_good_as_git():
 
 
 @pytest.mark.slow
-def test_the_default_is_cheap_on_a_reliable_test():
+def test_the_default_is_cheap_on_a_reliable_test() -> None:
     """The default takes at most 1.55 times git's tests and those of the ends (the full set's target is 1.5)."""
     drawn = list(cases(30))
     ours = [play(case.truth(), Settings()) for case in drawn]
@@ -34,7 +34,7 @@ def test_the_default_is_cheap_on_a_reliable_test():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [Noise.LOW, Noise.LEARN])
-def test_flips_are_survived_where_git_and_majorities_are_not(noise):
+def test_flips_are_survived_where_git_and_majorities_are_not(noise: Noise) -> None:
     """With 10 % of results flipped and rates unknown, nearly all culprits are right; git finds few of them."""
     drawn = list(cases(30))
     truths = [case.truth(bad=0.9, good=0.1) for case in drawn]
@@ -46,7 +46,7 @@ def test_flips_are_survived_where_git_and_majorities_are_not(noise):
 
 
 @pytest.mark.slow
-def test_stretches_waste_few_builds():
+def test_stretches_waste_few_builds() -> None:
     """In long unbuildable stretches a quarter of git's wasted builds is enough for the set with the culprit."""
     rng = np.random.default_rng(8)
     wasted = [0, 0]
@@ -61,7 +61,7 @@ def test_stretches_waste_few_builds():
 
 
 @pytest.mark.slow
-def test_choosing_among_50_000_commits_is_quick():
+def test_choosing_among_50_000_commits_is_quick() -> None:
     """One choice in a DAG of 50,000 commits takes at most half a second of processor time."""
     history = merged(50_000, np.random.default_rng(1))
     search = Search(history)

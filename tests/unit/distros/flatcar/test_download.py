@@ -338,7 +338,7 @@ def test_a_large_disk_takes_little_memory_and_room(tmp_path: Path) -> None:
     (mirror / IMAGE).write_bytes(zeros * 8 + noise + zeros * 8)
     digest = subprocess.run(["sha512sum", mirror / IMAGE], capture_output=True, check=True, text=True).stdout.split()[0]
     with serve(mirror) as host:
-        argv = [sys.executable, "-c", CHILD, f"{host.url}/{IMAGE}", tmp_path / "disk", digest]
+        argv: list[str | Path] = [sys.executable, "-c", CHILD, f"{host.url}/{IMAGE}", tmp_path / "disk", digest]
         done = subprocess.run(argv, capture_output=True, check=True, text=True, timeout=300)
     info = (tmp_path / "disk").stat()
     assert (64 << 20) * 16 + (4 << 20) == info.st_size

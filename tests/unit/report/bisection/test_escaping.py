@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness.report.bisection import Settings, View, render_bug_report, render_page, render_summary
 from harness.report.page import bound, clean, clean_line
-from tests.helpers.bisection_views import Structure, name_of, proof, says, searched, straight
+from tests.helpers.bisection_views import Structure, name_of, proven, says, searched, straight
 
 PLAIN = searched(straight(24), says({name_of(number) for number in range(13, 25)}))
 
@@ -42,7 +42,7 @@ HEADINGS = ["h1", "h2", "h2", "h2", "h2", "h2"]
 
 def infested(text: str) -> View:
     """A view that has the text in each place that somebody else fills."""
-    view = replace(PLAIN, **proof(PLAIN, text))
+    view = proven(PLAIN, text)
     return replace(
         view,
         subject=text, repository=text, test=text, started=text, facts={text: text}, method=(text,),
@@ -56,7 +56,7 @@ def infested(text: str) -> View:
     )  # fmt: skip
 
 
-EXPECTED = Structure(render_page(replace(PLAIN, **proof(PLAIN))))
+EXPECTED = Structure(render_page(proven(PLAIN)))
 
 
 @pytest.mark.slow

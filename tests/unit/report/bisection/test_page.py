@@ -15,11 +15,11 @@ from harness.report.bisection import Belief, Commit, Revert, Step, View, render_
 from harness.report.bisection.facts import estimate_sides, find_stretches
 from harness.report.bisection.lanes import assign_lanes
 from harness.report.page import bound, format_percent
-from tests.helpers.bisection_views import Structure, name_of, proof, says, searched, straight
+from tests.helpers.bisection_views import Structure, name_of, proven, says, searched, straight
 
 CULPRIT = 13
 PLAIN = searched(straight(24), says({name_of(number) for number in range(CULPRIT, 25)}))
-VIEW = replace(PLAIN, **proof(PLAIN))
+VIEW = proven(PLAIN)
 
 
 def test_a_cut_keeps_both_ends() -> None:
