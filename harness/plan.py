@@ -12,9 +12,10 @@ from harness.build import Builder
 from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
 from harness.console import check_names
 from harness.errors import UsageError
+from harness.garbage import pause_garbage_collection
 from harness.image import ImageSpec
-from harness.matrix import Matrix, find_systemd_version, uncollected
-from harness.model import Cell, CgroupMode, parse_major_version
+from harness.matrix import Matrix
+from harness.model import Cell, CgroupMode, find_systemd_version, parse_major_version
 
 __all__ = ["BuildRequest", "Plan", "make_plan", "make_plans", "with_image_options", "with_systemd"]
 
@@ -108,7 +109,7 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
     tree = root / "suites"
     defaults = matrix.defaults
     result: list[Plan] = []
-    with uncollected():
+    with pause_garbage_collection():
         for cell in cells:
             mode = (cell.systemd, cell.cgroup)
             if mode not in arguments:

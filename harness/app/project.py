@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from harness import catalog, matrix
+from harness import matrix
+from harness.app.catalog import load_catalog
 from harness.app.settings import Settings, show_path
 from harness.catalog import Catalog
-from harness.errors import ConfigError
 from harness.matrix import Choice, Expansion, Matrix
 
 __all__ = ["Project", "load_project"]
@@ -45,13 +45,7 @@ def load_project(
         ConfigError: There is no matrix file, or one of the project's files is wrong.
         UsageError: It has expectations, and pytest cannot collect the suites.
     """
-    name = show_path(settings.matrix)
-    if not settings.matrix.exists():
-        raise ConfigError(
-            f"{name}: the file does not exist.",
-            hint="Go to the project's directory, or name the file with --matrix or HARNESS_MATRIX.",
-        )
-    known = catalog.load(settings.root)
+    known = load_catalog(settings)
     cases = partial(list_cases, known, settings) if list_cases is not None else None
-    wanted = matrix.load(settings.matrix, known, name=name, cases=cases)
+    wanted = matrix.load(settings.matrix, known, name=show_path(settings.matrix), cases=cases)
     return Project(catalog=known, matrix=wanted, expansion=matrix.expand(wanted, known))

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from harness import matrix
 from harness.app.baselines import make_places
-from harness.app.project import load_project
+from harness.app.catalog import load_catalog
 from harness.app.settings import Settings
 from harness.cli import output
 from harness.cli.options import SelectOption
@@ -29,9 +28,9 @@ from harness.compare import (
     open_all,
 )  # fmt: skip
 from harness.errors import ExitCode, UsageError
-from harness.matrix import Selection
 from harness.report.comparison import format_lines, render_comparison
 from harness.sanitize import escape
+from harness.selection import Selection, parse_option
 from harness.writing import write_text
 
 __all__ = ["MarkdownOption", "register"]
@@ -97,8 +96,8 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
 
 
 def _selections(texts: Sequence[str], settings: Settings) -> list[Selection]:
-    # The project is read for its names only, so that files of other tools can be compared outside of one.
-    return [matrix.selection(text, load_project(settings).catalog) for text in texts]
+    # Only an expression needs the project, so that files of other tools can be compared outside of one.
+    return [parse_option(text, load_catalog(settings)) for text in texts]
 
 
 def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], settings: Settings) -> RunOutcomes:

@@ -18,6 +18,7 @@ from harness.cli.settings import get_settings
 from harness.errors import NothingRanError
 from harness.model import OUTER_AXES, Axis, Cell
 from harness.plural import pluralize
+from harness.selection.fields import FIELDS
 
 __all__ = ["register"]
 
@@ -147,4 +148,4 @@ def schema() -> None:
 @verbs.command()
 def fields() -> None:
     """Print what --select can ask for: the fields of a cell, and how their values are written."""
-    output.table(("field", "value"), [(name, field.about) for name, field in matrix.FIELDS.items()])
+    output.table(("field", "value"), [(name, field.about) for name, field in FIELDS.items()])

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from harness import matrix
+from harness.selection.fields import FIELDS
 
 __all__ = ["ProfileOption", "SelectOption", "SetOption"]
 
@@ -14,7 +14,7 @@ SelectOption = Annotated[
         "--select",
         metavar="EXPRESSION",
         help="Cells for which this holds: 'systemd>=252 and cgroup==legacy'; given again, all must hold. "
-        f"Fields: {', '.join(matrix.FIELDS)}.",
+        f"Fields: {', '.join(FIELDS)}.",
     ),
 ]
 ProfileOption = Annotated[

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.compare.outcomes import VARYING_FACTS, CellOutcomes, RunOutcomes
 from harness.compare.runs import locate
 from harness.errors import InfrastructureError, UsageError
-from harness.matrix import uncollected
+from harness.garbage import pause_garbage_collection
 from harness.model import Outcome
 from harness.results import problem
 from harness.sanitize import escape
@@ -96,7 +96,7 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
         data = path.read_bytes()
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
-    with uncollected():
+    with pause_garbage_collection():
         value = locate(data, str(path), "baseline")
     version = value.get("format") if isinstance(value, dict) else None
     if isinstance(version, int) and version > FORMAT:
@@ -105,7 +105,7 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
             hint="Use the version of the harness that wrote it, or save the baseline anew.",
         )
     try:
-        with uncollected():
+        with pause_garbage_collection():
             read = _Baseline.model_validate(value)
     except ValidationError as error:
         raise InfrastructureError(f"{path}: this is no baseline of format {FORMAT}: {problem(error)}.") from error

@@ -10,10 +10,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from harness.matrix import FIELDS
-from harness.matrix.selectors import Selector, find_values
 from harness.model import AXES, Cell, compare_versions, make_version_key
 from harness.plural import pluralize
+from harness.selection.fields import FIELDS, Selector, find_values
 
 __all__ = ["MOST", "Atom", "AxisRule", "find_rule_between", "make_atoms", "separate"]
 

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict  # pydantic brings it, and asks for it b
 
 from harness.compare.outcomes import CellOutcomes, RunOutcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
-from harness.matrix import uncollected
+from harness.garbage import pause_garbage_collection
 from harness.model import Outcome, find_worst
 from harness.results import FORMAT, problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
@@ -86,7 +86,7 @@ def load_run(path: Path, *, name: str) -> RunOutcomes:
     file = path / RESULT if path.is_dir() else path
     shown = f"{name}/{RESULT}" if path.is_dir() else name
     try:
-        with uncollected():
+        with pause_garbage_collection():
             run, cells = _read(file, shown)
     except FileNotFoundError as error:
         raise UsageError(

@@ -4,16 +4,12 @@
 `judge` says what known failures make of an outcome. Everything but `load` is a pure function.
 """
 
-from harness.matrix.expansion import Choice, Expansion, choose, expand, find, uncollected
+from harness.matrix.expansion import Choice, Expansion, choose, expand, find
 from harness.matrix.expectations import Judgement, judge, list_expired
 from harness.matrix.loading import load, make_schema
 from harness.matrix.models import Defaults, Expectation, Matrix, Profile
-from harness.matrix.names import find_systemd_version
-from harness.matrix.selection import Selection, parse_selection, selection
-from harness.matrix.selectors import FIELDS
 
 __all__ = [
-    "FIELDS",
     "Choice",
     "Defaults",
     "Expansion",
@@ -21,16 +17,11 @@ __all__ = [
     "Judgement",
     "Matrix",
     "Profile",
-    "Selection",
     "choose",
     "expand",
     "find",
-    "find_systemd_version",
     "judge",
     "list_expired",
     "load",
     "make_schema",
-    "parse_selection",
-    "selection",
-    "uncollected",
 ]

@@ -1,8 +1,6 @@
 """From axes to cells: the product, what is included and excluded, and what is impossible."""
 
-import gc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -11,13 +9,13 @@ from typing import Any
 
 from harness.catalog import Catalog
 from harness.errors import NothingRanError, UsageError
-from harness.matrix import names
+from harness.garbage import pause_garbage_collection
 from harness.matrix.models import Inclusion, Matrix
-from harness.matrix.names import DistroName, RuntimeName
-from harness.matrix.selection import Selection, selection
-from harness.model import OUTER_AXES, Cell, CgroupMode
+from harness.model import OUTER_AXES, Cell, CgroupMode, find_systemd_version
+from harness.selection import Selection, names, parse_option
+from harness.selection.names import DistroName, RuntimeName
 
-__all__ = ["Choice", "Expansion", "choose", "expand", "find", "uncollected"]
+__all__ = ["Choice", "Expansion", "choose", "expand", "find"]
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots, which leave no room for what is worked out once
@@ -68,7 +66,7 @@ def expand(matrix: Matrix, catalog: Catalog) -> Expansion:
     cells: list[Cell] = []
     excluded: list[tuple[Cell, str]] = []
     exclusions = tuple((item.when.holds, item.reason) for item in matrix.exclude)
-    with uncollected():
+    with pause_garbage_collection():
         for cell, impossible in _make_all(matrix, catalog):
             reason = impossible
             for holds, why in exclusions:
@@ -105,7 +103,7 @@ def choose(
     """
     named = matrix.find_profile(profile) if profile is not None else None
     wanted = [named.select] if named is not None and named.select is not None else []
-    wanted += [selection(text, catalog) for text in select]
+    wanted += [parse_option(text, catalog) for text in select]
     among = expansion.own.get(profile or "", expansion)
     cells, excluded = among.cells, among.excluded
     for item in wanted:
@@ -183,22 +181,6 @@ def _make_cell(
     )
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Pause the search for garbage while very many objects are made that all stay.
-
-    Cells and plans form no cycles, and looking through all of them again and again as they become more takes a
-    sixth of the time in which they are made.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
 def _make_all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | None]]:
     """Yield every cell, with the reason for which it cannot be, or None."""
     axes = matrix.axes
@@ -239,7 +221,7 @@ def _find_systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
 
 def _find_obstacle(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | None:
     """Return why a systemd cannot boot in a mode, or None where it can or nobody knows."""
-    version = names.find_systemd_version(systemd)
+    version = find_systemd_version(systemd)
     if version is None:
         return None
     rule = catalog.systemd.cgroup_rule(version, cgroup)

@@ -7,10 +7,10 @@ from typing import Any
 from harness import yamlfile
 from harness.catalog import Catalog, Source
 from harness.errors import ConfigError
-from harness.matrix import names
 from harness.matrix.expansion import make_cell, make_included
 from harness.matrix.models import Inclusion, Matrix
 from harness.model import OUTER_AXES, Axis, VersionRange, format_id_part
+from harness.selection import names
 from harness.yamlfile import YamlDocument
 
 __all__ = ["load", "make_schema"]

@@ -8,7 +8,6 @@ from pydantic import ConfigDict, Field
 
 from harness.catalog import Catalog, Source, SuiteFile, ToolchainSource
 from harness.errors import UsageError
-from harness.matrix import names
 from harness.matrix.value_types import (
     ComponentText,
     DistroText,
@@ -24,6 +23,7 @@ from harness.matrix.value_types import (
     ToolchainText,
 )
 from harness.model import Cell, CgroupMode
+from harness.selection import names
 from harness.yamlfile import FileModel
 
 __all__ = [

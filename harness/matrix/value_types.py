@@ -13,8 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, 
 from pydantic_core import core_schema
 
 from harness.catalog import Catalog
-from harness.matrix import names
-from harness.matrix.selection import Selection, parse_selection
+from harness.selection import Selection, names, parse_selection
 from harness.yamlfile import TextError
 
 __all__ = [

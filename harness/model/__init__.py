@@ -4,7 +4,13 @@ from harness.model.axes import AXES, AXES_BY_NAME, OUTER_AXES, Axis, AxisField, 
 from harness.model.cell import Cell, format_axes, parse_axes, parse_cell_id
 from harness.model.cell_id import format_id_part
 from harness.model.outcome import Event, Outcome, Phase, State, Statement, Verdict, find_worst
-from harness.model.versions import VersionRange, compare_versions, make_version_key, parse_major_version
+from harness.model.versions import (
+    VersionRange,
+    compare_versions,
+    find_systemd_version,
+    make_version_key,
+    parse_major_version,
+)
 
 __all__ = [
     "AXES",
@@ -22,6 +28,7 @@ __all__ = [
     "Verdict",
     "VersionRange",
     "compare_versions",
+    "find_systemd_version",
     "find_worst",
     "format_axes",
     "format_id_part",

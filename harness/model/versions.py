@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["RELEASE", "VersionRange", "compare_versions", "make_version_key", "parse_major_version"]
+__all__ = [
+    "RELEASE",
+    "VersionRange",
+    "compare_versions",
+    "find_systemd_version",
+    "make_version_key",
+    "parse_major_version",
+]
 
 RELEASE = re.compile(r"v?([0-9]{1,4}(?:\.[0-9]+)*)(?:[~-].*)?\Z")
 """A version, a tag or what `git describe` says; the number is at most 9999, so that no commit id is one."""
@@ -87,3 +94,13 @@ def _parse_comparison(text: str) -> tuple[str, str]:
         if text.startswith(sign) and text[len(sign) :].strip():
             return sign, text[len(sign) :].strip()
     raise ValueError(f"`{text}` is no version comparison; write for instance `>=1.1.5,<1.2`")
+
+
+def find_systemd_version(revision: str) -> str | None:
+    """Return the version whose rules hold for a revision of systemd, or None where only its repository could tell.
+
+    "252", "v252", "v252.3" and "v241-12-g1a2b3c4" (12 commits after v241) are known. A release candidate has
+    what its release has: "v258-rc1" is "258". A commit id or a branch is not known.
+    """
+    match = RELEASE.match(revision)
+    return match[1] if match else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import catalog, proc
-from harness.matrix import FIELDS
+from harness.selection.fields import FIELDS
 from harness.wait import Deadline, poll
 from tests import ROOT
 from tests.helpers import trees

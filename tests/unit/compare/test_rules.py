@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from harness.catalog import Catalog
 from harness.compare import ChangeKind, compare, find_rules, separate
 from harness.compare.rules import MOST, make_atoms
-from harness.matrix import expand, parse_selection
+from harness.matrix import expand
 from harness.model import Cell, CgroupMode, Outcome
+from harness.selection import parse_selection
 from tests.helpers import trees
 from tests.helpers.sides import CASE, cell_side, side
 

@@ -13,9 +13,10 @@ from junitparser import JUnitXml
 
 from harness.compare import RunOutcomes
 from harness.gate import CheckLevel, Decision, GateInput, Policy, Requirement, decide
-from harness.matrix import Expectation, Selection
+from harness.matrix import Expectation
 from harness.model import Cell, CgroupMode, Outcome
 from harness.report.decision import format_notice, write_junit
+from harness.selection import Selection
 from tests.helpers.sides import CASE, cell_side, side
 
 TODAY = date(2026, 11, 24)

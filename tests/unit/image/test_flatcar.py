@@ -9,8 +9,8 @@ from harness import catalog, image, matrix
 from harness.distros.flatcar import disk, grub
 from harness.errors import InfrastructureError
 from harness.image import ImageSpec
-from harness.matrix import names
 from harness.model import CgroupMode
+from harness.selection import names
 from harness.yamlfile import TextError
 from tests import ROOT
 from tests.helpers import flatcar_shape

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from harness import matrix
 from harness.catalog import Catalog
 from harness.errors import NothingRanError, UsageError
+from harness.garbage import pause_garbage_collection
 from harness.matrix import Matrix
-from harness.model import Cell, CgroupMode
+from harness.model import Cell, CgroupMode, find_systemd_version
 from tests import ROOT
 from tests.helpers import trees
 
@@ -113,7 +114,7 @@ def test_rules_follow_the_version_of_a_revision(
     known: Catalog, revision: str, version: str | None, *, possible: bool
 ) -> None:
     """A tag or a description has the rules of its release; what only the repository could tell stays in."""
-    assert version == matrix.find_systemd_version(revision)
+    assert version == find_systemd_version(revision)
     text = trees.AXES.replace("[distro]", f"[{revision}]")
     cells = matrix.expand(trees.load(known, text), known).cells
     assert possible == any(cell.cgroup is CgroupMode.LEGACY for cell in cells)
@@ -194,7 +195,7 @@ def test_the_search_for_garbage_goes_on_after_an_expansion(known: Catalog) -> No
     """It is paused while cells are made, and left as it was found, also where the making fails."""
 
     def fail() -> None:
-        with matrix.uncollected():
+        with pause_garbage_collection():
             assert not gc.isenabled()
             raise ZeroDivisionError
 

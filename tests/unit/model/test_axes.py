@@ -42,7 +42,7 @@ from harness.bisect.axes import AXES, find_differences
 from harness.compare import CellSide, Side, compare, drop_axes, find_rules
 from harness.compare.junit import PLAIN_AXES
 from harness.gate import find_first_bads
-from harness.matrix import FIELDS
+from harness.selection.fields import FIELDS
 from harness.model import Cell, CgroupMode, Outcome, format_axes, parse_axes, parse_cell_id
 from harness.plugin import NEEDS
 

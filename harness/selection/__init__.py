@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from harness.catalog import Catalog
 from harness.errors import UsageError
-from harness.matrix import grammar, names
-from harness.matrix.grammar import And, Condition, Expression, Not, Or, Word
-from harness.matrix.selectors import FIELDS, Selector
 from harness.model import Cell, compare_versions
 from harness.model.versions import RELEASE
+from harness.selection import grammar, names
+from harness.selection.fields import FIELDS, Selector
+from harness.selection.grammar import And, Condition, Expression, Not, Or, Word
 from harness.yamlfile import TextError
 
-__all__ = ["Selection", "parse_selection", "selection"]
+__all__ = ["Selection", "parse_option", "parse_selection"]
 
 Holds = Callable[[Cell], bool]
 
@@ -48,7 +48,7 @@ def parse_selection(text: str, catalog: Catalog) -> Selection:
     return Selection(text, _compile(tree))
 
 
-def selection(text: str, catalog: Catalog) -> Selection:
+def parse_option(text: str, catalog: Catalog) -> Selection:
     """The selection that a user asked for on the command line.
 
     Raises:

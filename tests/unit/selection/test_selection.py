@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import matrix
 from harness.catalog import Catalog
 from harness.errors import UsageError
 from harness.model import Cell, CgroupMode
+from harness.selection import parse_option
 from tests.helpers import trees
 
 BOOKWORM = Cell(
@@ -84,7 +84,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 )
 def test_an_expression_means_what_it_says(known: Catalog, text: str, names: str) -> None:
     """Golden examples of every field and operator."""
-    selected = matrix.selection(text, known)
+    selected = parse_option(text, known)
     assert names == " ".join(name for name, cell in CELLS.items() if selected.holds(cell))
 
 
@@ -127,7 +127,7 @@ def test_an_expression_means_what_it_says(known: Catalog, text: str, names: str)
 def test_an_error_points_at_its_column(known: Catalog, text: str, column: int, words: str) -> None:
     """A wrong expression is shown with a mark below the place, and says what was expected or known there."""
     with pytest.raises(UsageError) as caught:
-        matrix.selection(text, known)
+        parse_option(text, known)
     first, shown, mark = str(caught.value).split("\n")
     assert first.startswith(f"The expression is wrong at column {column}: {words}")
     assert shown == f"  {text}"
@@ -138,7 +138,7 @@ def test_an_error_points_at_its_column(known: Catalog, text: str, column: int, w
 def test_long_expressions_are_read_and_evaluated(known: Catalog) -> None:
     """Thousands of parts in a row are no recursion."""
     many = " or ".join(["go==1.99"] * 5000 + ["go==1.21"])
-    assert matrix.selection(many, known).holds(BOOKWORM)
+    assert parse_option(many, known).holds(BOOKWORM)
 
 
 # A second implementation, as naive as can be: numbers for versions, and an evaluation of the drawn tree.
@@ -225,21 +225,21 @@ def naive(tree: Any, cell: Cell) -> bool:  # noqa: PLR0911 - one for each kind o
 @given(tree=expressions, cell=cells)
 def test_evaluation_agrees_with_the_naive_one(known: Catalog, tree: Any, cell: Cell) -> None:
     """Lexer, parser and compiled closure together mean what the drawn tree means."""
-    assert naive(tree, cell) == matrix.selection(written(tree), known).holds(cell)
+    assert naive(tree, cell) == parse_option(written(tree), known).holds(cell)
 
 
 @given(text=st.text(alphabet=st.sampled_from(list("ab1.@/ ()=!<>,'\"andornti*~\n")), max_size=40))
 def test_any_text_is_read_or_refused(known: Catalog, text: str) -> None:
     """Whatever the text, the answer is a selection or a UsageError."""
     try:
-        matrix.selection(text, known).holds(BOOKWORM)
+        parse_option(text, known).holds(BOOKWORM)
     except UsageError:
         return
 
 
 def test_selections_are_equal_when_their_texts_are(tmp_path: Path, known: Catalog) -> None:
     """A selection compares, hashes and prints as the text that was written."""
-    one, two = matrix.selection("go==1.21", known), matrix.selection("go==1.21", trees.project(tmp_path))
+    one, two = parse_option("go==1.21", known), parse_option("go==1.21", trees.project(tmp_path))
     assert one == two
     assert hash(one) == hash(two)
     assert str(one) == "go==1.21"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from harness.catalog import Catalog
 from harness.model import AXES_BY_NAME
 from harness.model.axes import BARE_NUMBER, REVISION
-from harness.model.versions import RELEASE
 from harness.yamlfile import TextError
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "check_runtime",
     "compile_glob",
     "describe_unknown",
-    "find_systemd_version",
 ]
 
 DISTRO_IMAGE = "distro"
@@ -139,16 +137,6 @@ def check_axis_systemd(text: str) -> str:
         raise TextError(f"`{text}` is no revision; write `v{text}` to build it, or `distro` for what the image carries")
     _match(REVISION_NAME, text, "`distro` or a revision, for instance `v252`")
     return text
-
-
-def find_systemd_version(revision: str) -> str | None:
-    """The version whose rules hold for a revision of systemd, or None where only its repository could tell.
-
-    "252", "v252", "v252.3" and "v241-12-g1a2b3c4" (12 commits after v241) are known. A release candidate has
-    what its release has: "v258-rc1" is "258". A commit id or a branch is not known.
-    """
-    match = RELEASE.match(revision)
-    return match[1] if match else None
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:

@@ -2,12 +2,12 @@
 
     expression = conjunction { "or" conjunction }
     conjunction = negation { "and" negation }
-    negation   = "not" negation | "(" expression ")" | comparison
-    comparison = FIELD ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) VALUE
+    negation   = "not" negation | "(" expression ")" | condition
+    condition  = FIELD ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) VALUE
                | FIELD [ "not" ] "in" "(" VALUE { "," VALUE } ")"
 
 A value is a word (`debian/bookworm`, `v252`, `1.21`) or quoted text. What fields and values mean is in
-`selection`.
+`harness.selection.fields`.
 """
 
 import re

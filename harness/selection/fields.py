@@ -11,9 +11,9 @@ from itertools import product
 from typing import Any
 
 from harness.catalog import Catalog
-from harness.matrix import names
 from harness.model import AXES, Axis, AxisField, Cell, compare_versions
 from harness.model.versions import RELEASE
+from harness.selection import names
 from harness.yamlfile import TextError
 
 __all__ = ["FIELDS", "NONE", "Selector", "find_values"]
