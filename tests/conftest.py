@@ -58,6 +58,12 @@ def store() -> Store:
     return Store(Path(os.environ.get("HARNESS_STORE") or platformdirs.user_cache_path("rkt-harness")))
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Store:
+    """A store of the test's own, without artifacts."""
+    return Store(tmp_path / "store")
+
+
 @pytest.fixture(scope="session")
 def network() -> None:
     """The package index and Debian's archive, which a test asks itself."""

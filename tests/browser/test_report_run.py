@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.report_browser import BROWSER, Browser, Tab, browsing
+from bench.report_browser import BROWSER, Browser, Tab
 from bench.report_page import large, leave_logs
 from harness import results
 from harness.model import Outcome
@@ -17,13 +17,6 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium; c
 HOSTILE = (
     "</script><script>window.hurt=1</script><img src=x onerror=window.hurt=1>\x1b]8;;file:///etc\x07\x1b[31m\u202e"
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests of this file."""
-    with browsing() as running:
-        yield running
 
 
 def hostile(run: RunResult) -> RunResult:

@@ -2,25 +2,17 @@
 
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench.report_browser import BROWSER, Browser, browsing
+from bench.report_browser import BROWSER, Browser
 from bench.report_page import large, leave_logs
 from harness.report import run_page
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium; ci/install-deps installs it")
 
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests of this file."""
-    with browsing() as running:
-        yield running
 
 
 @pytest.mark.parametrize("policy", [True, False])

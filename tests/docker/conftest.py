@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.store import Store
-from tests.helpers.builds import SHARED
+from tests.helpers.builds import SHARED, link_kind
 
 
 @pytest.fixture
@@ -14,6 +14,5 @@ def own(tmp_path: Path, store: Store) -> Store:
     root = tmp_path / "store"
     root.mkdir()
     for kind in SHARED:
-        (store.root / kind).mkdir(parents=True, exist_ok=True)
-        (root / kind).symlink_to(store.root / kind)
+        link_kind(kind, store, Store(root))
     return Store(root)

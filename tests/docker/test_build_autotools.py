@@ -12,21 +12,17 @@ from harness.catalog import BuildOptions, Output
 from harness.errors import InfrastructureError, UsageError
 from harness.store import Artifact, Store
 from harness.wait import Deadline
-from tests.helpers.builds import SHARED
+from tests.helpers.builds import link_kind
 from tests.helpers.rkt_tree import RKT, RktTree, handed, lines, plain, run_git, systemd_double
 
 IMAGES = Path("usr/lib/rkt/stage1-images")
 
 
 @pytest.fixture
-def own(tmp_path: Path, store: Store) -> Store:
-    """A store without any build, but with all that builds need; the compiler's cache is no build."""
-    root = tmp_path / "store"
-    root.mkdir()
-    for kind in (*SHARED, "build-cache"):
-        (store.root / kind).mkdir(parents=True, exist_ok=True)
-        (root / kind).symlink_to(store.root / kind)
-    return Store(root)
+def own(own: Store, store: Store) -> Store:
+    """The same with the compiler's cache, which is no build."""
+    link_kind("build-cache", store, own)
+    return own
 
 
 def _says(artifact: Artifact) -> str:

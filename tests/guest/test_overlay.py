@@ -13,32 +13,13 @@ from harness.model import CgroupMode
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 from tests import ROOT
-
-UNIT = """\
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/lib/laid/over
-[Install]
-WantedBy=sysinit.target
-"""
+from tests.helpers.overlays import obtain_overlay
 
 
 @pytest.fixture
 def tree(tmp_path: Path, deadline: Deadline) -> Artifact:
     """A program, the unit that runs it at boot, a link that makes systemd start it, and a file that the image has too."""
-
-    def make(files: Path) -> None:
-        units = files / "usr/lib/systemd/system"
-        (units / "sysinit.target.wants").mkdir(parents=True)
-        (units / "laid-over.service").write_text(UNIT)
-        (units / "sysinit.target.wants/laid-over.service").symlink_to("../laid-over.service")
-        (files / "usr/lib/laid").mkdir()
-        (files / "usr/lib/laid/over").write_text("#!/bin/sh\necho it ran >/run/laid-over\n")
-        (files / "usr/lib/laid/over").chmod(0o755)
-        (files / "usr/lib/os-release").write_text("NAME=laid-over\n")
-
-    return Store(tmp_path / "store").obtain("build", {"name": "laid over"}, make, deadline)
+    return obtain_overlay(Store(tmp_path / "store"), deadline)
 
 
 def test_files_are_there_before_pid_1_starts(

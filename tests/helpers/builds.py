@@ -11,6 +11,7 @@ from harness import build, catalog, source, toolchain
 from harness.build import Builder, BuildSpec
 from harness.catalog import Build, BuildOptions, Environment, Fixup, Source
 from harness.store import Store
+from harness.toolchain import InstalledToolchain
 from harness.wait import Deadline
 
 CATALOG = catalog.load(Path())
@@ -18,6 +19,19 @@ RUNC = CATALOG.runtime("runc").build
 assert RUNC is not None
 SHARED = ("environment", "lookup", "source", "toolchain")
 """Kinds of artifacts that a test's own store takes from the user's."""
+
+
+def link_kind(kind: str, store: Store, own: Store) -> None:
+    """Let a test's own store have a kind of artifacts from another one."""
+    (store.root / kind).mkdir(parents=True, exist_ok=True)
+    (own.root / kind).symlink_to(store.root / kind)
+
+
+def ask_go_version(tools: InstalledToolchain) -> str:
+    """Return what the `go` of a toolchain says of itself, without the user's settings."""
+    argv: list[str | Path] = [tools.goroot / "bin" / "go", "version"]
+    env = {"GOROOT": str(tools.goroot), "HOME": "/nonexistent", "GOTOOLCHAIN": "local"}
+    return subprocess.run(argv, env=env, check=True, capture_output=True, text=True).stdout
 
 
 def runc(go: str, store: Store, deadline: Deadline) -> BuildSpec:

@@ -17,3 +17,8 @@ def harness(*words: str, cwd: Path, program: tuple[str, ...] = HARNESS, env: dic
     done = proc.run([*program, *words], deadline=deadline, env=variables, cwd=cwd, apart=True, expect=None)
     assert "Traceback" not in done.err
     return done
+
+
+def cache(root: Path, *words: str) -> Done:
+    """Run `harness cache` on a store to its end."""
+    return harness("--store", str(root), "cache", *words, cwd=root.parent)

@@ -35,6 +35,13 @@ def put(root: Path, name: str, deadline: Deadline | None = None, *, size: int = 
     return Store(root).obtain(KIND, {"name": name}, lambda files: fill(files, name, size), limit)
 
 
+def put_three(root: Path) -> Path:
+    """Put artifacts small, middle and large of about 400, 800 and 1200 KiB into a store in this order; return its root."""
+    for number, name in enumerate(("small", "middle", "large"), start=1):
+        put(root, name, size=number * 400 * 1024)
+    return root
+
+
 def key(name: str) -> str:
     """The key of the artifact of a name."""
     return make_key(KIND, {"name": name})

@@ -1,28 +1,14 @@
 """Toolchains from the package index and from Debian: a short version means one exact release, and that release runs."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from harness import catalog, toolchain
+from harness import toolchain
 from harness.errors import InfrastructureError, UsageError
 from harness.store import Store
-from harness.toolchain import InstalledToolchain
 from harness.wait import Deadline
+from tests.helpers.builds import CATALOG, ask_go_version
 
-GO = catalog.load(Path()).toolchains["go"]
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-def _says(tools: InstalledToolchain) -> str:
-    argv: list[str | Path] = [tools.goroot / "bin" / "go", "version"]
-    env = {"GOROOT": str(tools.goroot), "HOME": "/nonexistent", "GOTOOLCHAIN": "local"}
-    return subprocess.run(argv, env=env, check=True, capture_output=True, text=True).stdout
+GO = CATALOG.toolchains["go"]
 
 
 @pytest.mark.parametrize("version", ["1.21", "1.27"])
@@ -30,13 +16,13 @@ def test_a_wheel_has_a_toolchain_that_runs(store: Store, deadline: Deadline, ver
     """The newest patch release of the version is there and says so itself."""
     tools = toolchain.obtain("go", GO, version, store, deadline)
     assert tools.version.startswith(f"{version}.")
-    assert f"go version go{tools.version} linux/" in _says(tools)
+    assert f"go version go{tools.version} linux/" in ask_go_version(tools)
 
 
 def test_debian_packages_have_a_toolchain_that_runs(store: Store, deadline: Deadline) -> None:
     """Go 1.19, of two Debian packages, with its standard library."""
     tools = toolchain.obtain("go", GO, "1.19", store, deadline)
-    assert f"go version go{tools.version} linux/" in _says(tools)
+    assert f"go version go{tools.version} linux/" in ask_go_version(tools)
     assert (tools.goroot / "src" / "runtime").is_dir()
 
 

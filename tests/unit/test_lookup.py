@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 
@@ -29,11 +28,6 @@ class Oracle:
 @pytest.fixture
 def oracle() -> Oracle:
     return Oracle()
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Store:
-    return Store(tmp_path)
 
 
 def test_an_answer_is_asked_for_once(empty: Store, oracle: Oracle) -> None:

@@ -6,26 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalog, toolchain
+from harness import toolchain
 from harness.catalog import ToolchainFile, ToolchainSource
 from harness.errors import InfrastructureError, UsageError
 from harness.store import Store
-from harness.toolchain import InstalledToolchain
 from harness.wait import Deadline
+from tests.helpers.builds import CATALOG, ask_go_version
 from tests.helpers.web import serving
 
-GO = catalog.load(Path()).toolchains["go"]
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-def _says(tools: InstalledToolchain) -> str:
-    argv: list[str | Path] = [tools.goroot / "bin" / "go", "version"]
-    env = {"GOROOT": str(tools.goroot), "HOME": "/nonexistent", "GOTOOLCHAIN": "local"}
-    return subprocess.run(argv, env=env, check=True, capture_output=True, text=True).stdout
+GO = CATALOG.toolchains["go"]
 
 
 @pytest.mark.parametrize("version", ["", "latest", "1.27 --index-url=x", "-1"])
@@ -52,7 +41,7 @@ def test_a_tarball_has_a_toolchain_wherever_it_is_in_it(tmp_path: Path, empty: S
             tarball=site.url.replace("9.9.1", "{version}"), sha256=hashlib.sha256(content).hexdigest()
         )
         rules = ToolchainFile(name="go", description="Go.", sources=(rule,))
-        assert "go9.9.1" in _says(toolchain.obtain("go", rules, "9.9.1", empty, deadline))
+        assert "go9.9.1" in ask_go_version(toolchain.obtain("go", rules, "9.9.1", empty, deadline))
     # The server is gone, and the toolchain is not.
     assert toolchain.obtain("go", rules, "9.9.1", empty, deadline).artifact.cached
 

@@ -1,7 +1,6 @@
 """The plugin of the suites' child process: what it gives to cases, and which failures it calls errors."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,7 @@ from harness import proc
 from harness.model import Outcome
 from harness.suite import read_report
 from harness.wait import Deadline
-from tests.helpers.fake_guest import CELL, guest, run
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Path]:
-    """Directory of a fake guest."""
-    with guest(tmp_path) as directory:
-        yield directory
+from tests.helpers.fake_guest import CELL, run
 
 
 @pytest.mark.slow

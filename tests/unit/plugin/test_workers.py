@@ -1,20 +1,11 @@
 """The plugin where cases do not all run one after another on one guest: booted guests, and xdist's workers."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.model import Outcome
-from tests.helpers.fake_guest import guest, run
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Path]:
-    """Directory of a fake guest."""
-    with guest(tmp_path) as directory:
-        yield directory
-
+from tests.helpers.fake_guest import run
 
 FRESH = """
 def test_warm(): pass

@@ -19,11 +19,6 @@ from harness.wait import Deadline
 from tests.helpers.web import serving
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def _git(repository: Path, *arguments: str) -> str:
     who = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
     env = os.environ | who | {"GIT_CONFIG_GLOBAL": "/dev/null"}

@@ -13,6 +13,7 @@ from suites.lib.rootfs import Rootfs
 from suites.lib.spec import MIB, Spec
 from suites.runtimes.nspawn import Nspawn
 from suites.runtimes.runc import Runc, bundle_config
+from tests.helpers.fake_host import FakeHost
 
 # Lines of bookworm's own /proc/1/mountinfo, shortened.
 UNIFIED = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n"
@@ -60,22 +61,9 @@ def test_places_of_a_process() -> None:
     assert parse_places(text) == {"cpu": "/a", "cpuacct": "/a", "name=systemd": "/b:c", "unified": "/d"}
 
 
-class Here:
-    """A host that answers every command with the same result, and remembers what it was asked."""
-
-    def __init__(self, rc: int = 0, stdout: str = "") -> None:
-        self.rc, self.stdout, self.stderr = rc, stdout, "said so"
-        self.asked: list[tuple[str, ...]] = []
-
-    def run(self, command: str, *args: str) -> "Here":
-        """Answer."""
-        self.asked.append((command, *args))
-        return self
-
-
 def test_guest_reads_many_files_in_one_command() -> None:
     """Files are told apart by grep's prefix; those that are absent are empty."""
-    host = Here(stdout="/a:1:2\n/a:3\n/c:\n")
+    host = FakeHost(stdout="/a:1:2\n/a:3\n/c:\n")
 
     assert Guest(host).read("/a", "/b", "/c") == {"/a": "1:2\n3\n", "/b": "", "/c": "\n"}
     assert len(host.asked) == 1
@@ -84,7 +72,7 @@ def test_guest_reads_many_files_in_one_command() -> None:
 def test_command_that_failed_says_where_and_why() -> None:
     """The message has the script's first line, the status, and what was said."""
     with pytest.raises(CommandFailedError, match=r"`mount x` ended with status 3 in the guest:\nsaid so"):
-        Guest(Here(rc=3)).do("\nmount x\nmore\n")
+        Guest(FakeHost(rc=3)).do("\nmount x\nmore\n")
 
 
 class BusyMount:
@@ -116,7 +104,7 @@ def test_root_file_system_that_is_busy_for_a_moment_is_removed(tmp_path: Path) -
 
 def test_scopes_are_named_as_each_runtime_does() -> None:
     """For machined a dash in a name is escaped, as in rkt's pods; runc takes the name as it is."""
-    guest = Guest(Here())
+    guest = Guest(FakeHost())
 
     assert Nspawn(guest, 258).scope("rkt-6f1e_x") == r"machine-rkt\x2d6f1e_x.scope"
     assert Nspawn(guest, 259).scope("rkt-6f1e_x") == "rkt-6f1e_x.scope"
@@ -129,7 +117,7 @@ def spec(**changes: object) -> Spec:
 
 def test_service_manager_leaves_variables_alone() -> None:
     """`$` is doubled where systemd would replace variables: in the command line of a service."""
-    host = Here(stdout="7\n")
+    host = FakeHost(stdout="7\n")
 
     assert Nspawn(Guest(host), 252).start(spec()) == 7
     assert "echo $$HOME" in host.asked[0]

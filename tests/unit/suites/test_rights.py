@@ -9,20 +9,7 @@ from suites.lib.rights import App, Mount
 from suites.lib.spec import Spec
 from suites.runtimes.nspawn import Nspawn
 from suites.runtimes.runc import bundle_config
-
-
-class Here:
-    """A host that answers every command with nothing, and remembers what it was asked."""
-
-    rc, stdout, stderr = 0, "", ""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, ...]] = []
-
-    def run(self, command: str, *args: str) -> "Here":
-        """Answer."""
-        self.asked.append((command, *args))
-        return self
+from tests.helpers.fake_host import FakeHost
 
 
 def spec(**changes: object) -> Spec:
@@ -31,7 +18,7 @@ def spec(**changes: object) -> Spec:
 
 def words(wanted: Spec) -> tuple[str, ...]:
     """The command line that nspawn gets."""
-    host = Here()
+    host = FakeHost()
     Nspawn(Guest(host), 252).run(wanted)
     return host.asked[0]
 
