@@ -137,6 +137,6 @@ def _room(store: Store) -> Diagnosis:
 
 
 def _home(path: Path) -> str:
-    """A path as people write it."""
+    """Return a path as people write it."""
     home = Path.home()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

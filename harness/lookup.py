@@ -30,7 +30,7 @@ Answer = dict[str, Any]
 def remembered(
     store: Store, kind: str, question: Mapping[str, Any], ask: Callable[[], Answer], *, hours: float = HOURS
 ) -> Answer:
-    """The answer to `question`: a remembered one that is young enough, else what `ask` returns.
+    """Return the answer to `question`: a remembered one that is young enough, else what `ask` returns.
 
     Args:
         store: Where answers are kept.

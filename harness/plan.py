@@ -162,7 +162,7 @@ def with_image_options(plan: Plan, options: Mapping[str, str]) -> Plan:
 
 
 def with_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, commit: str) -> Plan:
-    """The same plan with another systemd: a commit of a git repository.
+    """Return the same plan with another systemd: a commit of a git repository.
 
     Args:
         plan: What is done otherwise.
@@ -206,7 +206,7 @@ def _make_systemd_request(cell: Cell, matrix: Matrix, catalog: Catalog) -> Build
 
 
 def _find_kind(cell: Cell, catalog: Catalog) -> tuple[str | None, ...]:
-    """What the build of a cell's runtime depends on, beside Go: the systemd only where it is made from that."""
+    """Return what the build of a cell's runtime depends on, beside Go: the systemd only where it is made from that."""
     return (
         cell.runtime,
         cell.runtime_version,
@@ -222,7 +222,7 @@ def _wants_systemd(cell: Cell, catalog: Catalog) -> bool:
 
 
 def _choose_handed(cell: Cell, matrix: Matrix, catalog: Catalog) -> tuple[str, Source]:
-    """Version and source of the systemd that a cell's runtime is made from: the cell's own, or of the image's the tag."""
+    """Return version and source of the systemd that a cell's runtime is made from: the cell's, or the image's tag."""
     version = cell.systemd if cell.systemd_built else f"v{parse_major_version(cell.systemd)}"
     return version, source.choose(matrix.list_component_sources(catalog.systemd.name, catalog), version)
 
@@ -230,7 +230,7 @@ def _choose_handed(cell: Cell, matrix: Matrix, catalog: Catalog) -> tuple[str, S
 def _make_build_request(
     cell: Cell, matrix: Matrix, catalog: Catalog, kinds: dict[tuple[str | None, ...], BuildRequest]
 ) -> BuildRequest | None:
-    """The build of a cell's runtime; `kinds` remembers it, as many versions of Go may build it."""
+    """Return the build of a cell's runtime; `kinds` remembers it, as many versions of Go may build it."""
     runtime = catalog.runtime(cell.runtime)
     if runtime.build is None:
         return None

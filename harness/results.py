@@ -127,11 +127,11 @@ class CellResult(ResultModel):
         return sum(phase.seconds for phase in self.phases)
 
     def seconds_of(self, phase: Phase) -> float | None:
-        """Time of one phase, or None if it was not begun."""
+        """Return the time of one phase, or None if it was not begun."""
         return next((item.seconds for item in self.phases if item.phase is phase), None)
 
     def counts(self) -> Counter[Outcome]:
-        """How many cases had which outcome."""
+        """Return how many cases had which outcome."""
         return Counter(case.outcome for case in self.cases)
 
 
@@ -188,7 +188,7 @@ class RunResult(ResultModel):
     shard: tuple[int, int] | None = None
 
     def counts(self) -> Counter[Outcome]:
-        """How many cells had which outcome."""
+        """Return how many cells had which outcome."""
         return Counter(cell.outcome for cell in self.cells)
 
     @property
@@ -212,7 +212,7 @@ def write(result: BaseModel, path: Path) -> None:
 
 
 def read(path: Path) -> RunResult:
-    """The run whose result.json this is.
+    """Return the run whose result.json this is.
 
     Raises:
         UsageError: The file is not there.
@@ -232,7 +232,7 @@ def read(path: Path) -> RunResult:
 
 
 def problem(error: ValidationError) -> str:
-    """The first thing that is wrong in a file that the harness wrote earlier, as a clause."""
+    """Return the first thing that is wrong in a file that the harness wrote earlier, as a clause."""
     first = error.errors(include_url=False)[0]
     name = ".".join(map(str, first["loc"]))
     match first["type"]:

@@ -62,7 +62,7 @@ class SuiteSpec:
     workers: int = 1
 
     def argv(self) -> tuple[str, ...]:
-        """The child's command line."""
+        """Return the child's command line."""
         return (
             *_pytest(self.root),
             "--harness-cell", str(self.directory / CELL_FILE),
@@ -74,7 +74,7 @@ class SuiteSpec:
 
 
 def _pytest(root: Path) -> tuple[str, ...]:
-    """Pytest as it knows the suites below `root`."""
+    """Return pytest's command line that knows the suites below `root`."""
     return (
         sys.executable, "-m", "pytest", "-c", str(root / "pytest.ini"), "--rootdir", str(root),
         # Hypothesis, where it is installed, takes half of the time that pytest takes to start.
@@ -83,7 +83,7 @@ def _pytest(root: Path) -> tuple[str, ...]:
 
 
 def collected(root: Path, suites: Iterable[str], deadline: Deadline) -> tuple[str, ...]:
-    """Node ids of the cases of suites, in the order in which they run; no guest is needed.
+    """Return node ids of the cases of suites, in the order in which they run; no guest is needed.
 
     Raises:
         UsageError: A suite cannot be imported, or has no case.
@@ -139,7 +139,7 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
 
 
 def put_off(directory: Path) -> tuple[str, ...]:
-    """Node ids of the cases that a run of suites left for a booted guest; `directory` is its `SuiteSpec.directory`."""
+    """Return node ids of cases that were left for a booted guest; `directory` is the `SuiteSpec.directory`."""
     try:
         return tuple((directory / PUT_OFF).read_text(encoding="utf-8").splitlines())
     except FileNotFoundError:
@@ -147,7 +147,7 @@ def put_off(directory: Path) -> tuple[str, ...]:
 
 
 def read_report(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a pytest-reportlog file; a last line that was cut off by a dying process is left out."""
+    """Yield the records of a pytest-reportlog file; a last line that was cut off by a dying process is left out."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -160,7 +160,7 @@ def read_report(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def cases_of(records: Iterable[Mapping[str, Any]]) -> Iterator[CaseResult]:
-    """Cases out of the records of a report: the set-up, call and tear-down of every attempt make one case."""
+    """Yield cases out of the records of a report: the set-up, call and tear-down of every attempt make one case."""
     attempts: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         if record.get("$report_type") == "TestReport":
@@ -192,7 +192,7 @@ def _case(nodeid: str, reports: list[Mapping[str, Any]]) -> CaseResult:
 
 
 def _outcome(reports: list[Mapping[str, Any]]) -> tuple[Outcome, Mapping[str, Any] | None]:
-    """The outcome of one attempt as pytest sees it, and the report that decided it."""
+    """Return the outcome of one attempt as pytest sees it, and the report that decided it."""
     for report in reports:
         if report["outcome"] == "failed":
             # In a set-up too: a container that does not start in a fixture is what an upgrade breaks first.
@@ -207,7 +207,7 @@ def _outcome(reports: list[Mapping[str, Any]]) -> tuple[Outcome, Mapping[str, An
 
 
 def _message(report: Mapping[str, Any] | None) -> str:
-    """One line that says why: the exception of a traceback, or the reason of a skip."""
+    """Return one line that says why: the exception of a traceback, or the reason of a skip."""
     if report is None:
         return ""
     text = report.get("longrepr")

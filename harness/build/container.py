@@ -87,7 +87,7 @@ def run(
 
 
 def _make_script(commands: tuple[BuildCommand, ...]) -> str:
-    """The commands as a shell script: a container for each would take as long as a build of what hardly changed."""
+    """Return the commands as one script: a container for each would take as long as a build of what hardly changed."""
     lines = ["set -e"]
     for command in commands:
         variables = [f"{name}={value}" for name, value in command.env.items()]
@@ -150,7 +150,7 @@ def _open_client() -> Iterator["DockerClient"]:
 
 
 def _load_image(client: "DockerClient", environment: Artifact, deadline: Deadline) -> str:
-    """The name of the environment's image; it is imported when Docker does not have it."""
+    """Return the name of the environment's image; it is imported when Docker does not have it."""
     name = f"{REPOSITORY}:{environment.key[:20]}"
     # Two builds at once would import the same tree twice and leave the first one nameless.
     with hold_lock(environment.path.parent.with_suffix(".import.lock"), deadline):
@@ -231,6 +231,6 @@ def _identify() -> str:
 
 
 def _is_alive(owner: str) -> bool:
-    """Whether the harness of a container runs; one that was killed does not, even before its parent has noticed."""
+    """Return whether a container's harness runs; one that was killed does not, even before its parent has noticed."""
     pid, _, started = owner.partition(":")
     return pid.isdigit() and str(read_start_time(int(pid))) == started

@@ -131,7 +131,7 @@ class DistroFile(KnowledgeFile):
     numbered: Mapping[str, NumberedRelease] = {}
 
     def systemd(self, channel: str, release: str | None) -> str:
-        """Major version of the systemd of a release, or of what its channel has now."""
+        """Return the major version of a release's systemd, or of what its channel has now."""
         known = self.numbered.get(release or "")
         return (known.systemd if known is not None else None) or self.channels[channel].systemd
 
@@ -187,7 +187,7 @@ class SystemdFile(KnowledgeFile):
     build: Build
 
     def cgroup_rule(self, version: str, mode: CgroupMode) -> CgroupRule:
-        """The rule for a version ("252", "v241-rc1") and a mode."""
+        """Return the rule for a version ("252", "v241-rc1") and a mode."""
         for rule in self.cgroup:
             if mode in rule.modes and VersionRange(rule.systemd).holds(version):
                 return rule
@@ -238,20 +238,20 @@ class Catalog:
         return yamlfile.load(self.knowledge / "systemd.yaml", SystemdFile)
 
     def distro(self, name: str) -> DistroFile:
-        """A distro by name; raises UsageError with the names that exist."""
+        """Return a distro by name; raises UsageError with the names that exist."""
         return _named("distro", name, self.distros)
 
     def runtime(self, name: str) -> RuntimeFile:
-        """A runtime by name; raises UsageError with the names that exist."""
+        """Return a runtime by name; raises UsageError with the names that exist."""
         return _named("runtime", name, self.runtimes)
 
     def suite(self, name: str) -> SuiteFile:
-        """A suite by name; raises UsageError with the names that exist."""
+        """Return a suite by name; raises UsageError with the names that exist."""
         return _named("suite", name, self.suites)
 
 
 def load(root: Path) -> Catalog:
-    """The catalog of the project at `root`; its files are read when they are first needed."""
+    """Return the catalog of the project at `root`; its files are read when they are first needed."""
     return Catalog(root=root)
 
 

@@ -18,7 +18,7 @@ DURATIONS = Path("ci") / "durations.json"
 
 
 def read(path: Path) -> dict[str, float]:
-    """Seconds by cell; empty where there is no such file, so that all cells count the same.
+    """Return seconds by cell; empty where there is no such file, so that all cells count the same.
 
     Raises:
         ConfigError: The file is there, but is no JSON object of positive numbers.
@@ -44,7 +44,7 @@ def _is_time(value: object) -> bool:
 
 
 def of_runs(runs: Iterable[RunResult]) -> dict[str, float]:
-    """Seconds by cell of runs; the latest of them counts, and a cell that broke says nothing.
+    """Return seconds by cell of runs; the latest of them counts, and a cell that broke says nothing.
 
     Args:
         runs: Runs in the order in which they began.
@@ -53,7 +53,7 @@ def of_runs(runs: Iterable[RunResult]) -> dict[str, float]:
 
 
 def merged(before: Mapping[str, float], now: Mapping[str, float], cells: Iterable[str]) -> dict[str, int]:
-    """Seconds of a matrix's cells for the file; whole ones, so that its changes are readable.
+    """Return seconds of a matrix's cells for the file; whole ones, so that its changes are readable.
 
     Args:
         before: What the file said; stays where nothing newer is known.
@@ -65,5 +65,5 @@ def merged(before: Mapping[str, float], now: Mapping[str, float], cells: Iterabl
 
 
 def text(durations: Mapping[str, int]) -> str:
-    """The file's text."""
+    """Return the file's text."""
     return json.dumps(durations, indent=1, sort_keys=True) + "\n"

@@ -50,7 +50,7 @@ class Merged:
 
 
 def collect(directory: Path, count: int) -> tuple[Shard, ...]:
-    """What the shards left in a directory, by their numbers; those that left nothing are not in it.
+    """Return what the shards left in a directory, by their numbers; those that left nothing are not in it.
 
     Args:
         directory: Where the directories `I-of-N` are; those of another N are not looked at.
@@ -69,7 +69,7 @@ def collect(directory: Path, count: int) -> tuple[Shard, ...]:
 
 
 def merge(shards: Sequence[Shard], wanted: Mapping[str, int], count: int, *, name: str, command: str) -> Merged:
-    """One result of all shards.
+    """Return one result of all shards.
 
     Args:
         shards: What the shards left, by their numbers.
@@ -109,7 +109,7 @@ def merge(shards: Sequence[Shard], wanted: Mapping[str, int], count: int, *, nam
 
 
 def _cells(runs: Mapping[int, RunResult], problems: list[str]) -> dict[str, CellResult]:
-    """The cells of all shards; of two results for one cell the worse counts, and that is a problem."""
+    """Return the cells of all shards; of two results for one cell the worse counts, and that is a problem."""
     cells: dict[str, CellResult] = {}
     owner: dict[str, int] = {}
     for index, run in runs.items():
@@ -123,14 +123,14 @@ def _cells(runs: Mapping[int, RunResult], problems: list[str]) -> dict[str, Cell
 
 
 def _computer(runs: Mapping[int, RunResult]) -> dict[str, str]:
-    """What ran it: each fact with the values of the machines, where they differ in the order of the shards."""
+    """Return what ran it: each fact with the values of the machines, where they differ in the order of the shards."""
     keys = dict.fromkeys(key for run in runs.values() for key in run.computer)
     values = {key: dict.fromkeys(run.computer[key] for run in runs.values() if key in run.computer) for key in keys}
     return {key: ", ".join(found) for key, found in values.items()}
 
 
 def _expectations(runs: Iterable[RunResult]) -> tuple[ExpectationResult, ...]:
-    """What the shards said about known failures, each once.
+    """Return what the shards said about known failures, each once.
 
     No shard can say that a known failure is about nothing if its cells are in several; that is for a whole run.
     """

@@ -62,7 +62,7 @@ class Rendered:
 
 
 def render(systems: Sequence[System], change: Pipeline, release: Pipeline | None) -> tuple[Rendered, ...]:
-    """The files of all systems, in the order of the systems and of their files; a file without text is not made.
+    """Return the files of all systems, in the order of the systems and of their files; a file without text is not made.
 
     Args:
         systems: The systems.

@@ -39,7 +39,7 @@ class System(FileModel):
 
 
 def systems(directory: Path = DIRECTORY) -> tuple[System, ...]:
-    """The systems in a directory, by name.
+    """Return the systems in a directory, by name.
 
     Raises:
         ConfigError: A file is wrong, or has another name than it says; with file:line:column.

@@ -127,7 +127,7 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
 
 
 def _bytes(text: str) -> int:
-    """The bytes of a size as people write it; raises UsageError for what is none."""
+    """Return the bytes of a size as people write it; raises UsageError for what is none."""
     match = SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"`{text}` is not a size; write a number with K, M, G or T after it, such as 20G or 500M.")
@@ -135,7 +135,7 @@ def _bytes(text: str) -> int:
 
 
 def _shown(size: float) -> str:
-    """Bytes as people write them, to be read back by `_bytes`."""
+    """Return the bytes as people write them, to be read back by `_bytes`."""
     unit = ""
     for larger in UNITS:
         if size < FACTOR:

@@ -81,7 +81,7 @@ class ProgressTable:
             self._ended.add(cell)
 
     def __rich__(self) -> Table:
-        """The live table."""
+        """Draw the live table."""
         now = time.monotonic()
         table = Table.grid(padding=(0, 2))
         with self._lock:

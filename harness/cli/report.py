@@ -71,7 +71,7 @@ def report(
 
 
 def _text(text: str, path: Path | None) -> None:
-    """A report that is text: on stdout where no file is named."""
+    """Write a report that is text, on stdout where no file is named."""
     if path is None:
         output.say(text)
     else:

@@ -52,7 +52,7 @@ class _Baseline(_Model):
 
 
 def format_baseline(side: RunOutcomes) -> str:
-    """The file of a baseline; equal results give equal text."""
+    """Return the file of a baseline; equal results give equal text."""
     return "".join(_format_lines(side))
 
 
@@ -120,7 +120,7 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
 
 
 def check_name(name: str) -> str:
-    """The name of a baseline; raises UsageError for what is none."""
+    """Return the name of a baseline; raises UsageError for what is none."""
     if NAME.fullmatch(name) is None:
         raise UsageError(
             f"`{escape(name)}` is no name of a baseline; it has letters, digits, dots, dashes and underscores."
@@ -129,5 +129,5 @@ def check_name(name: str) -> str:
 
 
 def find_path(directory: Path, name: str) -> Path:
-    """The file of a baseline; raises UsageError for what is no name."""
+    """Return the file of a baseline; raises UsageError for what is no name."""
     return directory / f"{check_name(name)}{SUFFIX}"

@@ -32,7 +32,7 @@ class Following:
 
 
 def find_rules(found: Comparison, old: RunOutcomes, new: RunOutcomes) -> Following:
-    """What the regressions of a comparison follow.
+    """Return what the regressions of a comparison follow.
 
     A cell counts where both sides have it. Cells in which a case failed before, is skipped, flaky or broke say
     nothing about its regression and are left out; so are results of other tools, which have no axes.
@@ -95,7 +95,7 @@ class Difference:
 
 
 def find_differences(old: RunOutcomes, new: RunOutcomes, regressed: frozenset[str]) -> tuple[Difference, ...]:
-    """What differs beside outcomes: first what changed where most regressions are, then by name.
+    """Return what differs beside outcomes: first what changed where most regressions are, then by name.
 
     Args:
         old: The side before.
@@ -121,7 +121,7 @@ def find_differences(old: RunOutcomes, new: RunOutcomes, regressed: frozenset[st
 
 
 def _collect_facts(cell: CellOutcomes) -> Mapping[str, str]:
-    """What a cell's guest proved, and its axes, which differ where cells are compared across an axis."""
+    """Return what a cell's guest proved, and its axes, which differ where cells are compared across an axis."""
     axes = {key: value for key, value in cell.axes.items() if value is not None}
     facts = {key: value for key, value in cell.facts.items() if key not in REASONS}
     return axes | facts

@@ -120,17 +120,17 @@ class Comparison:
     ran: int
 
     def of(self, *changes: ChangeKind) -> list[CaseChange]:
-        """The cases with one of some changes."""
+        """Return the cases with one of some changes."""
         return [case for case in self.cases if case.change in changes]
 
 
 def change_of(old: Outcome | None, new: Outcome | None) -> ChangeKind:
-    """What became of a case; None is "not there"."""
+    """Return what became of a case; None is "not there"."""
     return TABLE[ROWS[old]][ROWS[new]]
 
 
 def compare(old: RunOutcomes, new: RunOutcomes) -> Comparison:
-    """What differs between two sides, cells in the order of their names."""
+    """Return what differs between two sides, cells in the order of their names."""
     counts: Counter[ChangeKind] = Counter()
     cells: list[CellChange] = []
     cases: list[CaseChange] = []
@@ -165,7 +165,7 @@ def _count_ran(cell: CellOutcomes) -> int:
 
 
 def _list_unchanged(name: str, now: CellOutcomes, counts: Counter[ChangeKind]) -> list[CaseChange]:
-    """The cases of a cell that has the same outcomes on both sides, of which those that fail are told."""
+    """Return the cases of a cell that has the same outcomes on both sides, of which those that fail are told."""
     told: list[CaseChange] = []
     if not QUIET.issuperset(now.cases.values()):
         told = [
@@ -186,7 +186,7 @@ def _change(name: str, now: CellOutcomes, nodeid: str, old: Outcome | None, new:
 def _compare_cell(
     name: str, before: CellOutcomes | None, now: CellOutcomes | None, counts: Counter[ChangeKind]
 ) -> tuple[CellChange | None, list[CaseChange]]:
-    """What became of a cell, and of those of its cases that are told one by one."""
+    """Return what became of a cell, and of those of its cases that are told one by one."""
     if now is None:
         assert before is not None
         lost = sum(outcome.statement is not Statement.NOTHING for outcome in before.cases.values())
@@ -215,7 +215,7 @@ def _compare_cell(
 
 
 def group_changes(cases: list[CaseChange], by: str) -> dict[str, list[CaseChange]]:
-    """Changes by `cell`, `suite` or `case`, the largest group first, then by name."""
+    """Return changes by `cell`, `suite` or `case`, the largest group first, then by name."""
     keys: dict[str, Callable[[CaseChange], str]] = {
         "cell": lambda item: item.cell,
         "suite": lambda item: find_suite(item.nodeid),

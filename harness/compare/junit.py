@@ -46,7 +46,7 @@ BROKEN = "cell"
 
 
 def load_junit(path: Path, *, name: str) -> RunOutcomes:
-    """What a JUnit file says.
+    """Return what a JUnit file says.
 
     Args:
         path: The file.
@@ -197,7 +197,7 @@ class _Reader:
             suite.messages[nodeid] = case.message
 
     def make_cells(self) -> list[CellOutcomes]:
-        """The cells of the file: one of each of our suites, and one of all others together."""
+        """Return the cells of the file: one of each of our suites, and one of all others together."""
         found: dict[str, CellOutcomes] = {}
         cases: dict[str, Outcome] = {}
         messages: dict[str, str] = {}
@@ -244,7 +244,7 @@ def _find_axes(suite: _Suite) -> dict[str, str | None]:
 
 
 def _make_nodeid(suite: _Suite, case: _Case) -> str:
-    """A name of the case that is the same in another file of the same tool; pytest's node id in our own files."""
+    """Return a case's name that is the same in another file of the same tool; pytest's node id in our own files."""
     if suite.ours and case.classname.startswith(f"{suite.name}."):
         place = case.classname.removeprefix(f"{suite.name}.").replace(".", "/")
         return f"{place}.py::{case.name}"
@@ -253,7 +253,7 @@ def _make_nodeid(suite: _Suite, case: _Case) -> str:
 
 
 def _merge_outcomes(before: Outcome, now: Outcome) -> Outcome:
-    """The outcome of a case that is there twice: the tool executed it again, or two cases have one name."""
+    """Return the outcome of a case that is there twice: the tool executed it again, or two cases have one name."""
     if now is Outcome.PASSED and before in {Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY}:
         return Outcome.FLAKY
     return find_worst((before, now))

@@ -77,13 +77,13 @@ class RunOutcomes:
 
 
 def find_suite(nodeid: str) -> str:
-    """The suite that has a case: the first directory of its node id, or the class or package of another tool's."""
+    """Return a case's suite: the first directory of its node id, or the class or package of another tool's."""
     head = nodeid.partition("::")[0]
     return head.split("/", 1)[0] if head.endswith(".py") else head
 
 
 def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutcomes, tuple[str, ...]]:
-    """Several shards as one side, and what speaks against taking them together.
+    """Join several shards to one side, with what speaks against taking them together.
 
     No decision is made on times, since the clocks of two computers differ: the start is the greatest text of the
     shards, and only tells people about when it was.
@@ -142,7 +142,7 @@ def _find_common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def drop_axes(side: RunOutcomes, axes: Sequence[str]) -> RunOutcomes:
-    """The side with its cells named without some axes, so that cells that differ only there are the same cell.
+    """Return the side with its cells named without some axes, so that cells that differ only there are the same cell.
 
     Args:
         side: It.

@@ -164,7 +164,7 @@ def _format_all(count: int) -> str:
 
 
 def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> AxisRule:
-    """The smallest rule that holds for each of some cells and for none of others.
+    """Return the smallest rule that holds for each of some cells and for none of others.
 
     Args:
         with_it: Cells for which it shall hold.
@@ -176,7 +176,7 @@ def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> AxisRule:
 
 
 def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> AxisRule:
-    """The same for cells as bits, so that what can be said of the cells is worked out once for many questions.
+    """Return the same for cells as bits, so that what can be said of the cells is worked out once for many questions.
 
     Args:
         all_atoms: What can be said of the cells.
@@ -202,7 +202,7 @@ def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> AxisRul
 
 
 def _find_covering(atoms: Sequence[Atom], good: int, bad: int) -> list[Atom]:
-    """Comparisons that hold for all cells that have it and not for all others; and lists of their values by field."""
+    """Return comparisons that hold for all cells that have it and not for all others, and their values by field."""
     single = [atom for atom in atoms if atom.mask & good == good and atom.mask & bad != bad]
     lists: list[Atom] = []
     for field in dict.fromkeys(atom.field for atom in atoms):
@@ -219,7 +219,7 @@ def _find_covering(atoms: Sequence[Atom], good: int, bad: int) -> list[Atom]:
 
 
 def _find_conjunctions(atoms: Sequence[Atom], bad: int) -> list[tuple[Atom, ...]]:
-    """All conjunctions of the least size that hold for none of `bad`, the preferred first."""
+    """Return all conjunctions of the least size that hold for none of `bad`, the preferred first."""
     order = {atom: index for index, atom in enumerate(atoms)}
     for size in range(1, MOST + 1):
         budget = [STEPS]
@@ -236,7 +236,7 @@ def _list_fields(atoms: Sequence[Atom]) -> frozenset[str]:
 
 
 def _find_exact(atoms: Sequence[Atom], left: int, size: int, budget: list[int]) -> Iterator[tuple[Atom, ...]]:
-    """Conjunctions of at most `size` values after which none of `left` remains.
+    """Yield conjunctions of at most `size` values after which none of `left` remains.
 
     One cell that must go is looked at, and each comparison that excludes it is tried: one of them is in every answer.
     """
@@ -255,7 +255,7 @@ def _find_exact(atoms: Sequence[Atom], left: int, size: int, budget: list[int]) 
 
 
 def _find_disjunctions(atoms: Sequence[Atom], good: int, bad: int) -> str | None:
-    """The smallest two conjunctions that together hold for all of `good` and for none of `bad`, or None."""
+    """Return the smallest two conjunctions that together hold for all of `good` and for none of `bad`, or None."""
     pure: dict[int, tuple[Atom, ...]] = {}
     useful = [atom for atom in atoms if atom.mask & good and atom.mask & bad != bad]
     for size in (1, 2):
@@ -276,7 +276,7 @@ def _find_disjunctions(atoms: Sequence[Atom], good: int, bad: int) -> str | None
 
 
 def _find_nearest(atoms: Sequence[Atom], bad: int) -> tuple[str, int] | None:
-    """The conjunction of at most two comparisons that holds for the fewest of `bad`, and for how many."""
+    """Return the conjunction of at most two comparisons that holds for the fewest of `bad`, and for how many."""
     pairs = [item for size in (1, 2) for item in combinations(atoms, size)]
     if not pairs:
         return None

@@ -73,7 +73,7 @@ class _OtherwiseWrittenError(Exception):
 
 
 def load_run(path: Path, *, name: str) -> RunOutcomes:
-    """What a run found.
+    """Return what a run found.
 
     Args:
         path: Its directory, or its result.json.
@@ -136,7 +136,7 @@ def _read_by_parts(stream: BinaryIO, shown: str) -> tuple[_Run, list[CellOutcome
 
 
 def _split_parts(stream: BinaryIO) -> Iterator[bytes]:
-    """What stands before the cells, each cell, and what stands after them."""
+    """Yield what stands before the cells, each cell, and what stands after them."""
     data = stream.read(BLOCK)
     head, found, data = data.partition(OPEN)
     if not found:
@@ -193,7 +193,7 @@ def _keep_worst(found: list[_Case]) -> dict[str, Outcome]:
 
 
 def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
-    """The same, without trust in how the file is written.
+    """Return the same, without trust in how the file is written.
 
     Raises:
         InfrastructureError: It is no result, or one of a newer format.
@@ -216,7 +216,7 @@ def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
 
 
 def locate(data: bytes, shown: str, what: str) -> Any:
-    """The value that a JSON text is.
+    """Return the value that a JSON text is.
 
     Args:
         data: The text.
@@ -259,7 +259,7 @@ def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _find_problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellOutcomes]) -> Iterator[str]:
-    """Why the run is not whole."""
+    """Yield why the run is not whole."""
     if run.get("interrupted"):
         yield f"{name} was interrupted before its cells had ended."
     if not (file.parent / REQUEST).is_file():

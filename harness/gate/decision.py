@@ -91,7 +91,7 @@ class Decision:
 
 
 def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
-    """Whether a release may be shipped.
+    """Return whether a release may be shipped.
 
     Args:
         policy: When it may.
@@ -218,7 +218,7 @@ def _check_limit(
     before: Sequence[str] = (),
     more: int | None = None,
 ) -> Check:
-    """The check of a number against the number that is allowed.
+    """Return the check of a number against the number that is allowed.
 
     Args:
         name: The rule.

@@ -88,7 +88,7 @@ ORDERED_AXES = tuple(_make_ordered_axes())
 
 
 def find_first_bads(found: Comparison, old: RunOutcomes, new: RunOutcomes) -> tuple[FirstBad, ...]:
-    """Where each regression begins; the case that regressed in most cells first.
+    """Return where each regression begins; the case that regressed in most cells first.
 
     Args:
         found: What changed.
@@ -112,7 +112,7 @@ Groups = Mapping[Hashable, list[str]]
 
 
 def _group_cells(cells: Mapping[str, Cell], axis: _OrderedAxis) -> Groups:
-    """Names of cells that differ only on an axis, by what they have in common; those without a value left out."""
+    """Return names of cells that differ only on an axis, by what they share; those without a value are left out."""
     groups: dict[Hashable, list[str]] = {}
     for name, cell in cells.items():
         if axis.value(cell) is not None:
@@ -123,7 +123,7 @@ def _group_cells(cells: Mapping[str, Cell], axis: _OrderedAxis) -> Groups:
 def _find_of_case(
     case: CaseChange, old: RunOutcomes, new: RunOutcomes, cells: Mapping[str, Cell], groups: Mapping[str, Groups]
 ) -> Iterator[FirstBad]:
-    """Where the regression of a case in one cell begins, on each axis on which it does."""
+    """Yield where the regression of a case in one cell begins, on each axis on which it does."""
     cell = cells.get(case.cell)
     if cell is None:
         yield FirstBad(case=case.nodeid, cell=case.cell)
@@ -135,7 +135,7 @@ def _find_of_case(
 
 
 def _compare_baseline(case: CaseChange, old: RunOutcomes, new: RunOutcomes) -> FirstBad | None:
-    """The same cell had a smaller systemd before: its distro updated it."""
+    """Compare with the same cell of the baseline, whose systemd was smaller before its distro updated it."""
     before, now = old.cells[case.cell].facts.get("systemd", ""), new.cells[case.cell].facts.get("systemd", "")
     if not before or not now or make_version_key(before) >= make_version_key(now):
         return None
@@ -153,7 +153,7 @@ def _compare_baseline(case: CaseChange, old: RunOutcomes, new: RunOutcomes) -> F
 def _find_on_axis(
     case: CaseChange, axis: _OrderedAxis, cell: Cell, new: RunOutcomes, cells: Mapping[str, Cell], groups: Groups
 ) -> FirstBad | None:
-    """The smallest value at which the case fails in cells that differ only there, if it passes at a smaller one."""
+    """Return the smallest value at which the case fails in cells that differ only there, if it passes below it."""
     answers: dict[str, tuple[set[Outcome], str]] = {}
     for name in groups.get(axis.rest(cell), ()):
         value, outcome = axis.value(cells[name]), new.cells[name].cases.get(case.nodeid)
@@ -181,7 +181,7 @@ def _find_on_axis(
 
 
 def _make_tag(version: str) -> str:
-    """The tag of the version that a package has: "252.39-1~deb12u1" is v252.39, "258~rc1-1" is v258-rc1."""
+    """Return the tag of the version that a package has: "252.39-1~deb12u1" is v252.39, "258~rc1-1" is v258-rc1."""
     match = re.match(r"v?([0-9]+(?:\.[0-9]+)*)(?:[~-](rc[0-9]+))?", version)
     return f"v{match[1]}" + (f"-{match[2]}" if match[2] else "") if match else ""
 

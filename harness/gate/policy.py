@@ -149,7 +149,7 @@ def load(path: Path, matrix: Matrix, catalog: Catalog, *, name: str) -> Policy:
 def list_requirements(
     policy: Policy, matrix: Matrix, expansion: Expansion, catalog: Catalog, *, profile: str | None = None
 ) -> tuple[Requirement, ...]:
-    """What a policy requires of a matrix, by name.
+    """Return what a policy requires of a matrix, by name.
 
     Args:
         policy: The policy.

@@ -32,7 +32,7 @@ class Machine:
     """A guest; commands are POSIX shell, as a guest need not have anything else."""
 
     def __init__(self, directory: Path) -> None:
-        """The machine in `directory`.
+        """Open the machine in `directory`.
 
         Args:
             directory: Where `boot` made it.

@@ -57,7 +57,7 @@ class Choice:
 
 
 def expand(matrix: Matrix, catalog: Catalog) -> Expansion:
-    """All cells of a matrix, in an order that depends on nothing but the file.
+    """Return all cells of a matrix, in an order that depends on nothing but the file.
 
     A cell is left out by the first `exclude` that holds for it, or because the harness knows that its
     systemd cannot boot in its cgroup mode. The rule of a systemd whose version cannot be told from its
@@ -88,7 +88,7 @@ def expand(matrix: Matrix, catalog: Catalog) -> Expansion:
 def choose(
     expansion: Expansion, matrix: Matrix, catalog: Catalog, *, profile: str | None = None, select: Sequence[str] = ()
 ) -> Choice:
-    """The cells and suites that a user asked for.
+    """Return the cells and suites that a user asked for.
 
     Args:
         expansion: All cells of the matrix.
@@ -118,7 +118,7 @@ def choose(
 
 
 def find(expansion: Expansion, identifier: str) -> Cell:
-    """The cell with an identifier.
+    """Return the cell with an identifier.
 
     Raises:
         UsageError: There is none, or it is excluded; the message has the reason, or the nearest names.

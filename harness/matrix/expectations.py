@@ -27,7 +27,7 @@ class Judgement:
 
 
 def judge(nodeid: str, outcome: Outcome, text: str, expectations: Iterable[Expectation], today: date) -> Judgement:
-    """What became of a case, given what was expected of it.
+    """Return what became of a case, given what was expected of it.
 
     A failure is `xfailed` if an expectation covers the case, matches the failure's text and has not expired.
     A pass that an expectation which has not expired speaks against is `xpassed`. Every other outcome stays:
@@ -62,7 +62,7 @@ def judge(nodeid: str, outcome: Outcome, text: str, expectations: Iterable[Expec
 
 
 def list_expired(matrix: Matrix, today: date) -> tuple[Expectation, ...]:
-    """The expectations whose last day is over: to be mended, or to be renewed with a reason."""
+    """Return the expectations whose last day is over: to be fixed, or to be renewed with a reason."""
     return tuple(item for item in matrix.expectations if item.is_expired(today))
 
 

@@ -46,7 +46,7 @@ def load(path: Path, catalog: Catalog, *, name: str | None = None, cases: Cases 
 
 
 def make_schema() -> dict[str, Any]:
-    """The JSON schema of matrix.yaml, for editors; it knows the form, not which distros and so on there are."""
+    """Return the JSON schema of matrix.yaml, for editors; it knows the form, not which distros and so on there are."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Matrix.model_json_schema(mode="validation")}
 
 
@@ -78,7 +78,7 @@ def _is_built(runtime: str, catalog: Catalog) -> bool:
 
 
 def _check_ambiguous_values(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
-    """Values of an axis that give two cells one identifier; without them all identifiers of the product differ."""
+    """Yield values of an axis that give two cells one identifier; without them all identifiers differ."""
     for axis, parts in _format_value_parts(matrix, catalog).items():
         for index, part in enumerate(parts):
             first = parts.index(part)
@@ -93,7 +93,7 @@ def _shorten(document: YamlDocument, path: tuple[str | int, ...]) -> str:
 
 
 def _check_inclusions(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
-    """Included cells that lack a version of Go, or that are there already."""
+    """Yield included cells that lack a version of Go, or that are there already."""
     product = _format_value_parts(matrix, catalog)
     seen: dict[str, int] = {}
     for index, (item, cell) in enumerate(zip(matrix.include, make_included(matrix, catalog), strict=True)):
@@ -114,7 +114,7 @@ def _check_inclusions(matrix: Matrix, catalog: Catalog, document: YamlDocument) 
 
 
 def _check_origins(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
-    """Versions of Go and of runtimes for which nothing says where they come from."""
+    """Yield versions of Go and of runtimes for which nothing says where they come from."""
     wanted: list[tuple[tuple[str | int, ...], str, str | None]] = [
         *((("axes", "go", index), text, None) for index, text in enumerate(matrix.axes.go)),
         *((("axes", "runtime", index), text, text) for index, text in enumerate(matrix.axes.runtime)),
@@ -136,7 +136,7 @@ def _check_origins(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> 
 
 
 def _check_profiles(matrix: Matrix, document: YamlDocument) -> Iterator[str]:
-    """Profiles that CI shall run and that there are not."""
+    """Yield profiles that CI is to run and that there are not."""
     runs = {"change": matrix.ci.change, "release": matrix.ci.release} if matrix.ci is not None else {}
     for event, run in runs.items():
         if run is not None and run.profile not in matrix.profiles:
@@ -145,7 +145,7 @@ def _check_profiles(matrix: Matrix, document: YamlDocument) -> Iterator[str]:
 
 
 def _check_cases(matrix: Matrix, document: YamlDocument, cases: Cases | None) -> Iterator[str]:
-    """Expectations that none of the cases could meet."""
+    """Yield expectations that none of the cases could meet."""
     known = cases() if cases is not None and matrix.expectations else ()
     for index, item in enumerate(matrix.expectations if cases is not None else ()):
         pattern = names.compile_glob(item.cases)

@@ -102,12 +102,12 @@ class Expectation(_Part):
     """Last day on which the failure is excused."""
 
     def is_about(self, nodeid: str) -> bool:
-        """Whether it is about a case; `nodeid` is relative to the suites."""
+        """Return whether it is about a case; `nodeid` is relative to the suites."""
         pattern = names.compile_glob(self.cases)
         return bool(pattern.match(nodeid) or pattern.match(nodeid.partition("[")[0]))
 
     def is_expired(self, today: date) -> bool:
-        """Whether its last day is over."""
+        """Return whether its last day is over."""
         return today > self.expires
 
 
@@ -199,37 +199,37 @@ class Matrix(_Part):
     """Where toolchains come from, by name; tried before what the harness knows."""
 
     def take_axes_of(self, profile: Profile) -> "Matrix":
-        """The matrix whose cells are a profile's own."""
+        """Return the matrix whose cells are a profile's own."""
         own = profile.axes.model_dump(exclude_none=True) if profile.axes is not None else {}
         return self.model_copy(update={"axes": self.axes.model_copy(update=own), "include": (), "profiles": {}})
 
     def find_profile(self, name: str) -> Profile:
-        """A profile by name; raises UsageError with the names that exist."""
+        """Return a profile by name; raises UsageError with the names that exist."""
         if name not in self.profiles:
             raise UsageError(f"There is no profile `{name}`; known are {', '.join(self.profiles) or 'none'}.")
         return self.profiles[name]
 
     def list_suite_names(self, profile: Profile | None, catalog: Catalog) -> tuple[str, ...]:
-        """The suites that run under a profile, or without one, by name."""
+        """Return the suites that run under a profile, or without one, by name."""
         chosen = profile.suites if profile is not None and profile.suites is not None else self.defaults.suites
         return tuple(catalog.suites) if chosen == "all" else chosen
 
     def find_suite(self, name: str, catalog: Catalog) -> SuiteFile:
-        """A suite with this matrix's changes; raises UsageError with the names that exist."""
+        """Return a suite with this matrix's changes; raises UsageError with the names that exist."""
         changes = self.suites.get(name, SuiteSettings()).model_dump(exclude_none=True)
         return catalog.suite(name).model_copy(update=changes)
 
     def list_component_sources(self, component: str, catalog: Catalog) -> tuple[Source, ...]:
-        """Where a runtime or `systemd` comes from, in the order in which the first that fits a version is taken."""
+        """Return where a runtime or `systemd` comes from; the first source that fits a version is taken."""
         runtime = catalog.runtimes.get(component)
         rules = catalog.systemd.build if component == catalog.systemd.name else runtime.build if runtime else None
         return (*self.sources.get(component, ()), *(rules.sources if rules is not None else ()))
 
     def list_toolchain_sources(self, name: str, catalog: Catalog) -> tuple[ToolchainSource, ...]:
-        """Where a toolchain comes from, in the order in which the first that fits a version is taken."""
+        """Return where a toolchain comes from, in the order in which the first that fits a version is taken."""
         known = catalog.toolchains[name].sources if name in catalog.toolchains else ()
         return (*self.toolchains.get(name, ()), *known)
 
     def find_expectations(self, cell: Cell) -> tuple[Expectation, ...]:
-        """The known failures of a cell, in the order of the file."""
+        """Return the known failures of a cell, in the order of the file."""
         return tuple(item for item in self.expectations if item.cells.holds(cell))

@@ -176,7 +176,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_handlecrashitem(report: pytest.TestReport) -> None:
-    """A worker that crashed says nothing about the runtime."""
+    """Make a crash of a worker an error, since it says nothing about the runtime."""
     report.longrepr = f"The worker of pytest crashed in {report.nodeid}."
     report.user_properties += [("harness_outcome", "error"), ("harness_cause", report.longrepr)]
 
@@ -205,7 +205,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say of a failure that is none of the runtime's why it is an error; of a pass too, if the guest died in it."""
+    """Note why a failure that is not the runtime's is an error; so is a pass in which the guest died."""
     report = yield
     backend = item.config.stash.get(BACKEND, None)
     if report.skipped or (report.passed and report.when != "call"):
@@ -284,7 +284,7 @@ def _unmet(item: pytest.Item, name: str, wanted: str | tuple[str, ...]) -> str |
 
 
 def _systemd(config: pytest.Config) -> str:
-    """Version of the guest's systemd; where the cell names a revision, the guest knows."""
+    """Return the version of the guest's systemd; where the cell names a revision, the guest knows."""
     named = _described(config).cell.systemd
     if VERSION.fullmatch(named):
         return named
@@ -293,7 +293,7 @@ def _systemd(config: pytest.Config) -> str:
 
 
 def _harness_cause(raised: BaseException | None, backend: GuestBackend | None) -> str | None:
-    """Why a case is an error of the guest or the harness, in one line; None if it says something of the runtime."""
+    """Return why a case is an error of the guest or the harness; None if it says something of the runtime."""
     link = raised
     while link is not None:
         if isinstance(link, (HarnessError, pytest.UsageError, pytest.FixtureLookupError, ImportError)):

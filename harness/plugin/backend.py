@@ -66,13 +66,13 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
         return self.result(done.code, text.encode(), done.out, done.err)
 
     def cause(self) -> str | None:
-        """Why the guest is dead; None while it lives, and if nothing was wanted from it yet."""
+        """Return why the guest is dead; None while it lives, and if nothing was wanted from it yet."""
         if self.gone is None and "guest" in vars(self):
             self.gone = self.guest.find_cause_of_death()
         return self.gone
 
     def silent(self) -> str | None:
-        """Why the guest counts as gone although nothing says that it died: it does not answer; None if it does."""
+        """Return why the guest counts as gone although nothing says that it died; None if it answers."""
         try:
             self.guest.run("true", deadline=Deadline.after(ANSWER, "answer of the guest"))
         except InfrastructureError as error:
@@ -81,5 +81,5 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
 
 
 def line(error: BaseException) -> str:
-    """The first line of what an error says."""
+    """Return the first line of what an error says."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -30,13 +30,13 @@ MEMBERS = 3
 
 
 def format_summary(found: Comparison) -> str:
-    """One line: how many cases had which change, the worst first."""
+    """Return one line: how many cases had which change, the worst first."""
     counts = ", ".join(f"{number} {change}" for change, number in found.counts.items()) or "no case on either side"
     return f"{counts}; {pluralize(found.common, 'cell')} on both sides"
 
 
 def format_lines(found: Comparison, following: Following, differs: Sequence[Difference], *, by: str) -> Iterator[str]:
-    """The lines of a comparison.
+    """Yield the lines of a comparison.
 
     Args:
         found: What changed.
@@ -65,7 +65,7 @@ def format_lines(found: Comparison, following: Following, differs: Sequence[Diff
 
 
 def format_difference(item: Difference) -> str:
-    """A difference as one line: `systemd 252.38-1 -> 252.39-1 in 14 cells, with all 14 that have a regression`."""
+    """Format a difference: `systemd 252.38-1 -> 252.39-1 in 14 cells, with all 14 that have a regression`."""
     where = ""
     if item.cells:
         where = f" in {pluralize(item.cells, 'cell')}"
@@ -108,7 +108,7 @@ LONG = 1000
 
 
 def render_comparison(found: Comparison, following: Following, differs: Sequence[Difference]) -> str:
-    """A comparison as Markdown of at most `LIMIT` characters."""
+    """Return a comparison as Markdown of at most `LIMIT` characters."""
     title = f"## {format_code(found.old)} → {format_code(found.new)}"
     return cut_to_fit(
         [title, format_summary(found) + ".", *list_changes(found, following), *_list_differences(differs)]
@@ -116,7 +116,7 @@ def render_comparison(found: Comparison, following: Following, differs: Sequence
 
 
 def format_code(text: str, longest: int = 300) -> str:
-    """A text that Markdown does not interpret: in a fence of backticks that is longer than any in it."""
+    """Return a text that Markdown does not interpret: in a fence of backticks that is longer than any in it."""
     shown = escape(text, longest)
     if not shown.strip():
         return "(empty)"
@@ -127,7 +127,7 @@ def format_code(text: str, longest: int = 300) -> str:
 
 
 def cut_to_fit(parts: Iterable[str]) -> str:
-    """The parts in their order, cut at a line where there is no more room."""
+    """Return the parts in their order, cut at a line where there is no more room."""
     text = ""
     left_out = 0
     for part in filter(None, parts):
@@ -142,14 +142,14 @@ def cut_to_fit(parts: Iterable[str]) -> str:
 
 
 def escape_sentence(text: str) -> str:
-    """A sentence of ours with names of others in it: what Markdown could interpret is an entity."""
+    """Return a sentence of ours with names of others in it: what Markdown could interpret is an entity."""
     # GitHub looks for people to tell after entities are read, so that an @ is parted from what follows.
     sane = re.sub(r"[^\w\s.,:;()/=+'-]|_", lambda match: f"&#{ord(match[0])};", escape(text, LONG))
     return sane.replace("&#64;", "&#64;&#8203;")
 
 
 def list_changes(found: Comparison, following: Following) -> Iterator[str]:
-    """A section for each change that there is, the worst first."""
+    """Yield a section for each change that there is, the worst first."""
     if following.overall.with_it:
         yield f"Cells with a regression: {format_code(following.overall.text)}"
     for change in ChangeKind:

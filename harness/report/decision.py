@@ -24,7 +24,7 @@ MARKS = {CheckLevel.REFUSED: "refused", CheckLevel.TOLD: "note   ", CheckLevel.M
 
 
 def format_notice(decision: Decision) -> str:
-    """A decision as text for people: the answer, its reasons, and where each regression begins."""
+    """Return a decision as text for people: the answer, its reasons, and where each regression begins."""
     return "\n".join(_format_lines(decision))
 
 
@@ -53,7 +53,7 @@ def _format_lines(decision: Decision) -> Iterator[str]:
 
 
 def render_decision(decided: Decision) -> str:
-    """A decision of the gate as Markdown of at most `LIMIT` characters."""
+    """Return a decision of the gate as Markdown of at most `LIMIT` characters."""
     refused = len(decided.refused)
     answer = "may be shipped" if decided.ships else f"refused, for {pluralize(refused, 'reason')}"
     return cut_to_fit(

@@ -32,7 +32,7 @@ COUNTED = (Outcome.FAILED, Outcome.ERROR, Outcome.XFAILED, Outcome.XPASSED, Outc
 
 
 def format_duration(seconds: float | None) -> str:
-    """A time as people say it: `0.4 s`, `38 s`, `4 min 12 s`."""
+    """Return a time as people say it: `0.4 s`, `38 s`, `4 min 12 s`."""
     if seconds is None:
         return ""
     if seconds < 10:  # noqa: PLR2004 - below ten seconds a decimal says something
@@ -42,7 +42,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def run_summary(run: RunResult, directory: Path) -> RenderableType:
-    """The table of a run, what went wrong, and one line that says it all."""
+    """Return the table of a run, what went wrong, and one line that says it all."""
     suites = sorted({case.suite for cell in run.cells for case in cell.cases})
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("cell", no_wrap=True)
@@ -78,7 +78,7 @@ AGAIN = re.compile(r"-?again[0-9]+(?=\])")
 
 
 def compute_interval(failed: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a failure rate, by Wilson's score (1927), which holds for few runs and for none failed."""
+    """Return the 95 % interval of a failure rate, by Wilson's score (1927), which holds for few runs and no failure."""
     if not total:
         return 0.0, 1.0
     rate, square = failed / total, CONFIDENT**2
@@ -89,7 +89,7 @@ def compute_interval(failed: int, total: int) -> tuple[float, float]:
 
 
 def render_rates(run: RunResult) -> Table:
-    """How often each case of `--multiply` failed, with its interval; skips and errors are no runs."""
+    """Return how often each case of `--multiply` failed, with its interval; skips and errors are no runs."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("case", "failed", "rate", "95 % interval"):
         table.add_column(title, justify="left" if title == "case" else "right", no_wrap=True)
@@ -109,13 +109,13 @@ def render_rates(run: RunResult) -> Table:
 
 
 def _boot(cell: CellResult) -> str:
-    """`1.2 s (memory)`, or nothing if it was not begun."""
+    """Return `1.2 s (memory)`, or nothing if it was not begun."""
     took = format_duration(cell.seconds_of(Phase.BOOT))
     return f"{took} ({cell.facts['boot']})" if "boot" in cell.facts else took
 
 
 def _count(cases: Iterable[CaseResult]) -> Text:
-    """`24/24`, `30/31 F`: passed of those that ran, with a mark for each kind of trouble."""
+    """Return `24/24`, `30/31 F`: passed of those that ran, with a mark for each kind of trouble."""
     counts = Counter(case.outcome for case in cases)
     if not counts:
         return Text("-", style="dim")
@@ -144,7 +144,7 @@ def _render_failures(cell: CellResult) -> Iterable[Text]:
 
 
 def _render_expectations(run: RunResult) -> Iterable[Text]:
-    """What is to be mended below `expectations` in the matrix."""
+    """Yield what is to be fixed below `expectations` in the matrix."""
     if run.expectations:
         yield Text("expectations of the matrix that want a look", style="bold")
     for item in run.expectations:

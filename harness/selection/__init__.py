@@ -34,7 +34,7 @@ class Selection:
 
 
 def parse_selection(text: str, catalog: Catalog) -> Selection:
-    """The selection that a text is.
+    """Return the selection that a text is.
 
     Args:
         text: The expression.
@@ -49,7 +49,7 @@ def parse_selection(text: str, catalog: Catalog) -> Selection:
 
 
 def parse_option(text: str, catalog: Catalog) -> Selection:
-    """The selection that a user asked for on the command line.
+    """Return the selection that a user asked for on the command line.
 
     Raises:
         UsageError: As `parse_selection`; the message shows the expression with a mark below the place.

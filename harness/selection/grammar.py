@@ -87,7 +87,7 @@ Expression = Condition | Not | And | Or
 
 
 def parse(text: str) -> Expression:
-    """The tree of an expression.
+    """Return the tree of an expression.
 
     Raises:
         TextError: It is none; the message says what was expected, the offset where.

@@ -64,7 +64,7 @@ class RuntimeName:
 
 
 def check_distro(text: str, catalog: Catalog) -> DistroName:
-    """A distro whose name, and channel if it is written, the catalog knows.
+    """Return a distro whose name, and channel if it is written, the catalog knows.
 
     Raises:
         TextError: It is not written like one, or is not known.
@@ -83,7 +83,7 @@ def check_distro(text: str, catalog: Catalog) -> DistroName:
 
 
 def check_axis_distro(text: str, catalog: Catalog) -> DistroName:
-    """A distro of a cell: known, and with its channel.
+    """Return a distro of a cell: known, and with its channel.
 
     Raises:
         TextError: It is not.
@@ -96,7 +96,7 @@ def check_axis_distro(text: str, catalog: Catalog) -> DistroName:
 
 
 def check_runtime(text: str, catalog: Catalog) -> RuntimeName:
-    """A runtime whose name, and flavor if it is written, the catalog knows.
+    """Return a runtime whose name, and flavor if it is written, the catalog knows.
 
     Raises:
         TextError: It is not written like one, is not known, or has a version although it comes with the image.
@@ -114,7 +114,7 @@ def check_runtime(text: str, catalog: Catalog) -> RuntimeName:
 
 
 def check_axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
-    """A runtime of a cell: known, with a version if it is built, and with its first flavor if none is written.
+    """Return a runtime of a cell: known, with a version if it is built, and with its first flavor if none is written.
 
     Raises:
         TextError: It is not.
@@ -128,7 +128,7 @@ def check_axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
 
 
 def check_axis_systemd(text: str) -> str:
-    """A value of the systemd axis: `distro`, or a revision of systemd's repository to build.
+    """Return a value of the systemd axis: `distro`, or a revision of systemd's repository to build.
 
     Raises:
         TextError: It is neither. A bare number is not: it would look like the distro's own version.
@@ -140,13 +140,13 @@ def check_axis_systemd(text: str) -> str:
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:
-    """A pattern in which `*` is any text and `?` any one character; brackets are what they are in node ids."""
+    """Return a pattern in which `*` is any text and `?` any one character; brackets are what they are in node ids."""
     parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
     return re.compile("".join(parts) + r"\Z", re.DOTALL)
 
 
 def describe_unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """A clause that says what there is instead of something that is not there."""
+    """Return a clause that says what there is instead of something that is not there."""
     return f"there is no {what} `{name}`; known: {', '.join(known) or 'none'}"
 
 

@@ -48,7 +48,7 @@ class ContainerLimits:
     cpu: float = 0.5
 
     def options(self, runtime: ContainerRuntime) -> ContainerOptions:
-        """The limits that a runtime has a word for; the cases of the others say what they need."""
+        """Return the limits that a runtime has a word for; the cases of the others say what they need."""
         options = ContainerOptions(memory=self.memory, cpu=self.cpu)
         if Feature.PIDS_LIMIT not in runtime.engine.lacks:
             options["pids"] = self.pids

@@ -126,12 +126,12 @@ class Trial:
 
     @staticmethod
     def command(program: str) -> tuple[str, ...]:
-        """The smallest monitor with the program "sum" or "loop"."""
+        """Return the smallest monitor with the program "sum" or "loop"."""
         return (*BOUNDED, "perl", "-e", PROGRAM, program)
 
     @classmethod
     def run(cls, guest: Guest, program: str) -> "Trial":
-        """What it sees in the guest."""
+        """Return what it sees in the guest."""
         return cls.parse(guest.sh('"$@"', *cls.command(program)))
 
     @property
@@ -198,7 +198,7 @@ def write_flat(guest: Guest, directory: str) -> None:
 
 
 def run_flat(directory: str, memory: int = 16) -> tuple[str, ...]:
-    """The command that lets QEMU run the flat guest, which says `SAYS` and ends.
+    """Return the command that lets QEMU run the flat guest, which says `SAYS` and ends.
 
     Args:
         directory: Where the image is.
@@ -212,5 +212,5 @@ def run_flat(directory: str, memory: int = 16) -> tuple[str, ...]:
 
 
 def _printf(data: bytes) -> str:
-    """Bytes as a format of printf(1)."""
+    """Return the bytes as a format of printf(1)."""
     return re.sub(rb"[^A-Za-z0-9 ]", lambda found: b"\\%03o" % found[0][0], data).decode()

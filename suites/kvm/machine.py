@@ -184,7 +184,7 @@ class PodMachine:
     @classmethod
     @contextmanager
     def running(cls, runtime: ContainerRuntime, wires: Wires) -> Iterator[Self]:
-        """A machine that has booted, as far as it got."""
+        """Provide a machine that has booted, as far as it got."""
         runtime.guest.do(FILES, wires.directory, runtime.rootfs.tiny(), INITRD, INIT)
         with runtime.running(
             *_command(), system=True, first=True, devices=(DEVICE, TUN), memory=LIMIT,
@@ -201,7 +201,7 @@ class PodMachine:
         self.reached = {layer for line, layer in REACHED.items() if line in self.console}
 
     def broken(self, layer: Layer) -> Broken | None:
-        """The first layer up to this one that did not work, with the end of the console."""
+        """Return the first layer up to this one that did not work, with the end of the console."""
         for one in REACHED.values():
             if one not in self.reached:
                 said = self.container.guest.do(SAID, self.directory, str(self.container.pid))

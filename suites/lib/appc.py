@@ -33,7 +33,7 @@ mkdir -p "$2" && { gzip -dc "$1" 2>/dev/null || cat "$1"; } | tar -xf - -C "$2"
 
 
 def image_manifest(name: str, app: Mapping[str, Any] | None = None, **more: object) -> dict[str, Any]:
-    """An image manifest for Linux on amd64; `app` needs no user and group, which are root's then."""
+    """Return an image manifest for Linux on amd64; `app` needs no user and group, which are root's then."""
     labels = [{"name": "os", "value": "linux"}, {"name": "arch", "value": "amd64"}]
     manifest: dict[str, Any] = {"acKind": "ImageManifest", "acVersion": VERSION, "name": name, "labels": labels}
     if app is not None:
@@ -59,11 +59,11 @@ class Images:
         return self.guest.sh(BUILD, *words, "--no-compression" if layout else "")
 
     def path(self, name: str) -> str:
-        """Where an image archive is."""
+        """Return where an image archive is."""
         return f"{self.directory}/{name}.aci"
 
     def manifest(self, path: str) -> dict[str, Any]:
-        """What actool shows as an archive's manifest."""
+        """Return what actool shows as an archive's manifest."""
         shown: dict[str, Any] = json.loads(self.guest.do('actool cat-manifest "$1"', path))
         return shown
 
@@ -96,7 +96,7 @@ class _Identity:
 def execution(
     guest: Guest, root: str, manifest: Mapping[str, Any], volumes: Mapping[str, str]
 ) -> tuple[tuple[str, ...], ContainerOptions]:
-    """The command and the options by which a runtime does what an executor of the image would.
+    """Return the command and the options by which a runtime does what an executor of the image would.
 
     Args:
         guest: Where the image is.
@@ -151,7 +151,7 @@ def _identity(guest: Guest, root: str, app: Mapping[str, Any]) -> _Identity:
 
 
 def _isolated(name: str, value: Any) -> ContainerOptions:
-    """What an isolator is in a runtime's options."""
+    """Return what an isolator is in a runtime's options."""
     options = ContainerOptions()
     match name:
         case "resource/memory":
@@ -174,7 +174,7 @@ def _isolated(name: str, value: Any) -> ContainerOptions:
 
 
 def quantity_of(text: str) -> float:
-    """A quantity of a resource in its base unit: bytes, CPUs (ace.md, Resource Isolators): "64Mi", "1G", "500m".
+    """Return a quantity of a resource in its base unit: bytes, CPUs (ace.md, Resource Isolators): "64Mi", "1G", "500m".
 
     Raises:
         ValueError: It is none.

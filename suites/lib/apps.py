@@ -64,12 +64,12 @@ ExecStop=/bin/sh /rkt/last
 
 
 def root(app: App) -> str:
-    """An app's root file system, as the pod sees it."""
+    """Return an app's root file system, as the pod sees it."""
     return f"/opt/stage2/{app.name}/rootfs"
 
 
 def script(apps: tuple[App, ...]) -> tuple[str, tuple[str, ...]]:
-    """A shell script that installs apps in the tree that is its first argument, and its further arguments."""
+    """Return a shell script that installs apps in the tree that is its first argument, and its further arguments."""
     files = {"rkt/ended": ENDED, "rkt/last": LAST, "etc/systemd/system/pod-end.service": END}
     for app in apps:
         files |= {

@@ -67,7 +67,7 @@ class Hierarchies:
         return "name=systemd" if "name=systemd" in self.points else UNIFIED
 
     def hierarchy(self, controller: str) -> str:
-        """The hierarchy that governs a controller: itself on v1, "unified" where the v2 tree has it.
+        """Return the hierarchy that governs a controller: itself on v1, "unified" where the v2 tree has it.
 
         Raises:
             LookupError: There is none in this mode.
@@ -79,7 +79,7 @@ class Hierarchies:
         raise LookupError(f"No hierarchy `{controller}` is mounted; there are {', '.join(sorted(self.points))}.")
 
     def directory(self, controller: str, path: str) -> str:
-        """Directory of a cgroup in the hierarchy that governs a controller."""
+        """Return the directory of a cgroup in the hierarchy that governs a controller."""
         return self.points[self.hierarchy(controller)] + path.rstrip("/")
 
 

@@ -72,7 +72,7 @@ class Cni:
 
     @contextmanager
     def namespace(self) -> Iterator["Namespace"]:
-        """A network namespace, which its first network makes; at the end it leaves all its networks and is removed."""
+        """Provide a network namespace, which its first network makes; in the end it leaves its networks and is removed."""
         # As long as its fellows, so that no name is the beginning of another one.
         namespace = Namespace(self, f"{self.prefix}-net{next(self._numbers):04}")
         self.live[namespace.name] = namespace
@@ -176,7 +176,7 @@ class Namespace:
         self._leave(leaving, remove=True)
 
     def _leave(self, attachments: Sequence[Attachment], *, remove: bool = False) -> None:
-        """The last network first, the last plugin first."""
+        """Leave networks: the last network first, the last plugin first."""
         words: list[str] = []
         for attachment in reversed(attachments):
             raw = attachment.report.raw if attachment.report else None
@@ -201,7 +201,7 @@ class Namespace:
 
 
 def connect(guest: Guest, prefix: str) -> Cni:
-    """The plugins of a guest, with the newest version that both sides speak.
+    """Return the plugins of a guest, with the newest version that both sides speak.
 
     Raises:
         VersionError: There is none.

@@ -86,7 +86,7 @@ class Networking(Protocol):
     """What an engine has that makes its containers' networks itself, as `Spec.networks` wants them."""
 
     def networks_of(self, name: str) -> Told:
-        """What the runtime reports of a running container's networks."""
+        """Return what the runtime reports of a running container's networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class Made:
 
 
 def look(guest: Guest, pid: int, told: Told, wanted: Sequence[str]) -> Made:
-    """The networks of the container of a process.
+    """Return the networks of the container of a process.
 
     Args:
         guest: Where it runs.

@@ -121,7 +121,7 @@ class Network:
     def configuration(
         self, index: int, version: str, previous: Mapping[str, Any] | None, capabilities: Mapping[str, Any]
     ) -> str:
-        """What the plugin at `index` reads on its standard input (section "Deriving execution configuration").
+        """Return what the plugin at `index` reads on its standard input (section "Deriving execution configuration").
 
         Args:
             index: Which plugin.
@@ -143,7 +143,7 @@ class Network:
 
 
 def answer(plugin: str, command: str, result: Result) -> dict[str, Any]:
-    """What a plugin, or the first of several, wrote to its standard output.
+    """Return what a plugin, or the first of several, wrote to its standard output.
 
     Raises:
         PluginError: It failed, and said why.

@@ -36,7 +36,7 @@ class Engine(Protocol):
         """What the runtime cannot do in this guest, each with the reason; what it never can is its adapter's LACKS."""
 
     def scope(self, name: str) -> str:
-        """The scope unit that has a container's processes."""
+        """Return the scope unit that has a container's processes."""
 
     def command(self, spec: Spec) -> tuple[str, ...]:
         """Prepare a container, and return the command line by which a service runs it in the foreground."""
@@ -54,7 +54,7 @@ class Engine(Protocol):
         """End a container and wait until the runtime has forgotten it; whether it went in an orderly way."""
 
     def names(self) -> frozenset[str]:
-        """The containers that the runtime knows."""
+        """Return the containers that the runtime knows."""
 
     def ended(self, container: "Container") -> int:
         """Wait until a container ends by itself, and return its exit status."""
@@ -63,10 +63,10 @@ class Engine(Protocol):
         """Exit statuses of the apps of a pod that have ended, by their names."""
 
     def below(self, name: str) -> str:
-        """Path below its scope of the cgroup that has a container's limits, which is the scope itself with most."""
+        """Return where below its scope the cgroup with a container's limits is; for most it is the scope itself."""
 
     def named(self, text: str) -> str:
-        """Text about the guest, with a container's name where the runtime has another one for it."""
+        """Return text about the guest, with a container's name where the runtime has another one for it."""
 
 
 @runtime_checkable
@@ -112,20 +112,20 @@ class Container:
         return self.places_of(self.pid)[self.pid]
 
     def places_of(self, *pids: int) -> dict[int, dict[str, str]]:
-        """Paths of processes in each hierarchy; a process that is gone is in none."""
+        """Return paths of processes in each hierarchy; a process that is gone is in none."""
         texts = self.guest.read(*(f"/proc/{pid}/cgroup" for pid in pids))
         return {pid: parse_places(texts[f"/proc/{pid}/cgroup"]) for pid in pids}
 
     def cgroup(self, controller: str) -> str:
-        """Path of the first process in the hierarchy that governs a controller: "memory", "name=systemd", "unified"."""
+        """Return the first process's path in the hierarchy of a controller: "memory", "name=systemd", "unified"."""
         return self.places[self.hierarchies.hierarchy(controller)]
 
     def directory(self, controller: str) -> str:
-        """Directory of its scope in the hierarchy that governs a controller."""
+        """Return the directory of its scope in the hierarchy that governs a controller."""
         return self.hierarchies.directory(controller, f"/machine.slice/{self.scope}")
 
     def knobs(self, *files: str) -> dict[str, str]:
-        """Values of the control files of its limits, by name; absent ones are empty. The part before the dot says where."""
+        """Return values of control files, empty if absent; the part before the dot is the controller, which says where."""
         paths = {file: f"{self.directory(file.partition('.')[0])}{self.below}/{file}" for file in files}
         texts = self.guest.read(*paths.values())
         return {file: texts[path].strip() for file, path in paths.items()}
@@ -135,14 +135,14 @@ class Container:
         return self.engine.execute(self, argv, user)
 
     def output(self, *argv: str) -> str:
-        """Standard output of a command in it that has to succeed."""
+        """Return the standard output of a command in it that has to succeed."""
         result = self.exec(*argv)
         if result.code != 0:
             raise CommandFailedError(f"{self.guest.quote(*argv)} in {self.name}", result)
         return result.out
 
     def processes(self) -> dict[int, str]:
-        """The processes anywhere below its scope: id in the guest, and command name."""
+        """Return the processes anywhere below its scope: id in the guest, and command name."""
         directory = self.directory(self.hierarchies.main)
         script = (
             'find "$1" -name cgroup.procs -exec cat {} + | while read -r pid; do '

@@ -84,7 +84,7 @@ class Guest:
         return result.out
 
     def read(self, *paths: str) -> dict[str, str]:
-        """The text of many files in one command; a file that is absent or empty is an empty text."""
+        """Return the text of many files in one command; a file that is absent or empty is an empty text."""
         texts = dict.fromkeys(paths, "")
         # grep puts the file's name before each line, so that one process reads them all.
         for line in self.sh('grep -sH "" "$@" || :', *paths, "/dev/null").out.splitlines():
@@ -99,5 +99,5 @@ class Guest:
 
     @staticmethod
     def quote(*words: str) -> str:
-        """Words as one piece of shell text."""
+        """Return words as one piece of shell text."""
         return shlex.join(words)

@@ -57,13 +57,13 @@ class Leftovers:
 
     @contextmanager
     def expecting(self) -> Iterator[None]:
-        """Nothing that is made meanwhile is a leftover: a suite's own networks and servers, which it removes itself."""
+        """Provide a context in which what is made is no leftover: a suite's own networks, which it removes itself."""
         before = self._snapshot()
         yield
         self._known |= self._snapshot() - before
 
     def found(self) -> list[str]:
-        """What is new and stays; it is told once only. Kernel and systemd are given two seconds or so to tidy up."""
+        """Return what is new and stays, once only. Kernel and systemd are given two seconds or so to tidy up."""
         if not self.runtime.dirty:
             return []
         self.runtime.dirty = False
@@ -102,5 +102,5 @@ class Leftovers:
         return not path.startswith(COMES_AND_GOES) and self._ours(path)
 
     def _ours(self, text: str) -> bool:
-        """Whether something is not another worker's."""
+        """Return whether something is not another worker's."""
         return "harness-" not in text or self.runtime.prefix in text

@@ -110,7 +110,7 @@ class Rootfs:
         self._tiny = ""
 
     def tiny(self) -> str:
-        """The shared tree with busybox; it is made when it is first wanted."""
+        """Return the shared tree with busybox; it is made when it is first wanted."""
         if not self._tiny:
             path = f"{self.directory}/tiny"
             self.guest.do(TINY, path, self.systemd)
@@ -118,12 +118,12 @@ class Rootfs:
         return self._tiny
 
     def overlay(self, name: str, lower: str) -> str:
-        """A writable layer over `lower` for the container `name`."""
+        """Return a writable layer over `lower` for the container `name`."""
         self.guest.do(OVERLAY, lower, f"{self.directory}/{name}")
         return f"{self.directory}/{name}/root"
 
     def system(self, name: str) -> str:
-        """A writable layer over the guest's own system, which boots into `TARGET` with few services."""
+        """Return a writable layer over the guest's own system, which boots into `TARGET` with few services."""
         self.guest.do(OVERLAY + SYSTEM, "/", f"{self.directory}/{name}", READY)
         return f"{self.directory}/{name}/root"
 

@@ -50,13 +50,13 @@ class ContainerRuntime:
 
     @contextmanager
     def running(self, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
-        """A container that runs `argv`; its root file system is a busybox and read-only unless asked otherwise."""
+        """Provide a container that runs `argv`; its root is a busybox and read-only unless asked otherwise."""
         with self._spec(argv, options) as spec, self._started(spec) as container:
             yield container
 
     @contextmanager
     def booted(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
-        """A container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`.
+        """Provide a container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`.
 
         The systemd of a pod may be the runtime's own business, which then says itself when the apps are started.
         """
@@ -80,7 +80,7 @@ class ContainerRuntime:
 
     @contextmanager
     def prepared(self, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """A name and the command line of a container that a service of this name shall run in the foreground."""
+        """Provide the name and command line of a container that a service of this name runs in the foreground."""
         with self._spec(argv, options) as spec:
             self.dirty = True
             try:
@@ -100,7 +100,7 @@ class ContainerRuntime:
                 raise
 
     def list(self) -> frozenset[str]:
-        """The containers that the runtime knows."""
+        """Return the containers that the runtime knows."""
         return self.engine.names()
 
     def close(self) -> None:

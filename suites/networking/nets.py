@@ -17,7 +17,7 @@ EVERYWHERE = "0.0.0.0/0"
 
 
 def ipam(*subnets: str, routes: Sequence[str] = (), **more: str) -> Mapping[str, Any]:
-    """Addresses by the plugin host-local: one of each subnet; `more` is part of each range."""
+    """Return the part for addresses by the plugin host-local: one of each subnet; `more` is part of each range."""
     return {
         "type": "host-local",
         "ranges": [[{"subnet": subnet, **more}] for subnet in subnets],
@@ -26,13 +26,13 @@ def ipam(*subnets: str, routes: Sequence[str] = (), **more: str) -> Mapping[str,
 
 
 def ptp(name: str, *subnets: str, masquerade: bool = False, routes: Sequence[str] = (), **more: Any) -> Network:
-    """A network that is a veth pair for each container."""
+    """Return a network that is a veth pair for each container."""
     plugin = {"type": "ptp", "ipMasq": masquerade, "ipam": ipam(*subnets, routes=routes), **more}
     return Network(name=name, plugins=(plugin,))
 
 
 def with_ports(network: Network) -> Network:
-    """The same network with ports of the guest that are forwarded to its containers."""
+    """Return the same network with ports of the guest that are forwarded to its containers."""
     return Network(
         name=network.name, plugins=(*network.plugins, {"type": "portmap", "capabilities": {"portMappings": True}})
     )

@@ -84,7 +84,7 @@ class Pods:
 
     @contextmanager
     def namespace(self) -> Iterator[Namespace]:
-        """A network namespace without a container; it is looked at for leftovers as one with a container is."""
+        """Provide a network namespace without a container; it is looked at for leftovers as one with a container is."""
         self.runtime.require(Feature.JOINED_NETWORKS)
         self.runtime.dirty = True
         try:
@@ -95,7 +95,7 @@ class Pods:
 
     @contextmanager
     def member(self, network: Network, *, arguments: Mapping[str, str] | None = None) -> Iterator[Member]:
-        """Somebody in a network: a namespace is enough where the runtime joins one, and else it is a container."""
+        """Provide somebody in a network: a namespace where the runtime joins one, and else a container."""
         if self.maker:
             with self.running(network, arguments=arguments) as pod:
                 yield pod
@@ -105,7 +105,7 @@ class Pods:
             yield Member(namespace=namespace, run=namespace.run, leave=namespace.remove)
 
     def refusal(self, network: Network, *, arguments: Mapping[str, str] | None = None) -> str:
-        """What is said to somebody who cannot be in a network; the case fails if it can."""
+        """Return what is said to somebody who cannot be in a network; the case fails if it can."""
         try:
             with self.member(network, arguments=arguments) as member:
                 pytest.fail(f"{member.address} was given")
@@ -120,7 +120,7 @@ class Pods:
         ports: Sequence[Mapping[str, Any]] = (),
         mounts: Sequence[Mount] = (),
     ) -> Iterator[Pod]:
-        """A container in networks, which serves HTTP; the first is eth0, where the runtime does not choose that.
+        """Provide a container in networks, which serves HTTP; the first is eth0, unless the runtime chooses that.
 
         Args:
             networks: The networks.
@@ -144,7 +144,7 @@ class Pods:
 
     @contextmanager
     def resolving(self, network: Network) -> Iterator[Pod]:
-        """A container whose resolv.conf is what its network says: its caller or the runtime itself has written it."""
+        """Provide a container whose resolv.conf is what its network says, written by its caller or the runtime."""
         if self.maker:
             with self.running(network) as pod:
                 yield pod
@@ -159,13 +159,13 @@ class Pods:
 
     @contextmanager
     def _joined(self, namespace: Namespace, mounts: Sequence[Mount]) -> Iterator[Pod]:
-        """A container in a namespace that is there."""
+        """Provide a container in a namespace that is there."""
         with self._serving(network=namespace.path, mounts=mounts) as container:
             yield Pod(namespace=namespace, run=container.exec, leave=namespace.remove, container=container)
 
     @contextmanager
     def _made(self, maker: Networking, container: Container) -> Iterator[Pod]:
-        """A container that runs, with the networks that its runtime has made."""
+        """Provide a container that runs, with the networks that its runtime has made."""
         wanted = container.spec.networks
         assert wanted
         names = [network.name for network in wanted.networks]

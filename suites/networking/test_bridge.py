@@ -80,6 +80,6 @@ def test_ptp_is_routed_by_the_guest(pods: Pods, guest: Guest) -> None:
 
 
 def ttl(pod: Pod, address: str) -> int:
-    """The time to live of a packet that came back from an address: 64, less one for each router on the way."""
+    """Return the time to live of a packet that came back from an address: 64, less one for each router on the way."""
     said = pod.container.output("ping", "-c", "1", "-W", "5", address)
     return int(said.partition("ttl=")[2].split()[0])

@@ -33,11 +33,11 @@ class Traces:
 
     @classmethod
     def of(cls, guest: Guest, namespace: Namespace | Made) -> "Traces":
-        """The traces of a namespace."""
+        """Return the traces of a namespace."""
         return cls(guest, namespace, tuple(name for report in namespace.reports for name in report.outside))
 
     def found(self) -> list[str]:
-        """What there is now, in words."""
+        """Return what there is now, in words."""
         it = self.namespace
         return self.guest.do(LOOK, it.path, " ".join(self.links), it.name, it.mark).split()
 

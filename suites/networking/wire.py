@@ -143,7 +143,7 @@ class Wire:
         return self.guest.read(path)[path].strip()
 
     def neighbour(self, address: str) -> str:
-        """The hardware address that the host beyond has for an address; empty if it did not ask for it."""
+        """Return the hardware address that the host beyond has for an address; empty if it did not ask for it."""
         said = self.guest.do('ip -n "$1" neigh show "$2"', self.beyond, address).split()
         return said[said.index("lladdr") + 1] if "lladdr" in said else ""
 

@@ -56,12 +56,12 @@ FEATURES = {
 
 
 def offered(runtime: ContainerRuntime, **options: Any) -> Any:
-    """The options for which the runtime has a word; cases about the others ask for the feature."""
+    """Return the options for which the runtime has a word; cases about the others ask for the feature."""
     return {name: value for name, value in options.items() if FEATURES.get(name) not in runtime.engine.lacks}
 
 
 def machine(guest: Guest, container: Container) -> str:
-    """What machined calls a container: the machine of its scope, which is the container's name where it has a choice."""
+    """Return what machined calls a container: the machine of its scope, where it can with the container's name."""
     script = r'cd /run/systemd/machines && grep -lxF "SCOPE=$1" [!u]* && exit; grep -lxF "SCOPE=$2" [!u]*; :'
     return guest.do(script, container.scope, container.scope.replace("\\", "\\\\")).strip()
 

@@ -59,7 +59,7 @@ def place(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
 
 
 def _app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> App:
-    """An app that probes; what it is allowed hangs on its name."""
+    """Return an app that probes; what it is allowed hangs on its name."""
     argv = ("/bin/sh", "-c", f"exec 3>&1; {PROBE}")
     environment = {"NAME": name, "GREETING": r"two  words\tand", "DISK": disk}
     mounts = (Mount(source=place, target="/mnt/a"),)
@@ -261,7 +261,7 @@ def test_apps_stop_in_the_reverse_order(pod: Container, guest: Guest, place: str
 
 
 def _waiting(runtime: ContainerRuntime, name: str, code: int) -> App:
-    """An app that ends with a status when it gets a signal."""
+    """Return an app that ends with a status when it gets a signal."""
     script = f"trap 'exit {code}' USR1; sleep 300 & wait"
     return App(name=name, argv=("/bin/sh", "-c", script), rootfs=runtime.rootfs.tiny())
 

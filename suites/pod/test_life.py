@@ -143,6 +143,6 @@ def _volume(shared: str) -> tuple[Mount, ...]:
 
 
 def _traces(container: Container, network: str) -> list[str]:
-    """What of a container is in the guest."""
+    """Return what of a container is in the guest."""
     lines = container.engine.named(container.guest.sh(TRACES).out.replace(r"\x2d", "-")).splitlines()
     return [line for line in lines if container.name in line or line == network]

@@ -162,5 +162,5 @@ def test_set_user_id_does_not_raise_with_no_new_privileges(runtime: ContainerRun
 
 
 def _errors(runtime: ContainerRuntime, result: Result) -> str:
-    """What a process wrote to its standard error, in which the runtime may mix its output."""
+    """Return what a process wrote to its standard error, in which the runtime may mix its output."""
     return result.out if Feature.STANDARD_ERROR in runtime.engine.lacks else result.err

@@ -107,7 +107,7 @@ class Nspawn:
         self.seccomp = seccomp
 
     def scope(self, name: str) -> str:
-        """The scope unit that has a container's processes.
+        """Return the scope unit that has a container's processes.
 
         Since systemd 259 nspawn asks for it itself and calls it by the machine's name (commit 814db2ae79);
         before that machined did, with a prefix and dashes escaped as in systemd-escape(1).
@@ -125,7 +125,7 @@ class Nspawn:
         return LACKS | missing
 
     def command(self, spec: Spec) -> tuple[str, ...]:
-        """The command line, for a service manager to read.
+        """Return the command line, for a service manager to read.
 
         The container's output is nspawn's own in the journal, as it passes through nspawn's terminal.
         """
@@ -166,23 +166,23 @@ class Nspawn:
         return result.out.split()[:1] == ["success"]
 
     def below(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
-        """The scope itself has the limits."""
+        """Return nothing: the scope itself has the limits."""
         return ""
 
     def named(self, text: str) -> str:
-        """The text: containers are called by their names."""
+        """Return the text as it is: containers are called by their names."""
         return text
 
     def names(self) -> frozenset[str]:
-        """The containers that machined knows."""
+        """Return the containers that machined knows."""
         return frozenset(line.split()[0] for line in self.guest.do("machinectl list --no-legend").splitlines())
 
     def ended(self, container: Container) -> int:
-        """What the service's manager saw; the number of a status, not the name of a signal."""
+        """Return what the service's manager saw; the number of a status, not the name of a signal."""
         return int(self.guest.do(ENDED, container.name))
 
     def statuses(self, container: Container) -> Mapping[str, int]:
-        """The files in which the pod keeps them."""
+        """Return the files in which the pod keeps them."""
         files = [f"{container.spec.rootfs}{apps.STATUS}/{app.name}" for app in container.spec.apps]
         return {path.rpartition("/")[2]: int(text) for path, text in self.guest.read(*files).items() if text.strip()}
 
@@ -207,7 +207,7 @@ class Nspawn:
 
 
 def _network(spec: Spec) -> list[str]:
-    """The options for a container's network; without one it shares the guest's."""
+    """Return the options for a container's network; without one it shares the guest's."""
     if spec.network is None:
         return ["--private-network"]
     # Without a network of its own making nspawn would lay the guest's resolv.conf over that of the container.
@@ -215,7 +215,7 @@ def _network(spec: Spec) -> list[str]:
 
 
 def _binds(spec: Spec) -> list[str]:
-    """The mounts of a container, and of each app at its place in the pod."""
+    """Return the mounts of a container, and of each app at its place in the pod."""
     mounts = list(spec.mounts)
     for app in spec.apps:
         mounts.append(Mount(source=app.rootfs, target=apps.root(app), read_only=True))
@@ -228,7 +228,7 @@ def _binds(spec: Spec) -> list[str]:
 
 
 def _rights(spec: Spec) -> list[str]:
-    """The options for what a container may do and sees."""
+    """Return the options for what a container may do and sees."""
     given = {
         "--hostname": spec.hostname,
         "--uuid": spec.machine_id,
@@ -253,6 +253,6 @@ def _rights(spec: Spec) -> list[str]:
 
 
 def connect(guest: Guest) -> Nspawn:
-    """The engine, in this guest."""
+    """Return the engine, in this guest."""
     said = guest.do("systemd-nspawn --version; ls /usr/lib/*/libseccomp.so.* /usr/lib/libseccomp.so.* 2>/dev/null; :")
     return Nspawn(guest, int(re.findall(r"\d+", said)[0]), seccomp="libseccomp" in said)

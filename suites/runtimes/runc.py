@@ -101,7 +101,7 @@ class Runc:
         self.guest = guest
 
     def scope(self, name: str) -> str:
-        """The scope unit that has a container's processes; runc does not escape the name."""
+        """Return the scope unit that has a container's processes; runc does not escape the name."""
         return f"runc-{name}.scope"
 
     @property
@@ -138,15 +138,15 @@ class Runc:
         return result.out.split()[-1:] == ["yes"]
 
     def below(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
-        """The scope itself has the limits."""
+        """Return nothing: the scope itself has the limits."""
         return ""
 
     def named(self, text: str) -> str:
-        """The text: containers are called by their names."""
+        """Return the text as it is: containers are called by their names."""
         return text
 
     def names(self) -> frozenset[str]:
-        """The containers that runc knows."""
+        """Return the containers that runc knows."""
         return frozenset(self.guest.do("runc list --quiet").split())
 
     def ended(self, container: Container) -> int:
@@ -167,7 +167,7 @@ class Runc:
 
 
 def bundle_config(spec: Spec, nodes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """The bundle's config.json (OCI runtime specification 1.0.2, config.md and config-linux.md).
+    """Return the bundle's config.json (OCI runtime specification 1.0.2, config.md and config-linux.md).
 
     Devices of the guest that `spec` asks for are in `nodes`: type, major and minor by path.
     """
@@ -268,5 +268,5 @@ def _bundle(spec: Spec) -> str:
 
 
 def connect(guest: Guest) -> Runc:
-    """The engine, in this guest."""
+    """Return the engine, in this guest."""
     return Runc(guest)

@@ -55,12 +55,12 @@ exit 1
 
 
 def list_packages(spec: BuildSpec) -> tuple[str, ...]:
-    """Those of the flavor."""
+    """Return the flavor's packages."""
     return spec.kind.packages
 
 
 def choose_source_path(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as all recipes
-    """A directory beside those of the builds."""
+    """Return a directory next to those of the builds."""
     return PurePosixPath("source")
 
 
@@ -85,7 +85,7 @@ def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ..
 
 
 def finish(spec: BuildSpec, files: Path) -> dict[str, str]:
-    """Say in which flavor it is, what of systemd is in it, and what it consists of."""
+    """Report in which flavor it is, what of systemd is in it, and what it consists of."""
     said = {"outputs": " ".join(sorted(str(path.relative_to(files)) for path in files.rglob("*") if path.is_file()))}
     if spec.flavor:
         said["flavor"] = spec.flavor
@@ -95,14 +95,14 @@ def finish(spec: BuildSpec, files: Path) -> dict[str, str]:
 
 
 def _build_name(spec: BuildSpec) -> str:
-    """The build directory of a component, flavor, set of options and toolchain, for all systemds and revisions."""
+    """Return the build directory of a component, flavor, options and toolchain, for all systemds and revisions."""
     facts = repr((sorted(spec.options.items()), spec.toolchain.identity if spec.toolchain else None))
     parts = ("build", spec.name, spec.flavor, hashlib.sha256(facts.encode()).hexdigest()[:12])
     return "-".join(part for part in parts if part)
 
 
 def _make_options(spec: BuildSpec, tree: Path, places: BuildPaths) -> tuple[str, ...]:
-    """Arguments of configure: the options of the knowledge file that this tree declares, with what they name filled in."""
+    """Return arguments of configure: the options of the knowledge file that this tree declares, with fields filled in."""
     declared = {f"{kind.lower()}-{name}" for kind, name in DECLARED.findall(_read_text(tree / "configure.ac"))}
     filled = {"{systemd}": str(places.work / PLACE)}
     if spec.systemd:
@@ -157,7 +157,7 @@ def _read_text(path: Path) -> str:
 
 
 def _make_environment(places: BuildPaths) -> dict[str, str]:
-    """The toolchain first on PATH, where configure looks for it; Go as it was before modules, and nothing from outside."""
+    """Return the environment: the toolchain first on PATH, Go as it was before modules, and nothing from outside."""
     env = {
         # A configure that asks git what it is built from must not find a repository around the worktree.
         "GIT_CEILING_DIRECTORIES": str(places.work),

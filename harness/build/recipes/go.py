@@ -27,21 +27,21 @@ LIBRARY = re.compile(r"golang-.*-dev\Z")
 
 
 def list_packages(spec: BuildSpec) -> tuple[str, ...]:
-    """The Go libraries that Debian's maintainer builds the package with; Debian's own Go is not wanted."""
+    """Return the Go libraries that Debian's maintainer builds the package with; Debian's own Go is not wanted."""
     if not spec.source.unvendored:
         return ()
     return tuple(name for name in spec.revision.depends if LIBRARY.match(name))
 
 
 def choose_source_path(spec: BuildSpec) -> PurePosixPath:
-    """Below a GOPATH at the import path, or anywhere for a module."""
+    """Return the import path below a GOPATH, or any directory for a module."""
     if spec.source.unvendored:
         return PurePosixPath("gopath/src", spec.rules.package)
     return PurePosixPath("source")
 
 
 def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:
-    """One `go build`."""
+    """Return a single `go build`."""
     if places.toolchain is None:
         raise ConfigError(f"The recipe of {spec.name} is `go`, so its cells need a version of Go.")
     root = places.work / choose_source_path(spec)
@@ -56,7 +56,7 @@ def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ..
 
 
 def finish(spec: BuildSpec, files: Path) -> dict[str, str]:  # noqa: ARG001 - as all recipes
-    """Nothing: the executable is as it was linked."""
+    """Return nothing: the executable is as it was linked."""
     return {}
 
 
@@ -83,5 +83,5 @@ def _make_linker_flags(spec: BuildSpec) -> str:
 
 
 def _quote(text: str) -> str:
-    """A value that cannot become a second flag."""
+    """Replace what could become a second flag."""
     return re.sub(r"[^A-Za-z0-9.+~_:-]", "_", text)

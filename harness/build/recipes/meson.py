@@ -51,12 +51,12 @@ KEPT = "usr"
 
 
 def list_packages(spec: BuildSpec) -> tuple[str, ...]:  # noqa: ARG001 - as all recipes
-    """None but those of the knowledge file: what a maintainer builds everything with is far more than is built here."""
+    """Return none but those of the knowledge file: what a maintainer builds needs far more than what is built here."""
     return ()
 
 
 def choose_source_path(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as all recipes
-    """A directory beside those of the builds."""
+    """Return a directory next to those of the builds."""
     return PurePosixPath("source")
 
 
@@ -105,13 +105,13 @@ def finish(spec: BuildSpec, files: Path) -> dict[str, str]:
 
 
 def stamp(spec: BuildSpec) -> str:
-    """What the version string says after `-g`, 40 hexadecimal digits: the commit, or a hash of what else it is."""
+    """Return the 40 hexadecimal digits after `-g` in the version string: the commit, or a hash of what else it is."""
     commit = spec.revision.stamp
     return commit if re.fullmatch("[0-9a-f]{40}", commit) else hashlib.sha256(commit.encode()).hexdigest()[:40]
 
 
 def _make_options(spec: BuildSpec, tree: Path) -> list[str]:
-    """Arguments of `meson setup`: the options of the knowledge file that this revision knows."""
+    """Return arguments of `meson setup`: the options of the knowledge file that this revision knows."""
     declared = next((tree / name for name in ("meson_options.txt", "meson.options") if (tree / name).exists()), None)
     known = {*BUILTIN, *(OPTION.findall(declared.read_text(encoding="utf-8")) if declared else ())}
     wanted: dict[str, str] = {}

@@ -42,7 +42,7 @@ VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 def arguments(disk: Path, kernel: Path, deadline: Deadline) -> tuple[str, ...]:
-    """The kernel's command line for an image, beside what the harness gives to every machine.
+    """Return the kernel's command line for an image, beside what the harness gives to every machine.
 
     Args:
         disk: The raw image.
@@ -59,7 +59,7 @@ def arguments(disk: Path, kernel: Path, deadline: Deadline) -> tuple[str, ...]:
 
 
 def words(configuration: str, root_hash: str | None) -> tuple[str, ...]:
-    """The words that a grub.cfg gives to the kernel of the partition USR-A.
+    """Return the words that a grub.cfg gives to the kernel of the partition USR-A.
 
     Conditions are not evaluated: of a variable that is set again inside of one, the first value counts.
 
@@ -92,7 +92,7 @@ def _expanded(text: str, values: dict[str, str]) -> str:
 
 
 def _complete(line: list[str], root_hash: str | None) -> Iterator[str]:
-    """The line with what GRUB or its configuration would have added about /usr."""
+    """Yield the line with what GRUB or its configuration would have added about /usr."""
     yield from line
     said = {word.partition("=")[0] for word in line}
     if "verity.usrhash" in said or root_hash is not None:
@@ -107,7 +107,7 @@ def _complete(line: list[str], root_hash: str | None) -> Iterator[str]:
 
 
 def partitions(disk: Path) -> dict[str, int]:
-    """Places of a disk's partitions in bytes, by their names; see the UEFI specification, 5.3 (GPT).
+    """Return where a disk's partitions are in bytes, by their names; see the UEFI specification, 5.3 (GPT).
 
     Raises:
         InfrastructureError: It has no such table.

@@ -31,7 +31,7 @@ FOREVER = 24.0 * 366 * 100
 
 
 def address(channel: Channel, architecture: str, version: str, name: str, *, mirror: str | None = None) -> str:
-    """The address of a file of a release.
+    """Return the address of a file of a release.
 
     Args:
         channel: The release's channel.
@@ -59,7 +59,7 @@ def address(channel: Channel, architecture: str, version: str, name: str, *, mir
 def resolve(
     wanted: str, architecture: str, store: Store, deadline: Deadline, *, mirror: str | None = None, files: Path = FILES
 ) -> Release:
-    """The release that a user means; what `current` is now is asked for once in some hours.
+    """Return the release that a user means; what `current` is now is asked for once in some hours.
 
     Args:
         wanted: A channel (`stable`), an LTS stream (`lts-2024`), a version (`3815.2.5`) or both (`edge@2079.99.0`).
@@ -98,7 +98,7 @@ def resolve(
 
 
 def exactly(release: Release, store: Store, deadline: Deadline, *, mirror: str | None = None) -> Release:
-    """The release with the exact version of its systemd, from its list of packages where nobody knows it yet.
+    """Return the release with the exact version of its systemd, from its list of packages where nobody knows it yet.
 
     The list is not verified here, `obtain` does that: this is for choosing, not for trusting.
     """

@@ -51,7 +51,7 @@ class IgnitionSpec(StrEnum):
 
 
 def spec_for(version: str) -> IgnitionSpec:
-    """The format that a release reads; raises UsageError for what is no version."""
+    """Return the format that a release reads; raises UsageError for what is no version."""
     return IgnitionSpec.V3 if Version.parse(version).major >= FIRST_V3 else IgnitionSpec.V2
 
 
@@ -104,7 +104,7 @@ class File(_Node):
     mode: Mode = 0o644
 
     def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
-        """The file as the format has it."""
+        """Return the file as the format has it."""
         data = base64.b64encode(self.content).decode("ascii")
         source = {"source": f"data:;base64,{data}"}
         return super().rendered(spec) | {"overwrite": True, "mode": self.mode, "contents": source}
@@ -123,7 +123,7 @@ class Directory(_Node):
     mode: Mode = 0o755
 
     def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
-        """The directory as the format has it."""
+        """Return the directory as the format has it."""
         return super().rendered(spec) | {"mode": self.mode}
 
 
@@ -140,7 +140,7 @@ class Link(_Node):
     target: LineText
 
     def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
-        """The link as the format has it."""
+        """Return the link as the format has it."""
         return super().rendered(spec) | {"overwrite": True, "target": self.target}
 
 
@@ -183,7 +183,7 @@ class Unit(_Part):
         return self
 
     def rendered(self) -> dict[str, Any]:
-        """The unit, which both formats have alike."""
+        """Return the unit, which both formats have alike."""
         unit: dict[str, Any] = {"name": self.name}
         if self.contents is not None:
             unit["contents"] = self.contents
@@ -246,7 +246,7 @@ class Document(_Part):
         return self
 
     def render(self, spec: IgnitionSpec) -> str:
-        """The document as JSON.
+        """Return the document as JSON.
 
         Raises:
             UsageError: It has kernel arguments, and the format does not know them.

@@ -109,7 +109,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
     files: Path = FILES,
     progress: Callable[[DownloadProgress], None] | None = None,
 ) -> Fetched:
-    """A release from the store; if it is not there it is downloaded, verified and decompressed in one pass.
+    """Return a release from the store; if it is not there it is downloaded, verified and decompressed in one pass.
 
     What is there is used without a network and without GnuPG: it was verified when it came, and the store knows what
     its files have to be. Nothing of a release is in the store before all of it was verified.
@@ -167,7 +167,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
 def _key_source(
     key: Path | None, files: Path, store: Store, deadline: Deadline
 ) -> tuple[str, Callable[[], tuple[bytes, str | None, str]]]:
-    """What names the key in the question for a release, and how to get it: content, fingerprint, and words for it."""
+    """Return what identifies the key of a release, and how to get it: content, fingerprint, words for it."""
     if key is not None:
         try:
             content = key.read_bytes()

@@ -112,7 +112,7 @@ class Index:
     def newest(
         self, channel: Channel, architecture: str, *, systemd: VersionRange | None = None, major: int | None = None
     ) -> Release:
-        """The newest release of a channel.
+        """Return the newest release of a channel.
 
         Args:
             channel: The channel.
@@ -141,7 +141,7 @@ class Index:
 
 
 def known(store: Store, files: Path = FILES) -> Index:
-    """The index: the snapshot in the project, and over it the published one if it was ever downloaded.
+    """Return the index: the snapshot in the project, and over it the published one if it was ever downloaded.
 
     Raises:
         ConfigError: The snapshot is not right.
@@ -172,7 +172,7 @@ def _nothing() -> dict[str, Any]:
 
 
 def _over(base: Mapping[str, Release], answer: Mapping[str, Any]) -> Index:
-    """The snapshot with what was downloaded over it; exact versions of systemd are only in the snapshot."""
+    """Return the snapshot with what was downloaded over it; exact versions of systemd are only in the snapshot."""
     releases = dict(base)
     for entry in answer["releases"]:
         release = Release.model_validate(entry)
@@ -197,7 +197,7 @@ def _download(url: str, deadline: Deadline) -> dict[str, Any]:
 
 
 def _published(content: bytes, url: str) -> Iterator[Release]:
-    """The releases of the published index; what does not fit is left out and told, since much there is old."""
+    """Yield the releases of the published index; what does not fit is left out and told, since much there is old."""
     try:
         entries = json.loads(content)
     except ValueError:

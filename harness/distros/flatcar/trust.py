@@ -101,7 +101,7 @@ class Ring:
         self._judge(done.out, what)
 
     def clear_text(self, signed: Path, *, what: str) -> str:
-        """What a clear-signed file says inside of its signature, and not what stands around that.
+        """Return what a clear-signed file says inside of its signature, and not what stands around that.
 
         Raises:
             TrustError: It is not signed by the pinned key, or has changed since.
@@ -157,7 +157,7 @@ REFUSALS = {
 
 
 def _refusal(words: dict[str, list[str]]) -> str | None:
-    """Why a signature does not count, as the rest of a sentence, or None."""
+    """Return why a signature does not count, as the rest of a sentence, or None."""
     for word, text in REFUSALS.items():
         if word in words:
             return text.format(*words[word])
@@ -168,7 +168,7 @@ def _refusal(words: dict[str, list[str]]) -> str | None:
 
 @contextmanager
 def opened(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> Iterator[Ring]:
-    """A home with a key, until the context ends.
+    """Provide a home with a key, until the context ends.
 
     Args:
         key: Content of the key file, armored or not.
@@ -208,7 +208,7 @@ def opened(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> 
 
 
 def sha512_of(name: str, digests: str, *, what: str) -> str:
-    """The SHA-512 of a file in signed digests, 128 hexadecimal digits.
+    """Return the SHA-512 of a file in signed digests, 128 hexadecimal digits.
 
     Args:
         name: The file's name.
@@ -239,7 +239,7 @@ def _only(primaries: list[str], what: str) -> str:
 
 
 def _listed(rows: list[list[str]]) -> tuple[dict[str, str], dict[str, int]]:
-    """Primary keys with their state, and when keys end, from a list with colons (doc/DETAILS of GnuPG)."""
+    """Return primary keys with their state, and when keys end, from a list with colons (doc/DETAILS of GnuPG)."""
     primaries: dict[str, str] = {}
     expiry: dict[str, int] = {}
     kind, state, ends = "", "", ""

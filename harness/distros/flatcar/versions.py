@@ -70,7 +70,7 @@ class Version(NamedTuple):
 
 
 def version_of(text: str, *, what: str) -> Version:
-    """The version that a version.txt tells, in either of its spellings.
+    """Return the version that a version.txt tells, in either of its spellings.
 
     Published ones have FLATCAR_BUILD, _BRANCH and _PATCH besides FLATCAR_VERSION and FLATCAR_VERSION_ID; those in
     Flatcar's git only the latter two. All that are there have to agree.
@@ -97,7 +97,7 @@ def version_of(text: str, *, what: str) -> Version:
 
 
 def systemd_of(text: str, *, what: str) -> str:
-    """The version of systemd in a release's list of packages: "257.9".
+    """Return the version of systemd in a release's list of packages: "257.9".
 
     Args:
         text: The file `flatcar_production_image_packages.txt`.

@@ -43,7 +43,7 @@ def clean_line(text: str, most: int = 200) -> str:
 
 
 def format_percent(chance: float) -> str:
-    """A probability for people: never 0 or 100 % unless it is exactly that."""
+    """Return a probability for people: never 0 or 100 % unless it is exactly that."""
     if chance <= 0 or chance >= 1:
         return "0 %" if chance <= 0 else "100 %"
     if chance < 0.001:  # noqa: PLR2004 - a tenth of a percent
@@ -54,7 +54,7 @@ def format_percent(chance: float) -> str:
 
 
 def embed(value: object) -> str:
-    """JSON that can stand in a script element of HTML: nothing in it is markup.
+    """Return JSON that can stand in a script element of HTML: nothing in it is markup.
 
     Raises:
         ValueError: The value has a number that JSON cannot say.
@@ -95,5 +95,5 @@ def render(template: Path, *, style: str = "", script: str = "", **values: objec
 
 
 def _hash(text: str) -> str:
-    """A source expression of a content security policy."""
+    """Return a source expression of a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -52,7 +52,7 @@ class _Table:
 
 
 def make_script_data(run: RunResult, directory: Path, past: Past, *, base: str) -> str:
-    """The JSON of a page, at most `PAGE_BYTES - OVERHEAD` long; `base` is the way from the page to the directory."""
+    """Return a page's JSON, at most `PAGE_BYTES - OVERHEAD` long; `base` is the way from the page to the directory."""
     for cases in STEPS:
         core = _Core(run, past, cases)
         if (size := len(embed(core.data))) <= CORE:
@@ -106,7 +106,7 @@ class _Core:
         }  # fmt: skip
 
     def _store_text(self, text: str | None, most: int = 300) -> int:
-        """The index of one line of text."""
+        """Return the index of one line of text."""
         return self.strings.find_index(clean_line((text or "")[: 4 * most], most))
 
     def _encode_cell(self, cell: CellResult, place: list[int]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class _Core:
         }
 
     def _choose_cases(self, cell: CellResult) -> tuple[list[CaseResult], Counter[Outcome]]:
-        """The cases of a cell that the page has, and how many of each outcome it does not have."""
+        """Return the cases of a cell that the page has, and how many of each outcome it does not have."""
         if len(cell.cases) <= self.kept:
             return list(cell.cases), Counter()
         order = sorted(range(len(cell.cases)), key=lambda index: (-_rank_interest(cell.cases[index].outcome), index))
@@ -154,7 +154,7 @@ class _Core:
         return [cell.cases[index] for index in sorted(kept)], left
 
     def _encode_extra(self, case: CaseResult) -> list[int] | None:
-        """Message, details, expectation, reruns, and what pytest said; None for a case that just passed."""
+        """Return message, details, expectation, reruns, and what pytest said; None for a case that just passed."""
         if not (case.message or case.details or case.expectation or case.reruns):
             return None
         details = -1
@@ -164,7 +164,7 @@ class _Core:
         return [self._store_text(case.message, 400), details, known, case.reruns, self._store_text(case.raw)]
 
     def _encode_past(self, cell: CellResult, cases: list[CaseResult]) -> int | list[int]:
-        """The index of the history of each case; one number where they are all the same."""
+        """Return the index of the history of each case; one number where they are all the same."""
         if not self.past.runs:
             return self.strings.find_index("")
         known = [self.strings.find_index(self.past.outcomes.get((cell.id, case.nodeid), "")) for case in cases]
@@ -181,7 +181,7 @@ def _rank_interest(outcome: Outcome) -> int:
 
 
 def _choose_worst(cells: Sequence[CellResult], most: int) -> list[CellResult]:
-    """The worst cells of too many, in their own order."""
+    """Return the worst cells of too many, in their own order."""
     if len(cells) <= most:
         return list(cells)
     order = sorted(range(len(cells)), key=lambda index: (-cells[index].outcome.badness, index))
@@ -189,7 +189,7 @@ def _choose_worst(cells: Sequence[CellResult], most: int) -> list[CellResult]:
 
 
 def _find_quota(cells: Sequence[CellResult], most: int) -> int:
-    """Cases that each cell may have so that there are at most `most` in all; small cells leave room for large ones."""
+    """Return how many cases a cell may have so that all have at most `most`; small cells leave room for large ones."""
     sizes = sorted(len(cell.cases) for cell in cells)
     left = most
     for index, size in enumerate(sizes):
@@ -201,7 +201,7 @@ def _find_quota(cells: Sequence[CellResult], most: int) -> int:
 
 
 def _bound_details(texts: Sequence[str], room: Room) -> list[str]:
-    """Details of cases, each bounded by what is left for it."""
+    """Return the details of cases, each bounded by what is left for it."""
     shown: list[str] = []
     for index, text in enumerate(texts):
         most = min(DETAILS, room.left // (len(texts) - index))
@@ -213,7 +213,7 @@ def _bound_details(texts: Sequence[str], room: Room) -> list[str]:
 
 
 def _collect_files(evidence: dict[int, ShownFiles], directory: Path) -> dict[str, Any]:
-    """Files and excerpts of cells, by the cell's index, and the files of the run itself."""
+    """Return files and excerpts of cells, by the cell's index, and the files of the run itself."""
     paths = _Table()
     return {
         "files": {

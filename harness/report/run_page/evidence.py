@@ -62,13 +62,13 @@ class ShownFiles:
 
 
 def list_files(place: Path) -> tuple[tuple[str, int], ...]:
-    """Paths below a directory and sizes of the regular files there: those for people first, bounded in number."""
+    """Return paths and sizes of the regular files below a directory: those for people first, bounded in number."""
     found = sorted(_walk(place, "", DEPTH), key=lambda item: (*_rank(item[0]), item[0]))
     return tuple(found[:MOST_FILES])
 
 
 def list_own_files(directory: Path) -> tuple[tuple[str, int], ...]:
-    """The same for a run itself: files of its directory and logs of what several cells need, without its pages."""
+    """Return the same for a run itself: files of its directory, logs of what several cells need, not its pages."""
     here = [item for item in _walk(directory, "", 1) if not item[0].startswith((".", "report."))]
     return (*here, *((f"needs/{path}", size) for path, size in list_files(directory / "needs")))
 
@@ -92,7 +92,7 @@ def _rank(path: str) -> tuple[int, int]:
 
 
 def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: int) -> dict[int, ShownFiles]:
-    """The files of cells, by the index of the cell; cells that did not pass get their excerpts first.
+    """Return the files of cells, by the index of the cell; cells that did not pass get their excerpts first.
 
     Args:
         cells: The run's cells.
@@ -122,7 +122,7 @@ def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: in
 
 
 def _make_excerpt(cell: CellResult, directory: Path, path: str, room: Room, share: int) -> Excerpt | None:
-    """An excerpt of a file that fits its share of the room."""
+    """Return an excerpt of a file that fits its share of the room."""
     bad = cell.outcome.badness > Outcome.PASSED.badness
     most = min(share, MOST if bad else MOST // 2)
     says = [cell.error or "", *(f"{case.message}\n{case.details[:4000]}" for case in cell.cases[:1000] if case.message)]

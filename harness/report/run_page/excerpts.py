@@ -59,7 +59,7 @@ class Excerpt:
 
 
 def read_size(path: Path) -> int | None:
-    """Bytes of a regular file; None for all else: what is no file, or a link to who knows where."""
+    """Return the bytes of a regular file; None for all else: what is no file, or a link to who knows where."""
     try:
         state = path.lstat()
     except OSError:
@@ -68,7 +68,7 @@ def read_size(path: Path) -> int | None:
 
 
 def find_cited(texts: Iterable[str], name: str) -> tuple[int, ...]:
-    """Numbers of lines of a file that messages cite, as `console.log:812`."""
+    """Return numbers of lines of a file that messages cite, as `console.log:812`."""
     pattern = re.compile(rf"\b{re.escape(name)}:([0-9]{{1,7}})\b")
     found = (int(match[1]) for text in texts for match in pattern.finditer(text[:10_000]))
     return tuple(dict.fromkeys(found))
@@ -82,7 +82,7 @@ def clean_passage(text: str, most: int) -> str:
 
 
 def make_excerpt(path: Path, most: int, *, lines: Iterable[int] = (), trouble: bool = False) -> Excerpt | None:
-    """What of a file fits into about `most` bytes.
+    """Return what of a file fits into about `most` bytes.
 
     Args:
         path: The file.
@@ -113,7 +113,7 @@ def make_excerpt(path: Path, most: int, *, lines: Iterable[int] = (), trouble: b
 def _choose_ranges(
     begin: bytes, size: int, most: int, lines: tuple[int, ...], *, trouble: bool
 ) -> list[tuple[int, int]]:
-    """Places of the file to show, in order and apart from each other."""
+    """Return the places of a file to show, in order and apart from each other."""
     places = [place for line in lines[:WINDOWS] if (place := _find_line(begin, line)) is not None]
     if trouble:
         for place in _find_trouble(begin):
@@ -152,7 +152,7 @@ def _compile_trouble() -> tuple[re.Pattern[bytes], ...]:
 
 
 def _find_line(begin: bytes, line: int) -> int | None:
-    """Where a line begins."""
+    """Return where a line begins."""
     if not 1 <= line <= MOST_LINES:
         return None
     place = 0
@@ -184,7 +184,7 @@ def _join_pieces(begin: bytes, tail: bytes, size: int, ranges: list[tuple[int, i
 
 
 def _snap_to_lines(content: bytes, first: int, last: int, size: int) -> tuple[int, int]:
-    """A range that begins and ends with whole lines, if it becomes little shorter by that."""
+    """Return a range that begins and ends with whole lines, if it becomes little shorter by that."""
     if first > 0:
         end = content.find(b"\n", first - 1, min(first + SNAP, last))
         first = end + 1 if end >= 0 else first

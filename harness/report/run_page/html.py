@@ -71,7 +71,7 @@ def write(run: RunResult, directory: Path, path: Path | None = None) -> Path:
 
 
 def render_page(run: RunResult, directory: Path, history: Past | None = None, *, base: str = "") -> str:
-    """The page: it loads nothing, works from a file, and says what went wrong without JavaScript too.
+    """Return the page: it loads nothing, works from a file, and says what went wrong without JavaScript too.
 
     Args:
         run: The run.
@@ -102,7 +102,7 @@ def render_page(run: RunResult, directory: Path, history: Past | None = None, *,
 
 
 def _list_failures(run: RunResult) -> Iterator[Failure]:
-    """What went wrong, the worst first; the same case with the same message is one finding of several cells."""
+    """Yield what went wrong, the worst first; the same case with the same message is one finding of several cells."""
     found: dict[tuple[Outcome, str | None, str], tuple[str, int]] = {}
     for cell in run.cells:
         items: list[tuple[Outcome, str | None, str]] = []
@@ -123,7 +123,7 @@ def _list_failures(run: RunResult) -> Iterator[Failure]:
 
 
 def _format_time(text: str) -> str:
-    """`2026-11-24 07:14 UTC`, or what is written where that is no time."""
+    """Return `2026-11-24 07:14 UTC`, or what is written where that is no time."""
     try:
         return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %Z}".replace("UTC+00:00", "UTC").rstrip()
     except ValueError:
@@ -131,5 +131,5 @@ def _format_time(text: str) -> str:
 
 
 def _link(text: str) -> str | None:
-    """An address that a link may go to: the web, and nothing that runs."""
+    """Return an address that a link may go to: the web, and nothing that runs."""
     return text if re.fullmatch(r"https?://[^\s\x00-\x20]+", text) else None

@@ -57,12 +57,12 @@ class Past:
 
 
 def make_empty() -> Past:
-    """The history of the first run."""
+    """Return the history of the first run."""
     return Past(runs=(), outcomes={})
 
 
 def collect_past(run: RunResult, directory: Path) -> Past:
-    """The history of a run's cases over the runs beside it: the newest that have cells of it, bounded in number.
+    """Return the history of a run's cases over the runs beside it: the newest that have cells of it, bounded in number.
 
     Args:
         run: The run.
@@ -92,7 +92,7 @@ def collect_past(run: RunResult, directory: Path) -> Past:
 
 
 def _find_others(directory: Path) -> Iterator[tuple[Path, RunResult]]:
-    """The runs beside a run, those that were written last first."""
+    """Yield the runs beside a run, those that were written last first."""
     here = directory.resolve()
     try:
         paths = [path for path in here.parent.iterdir() if path.name != here.name]

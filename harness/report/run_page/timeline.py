@@ -73,7 +73,7 @@ class Timeline:
 
 
 def draw_timeline(cells: Sequence[CellResult]) -> Timeline | None:
-    """The picture of the cells' phases; None where no phase says when it started."""
+    """Return the picture of the cells' phases; None where no phase says when it started."""
     starts = [[_start(phase) for phase in cell.phases] for cell in cells]
     spans = []
     for index, (cell, begun) in enumerate(zip(cells, starts, strict=True)):
@@ -97,7 +97,7 @@ def draw_timeline(cells: Sequence[CellResult]) -> Timeline | None:
 
 
 def _start(phase: PhaseResult) -> float | None:
-    """Seconds since 1970; None where there is no time, or none that can be read."""
+    """Return seconds since 1970; None where there is no time, or none that can be read."""
     try:
         time = datetime.fromisoformat(phase.started or "")
     except ValueError:
@@ -106,7 +106,7 @@ def _start(phase: PhaseResult) -> float | None:
 
 
 def _assign_lanes(spans: Sequence[tuple[float, float, int]]) -> dict[int, int]:
-    """The lane of each cell: the lowest that is free when it starts."""
+    """Return the lane of each cell: the lowest that is free when it starts."""
     free: list[int] = []
     busy: list[tuple[float, int]] = []
     lanes: dict[int, int] = {}
@@ -149,6 +149,6 @@ class _Clock:
         self.width = work[-1][1] - self.origin - lost
 
     def read_seconds(self, time: float) -> float:
-        """Seconds from the left edge."""
+        """Return seconds from the left edge."""
         place = bisect_right(self._moves, time, key=lambda move: move[0])
         return time - self.origin - (self._moves[place - 1][1] if place else 0.0)

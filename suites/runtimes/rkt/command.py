@@ -131,7 +131,7 @@ class PodSpec:
 
 
 def run_words(version: Version, pod: PodSpec) -> tuple[str, ...]:
-    """The words after `rkt run` and `rkt prepare`.
+    """Return the words after `rkt run` and `rkt prepare`.
 
     Raises:
         NotYetError: This release has no option for something.
@@ -205,14 +205,14 @@ def _app_words(version: Version, app: RuntimeApp) -> list[str]:
 
 
 def unit_word(word: str) -> str:
-    """A word of a command line in a unit file (systemd.service(5), "Command lines"): no variable and no specifier."""
+    """Return a word of a command line in a unit file (systemd.service(5)): no variable and no specifier."""
     for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t"), ("%", "%%"), ("$", "$$")):
         word = word.replace(character, escaped)
     return f'"{word}"'
 
 
 def service_units(name: str, argv: Sequence[str], *, listen: str = "", ready: bool = True) -> dict[str, str]:
-    """The text of the units of a pod that is a service, by their names, as rkt's documentation has them.
+    """Return the text of the units of a pod that is a service, by their names, as rkt's documentation has them.
 
     rkt has to be the main process of the service, so no shell stands before it.
 

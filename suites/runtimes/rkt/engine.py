@@ -77,12 +77,12 @@ class Rkt:
         return self.rkt(*_insecure(), "prepare", "--quiet", *run_words(self.version, pod)).split()[-1]
 
     def run_command(self, pod: PodSpec, *, config: str = "") -> tuple[str, ...]:
-        """The command line that prepares and runs a pod in the foreground; `config` is in the place of /etc/rkt."""
+        """Return the command line that prepares and runs a pod in the foreground; `config` stands for /etc/rkt."""
         local = (f"--local-config={config}",) if config else ()
         return ("rkt", *local, *_insecure(), "run", *run_words(self.version, pod))
 
     def run_prepared_command(self, uuid: str, *, net: str = "", hostname: str = "") -> tuple[str, ...]:
-        """The command line that runs a prepared pod in the foreground."""
+        """Return the command line that runs a prepared pod in the foreground."""
         words = [f"--net={net}"] if net else []
         words += [f"{spelled(self.version, 'hostname')}={hostname}"] if hostname else []
         return ("rkt", "run-prepared", *words, uuid)
@@ -93,7 +93,7 @@ class Rkt:
         return self.guest.sh('rkt enter "$@" </dev/null', *words)
 
     def status(self, uuid: str, *, wait: float | None = None, ready: float | None = None) -> Status:
-        """A pod's status; wait so many seconds until it has ended, or until it is ready."""
+        """Return a pod's status; wait so many seconds until it has ended, or until it is ready."""
         words = [] if wait is None else [f"--wait={wait:g}s"]
         words += [] if ready is None else [f"{spelled(self.version, 'wait until ready')}={ready:g}s"]
         text = self.rkt("status", *words, uuid)
@@ -108,7 +108,7 @@ class Rkt:
         )  # fmt: skip
 
     def list(self) -> tuple[Status, ...]:
-        """All pods that rkt knows."""
+        """Return all pods that rkt knows."""
         return parse_list(self.rkt("list", spelled(self.version, "json")))
 
     def rm(self, *uuids: str) -> str:
@@ -121,12 +121,12 @@ class Rkt:
         return self.rkt("gc", f"--grace-period={grace}", *mark)
 
     def cat_manifest(self, uuid: str) -> dict[str, Any]:
-        """A pod's manifest."""
+        """Return a pod's manifest."""
         content: dict[str, Any] = json.loads(self.rkt("cat-manifest", uuid))
         return content
 
     def place(self, name: str) -> PodCgroup:
-        """Where the pod is that wrote its UUID to /run/NAME.uuid; it is read while the pod runs."""
+        """Return where the pod is that wrote its UUID to /run/NAME.uuid; it is read while the pod runs."""
         self.uuids[name], *texts = self.guest.do(FILES, name, DATA).splitlines()
         return PodCgroup.parse(*texts)
 
@@ -142,15 +142,15 @@ class Rkt:
         return specs.LACKS
 
     def scope(self, name: str) -> str:
-        """The scope unit of a pod that was started; rkt itself has noted it."""
+        """Return the scope unit of a pod that was started; rkt itself has noted it."""
         return self.pods[name][0].scope
 
     def below(self, name: str) -> str:
-        """Where below the scope an app is, which has the limits."""
+        """Return where below the scope an app is, which has the limits."""
         return self.pods[name][1]
 
     def command(self, spec: Spec) -> tuple[str, ...]:
-        """The command line of a pod; in a service of its own it is in the service, and not in a scope."""
+        """Return the command line of a pod; in a service of its own it is in the service, and not in a scope."""
         if spec.networks is None:
             return self.run_command(self._pod(spec))
         config, files = f"/run/{spec.name}.rkt", nets.files(spec.networks)
@@ -205,26 +205,26 @@ class Rkt:
         return result.out.split()[:2] in (["yes"], ["yes", "success"])
 
     def names(self) -> frozenset[str]:
-        """The pods that rkt knows: the container's name where it is one of ours, or else the UUID."""
+        """Return the pods that rkt knows: the container's name where it is one of ours, or else the UUID."""
         ours = {uuid: name for name, uuid in self.uuids.items()}
         return frozenset(ours.get(pod.uuid, pod.uuid) for pod in self.list())
 
     def ended(self, container: Container) -> int:
-        """What the service's manager saw."""
+        """Return what the service's manager saw."""
         return int(self.guest.do(ENDED, container.name))
 
     def statuses(self, container: Container) -> Mapping[str, int]:
-        """What `rkt status` says."""
+        """Return what `rkt status` says."""
         return self.status(self.uuids[container.name]).codes
 
     def networks_of(self, name: str) -> Told:
-        """What `rkt status` reports of a pod's networks; its id for plugins is its UUID."""
+        """Return what `rkt status` reports of a pod's networks; its id for plugins is its UUID."""
         uuid = self.uuids[name]
         # rkt's own chains, for ports, have this much of it in their names.
         return Told(id=uuid, mark=uuid[:8], networks=self.status(uuid).networks)
 
     def named(self, text: str) -> str:
-        """Text of the guest with the container's name in the place of each UUID and network namespace."""
+        """Return text of the guest with the container's name in the place of each UUID and network namespace."""
         known = {*self.uuids.values(), *(UUID.findall(" ".join(self.namespaces)))}
         if set(UUID.findall(text)) - known:
             # Of other workers, who keep theirs in files as well, and of pods that were run to their end.
@@ -264,10 +264,10 @@ class Rkt:
 
 
 def _insecure(*, signed: bool = False) -> tuple[str, ...]:
-    """Images of the suites have no signature."""
+    """Let rkt take images without a signature, as those of the suites are."""
     return () if signed else ("--insecure-options=image",)
 
 
 def connect(guest: Guest) -> Rkt:
-    """The engine, in this guest."""
+    """Return the engine, in this guest."""
     return Rkt(guest, parse_version(guest.do("rkt version")))

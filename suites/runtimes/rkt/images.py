@@ -50,7 +50,7 @@ class Isolators:
     seccomp: Seccomp | None = None
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The member `isolators` of a manifest."""
+        """Return the member `isolators` of a manifest."""
         values: dict[str, Any] = {
             "resource/memory": self.memory and {"limit": self.memory},
             "resource/cpu": self.cpu and {"limit": self.cpu},
@@ -95,7 +95,7 @@ class Aci:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def manifest(self) -> dict[str, Any]:
-        """Its manifest."""
+        """Return its manifest."""
         app: dict[str, Any] = {
             "exec": list(self.argv),
             "user": str(self.user),
@@ -117,7 +117,7 @@ class Aci:
 
 
 def port(name: str, number: int, *, protocol: str = "tcp", socket_activated: bool = False) -> dict[str, Any]:
-    """A port of an image; where it is socket-activated, the guest's service manager listens for the app."""
+    """Return a port of an image; where it is socket-activated, the guest's service manager listens for the app."""
     return {
         "name": name, "protocol": protocol, "port": number, "count": 1, "socketActivated": socket_activated,
     }  # fmt: skip

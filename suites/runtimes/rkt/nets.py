@@ -21,7 +21,7 @@ BUILTIN = ("default", "default-restricted")
 
 
 def files(wanted: Wanted) -> dict[str, str]:
-    """Names and texts of the files in net.d.
+    """Return names and texts of the files in net.d.
 
     Raises:
         LacksError: rkt has no word for something that was asked for.
@@ -49,13 +49,13 @@ def _configuration(network: Network) -> Mapping[str, Any]:
 
 
 def words(wanted: Wanted) -> tuple[str, ...]:
-    """The networks as --net has them."""
+    """Return the networks as --net has them."""
     arguments = ";".join(f"{name}={value}" for name, value in wanted.arguments.items())
     return tuple(f"{network.name}:{arguments}" if arguments else network.name for network in wanted.networks)
 
 
 def ports(wanted: Wanted) -> tuple[Port, ...]:
-    """The ports of the guest, by the names that `image_ports` gives them."""
+    """Return the ports of the guest, by the names that `image_ports` gives them."""
     return tuple(
         Port(name=f"p{number}", port=each["hostPort"], address=each.get("hostIP", ""))
         for number, each in enumerate(wanted.ports)
@@ -63,7 +63,7 @@ def ports(wanted: Wanted) -> tuple[Port, ...]:
 
 
 def image_ports(wanted: Wanted) -> tuple[Mapping[str, Any], ...]:
-    """The ports that the image has to declare."""
+    """Return the ports that the image has to declare."""
     return tuple(
         port(f"p{number}", each["containerPort"], protocol=each["protocol"]) for number, each in enumerate(wanted.ports)
     )

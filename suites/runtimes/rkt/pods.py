@@ -114,7 +114,7 @@ class PodCgroup:
         return self.subcgroup.rpartition("/")[2]
 
     def roots(self, mode: str) -> tuple[str, ...]:
-        """What the pod's systemd takes for the root, in the hierarchy of systemd; the likely one first.
+        """Return what the pod's systemd takes for the root, in the hierarchy of systemd; the likely one first.
 
         Args:
             mode: The guest's cgroup mode: legacy, hybrid or unified.
@@ -129,7 +129,7 @@ class PodCgroup:
         return (below,) if self.service and mode == "unified" else (same,)
 
     def app(self, name: str, mode: str) -> tuple[str, ...]:
-        """The cgroups in which an app's processes may be, the likely one first.
+        """Return the cgroups in which an app's processes may be, the likely one first.
 
         The same ones in v1's controllers: the pod's systemd uses its path in its own hierarchy for all of them.
         That is inferred, and seen with systemd 252.

@@ -56,7 +56,7 @@ WITHOUT_OPTION = ("masked", "read_only_paths", "open_files")
 
 
 def pod(spec: Spec, version: Version, image: Image) -> PodSpec:
-    """The pod that a container is: one app of the container's name, or its apps.
+    """Return the pod that a container is: one app of the container's name, or its apps.
 
     Raises:
         LacksError: rkt has no word for something that was asked for.
@@ -127,7 +127,7 @@ def _mounts(rights: Rights, mounts: Any, volumes: list[Volume]) -> list[tuple[st
 
 
 def _isolators(rights: Rights, version: Version) -> Isolators:
-    """What only an image can say."""
+    """Return what only an image can say."""
     if rights.no_new_privileges is not None:
         require(version, "no new privileges")
     return Isolators(no_new_privileges=rights.no_new_privileges)

@@ -83,7 +83,7 @@ class NotYetError(LookupError):
 
 
 def parse_version(said: str) -> Version:
-    """The release in the output of `rkt version`: "rkt Version: 1.30.0+git".
+    """Return the release in the output of `rkt version`: "rkt Version: 1.30.0+git".
 
     Raises:
         ValueError: It names none.
@@ -96,7 +96,7 @@ def parse_version(said: str) -> Version:
 
 
 def has(version: Version, feature: str) -> bool:
-    """Whether a release has a feature of `FEATURES`."""
+    """Return whether a release has a feature of `FEATURES`."""
     return version >= FEATURES[feature].since
 
 
@@ -108,6 +108,6 @@ def require(version: Version, feature: str) -> None:
 
 
 def spelled(version: Version, feature: str) -> str:
-    """What a release calls a feature; raises NotYetError where it has none."""
+    """Return what a release calls a feature; raises NotYetError where it has none."""
     require(version, feature)
     return [word for since, word in FEATURES[feature].spellings if version >= since][-1]
