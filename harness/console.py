@@ -14,8 +14,7 @@ from pydantic import AfterValidator
 
 from harness import yamlfile
 from harness.errors import UsageError
-from harness.plural import pluralize
-from harness.sanitize import strip_escapes
+from harness.text import pluralize, strip_escapes
 from harness.yamlfile import FileModel
 
 __all__ = ["Console", "ConsoleFinding", "ConsoleRule", "check_names", "format_warnings", "load_rules"]

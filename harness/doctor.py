@@ -11,8 +11,8 @@ from harness import accel, distros, image, proc
 from harness.build import container
 from harness.distros.debian.archive import find_archive
 from harness.errors import HarnessError
-from harness.plural import pluralize
 from harness.store import Store
+from harness.text import pluralize
 from harness.tools import TOOLSETS, find_package
 from harness.wait import Deadline
 

@@ -6,8 +6,8 @@ from harness import build, image, source, toolchain
 from harness.build import BuildSpec, SystemdSource
 from harness.model import Phase, State
 from harness.plan import BuildRequest, Plan
-from harness.plural import pluralize
 from harness.store import Store, make_key
+from harness.text import pluralize
 from harness.wait import Deadline
 
 __all__ = ["PlannedPhase", "explain_plan", "resolve_build"]

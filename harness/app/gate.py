@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import gate
-from harness.app.baselines import make_places
 from harness.app.project import Project
 from harness.app.settings import Settings, show_path
 from harness.compare import Places, RunOutcomes, open_all, open_side
@@ -43,7 +42,7 @@ def decide_release(
     """
     path = policy or _find_policy(project, profile, settings)
     rules = gate.load(path, project.matrix, project.catalog, name=show_path(path))
-    places = make_places(settings)
+    places = Places(runs=settings.runs, baselines=settings.baselines)
     side, conflicts = open_all(runs, places)
     before, missing = _open_baseline(rules, baseline, places)
     evidence = GateInput(

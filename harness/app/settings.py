@@ -14,6 +14,7 @@ APPLICATION = "rkt-harness"
 """Name of the directories that the harness has in the user's cache and log directories."""
 
 MATRIX = "matrix.yaml"
+BASELINES = Path("ci", "baselines")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,11 @@ class Settings:
     def root(self) -> Path:
         """The project's directory: where the matrix file is, with `images/` and `suites/` beside it."""
         return self.matrix.parent
+
+    @property
+    def baselines(self) -> Path:
+        """Directory of the baselines, next to the matrix, as messages name it."""
+        return Path(show_path(self.root / BASELINES))
 
     @property
     def history(self) -> Path:

@@ -16,7 +16,7 @@ import jinja2
 
 from harness.ci.systems import System
 from harness.errors import ConfigError, UsageError
-from harness.plural import pluralize
+from harness.text import pluralize
 
 __all__ = ["Pipeline", "Rendered", "render"]
 

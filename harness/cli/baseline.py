@@ -5,17 +5,16 @@ from typing import Annotated
 
 import typer
 
-from harness.app.baselines import make_places
 from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.compare import ChangeKind, RunOutcomes, compare, open_all
+from harness.compare import ChangeKind, Places, RunOutcomes, compare, open_all
 from harness.compare.baseline import SUFFIX, find_path, load_baseline, save
 from harness.errors import ExitCode, NothingRanError, UsageError
 from harness.model import Outcome
 from harness.report.comparison import format_summary
-from harness.sanitize import escape
+from harness.text import escape
 
 __all__ = ["register"]
 
@@ -39,14 +38,14 @@ def save_baseline(
     replace: Annotated[bool, typer.Option("--replace", help="Replace the baseline of that name.")] = False,
 ) -> None:
     """Save what a run found; the file is small, sorted and the same for the same results."""
-    where = make_places(get_settings(context))
-    path = find_path(where.baselines, name)
+    settings = get_settings(context)
+    path = find_path(settings.baselines, name)
     if path.exists() and not replace:
         raise UsageError(
             f"There is a baseline {name} already: {show_path(path)}.",
             hint="Save it anew with --replace, or `harness baseline promote` another that compares well with it.",
         )
-    side, conflicts = open_all(runs, where)
+    side, conflicts = open_all(runs, Places(runs=settings.runs, baselines=settings.baselines))
     if problems := (*conflicts, *side.problems):
         raise UsageError("\n".join(map(escape, problems)), hint="A baseline is of a run that is whole.")
     if not _counts(side)["ran"]:
@@ -60,7 +59,7 @@ def save_baseline(
 @verbs.command("list")
 def list_baselines(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print the baselines."""
-    directory = make_places(get_settings(context)).baselines
+    directory = get_settings(context).baselines
     paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if not path.name.startswith("."))
     if form is Format.IDS:
         for path in paths:
@@ -86,7 +85,7 @@ def promote(
     ] = False,
 ) -> None:
     """Make a baseline the one that a gate compares with, unless something is worse in it."""
-    where = make_places(get_settings(context)).baselines
+    where = get_settings(context).baselines
     path, goal = find_path(where, name), find_path(where, target)
     if not path.is_file():
         raise UsageError(f"There is no baseline {name}: {show_path(path)} does not exist.")

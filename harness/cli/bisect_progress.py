@@ -14,7 +14,7 @@ from harness.bisect.records import Begun, Observed, Same
 from harness.bisect.repository import Commit
 from harness.bisect.session import Progress
 from harness.model import Event, State, Verdict
-from harness.report.terminal import format_duration
+from harness.text import format_duration
 
 __all__ = ["Screen", "watching"]
 

@@ -15,9 +15,8 @@ from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError, UsageError
-from harness.plural import pluralize
-from harness.report.terminal import format_duration
 from harness.store import Store, Stored
+from harness.text import format_duration, pluralize
 
 __all__ = ["register"]
 

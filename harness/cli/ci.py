@@ -14,9 +14,8 @@ from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ExitCode, NothingRanError
-from harness.plural import pluralize
 from harness.report import junit
-from harness.report.terminal import format_duration
+from harness.text import format_duration, pluralize
 from harness.writing import write_text
 
 __all__ = ["register"]

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.app.baselines import make_places
 from harness.app.catalog import load_catalog
 from harness.app.settings import Settings
 from harness.cli import output
-from harness.cli.options import SelectOption
+from harness.cli.options import MarkdownOption, SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.compare import (
@@ -20,6 +18,7 @@ from harness.compare import (
     Comparison,
     Difference,
     Following,
+    Places,
     RunOutcomes,
     compare,
     drop_axes,
@@ -29,11 +28,11 @@ from harness.compare import (
 )  # fmt: skip
 from harness.errors import ExitCode, UsageError
 from harness.report.comparison import format_lines, render_comparison
-from harness.sanitize import escape
 from harness.selection import Selection, parse_option
+from harness.text import escape
 from harness.writing import write_text
 
-__all__ = ["MarkdownOption", "register"]
+__all__ = ["register"]
 
 
 class By(StrEnum):
@@ -55,12 +54,6 @@ AcrossOption = Annotated[
     list[str] | None,
     typer.Option(
         "--across", metavar="AXIS", help="Cells that differ only on this axis are the same; may be given again."
-    ),
-]
-MarkdownOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--markdown", metavar="FILE", help="Write it as Markdown for a pull request, 60,000 characters at most."
     ),
 ]
 
@@ -102,7 +95,8 @@ def _selections(texts: Sequence[str], settings: Settings) -> list[Selection]:
 
 def _side(text: str, wanted: Sequence[Selection], axes: Sequence[str], settings: Settings) -> RunOutcomes:
     """One side as it was asked for; raises UsageError for shards that do not fit together."""
-    side, conflicts = open_all([part for part in text.split(",") if part], make_places(settings))
+    places = Places(runs=settings.runs, baselines=settings.baselines)
+    side, conflicts = open_all([part for part in text.split(",") if part], places)
     if conflicts:
         raise UsageError("\n".join(map(escape, conflicts)))
     if wanted:

@@ -9,7 +9,7 @@ import typer
 from harness.app.gate import POLICY, decide_release
 from harness.app.project import load_project
 from harness.cli import output
-from harness.cli.compare import MarkdownOption
+from harness.cli.options import MarkdownOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ExitCode

@@ -20,8 +20,8 @@ from harness.distros.flatcar.releases import INDEX
 from harness.errors import UsageError
 from harness.fetch import DownloadProgress
 from harness.model import VersionRange
-from harness.report.terminal import format_duration
 from harness.store import Store
+from harness.text import format_duration
 from harness.wait import Deadline
 
 __all__ = ["register"]

@@ -17,8 +17,8 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import NothingRanError
 from harness.model import OUTER_AXES, Axis, Cell
-from harness.plural import pluralize
 from harness.selection.fields import FIELDS
+from harness.text import pluralize
 
 __all__ = ["register"]
 

@@ -1,12 +1,13 @@
 """Options that several verbs have; each is declared once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.selection.fields import FIELDS
 
-__all__ = ["ProfileOption", "SelectOption", "SetOption"]
+__all__ = ["MarkdownOption", "ProfileOption", "SelectOption", "SetOption"]
 
 SelectOption = Annotated[
     list[str] | None,
@@ -27,5 +28,11 @@ SetOption = Annotated[
         metavar="KEY=VALUE",
         help="Where a source comes from in place of what the matrix says: runtime.NAME.source=DIRECTORY or "
         "runtime.NAME.source=URL#REF, and systemd.source likewise; may be repeated.",
+    ),
+]
+MarkdownOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--markdown", metavar="FILE", help="Write it as Markdown for a pull request, 60,000 characters at most."
     ),
 ]

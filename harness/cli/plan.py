@@ -15,10 +15,10 @@ from harness.cli.options import ProfileOption, SetOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.plan import Plan
-from harness.report.terminal import format_duration
 from harness.resolve import explain_plan
 from harness.schedule import DurationHistory
 from harness.store import Store
+from harness.text import format_duration
 
 __all__ = ["print_plans", "register"]
 

@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Event, Phase, State
-from harness.plural import pluralize
-from harness.report.terminal import format_duration
+from harness.text import format_duration, pluralize
 
 __all__ = ["ProgressTable", "watch"]
 

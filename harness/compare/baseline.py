@@ -18,7 +18,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome
 from harness.results import problem
-from harness.sanitize import escape
+from harness.text import escape
 from harness.writing import write_text
 
 __all__ = ["KIND", "SUFFIX", "check_name", "find_path", "format_baseline", "load_baseline", "save"]

@@ -18,7 +18,7 @@ from xml.parsers import expat
 from harness.compare.outcomes import CellOutcomes, RunOutcomes
 from harness.errors import InfrastructureError
 from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
-from harness.sanitize import escape
+from harness.text import escape
 
 __all__ = ["FOREIGN", "load_junit"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from harness.model import AXES, Cell, compare_versions, make_version_key
-from harness.plural import pluralize
 from harness.selection.fields import FIELDS, Selector, find_values
+from harness.text import pluralize
 
 __all__ = ["MOST", "Atom", "AxisRule", "find_rule_between", "make_atoms", "separate"]
 

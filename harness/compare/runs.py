@@ -23,7 +23,7 @@ from harness.garbage import pause_garbage_collection
 from harness.model import Outcome, find_worst
 from harness.results import FORMAT, problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
-from harness.sanitize import escape
+from harness.text import escape
 
 __all__ = ["load_run", "locate"]
 

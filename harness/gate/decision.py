@@ -11,7 +11,7 @@ from harness.gate.first_bad import FirstBad, find_first_bads
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
-from harness.plural import pluralize
+from harness.text import pluralize
 
 __all__ = ["Check", "CheckLevel", "Decision", "GateInput", "decide"]
 

@@ -23,9 +23,9 @@ from harness.machine import booting, cloning, qemu_process
 from harness.machine.files import SavedMachine
 from harness.machine.guest import GuestLostError, Machine
 from harness.machine.ssh_handover import SshHandover
-from harness.plural import pluralize
 from harness.qemu import MachineSpec, Monitor
 from harness.store import Store, hash_file
+from harness.text import pluralize
 from harness.wait import Deadline, poll
 
 __all__ = ["KIND", "list_inputs", "load", "start"]

@@ -1,8 +1,7 @@
 """The words of the harness as types: cells, modes, outcomes, verdicts, versions."""
 
 from harness.model.axes import AXES, AXES_BY_NAME, OUTER_AXES, Axis, AxisField, CgroupMode
-from harness.model.cell import Cell, format_axes, parse_axes, parse_cell_id
-from harness.model.cell_id import format_id_part
+from harness.model.cell import Cell, format_axes, format_id_part, parse_axes, parse_cell_id
 from harness.model.outcome import Event, Outcome, Phase, State, Statement, Verdict, find_worst
 from harness.model.versions import (
     VersionRange,

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.compare import CaseChange, ChangeKind, Comparison, Difference, Following, group_changes
-from harness.plural import pluralize
-from harness.sanitize import escape
+from harness.text import escape, pluralize
 
 __all__ = [
     "LIMIT",

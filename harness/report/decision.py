@@ -7,9 +7,8 @@ from pathlib import Path
 from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
 from harness.gate import Check, CheckLevel, Decision, FirstBad
-from harness.plural import pluralize
 from harness.report.comparison import ROWS, cut_to_fit, escape_sentence, format_code, format_summary, list_changes
-from harness.sanitize import escape
+from harness.text import escape, pluralize
 from harness.writing import replace_file
 
 __all__ = ["format_notice", "render_decision", "write_junit"]

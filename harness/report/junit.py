@@ -11,7 +11,7 @@ from junitparser.xunit2 import FlakyFailure, TestCase
 
 from harness.model import Outcome
 from harness.results import CaseResult, CellResult, RunResult
-from harness.sanitize import clean_xml
+from harness.text import clean_xml
 from harness.writing import replace_file
 
 __all__ = ["write"]

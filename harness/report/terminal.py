@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Outcome, Phase, Statement
-from harness.plural import pluralize
 from harness.results import CaseResult, CellResult, RunResult
+from harness.text import format_duration, pluralize
 
-__all__ = ["compute_interval", "format_duration", "render_rates", "run_summary"]
+__all__ = ["compute_interval", "render_rates", "run_summary"]
 
 STYLES = {
     Outcome.PASSED: "green",
@@ -29,16 +29,6 @@ STYLES = {
 
 COUNTED = (Outcome.FAILED, Outcome.ERROR, Outcome.XFAILED, Outcome.XPASSED, Outcome.FLAKY, Outcome.SKIPPED)
 """Outcomes whose numbers stand beside how many cases passed, in this order."""
-
-
-def format_duration(seconds: float | None) -> str:
-    """Return a time as people say it: `0.4 s`, `38 s`, `4 min 12 s`."""
-    if seconds is None:
-        return ""
-    if seconds < 10:  # noqa: PLR2004 - below ten seconds a decimal says something
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def run_summary(run: RunResult, directory: Path) -> RenderableType:

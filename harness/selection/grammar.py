@@ -171,11 +171,11 @@ class _Parser:
             if not self.accept(")"):
                 raise self.make_error("`and`, `or` or `)`")
         else:
-            tree = self.parse_comparison()
+            tree = self.parse_condition()
         self.depth -= 1
         return tree
 
-    def parse_comparison(self) -> Condition:
+    def parse_condition(self) -> Condition:
         if self.next.kind != "word" or self.next.text in KEYWORDS:
             raise self.make_error("a field, for instance `distro`")
         token = self.take()

@@ -6,7 +6,7 @@ import pytest
 
 from harness.console import Console, check_names, format_warnings, load_rules
 from harness.errors import UsageError
-from harness.sanitize import strip_escapes
+from harness.text import strip_escapes
 
 RECORDED = Path(__file__).parent / "consoles"
 

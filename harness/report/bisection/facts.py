@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.model import Verdict
 from harness.report.bisection.view import Belief, Commit, Step, View
 from harness.report.page import clean_line, format_percent
-from harness.report.terminal import format_duration
+from harness.text import format_duration
 
 __all__ = [
     "SAYS",

@@ -20,7 +20,7 @@ from harness.report.bisection.facts import (
 )
 from harness.report.bisection.view import Evidence, View
 from harness.report.page import bound, clean_line, embed, render
-from harness.report.terminal import format_duration
+from harness.text import format_duration
 
 __all__ = ["render_page"]
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 
 from harness.model import Verdict
-from harness.plural import pluralize
 from harness.report.bisection.facts import (
     SAYS,
     SHORT,
@@ -21,6 +20,7 @@ from harness.report.bisection.facts import (
 )
 from harness.report.bisection.view import Evidence, Rate, View
 from harness.report.page import bound, clean_line, format_percent
+from harness.text import pluralize
 
 __all__ = ["render_bug_report"]
 

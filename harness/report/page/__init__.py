@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.sanitize import clean
+from harness.text import clean
 
 __all__ = ["bound", "clean", "clean_line", "embed", "format_percent", "render"]
 

@@ -11,9 +11,9 @@ from harness.model import Outcome
 from harness.report.page import clean_line, render
 from harness.report.run_page.data import make_script_data
 from harness.report.run_page.past import Past, collect_past, make_empty
-from harness.report.terminal import format_duration
 from harness.results import RunResult
 from harness.rundir import PAGE
+from harness.text import format_duration
 from harness.writing import write_text
 
 __all__ = ["render_page", "write"]

@@ -13,7 +13,7 @@ from harness.compare import Places, RunOutcomes, compare, load_run, open_all, op
 from harness.compare.runs import locate
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.model import Outcome
-from harness.sanitize import escape
+from harness.text import escape
 from tests.helpers.sides import CASE, run_result, write_run
 
 HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e\ud800| `x` @everyone\n\n# A title\x00" + "x" * 2000

@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.model import Outcome, Phase, State
 from harness.report import junit, terminal
 from harness.results import CaseResult, CellResult, ExpectationResult, PhaseResult, RunResult
+from harness.text import format_duration
 
 FATAL = "The guest died. See console.log:812: Kernel panic"
 
@@ -119,4 +120,4 @@ def test_expectations_that_want_a_look_are_told_before_the_last_line(run: RunRes
 )
 def test_duration_is_said_as_people_say_it(seconds: float | None, text: str) -> None:
     """Below ten seconds with a decimal, above a minute in minutes."""
-    assert text == terminal.format_duration(seconds)
+    assert text == format_duration(seconds)

@@ -1,14 +1,14 @@
-"""Text of guests and of other tools made harmless: what is not seen in it can neither hide nor act.
+"""Text for people: numbers and times in words, and what guests and other tools wrote made harmless.
 
-A text goes to one of four places. `clean` is for pages, which show lines; `escape` for one line of a terminal, a
-message or Markdown, where what is hidden is written out; `strip_escapes` for a serial log, in which only what
-a reader would see counts; `clean_xml` for XML, which cannot carry everything.
+What is not seen in a text can neither hide nor act. A text goes to one of four places. `clean` is for pages, which show
+lines; `escape` for one line of a terminal, a message or Markdown, where what is hidden is written out; `strip_escapes`
+for a serial log, in which only what a reader would see counts; `clean_xml` for XML, which cannot carry everything.
 """
 
 import re
 import unicodedata
 
-__all__ = ["clean", "clean_xml", "escape", "strip_escapes"]
+__all__ = ["clean", "clean_xml", "escape", "format_duration", "pluralize", "strip_escapes"]
 
 LONGEST = 300
 """Characters of a name or message that are shown."""
@@ -75,3 +75,24 @@ def _escape_character(char: str) -> str:
         return char
     code = ord(char)
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - as Python writes them
+
+
+def pluralize(number: int, one: str, many: str | None = None) -> str:
+    """Return a number and what it counts: `1 cell`, `2 cells`.
+
+    Args:
+        number: How many there are.
+        one: What one of them is called.
+        many: What several are called; `one` with an s if None.
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def format_duration(seconds: float | None) -> str:
+    """Return a time as people say it: `0.4 s`, `38 s`, `4 min 12 s`."""
+    if seconds is None:
+        return ""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a decimal says something
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
