@@ -7,8 +7,8 @@ import numpy as np
 from bench.bisect_draws import SEED, Case, cases, mean, say
 from bench.bisect_histories import Truth
 from bench.bisect_play import MOST, Played, play
-from harness.bisect.engine import Noise, Search, Settings
-from harness.bisect.engine.terms import AnswerKind
+from harness.bisect.engine import Search
+from harness.bisect.terms import AnswerKind, Noise, SearchSettings
 
 __all__ = ["calibration"]
 
@@ -64,7 +64,7 @@ def _watched(truth: Truth, noise: Noise) -> tuple[list[tuple[float, bool]], Play
         leader = int(search.belief.weights.argmax())
         seen.append((float(search.belief.weights[leader]), leader == truth.culprit))
 
-    played = play(truth, Settings(noise=noise, most_tests=MOST), watch=watch)
+    played = play(truth, SearchSettings(noise=noise, most_tests=MOST), watch=watch)
     return seen, played
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.bisect_histories import Truth
-from harness.bisect.engine import Answer, Observation, Purpose, Request, Search, Settings
-from harness.bisect.engine.terms import AnswerKind
+from harness.bisect.engine import Search
+from harness.bisect.records import Sample
+from harness.bisect.terms import Answer, AnswerKind, Probe, Purpose, SearchSettings
 from harness.model import Verdict
 
 __all__ = ["Played", "observe", "play"]
@@ -39,16 +40,23 @@ class Played:
         return self.purposes[Purpose.SEARCH] + self.purposes[Purpose.REPEAT]
 
 
-def observe(truth: Truth, request: Request) -> Observation:
+def observe(truth: Truth, request: Probe) -> Sample:
     """One boot of what was asked for."""
     place = truth.history.find_index(request.revision)
     if not truth.builds(place):
-        return Observation(verdict=Verdict.SKIP, fresh=request.fresh)
-    return Observation(verdict=Verdict.BAD if truth.fails(place) else Verdict.GOOD, fresh=request.fresh)
+        return Sample(revision=request.revision, verdict=Verdict.SKIP, fresh=request.fresh)
+    return Sample(
+        revision=request.revision, verdict=Verdict.BAD if truth.fails(place) else Verdict.GOOD, fresh=request.fresh
+    )
 
 
 def play(
-    truth: Truth, settings: Settings, *, workers: int = 1, spare: int = 0, watch: Callable[[Search], None] | None = None
+    truth: Truth,
+    settings: SearchSettings,
+    *,
+    workers: int = 1,
+    spare: int = 0,
+    watch: Callable[[Search], None] | None = None,
 ) -> Played:
     """Search until there is an answer, with so many boots in a round; `watch` looks at the search before each round."""
     search = Search(truth.history, settings)
@@ -60,7 +68,7 @@ def play(
         rounds += 1
         for request in search.choose_next(workers, spare=spare):
             seen = observe(truth, request)
-            search.record(request.revision, seen)
+            search.record(seen)
             purposes[request.purpose] += seen.verdict is not Verdict.SKIP
     return judged(truth, answer, purposes, rounds)
 

@@ -9,8 +9,8 @@ from bench.bisect_draws import SEED, Case, boots, exact, mean, say, share
 from bench.bisect_histories import Truth, linear, merged
 from bench.bisect_play import MOST, play
 from bench.bisect_rivals import git_bisect, majority
-from harness.bisect.engine import Noise, Settings
 from harness.bisect.engine.rates import estimate_flake
+from harness.bisect.terms import Noise, SearchSettings
 
 __all__ = ["facf", "large"]
 
@@ -26,7 +26,7 @@ BREAKS = 0.02
 CONFIDENCE = 0.975
 """What is asked for; more than the 98 % that are wanted come of it, since a search ends above what it was asked for."""
 
-BARE = Settings(confidence=CONFIDENCE, no_culprit=1 - REAL, verify_ends=False, confirmations=0, most_tests=MOST)
+BARE = SearchSettings(confidence=CONFIDENCE, no_culprit=1 - REAL, verify_ends=False, confirmations=0, most_tests=MOST)
 """Neither ends verified nor culprits confirmed: what FACF's runs are counted without."""
 
 
@@ -61,31 +61,31 @@ def _breakages(draws: int) -> Iterator[_Breakage]:
         yield _Breakage(truth=truth, past=(failed, PAST - failed), luck=draw)
 
 
-def _told(breakage: _Breakage) -> Settings:
+def _told(breakage: _Breakage) -> SearchSettings:
     rate = breakage.truth.fails_good
     return replace(BARE, noise=Noise.KNOWN, rates=(1.0, rate), no_culprit=estimate_flake(rate, BREAKS))
 
 
-def _from_past(breakage: _Breakage) -> Settings:
+def _from_past(breakage: _Breakage) -> SearchSettings:
     flake = estimate_flake((breakage.past[0] + 0.5) / (PAST + 1), BREAKS)
     return replace(BARE, always_fails=True, past=breakage.past, no_culprit=flake)
 
 
-def _from_past_confirmed(breakage: _Breakage) -> Settings:
+def _from_past_confirmed(breakage: _Breakage) -> SearchSettings:
     return replace(_from_past(breakage), confirmations=1)
 
 
-def _without_past(breakage: _Breakage) -> Settings:
+def _without_past(breakage: _Breakage) -> SearchSettings:
     del breakage
     return replace(BARE, always_fails=True)
 
 
-def _default(breakage: _Breakage) -> Settings:
+def _default(breakage: _Breakage) -> SearchSettings:
     del breakage
-    return Settings(no_culprit=1 - REAL, confidence=CONFIDENCE, most_tests=MOST)
+    return SearchSettings(no_culprit=1 - REAL, confidence=CONFIDENCE, most_tests=MOST)
 
 
-FACF: dict[str, Callable[[_Breakage], Settings]] = {
+FACF: dict[str, Callable[[_Breakage], SearchSettings]] = {
     "told the flake rate": _told,
     f"rate from {PAST} past runs (as FACF all)": _from_past,
     "the same, confirmed": _from_past_confirmed,
@@ -152,9 +152,9 @@ def large(draws: int) -> None:
             f"{100 * right:.1f} % right, {mean(one.runs for one in found):.1f} tests",
         )
     rows = {
-        "told the rates": Settings(noise=Noise.KNOWN, rates=(0.95, 0.05), confidence=0.997),
-        "default": Settings(),
-        "default, not confirmed": Settings(confirmations=0),
+        "told the rates": SearchSettings(noise=Noise.KNOWN, rates=(0.95, 0.05), confidence=0.997),
+        "default": SearchSettings(),
+        "default, not confirmed": SearchSettings(confirmations=0),
     }
     for name, settings in rows.items():
         played = [play(case.truth(bad=0.95, good=0.05), replace(settings, verify_ends=False)) for case in drawn]

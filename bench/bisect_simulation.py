@@ -21,7 +21,9 @@ from bench.bisect_histories import Truth, linear, merged, stretches
 from bench.bisect_play import MOST, Played, play
 from bench.bisect_published import facf, large
 from bench.bisect_rivals import Found, git_bisect, majority
-from harness.bisect.engine import Noise, Observation, Search, Settings
+from harness.bisect.engine import Search
+from harness.bisect.records import Sample
+from harness.bisect.terms import Noise, SearchSettings
 from harness.model import Verdict
 
 ENDS = 2
@@ -40,8 +42,8 @@ def reliable(draws: int) -> None:
     for kind in ("linear", "merges"):
         drawn = list(cases(draws // 2, kinds=(kind,)))
         git = [git_bisect(case.truth()) for case in drawn]
-        none = [play(case.truth(), Settings(noise=Noise.NONE)) for case in drawn]
-        low = [play(case.truth(), Settings()) for case in drawn]
+        none = [play(case.truth(), SearchSettings(noise=Noise.NONE)) for case in drawn]
+        low = [play(case.truth(), SearchSettings()) for case in drawn]
         runs = mean(found.runs for found in git)
         between = mean(one.between for one in none)
         say(f"{kind}: git's rule, mean tests", f"{runs:.2f}")
@@ -68,17 +70,17 @@ def flips(draws: int) -> None:
             found = [search(case.truth(bad=1 - rate, good=rate)) for case in drawn]
             text = f"{100 * exact(found, truths):.1f} % right, {mean(one.runs for one in found):.1f} tests"
             say(f"{rate:.0%} flips: {name}", text)
-        told = _noisy(drawn, rate, Settings(noise=Noise.KNOWN, rates=(1 - rate, rate)))
+        told = _noisy(drawn, rate, SearchSettings(noise=Noise.KNOWN, rates=(1 - rate, rate)))
         say(f"{rate:.0%} flips: told the rates", f"{100 * share(told):.1f} % right, {boots(told):.1f} tests")
         for noise in (Noise.LOW, Noise.LEARN):
-            played = _noisy(drawn, rate, Settings(noise=noise))
+            played = _noisy(drawn, rate, SearchSettings(noise=noise))
             ratio = boots(played) / boots(told)
             text = f"{100 * share(played):.1f} % right, {boots(played):.1f} tests, {ratio:.2f} x told"
             met = share(played) >= 0.99 and ratio <= 1.8
             say(f"{rate:.0%} flips: {noise.value}", text, "at least 99 %, at most 1.8 x told", met=met)
 
 
-def _noisy(drawn: list[Case], rate: float, settings: Settings) -> list[Played]:
+def _noisy(drawn: list[Case], rate: float, settings: SearchSettings) -> list[Played]:
     return [play(case.truth(bad=1 - rate, good=rate), replace(settings, most_tests=MOST)) for case in drawn]
 
 
@@ -101,7 +103,7 @@ def untestable(draws: int) -> None:
             inside: list[bool] = []
             for case in cases(max(draws // 4, 1), kinds=(kind,)):
                 broken = stretches(len(case.history), UNBUILDABLE, run, np.random.default_rng(case.seed))
-                ours.append(play(case.truth(broken=broken), Settings(noise=Noise.NONE)))
+                ours.append(play(case.truth(broken=broken), SearchSettings(noise=Noise.NONE)))
                 git.append(git_bisect(case.truth(broken=broken)))
                 inside.append(case.culprit in git[-1].suspects)
             wasted, theirs = mean(one.answer.skips for one in ours), mean(one.wasted for one in git)
@@ -123,7 +125,9 @@ def parallel(draws: int) -> None:
     history = linear(512)
     for name, rate in (("no flips", 0.0), ("10 % flips, told", 0.1)):
         for workers in (1, 2, 3, 4, 8):
-            noise = Settings(noise=Noise.KNOWN, rates=(1 - rate, rate)) if rate else Settings(noise=Noise.NONE)
+            noise = (
+                SearchSettings(noise=Noise.KNOWN, rates=(1 - rate, rate)) if rate else SearchSettings(noise=Noise.NONE)
+            )
             settings = replace(noise, verify_ends=False, confirmations=0)
             played = [
                 play(
@@ -156,9 +160,9 @@ def speed(draws: int) -> None:
         worst = max(worst, time.process_time() - started)
         for request in asked:
             bad = truth.fails(history.find_index(request.revision))
-            search.record(request.revision, Observation(verdict=Verdict.BAD if bad else Verdict.GOOD))
+            search.record(Sample(revision=request.revision, verdict=Verdict.BAD if bad else Verdict.GOOD))
         if step == 5:
-            search.record(history.commits[30_000], Observation(verdict=Verdict.SKIP))
+            search.record(Sample(revision=history.commits[30_000], verdict=Verdict.SKIP))
     say("50,000 commits: one choice, worst of 30", f"{worst:.3f} s", "at most 0.5 s", met=worst <= 0.5)
 
 

@@ -28,16 +28,17 @@ from pathlib import Path, PurePosixPath
 
 import platformdirs
 
-from harness import accel, build, catalog, image, proc, rundir
+from harness import accel, build, catalog, image, proc
 from harness.accel import Accelerator
 from harness.bisect import journal
-from harness.bisect.records import Observed
+from harness.bisect.records import Sample
 from harness.build import BuildSpec, container, environment
 from harness.build.spec import BuildPaths
 from harness.catalog import Source
 from harness.distros.debian.archive import find_archive, format_sources_list
 from harness.image import ImageSpec
 from harness.model import Verdict
+from harness.rundir import JOURNAL
 from harness.source import Revision
 from harness.store import Store
 from harness.wait import Deadline
@@ -150,7 +151,7 @@ def with_git(made: History, work: Path, accelerator: Accelerator, *, careful: bo
     return Measured(name=name, seconds=seconds, steps=words.total(), skipped=words["skip"], right=right)
 
 
-def with_harness(made: History, work: Path) -> tuple[Measured, list[Observed]]:
+def with_harness(made: History, work: Path) -> tuple[Measured, list[Sample]]:
     """`harness bisect-systemd`; and its samples."""
     runs = work / "runs"
     argv = [sys.executable, "-m", "harness", "--runs", str(runs), "bisect-systemd", "--repo", str(made.path)]
@@ -160,22 +161,22 @@ def with_harness(made: History, work: Path) -> tuple[Measured, list[Observed]]:
         env = os.environ | {"HARNESS_STORE": str(work / "store")}
         subprocess.run(argv, cwd=ROOT, env=env, check=False, stdout=log, stderr=subprocess.STDOUT, timeout=HOURS)
     seconds = time.monotonic() - begin
-    (written,) = runs.glob(f"*/{rundir.JOURNAL}")
+    (written,) = runs.glob(f"*/{JOURNAL}")
     state = journal.read(written.parent)
-    samples = list(state.observed)
+    samples = list(state.samples)
     skipped = sum(sample.verdict is Verdict.SKIP for sample in samples)
     right = state.ended is not None and state.ended.answer.culprit == made.culprit
     name = "harness bisect-systemd"
     return Measured(name=name, seconds=seconds, steps=len(samples), skipped=skipped, right=right), samples
 
 
-def warm(samples: Sequence[Observed]) -> list[float]:
+def warm(samples: Sequence[Sample]) -> list[float]:
     """Seconds of the steps that found a warm cache: not the first one, and none that builds from nothing on purpose."""
     tested = [sample for sample in samples if sample.verdict is not Verdict.SKIP and not sample.cached]
     return [sum(sample.seconds.values()) for sample in tested[1:] if not sample.fresh]
 
 
-def say(measured: Sequence[Measured], samples: Sequence[Observed]) -> None:
+def say(measured: Sequence[Measured], samples: Sequence[Sample]) -> None:
     """Print the figures beside their targets."""
     for one in measured:
         print(one)
@@ -223,7 +224,7 @@ def main() -> None:
         print(f"{chosen.commits} commits of systemd {history.VERSION} under {accelerator.name}, seed {chosen.seed}, "
               f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
         measured: list[Measured] = []
-        samples: list[Observed] = []
+        samples: list[Sample] = []
         if chosen.only != "git":
             ours, samples = with_harness(made, work)
             measured.append(ours)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import build, image, source
-from harness.bisect.oracle import Known, Sample, Seen
+from harness.bisect.oracle import FindKnown, get_sample_path
 from harness.bisect.question import AbortError, Question
+from harness.bisect.records import Asked, Same, Sample
 from harness.bisect.subject import Subject
 from harness.build import BuildError
 from harness.build.recipes import meson
@@ -82,47 +83,47 @@ class CellOracle:
     boot_failure: Verdict = Verdict.SKIP
     builds: AbstractContextManager[object] = field(default_factory=nullcontext)
 
-    def take(self, sample: Sample, known: Known) -> Seen:
+    def take(self, asked: Asked, directory: Path, find_known: FindKnown) -> Sample | Same:
         """As `Oracle` says."""
+        first = get_sample_path(directory, asked.number)
         for attempt in range(1, ATTEMPTS + 1):
-            directory = (
-                sample.directory if attempt == 1 else sample.directory.with_name(f"{sample.directory.name}-again")
-            )
+            place = first if attempt == 1 else first.with_name(f"{first.name}-again")
             phases = Phases(self.work.emit)
-            work = replace(self.work, emit=phases, scratch_builds=sample.fresh, fresh=True)
+            work = replace(self.work, emit=phases, scratch_builds=asked.fresh, fresh=True)
+            found: Sample | Same
             try:
-                seen = self._attempt(sample, known, work, directory)
-                return replace(seen, seconds=phases.seconds, directory=directory)
+                found = self._attempt(asked, find_known, work, place)
             except (AbortError, CancelledError):
                 raise
             except HarnessError as error:
                 self.work.deadline.check()
-                logger.info("%s, attempt %d: %s", sample.revision, attempt, error)
-                refused = phases.failed is Phase.BUILD and find_first_error(self._log(directory))
+                logger.info("%s, attempt %d: %s", asked.revision, attempt, error)
+                refused = phases.failed is Phase.BUILD and find_first_error(self._log(place))
                 if attempt == ATTEMPTS and not refused and _is_ours(error, phases):
                     raise
-                seen = self._make_broken(error, phases, directory)
-                if refused:
-                    break  # by a compiler; the recipe has already tried it from nothing
-        return seen
+                found = self._make_broken(asked, error, phases, place)
+                # By a compiler: the recipe has already tried it from nothing.
+                done = bool(refused)
+            else:
+                done = True
+            if done:
+                break
+        if isinstance(found, Sample):
+            found = found.model_copy(update={"evidence": str(place.relative_to(directory))})
+        return found.model_copy(update={"seconds": dict(phases.seconds)})
 
-    def _attempt(self, sample: Sample, known: Known, work: RunContext, directory: Path) -> Seen:
+    def _attempt(self, asked: Asked, find_known: FindKnown, work: RunContext, directory: Path) -> Sample | Same:
         directory.mkdir(parents=True, exist_ok=True)
-        plan = self.subject.plan(sample.revision, work.deadline)
+        plan = self.subject.plan(asked.revision, work.deadline)
         artifact = None
-        if not sample.fresh:
+        if not asked.fresh:
             with self.builds:
                 artifact = self._build(plan, work, directory)
-            found = known(artifact)
+            found = find_known(artifact)
             if found is not None:
-                return replace(found, artifact=artifact)
-        ruling = self.question.ask(plan, work, directory, sample.revision)
-        return Seen(
-            verdict=ruling.verdict,
-            reason=ruling.reason,
-            message=ruling.message,
-            artifact=ruling.artifact or artifact,
-        )
+                return found
+        sample = self.question.ask(asked, plan, work, directory)
+        return sample.model_copy(update={"artifact": sample.artifact or artifact})
 
     def _build(self, plan: Plan, work: RunContext, directory: Path) -> str:
         """Build what the revision is of, ahead of all else, and return the digest of the built files."""
@@ -143,7 +144,7 @@ class CellOracle:
             work.emit(Event(cell=plan.cell.id, phase=Phase.BUILD, state=state, text=text))
         return hash_content(made)
 
-    def _make_broken(self, error: HarnessError, phases: Phases, directory: Path) -> Seen:
+    def _make_broken(self, asked: Asked, error: HarnessError, phases: Phases, directory: Path) -> Sample:
         phase = phases.failed
         message = str(error).strip().splitlines()[0]
         verdict, reason = Verdict.SKIP, str(phase or ("plan" if isinstance(error, UsageError) else "harness"))
@@ -154,7 +155,7 @@ class CellOracle:
             message = line or message
             symbol = SYMBOL.search(line)
             reason = f"build:{symbol[1]}" if symbol else reason
-        return Seen(verdict=verdict, reason=reason, message=message, seconds=phases.seconds, directory=directory)
+        return asked.conclude(verdict, reason=reason, message=message)
 
     def _log(self, directory: Path) -> Path:
         return directory / f"build-{self.subject.name}.log"

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import results
+from harness.bisect import report
+from harness.bisect.candidates import Candidates
 from harness.bisect.estimates import Estimates
-from harness.bisect.journal import Journal, State
-from harness.bisect.known import Known
+from harness.bisect.journal import Journal, JournalState
 from harness.bisect.oracle import Oracle
 from harness.bisect.outcome import Bisection, make_result
 from harness.bisect.records import Ended
-from harness.bisect.session import Progress, Session
-from harness.bisect.showing import make_view
+from harness.bisect.report import View, make_view
+from harness.bisect.session import SearchProgress, Session
 from harness.bisect.verdicts import Verdicts
-from harness.report import bisection
-from harness.report.bisection import View
 from harness.rundir import PAGE, RESULT
 from harness.wait import Deadline
 
@@ -55,7 +54,7 @@ class Driver:
 
     Attributes:
         journal: Where it is written down.
-        known: The commits.
+        candidates: The commits.
         oracle: Takes the samples.
         verdicts: Those of earlier bisections, or None.
         jobs: How many samples are taken side by side.
@@ -64,11 +63,11 @@ class Driver:
     """
 
     journal: Journal
-    known: Known
+    candidates: Candidates
     oracle: Oracle
     verdicts: Verdicts | None
     jobs: int
-    watch: Callable[[Progress], None]
+    watch: Callable[[SearchProgress], None]
     deadline: Deadline
 
     def run(self) -> tuple[Bisection, View]:
@@ -87,36 +86,42 @@ class Driver:
             self.journal.write(Ended(answer=answer, seconds=round(before + time.monotonic() - begin, 3)))
         assert state.ended is not None
         directory, ended = self.journal.directory, state.ended
-        found = make_result(directory, state, self.known, ended.answer, ended.seconds, self.deadline)
+        found = make_result(directory, state, self.candidates, ended.answer, ended.seconds, self.deadline)
         results.write(found, directory / RESULT)
-        return found, show(directory, state, self.known, found, self.deadline)
+        return found, show(directory, state, self.candidates, found, self.deadline)
 
     def _make_session(self) -> Session:
-        commits, repository, new = self.known.all.commits, self.known.repository, self.journal.state.begun.new
+        commits, repository, new = (
+            self.candidates.between.commits,
+            self.candidates.repository,
+            self.journal.state.begun.new,
+        )
         return Session(
             journal=self.journal,
-            search=self.known.search(self.journal.state.begun),
+            search=self.candidates.make_search(self.journal.state.begun),
             oracle=self.oracle,
             revert=lambda culprit: repository.revert(culprit, new, self.deadline),
-            estimates=Estimates(self.known.searched, lambda name: len(commits[name].files), self.oracle.stored()),
+            estimates=Estimates(self.candidates.searched, lambda name: len(commits[name].files), self.oracle.stored()),
             verdicts=self.verdicts,
             jobs=self.jobs,
             watch=self.watch,
         )
 
 
-def show(directory: Path, state: State, known: Known, found: Bisection | None, deadline: Deadline) -> View:
+def show(
+    directory: Path, state: JournalState, candidates: Candidates, found: Bisection | None, deadline: Deadline
+) -> View:
     """Write the reports of a bisection, finished or not, and return what they were rendered from."""
-    shown = make_view(state, known, found, _sum_seconds(state), deadline)
+    shown = make_view(state, candidates, found, _sum_seconds(state), deadline)
     files = Files(directory=directory)
-    files.page.write_text(bisection.render_page(shown), encoding="utf-8")
-    files.log.write_text(bisection.render_git_log(shown), encoding="utf-8")
-    files.bug_report.write_text(bisection.render_bug_report(shown), encoding="utf-8")
+    files.page.write_text(report.render_page(shown), encoding="utf-8")
+    files.log.write_text(report.render_git_log(shown), encoding="utf-8")
+    files.bug_report.write_text(report.render_bug_report(shown), encoding="utf-8")
     return shown
 
 
-def _sum_seconds(state: State) -> float:
+def _sum_seconds(state: JournalState) -> float:
     """Seconds that all processes of a bisection have worked; a guess for those that did not come to the end."""
     if state.ended is not None:
         return state.ended.seconds
-    return sum(sum(record.seconds.values()) for record in state.told)
+    return sum(sum(result.seconds.values()) for result in state.results)

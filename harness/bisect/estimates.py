@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.bisect.engine import Costs, History
 from harness.bisect.engine.history import Floats
-from harness.bisect.records import Observed, Same
+from harness.bisect.records import Same, Sample
 
 __all__ = ["Estimates"]
 
@@ -42,19 +42,19 @@ class Estimates:
         self._usual: list[float] = []
         self._tests: list[float] = []
 
-    def learn(self, record: Observed | Same) -> None:
+    def learn(self, record: Sample | Same) -> None:
         """Take in what a sample took."""
-        revision = record.revision if isinstance(record, Observed) else record.second
+        revision = record.revision if isinstance(record, Sample) else record.second
         seconds = dict(record.seconds)
         build = seconds.pop("build", 0.0)
         place = self._places.get(revision)
-        fresh = isinstance(record, Observed) and record.fresh
+        fresh = isinstance(record, Sample) and record.fresh
         if not fresh and "build" in record.seconds:
             self._usual.append(build)
         if build > 1.0 and place is not None:
             self._predicted.append(1.0 if fresh else float(self._compute_shares()[place]))
             self._builds.append(build)
-        if isinstance(record, Observed) and not record.cached and seconds.get("suites", seconds.get("boot")):
+        if isinstance(record, Sample) and not record.cached and seconds.get("suites", seconds.get("boot")):
             self._tests.append(sum(seconds.values()))
         # What is built from nothing is not kept where the next one looks.
         if place is not None and not fresh and (isinstance(record, Same) or record.artifact):

@@ -13,55 +13,46 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.bisect.engine import Search
-from harness.bisect.records import READER, AnyRecord, Asked, Begun, Ended, Observed, Record, Reverted, Same
+from harness.bisect.records import READER, AnyRecord, Asked, Begun, Ended, Record, Reverted, Same, Sample
 from harness.errors import InfrastructureError, UsageError
 from harness.rundir import JOURNAL
 
-__all__ = ["Journal", "State", "begin", "read", "resume"]
+__all__ = ["Journal", "JournalState", "begin", "read", "resume"]
 
 
 @dataclass(slots=True, kw_only=True)
-class State:
+class JournalState:
     """What the records say together.
 
     Attributes:
         begun: What was asked for.
         asked: How many samples were asked for.
-        told: What the engine is told, in order.
+        results: What the samples showed, in order.
         reverted: What became of taking the culprit back.
         ended: How it ended.
     """
 
     begun: Begun
     asked: int = 0
-    told: list[Observed | Same] = field(default_factory=list)
+    results: list[Sample | Same] = field(default_factory=list)
     reverted: Reverted | None = None
     ended: Ended | None = None
 
     def __post_init__(self) -> None:
-        self.told += self.begun.told
+        self.results += self.begun.known_skips
 
     @property
-    def observed(self) -> Iterator[Observed]:
+    def samples(self) -> Iterator[Sample]:
         """The samples, in order."""
-        return (record for record in self.told if isinstance(record, Observed))
-
-    def replay(self, search: Search) -> None:
-        """Bring a new search to where this one is."""
-        for record in self.told:
-            if isinstance(record, Observed):
-                search.record(record.revision, record.observation)
-            else:
-                search.join_same(record.first, record.second)
+        return (record for record in self.results if isinstance(record, Sample))
 
     def add(self, record: AnyRecord) -> None:
         """Take in the next record."""
         match record:
             case Asked():
                 self.asked = max(self.asked, record.number)
-            case Observed() | Same():
-                self.told.append(record)
+            case Sample() | Same():
+                self.results.append(record)
             case Reverted():
                 self.reverted = record
             case Ended():
@@ -78,7 +69,7 @@ class Journal:
         state: What it says.
     """
 
-    def __init__(self, directory: Path, state: State, descriptor: int) -> None:
+    def __init__(self, directory: Path, state: JournalState, descriptor: int) -> None:
         self.directory = directory
         self.state = state
         self._descriptor = descriptor
@@ -99,7 +90,7 @@ def begin(directory: Path, begun: Begun) -> Iterator[Journal]:
     directory.mkdir(parents=True, exist_ok=True)
     with _hold_lock(directory, os.O_CREAT | os.O_EXCL) as descriptor:
         _append(descriptor, directory / JOURNAL, begun)
-        yield Journal(directory, State(begun=begun), descriptor)
+        yield Journal(directory, JournalState(begun=begun), descriptor)
 
 
 @contextmanager
@@ -111,7 +102,7 @@ def resume(directory: Path) -> Iterator[Journal]:
         yield Journal(directory, state, descriptor)
 
 
-def read(directory: Path) -> State:
+def read(directory: Path) -> JournalState:
     """What a bisection has done so far; another process may be at it.
 
     Raises:
@@ -121,7 +112,7 @@ def read(directory: Path) -> State:
     return _read(directory)[0]
 
 
-def _read(directory: Path) -> tuple[State, int]:
+def _read(directory: Path) -> tuple[JournalState, int]:
     """The state, and how many bytes of the journal are whole."""
     path = directory / JOURNAL
     try:
@@ -144,10 +135,10 @@ def _read(directory: Path) -> tuple[State, int]:
     return _fold(directory, records), size
 
 
-def _fold(directory: Path, records: Sequence[AnyRecord]) -> State:
+def _fold(directory: Path, records: Sequence[AnyRecord]) -> JournalState:
     if not records or not isinstance(records[0], Begun):
         raise UsageError(f"The bisection in {directory} ended before it began; start a new one.")
-    state = State(begun=records[0])
+    state = JournalState(begun=records[0])
     for record in records[1:]:
         state.add(record)
     return state

@@ -1,70 +1,30 @@
 """What takes samples: from a revision to a verdict."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from harness.model import Verdict
+from harness.bisect.records import Asked, Same, Sample
 
-__all__ = ["Known", "Oracle", "Sample", "Seen"]
+__all__ = ["SAMPLES", "FindKnown", "Oracle", "get_sample_path"]
 
+SAMPLES = "samples"
+"""Directory with the evidence of samples, below that of the bisection."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One sample to take.
-
-    Attributes:
-        number: Which.
-        revision: Full name of the commit.
-        directory: For its evidence; does not exist yet, or is from an attempt that was killed.
-        fresh: Build from nothing.
-    """
-
-    number: int
-    revision: str
-    directory: Path
-    fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What a sample showed.
-
-    Attributes:
-        verdict: Good, bad or skip; None where another revision with the same built files stands for this one.
-        reason: For a skip, what failed, as a key.
-        message: One line for people.
-        artifact: Digest of what was built, or None if it is not known.
-        seconds: Of each phase that took any.
-        directory: Where the evidence is.
-        cached: Whether the verdict is from an earlier bisection.
-        same: Full name of the revision with the same built files.
-    """
-
-    verdict: Verdict | None
-    reason: str = ""
-    message: str = ""
-    artifact: str | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    directory: Path | None = None
-    cached: bool = False
-    same: str | None = None
-
-
-Known = Callable[[str], Seen | None]
-"""Says of a digest of built files what makes a boot unnecessary, or None."""
+FindKnown = Callable[[str], Sample | Same | None]
+"""Finds, for a digest of built files, what makes a boot unnecessary, or None."""
 
 
 class Oracle(Protocol):
     """Takes samples; may be called from several threads."""
 
-    def take(self, sample: Sample, known: Known) -> Seen:
+    def take(self, asked: Asked, directory: Path, find_known: FindKnown) -> Sample | Same:
         """Take a sample.
 
         Args:
-            sample: Which.
-            known: Asked when the digest of the built files is known, and not for a fresh build.
+            asked: Which.
+            directory: The bisection's; the evidence goes below it, where an attempt that was killed may have left some.
+            find_known: Asked when the digest of the built files is known, and not for a fresh build.
 
         Raises:
             CancelledError: The bisection was interrupted.
@@ -76,3 +36,8 @@ class Oracle(Protocol):
 
     def stored(self) -> frozenset[str]:
         """The revisions whose build is in the store."""
+
+
+def get_sample_path(directory: Path, number: int) -> Path:
+    """Return where the evidence of a sample is, below the directory of its bisection."""
+    return directory / SAMPLES / f"{number:03d}"

@@ -1,50 +1,27 @@
 """What a bisection leaves for programs: result.json."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import Field
-
 from harness.bisect import proof
-from harness.bisect.engine import Answer, AnswerKind
-from harness.bisect.journal import State
-from harness.bisect.known import Known
-from harness.bisect.records import Begun, Observed, Record, Reverted
+from harness.bisect.candidates import Candidates
+from harness.bisect.journal import JournalState
+from harness.bisect.proof import Evidence
+from harness.bisect.records import Begun, Record, Reverted
 from harness.bisect.repository import Range
+from harness.bisect.terms import Answer, AnswerKind
 from harness.errors import ExitCode
 from harness.model import Verdict
 from harness.wait import Deadline
 
-__all__ = ["Bisection", "Change", "Side", "make_result"]
+__all__ = ["Bisection", "Culprit", "make_result"]
 
 FORMAT = 1
 """Version of result.json; a change that a reader could stumble over raises it."""
 
 
-class Side(Record):
-    """What the test left at one revision.
-
-    Attributes:
-        revision: Full name.
-        verdict: What it said.
-        directory: Where its evidence is, relative to the result.
-        log: Excerpt of its log.
-        properties: Properties of the container's scope, by name.
-        cgroups: The cgroups below machine.slice, as text.
-        facts: What the guest proved, and what it ran under.
-    """
-
-    revision: str
-    verdict: Verdict
-    directory: str
-    log: str = ""
-    properties: Mapping[str, str] = Field(default_factory=dict)
-    cgroups: str = ""
-    facts: Mapping[str, str] = Field(default_factory=dict)
-
-
-class Change(Record):
+class Culprit(Record):
     """The culprit: full names of it and its parents, author, date, whole message, files."""
 
     revision: str
@@ -92,9 +69,9 @@ class Bisection(Record):
     id: str
     begun: Begun
     answer: Answer
-    culprit: Change | None = None
-    before: Side | None = None
-    after: Side | None = None
+    culprit: Culprit | None = None
+    before: Evidence | None = None
+    after: Evidence | None = None
     revert: Reverted | None = None
     skipped: tuple[Skipped, ...] = ()
     commands: tuple[Repeat, ...] = ()
@@ -113,64 +90,52 @@ class Bisection(Record):
 
 
 def make_result(
-    directory: Path, state: State, known: Known, answer: Answer, seconds: float, deadline: Deadline
+    directory: Path, state: JournalState, candidates: Candidates, answer: Answer, seconds: float, deadline: Deadline
 ) -> Bisection:
     """Put together what was found.
 
     Args:
         directory: Where the journal is.
         state: What the journal says.
-        known: The commits.
+        candidates: The commits.
         answer: What was found.
         seconds: How long it took.
         deadline: For asking git about the culprit.
     """
-    before, after = proof.choose_samples(state, known.all, answer)
+    before, after = (
+        proof.read_evidence(directory, sample, state.begun.tests) if sample else None
+        for sample in proof.choose_samples(state, candidates.between, answer)
+    )
     culprit = answer.culprit
     return Bisection(
         id=directory.name,
         begun=state.begun,
         answer=answer,
-        culprit=_change(known, culprit, deadline) if culprit else None,
-        before=_make_side(directory, state.begun, before),
-        after=_make_side(directory, state.begun, after),
+        culprit=_describe_culprit(candidates, culprit, deadline) if culprit else None,
+        before=before,
+        after=after,
         revert=state.reverted if culprit and state.reverted and state.reverted.culprit == culprit else None,
-        skipped=tuple(_list_skipped(state, known.all)),
-        commands=tuple(_list_commands(state.begun, known.all, culprit)),
+        skipped=tuple(_list_skipped(state, candidates.between)),
+        commands=tuple(_list_commands(state.begun, candidates.between, culprit)),
         seconds=round(seconds, 1),
     )
 
 
-def _change(known: Known, revision: str, deadline: Deadline) -> Change:
-    commit = known.all.commits[revision]
-    return Change(
+def _describe_culprit(candidates: Candidates, revision: str, deadline: Deadline) -> Culprit:
+    commit = candidates.between.commits[revision]
+    return Culprit(
         revision=revision,
         parents=commit.parents,
         author=commit.author,
         date=commit.date,
-        message=known.repository.read_message(revision, deadline),
-        files=tuple(path for path, _, _ in known.repository.list_changes(revision, deadline)),
+        message=candidates.repository.read_message(revision, deadline),
+        files=tuple(file.path for file in candidates.repository.list_changes(revision, deadline)),
     )
 
 
-def _make_side(directory: Path, begun: Begun, sample: Observed | None) -> Side | None:
-    if sample is None:
-        return None
-    found = proof.read_evidence(directory / sample.evidence, begun)
-    return Side(
-        revision=sample.revision,
-        verdict=sample.verdict,
-        directory=sample.evidence,
-        log=found.log or sample.message,
-        properties=found.properties,
-        cgroups=found.cgroups,
-        facts=found.facts,
-    )
-
-
-def _list_skipped(state: State, known: Range) -> Iterator[Skipped]:
-    decided = {record.revision for record in state.observed if record.verdict is not Verdict.SKIP}
-    last = {record.revision: record for record in state.observed if record.revision not in decided}
+def _list_skipped(state: JournalState, known: Range) -> Iterator[Skipped]:
+    decided = {record.revision for record in state.samples if record.verdict is not Verdict.SKIP}
+    last = {record.revision: record for record in state.samples if record.revision not in decided}
     for revision, record in last.items():
         subject = known.commits[revision].subject if revision in known.commits else ""
         yield Skipped(revision=revision, subject=subject, reason=record.reason, message=record.message)

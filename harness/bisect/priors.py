@@ -20,7 +20,7 @@ __all__ = ["Priors", "is_below", "load_priors", "weigh_commits"]
 Weight = Annotated[float, Field(gt=0, le=1)]
 
 
-class Rule(FileModel):
+class PriorRule(FileModel):
     """What some paths weigh.
 
     Attributes:
@@ -47,7 +47,7 @@ class Priors(KnowledgeFile):
     floor: Weight
     elsewhere: Weight
     merge: Weight
-    rules: tuple[Rule, ...]
+    rules: tuple[PriorRule, ...]
 
     def weigh(self, commit: Commit, paths: Sequence[str]) -> float:
         """What a commit weighs.

@@ -1,18 +1,18 @@
 """After a culprit is found: the evidence of both sides is put together."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from harness.bisect import question
-from harness.bisect.engine import Answer
-from harness.bisect.journal import State
-from harness.bisect.records import Begun, Observed
+from harness.bisect.journal import JournalState
+from harness.bisect.records import Record, Sample
 from harness.bisect.repository import Range
+from harness.bisect.terms import Answer
 from harness.bisect.witness_file import WITNESS
+from harness.model import Verdict
 from harness.results import CaseResult, CellResult
 from harness.rundir import RESULT
 
@@ -22,48 +22,68 @@ EXCERPT = 80
 """Lines of a log that are shown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Record):
     """What the test left at one revision.
 
     Attributes:
+        revision: Full name.
+        verdict: What it said.
+        directory: Where all of it is, relative to the bisection's directory.
         log: Excerpt of its log.
         properties: Properties of the container's scope, by name.
         cgroups: The cgroups below machine.slice, as text.
         facts: What the guest proved, and what it ran under; only where cases were asked.
     """
 
+    revision: str
+    verdict: Verdict
+    directory: str
     log: str = ""
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = Field(default_factory=dict)
     cgroups: str = ""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = Field(default_factory=dict)
 
 
-def choose_samples(state: State, known: Range, answer: Answer) -> tuple[Observed | None, Observed | None]:
-    """The samples that show the change best: one before it, one from it on; fresh builds first, the last of them."""
+def choose_samples(state: JournalState, commits: Range, answer: Answer) -> tuple[Sample | None, Sample | None]:
+    """Choose the samples that show the change best: one before it, one from it on; fresh builds first, the last of them."""
     old, new = state.begun.verdicts
     if answer.culprit is None:
         before, after = [state.begun.old], [state.begun.new]
     else:
-        before, after = [*known.commits[answer.culprit].parents, state.begun.old], [answer.culprit]
-    samples = sorted((record for record in state.observed if record.evidence), key=lambda record: record.fresh)
+        before, after = [*commits.commits[answer.culprit].parents, state.begun.old], [answer.culprit]
+    samples = sorted((record for record in state.samples if record.evidence), key=lambda record: record.fresh)
 
-    def last(revisions: list[str], verdict: str) -> Observed | None:
+    def last(revisions: list[str], verdict: str) -> Sample | None:
         found = {record.revision: record for record in samples if record.verdict == verdict}
         return next((found[name] for name in revisions if name in found), None)
 
     return last(before, old), last(after, new)
 
 
-def read_evidence(directory: Path, begun: Begun) -> Evidence:
-    """What a sample left in its directory."""
+def read_evidence(root: Path, sample: Sample, tests: Sequence[str]) -> Evidence:
+    """Read what a sample left.
+
+    Args:
+        root: Directory of the bisection.
+        sample: Which.
+        tests: Node ids of the cases that decide; none where a command does.
+    """
+    directory = root / sample.evidence
     output, result = directory / question.OUTPUT, _read_result(directory)
     properties, cgroups = _read_witness(directory / WITNESS)
     log = _cut_tail(output.read_text(encoding="utf-8", errors="replace")) if output.exists() else ""
     if result is not None:
-        cases = [case for case in result.cases if any(question.is_named(case.nodeid, test) for test in begun.tests)]
+        cases = [case for case in result.cases if any(question.is_named(case.nodeid, test) for test in tests)]
         log = "\n\n".join(_format_case(case) for case in cases)
-    return Evidence(log=log, properties=properties, cgroups=cgroups, facts=result.facts if result else {})
+    return Evidence(
+        revision=sample.revision,
+        verdict=sample.verdict,
+        directory=sample.evidence,
+        log=log or sample.message,
+        properties=properties,
+        cgroups=cgroups,
+        facts=result.facts if result else {},
+    )
 
 
 def _read_result(directory: Path) -> CellResult | None:

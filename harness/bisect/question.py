@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness import pipeline, proc
+from harness.bisect.records import Asked, Sample
 from harness.errors import InfrastructureError
 from harness.model import Outcome, Verdict
 from harness.pipeline import CellTask, RunContext
@@ -14,7 +15,7 @@ from harness.plan import Plan
 from harness.results import CaseResult
 from harness.store import hash_file
 
-__all__ = ["AbortError", "Cases", "Command", "Question", "Ruling", "is_named", "judge"]
+__all__ = ["AbortError", "Cases", "Command", "Question", "is_named", "judge"]
 
 SKIP_CODE = 125
 ABORT_CODE = 128
@@ -26,36 +27,16 @@ COMMAND_SECONDS = 1800.0
 OUTPUT = "run.log"
 """File with what the command printed."""
 
-PASSES = frozenset({Outcome.PASSED, Outcome.XPASSED, Outcome.FLAKY})
-FAILS = frozenset({Outcome.FAILED, Outcome.XFAILED})
-
 
 class AbortError(InfrastructureError):
     """The user's command ended with a status that ends the bisection."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
-    """What a revision's guest said.
-
-    Attributes:
-        verdict: Good, bad or skip.
-        reason: For a skip, why, as a key.
-        message: One line for people.
-        artifact: Digest of what was built, where the evaluation told it.
-    """
-
-    verdict: Verdict
-    reason: str = ""
-    message: str = ""
-    artifact: str | None = None
-
-
 class Question(Protocol):
     """What is asked at a revision."""
 
-    def ask(self, plan: Plan, work: RunContext, directory: Path, revision: str) -> Ruling:
-        """Ask it in a guest of the plan.
+    def ask(self, asked: Asked, plan: Plan, work: RunContext, directory: Path) -> Sample:
+        """Ask it in a guest of the plan, which leaves its evidence in the directory.
 
         Raises:
             InfrastructureError: There was no guest to ask, or it died.
@@ -80,15 +61,15 @@ class Cases:
     canary: str | None = None
     matching: re.Pattern[str] | None = None
 
-    def ask(self, plan: Plan, work: RunContext, directory: Path, revision: str) -> Ruling:  # noqa: ARG002 - as all
+    def ask(self, asked: Asked, plan: Plan, work: RunContext, directory: Path) -> Sample:
         """As `Question` says."""
         cases = (*((self.canary,) if self.canary else ()), *self.tests)
         once = {name: file.model_copy(update={"reruns": 0}) for name, file in plan.suites.items()}
         result = pipeline.evaluate(CellTask(plan=replace(plan, suites=once), cases=cases), work, directory)
         if result.error:
             raise InfrastructureError(result.error)
-        ruling = judge(result.cases, self.tests, canary=self.canary, matching=self.matching)
-        return replace(ruling, artifact=result.facts.get("systemd_artifact"))
+        sample = judge(asked, result.cases, self.tests, canary=self.canary, matching=self.matching)
+        return sample.model_copy(update={"artifact": result.facts.get("systemd_artifact")})
 
     def key(self, plan: Plan) -> Mapping[str, Any]:
         """As `Question` says: the suites' code is a part of it."""
@@ -115,20 +96,20 @@ class Command:
     environment: Mapping[str, str]
     cwd: Path
 
-    def ask(self, plan: Plan, work: RunContext, directory: Path, revision: str) -> Ruling:
+    def ask(self, asked: Asked, plan: Plan, work: RunContext, directory: Path) -> Sample:
         """As `Question` says."""
         with pipeline.boot_cell(plan, work, directory) as guest:
             variables = {
-                "HARNESS_REVISION": revision,
+                "HARNESS_REVISION": asked.revision,
                 "HARNESS_GUEST": str(guest.files.directory),
                 "HARNESS_SSH_CONFIG": str(guest.ssh_config),
             }
-            ruling = self.run(variables, work, directory)
-            if ruling.verdict is Verdict.BAD:
+            sample = self.run(asked, variables, work, directory)
+            if sample.verdict is Verdict.BAD:
                 guest.check()
-        return ruling
+        return sample
 
-    def run(self, variables: Mapping[str, str], work: RunContext, directory: Path) -> Ruling:
+    def run(self, asked: Asked, variables: Mapping[str, str], work: RunContext, directory: Path) -> Sample:
         """Run the command with further variables in its environment; raises as `ask`."""
         done = proc.run(
             self.argv,
@@ -146,8 +127,8 @@ class Command:
         last = next((line.strip() for line in reversed(done.out.splitlines()) if line.strip()), "")
         message = f"status {done.code}" + (f": {last}" if last else "")
         if done.code == SKIP_CODE:
-            return Ruling(verdict=Verdict.SKIP, reason="command", message=message)
-        return Ruling(verdict=Verdict.BAD if done.code else Verdict.GOOD, message=message)
+            return asked.conclude(Verdict.SKIP, reason="command", message=message)
+        return asked.conclude(Verdict.BAD if done.code else Verdict.GOOD, message=message)
 
     def key(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all questions
         """As `Question` says: the content of what its words name is a part of it."""
@@ -159,33 +140,34 @@ class Command:
 
 
 def judge(
+    asked: Asked,
     cases: Sequence[CaseResult],
     tests: Sequence[str],
     *,
     canary: str | None = None,
     matching: re.Pattern[str] | None = None,
-) -> Ruling:
-    """What the cases of one guest mean: bad if a test fails, good if all pass; anything else is a skip, and never bad."""
+) -> Sample:
+    """Judge the cases of one guest: bad if a test fails, good if all pass; anything else is a skip, and never bad."""
     watched = [case for case in cases if canary and is_named(case.nodeid, canary)]
-    if canary and not (watched and all(case.outcome in PASSES for case in watched)):
-        why = next((case.message for case in watched if case.outcome not in PASSES), "it did not run")
-        return Ruling(verdict=Verdict.SKIP, reason="canary", message=f"The canary {canary} did not pass: {why}")
+    if canary and not (watched and all(case.outcome.passes for case in watched)):
+        why = next((case.message for case in watched if not case.outcome.passes), "it did not run")
+        return asked.conclude(Verdict.SKIP, reason="canary", message=f"The canary {canary} did not pass: {why}")
     wanted = [case for case in cases if any(is_named(case.nodeid, test) for test in tests)]
-    failed = [case for case in wanted if case.outcome in FAILS]
+    failed = [case for case in wanted if case.outcome.fails]
     right = [case for case in failed if matching is None or matching.search(f"{case.message}\n{case.details}")]
     if right:
-        return Ruling(verdict=Verdict.BAD, message=_format_case(right[0]))
+        return asked.conclude(Verdict.BAD, message=_format_case(right[0]))
     if failed:
-        return Ruling(verdict=Verdict.SKIP, reason="other failure", message=_format_case(failed[0]))
+        return asked.conclude(Verdict.SKIP, reason="other failure", message=_format_case(failed[0]))
     broken = [case for case in wanted if case.outcome is Outcome.ERROR]
     if broken:
-        return Ruling(verdict=Verdict.SKIP, reason="error", message=_format_case(broken[0]))
-    passed = [case for case in wanted if case.outcome in PASSES]
+        return asked.conclude(Verdict.SKIP, reason="error", message=_format_case(broken[0]))
+    passed = [case for case in wanted if case.outcome.passes]
     if not passed:
         why = _format_case(wanted[0]) if wanted else f"There is no case {' or '.join(tests)} here."
-        return Ruling(verdict=Verdict.SKIP, reason="skipped" if wanted else "not found", message=why)
+        return asked.conclude(Verdict.SKIP, reason="skipped" if wanted else "not found", message=why)
     flaky = next((case for case in passed if case.outcome is Outcome.FLAKY), None)
-    return Ruling(verdict=Verdict.GOOD, message=f"{flaky.nodeid} passed after it had failed" if flaky else "")
+    return asked.conclude(Verdict.GOOD, message=f"{flaky.nodeid} passed after it had failed" if flaky else "")
 
 
 def is_named(nodeid: str, name: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from harness.bisect.engine import Answer, Goal, Noise, Observation, Purpose, Settings
+from harness.bisect.terms import Answer, Goal, Noise, Purpose, SearchSettings
 from harness.model import Verdict
 
 __all__ = [
@@ -18,13 +18,13 @@ __all__ = [
     "Asked",
     "Begun",
     "Ended",
-    "Observed",
     "Record",
     "Reverted",
     "Same",
+    "Sample",
 ]
 
-CONFIDENCE = Settings().confidence
+CONFIDENCE = SearchSettings().confidence
 
 GO = "go"
 """What a bisection of Go's releases is about."""
@@ -105,9 +105,14 @@ class Begun(Record):
     notes: tuple[str, ...] = ()
 
     @property
+    def finds_fix(self) -> bool:
+        """Whether the commit that fixed it is looked for."""
+        return self.goal is Goal.FIX
+
+    @property
     def verdicts(self) -> tuple[Verdict, Verdict]:
         """What the test says on the older and on the newer side."""
-        return (Verdict.BAD, Verdict.GOOD) if self.goal is Goal.FIX else (Verdict.GOOD, Verdict.BAD)
+        return (Verdict.BAD, Verdict.GOOD) if self.finds_fix else (Verdict.GOOD, Verdict.BAD)
 
     @property
     def test(self) -> str:
@@ -126,7 +131,7 @@ class Begun(Record):
         return [*words, *(more or self._search())]
 
     def _search(self) -> list[str]:
-        fix = self.goal is Goal.FIX
+        fix = self.finds_fix
         words = ["--good", self.new_name if fix else self.old_name, "--bad", self.old_name if fix else self.new_name]
         words += ["--find-fix"] if fix else []
         words += ["--first-parent"] if self.first_parent else []
@@ -139,11 +144,10 @@ class Begun(Record):
         return [*words, *(("--", *self.paths) if self.paths else ())]
 
     @property
-    def told(self) -> "tuple[Observed, ...]":
+    def known_skips(self) -> "tuple[Sample, ...]":
         """What the user knows without a sample."""
         return tuple(
-            Observed(
-                number=0,
+            Sample(
                 revision=name,
                 purpose=Purpose.SEARCH,
                 verdict=Verdict.SKIP,
@@ -154,13 +158,13 @@ class Begun(Record):
         )
 
     @property
-    def settings(self) -> Settings:
-        """What the engine is told."""
-        return Settings(noise=self.noise, confidence=self.confidence, goal=self.goal, most_tests=self.most_tests)
+    def settings(self) -> SearchSettings:
+        """How the engine searches."""
+        return SearchSettings(noise=self.noise, confidence=self.confidence, goal=self.goal, most_tests=self.most_tests)
 
 
 class Asked(Record):
-    """A sample is about to be taken.
+    """A sample is about to be taken: what an oracle gets.
 
     Attributes:
         number: Which; counts from 1, and a number is never used again.
@@ -175,16 +179,39 @@ class Asked(Record):
     purpose: Purpose
     fresh: bool = False
 
+    def conclude(
+        self,
+        verdict: Verdict,
+        *,
+        reason: str = "",
+        message: str = "",
+        artifact: str | None = None,
+        cached: bool = False,
+    ) -> "Sample":
+        """Return the sample with this verdict."""
+        return Sample(
+            number=self.number,
+            revision=self.revision,
+            purpose=self.purpose,
+            fresh=self.fresh,
+            verdict=verdict,
+            reason=reason,
+            message=message,
+            artifact=artifact,
+            cached=cached,
+        )
 
-class Observed(Record):
-    """A sample was taken.
+
+class Sample(Record):
+    """A sample was taken: the verdict on a revision, from the oracle to the engine and the reports.
 
     Attributes:
         number: Of its `Asked`; 0 where none was taken, as the user knows what it would show.
         revision: Full name.
         purpose: Why it was asked for.
-        verdict: What the test said.
-        reason: For a skip, what failed.
+        verdict: What the test said; a skip after the oracle tried again in vain.
+        reason: For a skip, what failed, as a key ("build", "boot", "build:mq_getattr"): revisions with the same key
+            are taken to fail for the same cause, in stretches.
         fresh: Whether the build was made from nothing.
         cached: Whether the verdict is from an earlier bisection.
         artifact: Digest of what was built, or None if it is not known.
@@ -194,9 +221,9 @@ class Observed(Record):
     """
 
     record: Literal["observed"] = "observed"
-    number: int
+    number: int = 0
     revision: str
-    purpose: Purpose
+    purpose: Purpose = Purpose.SEARCH
     verdict: Verdict
     reason: str = ""
     fresh: bool = False
@@ -205,11 +232,6 @@ class Observed(Record):
     seconds: dict[str, float] = {}
     evidence: str = ""
     message: str = ""
-
-    @property
-    def observation(self) -> Observation:
-        """What the engine is told."""
-        return Observation(verdict=self.verdict, reason=self.reason or "unknown", fresh=self.fresh)
 
 
 class Same(Record):
@@ -260,5 +282,5 @@ class Ended(Record):
     seconds: float
 
 
-AnyRecord = Annotated[Begun | Asked | Observed | Same | Reverted | Ended, Field(discriminator="record")]
+AnyRecord = Annotated[Begun | Asked | Sample | Same | Reverted | Ended, Field(discriminator="record")]
 READER: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)

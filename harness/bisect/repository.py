@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from harness import proc
 from harness.bisect.engine import History
@@ -12,7 +13,7 @@ from harness.source.git import ask_remote, has_commit, make_environment, open_co
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["Commit", "Range", "Repository", "open_repository", "reopen"]
+__all__ = ["Commit", "FileChange", "Range", "Repository", "open_repository", "reopen"]
 
 FORMAT = "tformat:%x01%H%x00%P%x00%an <%ae>%x00%aI%x00%s"
 START = re.compile(r"\x01(?=[0-9a-f]{40}\0)")
@@ -51,6 +52,14 @@ class Commit:
     date: str
     subject: str
     files: tuple[str, ...]
+
+
+class FileChange(NamedTuple):
+    """A file that a commit touches, and its lines added and removed; None for a binary file."""
+
+    path: str
+    added: int | None
+    removed: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -182,11 +191,11 @@ class Repository:
         """The whole message of a commit."""
         return self._run_git(["show", "--no-patch", "--format=%B", commit], deadline).out.strip()
 
-    def list_changes(self, commit: str, deadline: Deadline) -> list[tuple[str, int | None, int | None]]:
-        """Path, lines added and lines removed for each file that a commit touches; None for those of a binary file."""
+    def list_changes(self, commit: str, deadline: Deadline) -> tuple[FileChange, ...]:
+        """List the files that a commit touches."""
         argv = ["show", "--format=", "--numstat", "-z", "--no-renames", "--first-parent", commit]
         found = [line.strip().split("\t") for line in self._run_git(argv, deadline).out.split("\0") if line.strip()]
-        return [(path, _count(added), _count(removed)) for added, removed, path in found]
+        return tuple(FileChange(path, _count(added), _count(removed)) for added, removed, path in found)
 
     def revert(self, commit: str, on: str, deadline: Deadline) -> str | None:
         """A commit in the mirror that is `on` without what `commit` did (against its first parent).

@@ -4,29 +4,26 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from harness.bisect.engine import Answer, Purpose, Request, Search, Stage
+from harness.bisect.engine import Search
 from harness.bisect.estimates import Estimates
 from harness.bisect.journal import Journal
-from harness.bisect.oracle import Oracle, Sample, Seen
-from harness.bisect.records import Asked, Observed, Reverted, Same
+from harness.bisect.oracle import Oracle
+from harness.bisect.records import Asked, Reverted, Same, Sample
+from harness.bisect.terms import Answer, Probe, Purpose, Stage
 from harness.bisect.verdicts import Verdicts
 from harness.errors import InfrastructureError
 from harness.model import Verdict
 from harness.wait import wait_for_any
 
-__all__ = ["SAMPLES", "SPARE", "Progress", "Session", "get_sample_path"]
-
-SAMPLES = "samples"
-"""Directory with the evidence of samples, below that of the bisection."""
+__all__ = ["SPARE", "SearchProgress", "Session", "replay"]
 
 SPARE = 2
 """Samples that are taken beside the others if they are wanted in any case: while one is built, others boot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class SearchProgress:
     """How far a bisection is.
 
     Attributes:
@@ -38,7 +35,7 @@ class Progress:
         leader: The likeliest culprit.
         chance: Its probability, in 0..1.
         no_culprit: Probability that there is none, in 0..1.
-        told: What samples showed since the last time.
+        news: What samples showed since the last time.
     """
 
     stage: Stage
@@ -49,7 +46,7 @@ class Progress:
     leader: str
     chance: float
     no_culprit: float
-    told: tuple[Observed | Same, ...] = ()
+    news: tuple[Sample | Same, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +54,7 @@ class _Task:
     """A sample that is being taken, and what is done with what it shows."""
 
     asked: Asked
-    done: Callable[[Seen], None]
+    done: Callable[[Sample | Same], None]
 
 
 class _Book:
@@ -68,7 +65,7 @@ class _Book:
         self._equal: set[frozenset[str]] = set()
         self._lock = threading.Lock()
 
-    def add(self, record: Observed | Same) -> None:
+    def add(self, record: Sample | Same) -> None:
         """Take in a record."""
         with self._lock:
             if isinstance(record, Same):
@@ -109,18 +106,18 @@ class Session:
     estimates: Estimates
     verdicts: Verdicts | None = None
     jobs: int = 1
-    watch: Callable[[Progress], None] = lambda _: None
+    watch: Callable[[SearchProgress], None] = lambda _: None
 
     _book: _Book = field(init=False, default_factory=_Book)
     _shown: int = field(init=False, default=0)
     _reverting: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        self.journal.state.replay(self.search)
-        for record in self.journal.state.told:
+        for record in self.journal.state.results:
+            replay(record, self.search)
             self._book.add(record)
             self.estimates.learn(record)
-        self._shown = len(self.journal.state.told)
+        self._shown = len(self.journal.state.results)
 
     def run(self) -> Answer:
         """Go on until there is an answer, and the culprit was taken back on top of the newer end.
@@ -130,7 +127,7 @@ class Session:
             AbortError: The user's command ended it.
             InfrastructureError: The journal cannot be written, or git failed.
         """
-        running: dict[Future[Seen], _Task] = {}
+        running: dict[Future[Sample | Same], _Task] = {}
         failure: BaseException | None = None
         with ThreadPoolExecutor(max_workers=self.jobs + SPARE + 1, thread_name_prefix="sample") as pool:
             while True:
@@ -138,14 +135,14 @@ class Session:
                     running |= {pool.submit(self._take, task.asked): task for task in self._choose_next(len(running))}
                 if not running:
                     break
-                self._tell(tuple(task.asked for task in running.values()))
+                self._show(tuple(task.asked for task in running.values()))
                 for future in wait_for_any(running):
                     task = running.pop(future)
                     error = future.exception()
                     if error is None:
                         task.done(future.result())
                     failure = failure or error
-        self._tell(())
+        self._show(())
         if failure is not None:
             raise failure
         answer = self.search.answer()
@@ -156,14 +153,14 @@ class Session:
     def _choose_next(self, running: int) -> list[_Task]:
         """What to take beside so many that are in flight; the revert has a place of its own."""
         free = self.jobs - (running - self._reverting)
-        requests = self.search.choose_next(max(0, free), self.estimates.estimate_costs(), spare=SPARE + min(0, free))
-        tasks = [self._make_task(request) for request in requests]
+        probes = self.search.choose_next(max(0, free), self.estimates.estimate_costs(), spare=SPARE + min(0, free))
+        tasks = [self._make_task(probe) for probe in probes]
         revert = self._revert()
         return [*tasks, revert] if revert else tasks
 
-    def _make_task(self, request: Request) -> _Task:
-        asked = self._ask(request.revision, request.purpose, fresh=request.fresh)
-        return _Task(asked=asked, done=lambda seen: self._record(asked, seen))
+    def _make_task(self, probe: Probe) -> _Task:
+        asked = self._ask(probe.revision, probe.purpose, fresh=probe.fresh)
+        return _Task(asked=asked, done=lambda result: self._record(asked, result))
 
     def _revert(self) -> _Task | None:
         """The sample without the culprit, as soon as all that confirms it is in flight, and unless one is or was taken."""
@@ -177,42 +174,25 @@ class Session:
             return None
         self._reverting = True
         asked = self._ask(commit, Purpose.CONFIRM, fresh=True)
-        return _Task(asked=asked, done=lambda seen: self._record_revert(culprit, commit, seen))
+        return _Task(asked=asked, done=lambda result: self._record_revert(culprit, result))
 
-    def _record_revert(self, culprit: str, commit: str, seen: Seen) -> None:
+    def _record_revert(self, culprit: str, result: Sample | Same) -> None:
+        # A fresh build never stands for another one's files.
+        assert isinstance(result, Sample)
         self._reverting = False
-        self.journal.write(
-            Reverted(
-                culprit=culprit,
-                commit=commit,
-                verdict=seen.verdict,
-                reason=seen.reason,
-                seconds=dict(seen.seconds),
-                evidence=self._find_evidence(seen),
-                message=seen.message,
-            )
-        )
-
-    def make_sample(self, number: int, revision: str, *, fresh: bool) -> Sample:
-        """The sample with a number."""
-        return Sample(
-            number=number, revision=revision, directory=get_sample_path(self.journal.directory, number), fresh=fresh
-        )
+        said = result.model_dump(include={"verdict", "reason", "seconds", "evidence", "message"})
+        self.journal.write(Reverted(culprit=culprit, commit=result.revision, **said))
 
     def _ask(self, revision: str, purpose: Purpose, *, fresh: bool) -> Asked:
         asked = Asked(number=self.journal.state.asked + 1, revision=revision, purpose=purpose, fresh=fresh)
         self.journal.write(asked)
         return asked
 
-    def _find_evidence(self, seen: Seen) -> str:
-        return str(seen.directory.relative_to(self.journal.directory)) if seen.directory else ""
+    def _take(self, asked: Asked) -> Sample | Same:
+        """Take a sample, in a thread of its own."""
+        return self.oracle.take(asked, self.journal.directory, lambda artifact: self._find_known(asked, artifact))
 
-    def _take(self, asked: Asked) -> Seen:
-        """In a thread of its own."""
-        sample = self.make_sample(asked.number, asked.revision, fresh=asked.fresh)
-        return self.oracle.take(sample, lambda artifact: self._find_known(asked, artifact))
-
-    def _find_known(self, asked: Asked, artifact: str) -> Seen | None:
+    def _find_known(self, asked: Asked, artifact: str) -> Sample | Same | None:
         """What makes a boot unnecessary: equal files that this bisection has sampled, or that an earlier one has."""
         if asked.purpose is not Purpose.SEARCH:
             return None
@@ -220,72 +200,57 @@ class Session:
         if first is not None:
             # Asked for again although it is known to be equal: then it is another sample that is wanted.
             known = first == asked.revision or self._book.is_equal(first, asked.revision)
-            return None if known else Seen(verdict=None, same=first)
+            return None if known else Same(first=first, second=asked.revision, number=asked.number)
         if self.verdicts is None:
             return None
         found = self.verdicts.find(self.oracle.key(artifact))
-        return Seen(verdict=found.verdict, message=found.message, cached=True) if found.verdict else None
+        if found.verdict is None:
+            return None
+        return asked.conclude(found.verdict, message=found.message, artifact=artifact, cached=True)
 
-    def _record(self, asked: Asked, seen: Seen) -> None:
-        """Write down what a sample showed, and tell the engine."""
-        if seen.verdict is None:
-            assert seen.same is not None
-            request = Request(revision=asked.revision, purpose=asked.purpose, fresh=asked.fresh)
-            self.search.abandon(request)
-            self._record_same(
-                Same(first=seen.same, second=asked.revision, number=asked.number, seconds=dict(seen.seconds))
-            )
+    def _record(self, asked: Asked, result: Sample | Same) -> None:
+        """Write down what a sample showed, and pass it on to the engine."""
+        if isinstance(result, Same):
+            self.search.abandon(Probe(revision=asked.revision, purpose=asked.purpose, fresh=asked.fresh))
+            self._record_result(result)
             return
-        observed = Observed(
-            number=asked.number,
-            revision=asked.revision,
-            purpose=asked.purpose,
-            verdict=seen.verdict,
-            reason=seen.reason,
-            fresh=asked.fresh,
-            cached=seen.cached,
-            artifact=seen.artifact,
-            seconds=dict(seen.seconds),
-            evidence=self._find_evidence(seen),
-            message=seen.message,
-        )
-        first = self._book.find_first(seen.artifact) if seen.artifact else None
-        self.journal.write(observed)
-        self.search.record(observed.revision, observed.observation)
-        self._book.add(observed)
-        self.estimates.learn(observed)
+        first = self._book.find_first(result.artifact) if result.artifact else None
+        self._record_result(result)
         if first is not None and first != asked.revision and not self._book.is_equal(first, asked.revision):
-            self._record_same(Same(first=first, second=asked.revision))
-        if self.verdicts and seen.artifact and not seen.cached and seen.verdict is not Verdict.SKIP:
-            self.verdicts.add(self.oracle.key(seen.artifact), seen.verdict, seen.message)
+            self._record_result(Same(first=first, second=asked.revision))
+        if self.verdicts and result.artifact and not result.cached and result.verdict is not Verdict.SKIP:
+            self.verdicts.add(self.oracle.key(result.artifact), result.verdict, result.message)
 
-    def _record_same(self, same: Same) -> None:
-        self.journal.write(same)
-        self.search.join_same(same.first, same.second)
-        self._book.add(same)
-        self.estimates.learn(same)
+    def _record_result(self, result: Sample | Same) -> None:
+        self.journal.write(result)
+        replay(result, self.search)
+        self._book.add(result)
+        self.estimates.learn(result)
 
-    def _tell(self, running: tuple[Asked, ...]) -> None:
+    def _show(self, running: tuple[Asked, ...]) -> None:
         belief, history = self.search.belief, self.search.history
         leader = int(belief.weights.argmax())
         left = self.search.estimate_tests_left()
-        told = self.journal.state.told
+        results = self.journal.state.results
         self.watch(
-            Progress(
+            SearchProgress(
                 stage=self.search.stage,
-                taken=len(told),
+                taken=len(results),
                 running=running,
                 tests_left=left,
                 seconds_left=self.estimates.estimate_seconds(left) / self.jobs,
                 leader=history.commits[leader],
                 chance=float(belief.weights[leader]),
                 no_culprit=float(belief.no_culprit),
-                told=tuple(told[self._shown :]),
+                news=tuple(results[self._shown :]),
             )
         )
-        self._shown = len(told)
+        self._shown = len(results)
 
 
-def get_sample_path(directory: Path, number: int) -> Path:
-    """Where the evidence of a sample is."""
-    return directory / SAMPLES / f"{number:03d}"
+def replay(result: Sample | Same, search: Search) -> None:
+    """Pass what a sample showed on to a search."""
+    if isinstance(result, Sample):
+        search.record(result)
+    else:
+        search.join_same(result.first, result.second)

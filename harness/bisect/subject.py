@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.plan import BuildRequest, Plan, with_systemd
 from harness.wait import Deadline
 
-__all__ = ["Go", "Runtime", "Subject", "Systemd"]
+__all__ = ["GoSubject", "RuntimeSubject", "Subject", "SystemdSubject"]
 
 SHORT = 12
 """Digits of a commit that stand for it in a cell's identifier."""
@@ -39,7 +39,7 @@ class Subject(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Systemd:
+class SystemdSubject:
     """The systemd of the guest, PID 1 and nspawn and all; the runtime is what the plan says.
 
     Attributes:
@@ -75,7 +75,7 @@ class Systemd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class RuntimeSubject:
     """The container runtime of the cell.
 
     Attributes:
@@ -123,7 +123,7 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Go(Runtime):
+class GoSubject(RuntimeSubject):
     """The Go that builds the cell's container runtime, whose releases are the repository's commits.
 
     Raises:

@@ -8,13 +8,13 @@ from harness.model import Verdict
 from harness.store import Store
 from harness.writing import STORE_HINT, write_text
 
-__all__ = ["Known", "Verdicts"]
+__all__ = ["Tally", "Verdicts"]
 
 FOLDER = "verdicts"
 """Directory of the store."""
 
 
-class Known(BaseModel):
+class Tally(BaseModel):
     """What was seen of one thing.
 
     Attributes:
@@ -43,17 +43,17 @@ class Verdicts:
     def __init__(self, store: Store) -> None:
         self._folder = store.root / FOLDER
 
-    def find(self, key: str) -> Known:
+    def find(self, key: str) -> Tally:
         """What was seen of the thing with this key; nothing where the file is missing or damaged."""
         try:
-            return Known.model_validate_json(self._get_path(key).read_bytes())
+            return Tally.model_validate_json(self._get_path(key).read_bytes())
         except (OSError, ValidationError):
-            return Known()
+            return Tally()
 
     def add(self, key: str, verdict: Verdict, message: str) -> None:
         """Take in one sample that was not a skip."""
         known = self.find(key)
-        more = Known(
+        more = Tally(
             good=known.good + (verdict is Verdict.GOOD), bad=known.bad + (verdict is Verdict.BAD), message=message
         )
         write_text(self._get_path(key), more.model_dump_json() + "\n", hint=STORE_HINT)

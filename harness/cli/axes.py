@@ -11,6 +11,8 @@ from harness.app.cases import check_cases
 from harness.app.settings import show_path
 from harness.bisect.axes import AxisChange, Found, apply_changes, find_differences, find_smallest
 from harness.bisect.question import AbortError, Question
+from harness.bisect.records import Asked
+from harness.bisect.terms import Purpose
 from harness.cli import output
 from harness.cli.bisect import place_of
 from harness.cli.bisect_options import RunOption, TestOption, words
@@ -74,7 +76,8 @@ class _Asker:
             try:
                 wanted = plan.make_plan(cell, here.matrix, here.catalog, self._suites)
                 directory.mkdir(parents=True)
-                ruling = self._question.ask(wanted, work, directory, cell.id)
+                asked = Asked(number=len(self.told) + 1, revision=cell.id, purpose=Purpose.SEARCH)
+                ruling = self._question.ask(asked, wanted, work, directory)
             except (AbortError, CancelledError):
                 raise
             except UsageError as error:

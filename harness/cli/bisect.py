@@ -13,16 +13,16 @@ from harness import log, machine, rundir
 from harness.app.project import load_project
 from harness.app.settings import Settings, show_path
 from harness.app.sources import change_project
-from harness.bisect import journal
+from harness.bisect import journal, report
+from harness.bisect.candidates import Candidates, read_candidates
 from harness.bisect.drive import Driver, Files
-from harness.bisect.engine import Goal, Noise
 from harness.bisect.journal import Journal
-from harness.bisect.known import Known, know
-from harness.bisect.oracle import Sample
+from harness.bisect.oracle import SAMPLES
 from harness.bisect.outcome import Bisection
-from harness.bisect.records import CONFIDENCE, VERBS, Begun
+from harness.bisect.records import CONFIDENCE, VERBS, Asked, Begun, Sample
+from harness.bisect.report import View
 from harness.bisect.repository import Repository, reopen
-from harness.bisect.session import SAMPLES
+from harness.bisect.terms import Goal, Noise, Purpose
 from harness.bisect.verdicts import Verdicts
 from harness.cli import output
 from harness.cli.bisect_options import (
@@ -59,8 +59,6 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
-from harness.report import bisection
-from harness.report.bisection import View
 from harness.store import Store
 from harness.version import read_version
 
@@ -131,11 +129,11 @@ def bisect(  # noqa: PLR0913 - each is an option of the command
     oracle_of(place, begun, repository, lambda _: None)  # what is wrong with the test is said before anything begins
     if at is not None:
         _at(place, begun, repository)
-    known = know(begun, repository, place.deadline)
-    note_paths(place, begun, known)
-    known.check(begun)
+    candidates = read_candidates(begun, repository, place.deadline)
+    note_paths(place, begun, candidates)
+    candidates.check(begun)
     with journal.begin(rundir.make_directory(place.chosen.runs, rundir.BISECTION), begun) as written:
-        _go_on(place, written, known, jobs)
+        _go_on(place, written, candidates, jobs)
 
 
 def place_of(chosen: Settings, builder: str | None, form: Format) -> Place:
@@ -172,23 +170,23 @@ def _resume(place: Place, directory: Path, jobs: int) -> NoReturn:
             chosen=place.chosen, here=change_project(place.here, builder=begun.builder), store=place.store,
             deadline=place.deadline, form=place.form, console=place.console,
         )  # fmt: skip
-        _go_on(as_begun, written, know(begun, repository, place.deadline), jobs)
+        _go_on(as_begun, written, read_candidates(begun, repository, place.deadline), jobs)
 
 
-def _go_on(place: Place, written: Journal, known: Known, jobs: int) -> NoReturn:
+def _go_on(place: Place, written: Journal, candidates: Candidates, jobs: int) -> NoReturn:
     """Search to the end, and print what was found; ends the program."""
     begun, directory = written.state.begun, written.directory
     log.add_file(directory / rundir.LOG)
     named = show_path(directory)
     place.console.print(
-        f"{len(known.searched)} commits between {begun.old_name} and {begun.new_name}; in {named}", soft_wrap=True
+        f"{len(candidates.searched)} commits between {begun.old_name} and {begun.new_name}; in {named}", soft_wrap=True
     )
     try:
-        with watching(place.console, begun, known.all.commits) as screen:
+        with watching(place.console, begun, candidates.between.commits) as screen:
             driver = Driver(
                 journal=written,
-                known=known,
-                oracle=oracle_of(place, begun, known.repository, screen.event, jobs),
+                candidates=candidates,
+                oracle=oracle_of(place, begun, candidates.repository, screen.event, jobs),
                 verdicts=Verdicts(place.store),
                 jobs=jobs,
                 watch=screen.progress,
@@ -210,7 +208,7 @@ def _print(place: Place, found: Bisection, shown: View, files: Files) -> None:
         case Format.IDS:
             output.say("\n".join(suspect.revision for suspect in found.answer.suspects))
         case Format.TABLE:
-            place.console.print(bisection.render_summary(shown))
+            place.console.print(report.render_summary(shown))
             for what, path in (
                 ("page", files.page),
                 ("bug report", files.bug_report),
@@ -223,9 +221,9 @@ def _at(place: Place, begun: Begun, repository: Repository) -> NoReturn:
     """Sample one revision, print what it says; ends the program."""
     directory = rundir.make_directory(place.chosen.runs, rundir.BISECTION)
     oracle = oracle_of(place, begun, repository, lambda _: None)
-    seen = oracle.take(Sample(number=1, revision=begun.new, directory=directory / "sample"), lambda _: None)
-    assert seen.verdict is not None
-    where = show_path(seen.directory or directory)
+    seen = oracle.take(Asked(number=1, revision=begun.new, purpose=Purpose.SEARCH), directory, lambda _: None)
+    assert isinstance(seen, Sample)
+    where = show_path(directory / seen.evidence)
     match place.form:
         case Format.JSON:
             facts = {"verdict": seen.verdict, "reason": seen.reason, "message": seen.message, "directory": where}

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.bisect.engine import Goal, Noise
 from harness.bisect.records import TERMS
+from harness.bisect.terms import Goal, Noise
 from harness.errors import UsageError
 
 __all__ = [

@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.bisect.records import Begun, Observed, Same
+from harness.bisect.records import Begun, Same, Sample
 from harness.bisect.repository import Commit
-from harness.bisect.session import Progress
+from harness.bisect.session import SearchProgress
 from harness.model import Event, State, Verdict
 from harness.text import format_duration
 
@@ -31,18 +31,18 @@ class Screen:
         self._console = console
         self._begun = begun
         self._commits = commits
-        self._now: Progress | None = None
+        self._now: SearchProgress | None = None
         self._phases: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
         self._begin = time.monotonic()
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: SearchProgress) -> None:
         """The search has come further."""
         with self._lock:
             self._now = progress
-        for record in progress.told:
+        for record in progress.news:
             self._console.print(self._line(record), soft_wrap=True)
-        if progress.running and progress.told and not self._console.is_terminal:
+        if progress.running and progress.news and not self._console.is_terminal:
             self._console.print(self._outlook(progress), soft_wrap=True)
 
     def event(self, event: Event) -> None:
@@ -67,7 +67,7 @@ class Screen:
             table.add_row(self._outlook(progress))
         return table
 
-    def _line(self, record: Observed | Same) -> Text:
+    def _line(self, record: Sample | Same) -> Text:
         if isinstance(record, Same):
             return Text.assemble(
                 ("same   ", "dim"), self._name(record.second), (f"  built as {record.first[:SHORT]}", "dim")
@@ -95,7 +95,7 @@ class Screen:
         commit = self._commits.get(revision)
         return f"{revision[:SHORT]} {commit.subject[:SUBJECT] if commit else ''}".rstrip()
 
-    def _outlook(self, progress: Progress) -> Text:
+    def _outlook(self, progress: SearchProgress) -> Text:
         flaky = f", {progress.no_culprit:.0%} none" if progress.no_culprit >= 0.01 else ""  # noqa: PLR2004 - what shows
         return Text(
             f"{progress.stage}: about {progress.tests_left:.0f} tests, {format_duration(progress.seconds_left)} left; "

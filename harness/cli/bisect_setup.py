@@ -16,13 +16,13 @@ from harness.app.cases import check_cases
 from harness.app.project import Project
 from harness.app.settings import Settings
 from harness.bisect import releases
+from harness.bisect.candidates import Candidates
 from harness.bisect.cell import CellOracle
-from harness.bisect.known import Known
 from harness.bisect.priors import is_below
 from harness.bisect.question import Cases, Command, Question
 from harness.bisect.records import GO, Begun
 from harness.bisect.repository import Repository, open_repository
-from harness.bisect.subject import Go, Runtime, Subject, Systemd
+from harness.bisect.subject import GoSubject, RuntimeSubject, Subject, SystemdSubject
 from harness.bisect.witness_file import PLUGIN
 from harness.cli.output import Format
 from harness.errors import UsageError
@@ -125,11 +125,11 @@ def oracle_of(
     subject: Subject
     match begun.subject:
         case "systemd":
-            subject = Systemd(repository=repository, base=base, catalog=place.here.catalog)
+            subject = SystemdSubject(repository=repository, base=base, catalog=place.here.catalog)
         case "go":
-            subject = Go(repository=repository, base=base)
+            subject = GoSubject(repository=repository, base=base)
         case _:
-            subject = Runtime(repository=repository, base=base)
+            subject = RuntimeSubject(repository=repository, base=base)
     return CellOracle(
         subject=subject,
         question=question(
@@ -177,9 +177,9 @@ def question(
     return Command(argv=command, environment=dict(os.environ), cwd=place)
 
 
-def note_paths(place: Place, begun: Begun, known: Known) -> None:
+def note_paths(place: Place, begun: Begun, candidates: Candidates) -> None:
     """Print a note for each path that the user named and no commit between the ends touches: it is probably misspelt."""
-    files = {file for name in known.all.history.commits for file in known.all.commits[name].files}
+    files = {file for name in candidates.between.history.commits for file in candidates.between.commits[name].files}
     for path in begun.paths:
         if not any(is_below(file, path) for file in files):
             place.console.print(

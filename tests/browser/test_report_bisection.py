@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.bisection import View, render_page
+from harness.bisect.report import View, render_page
 from tests.helpers.bisection_views import name_of, proven, says, searched, straight
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -15,10 +15,10 @@ import pytest
 
 from harness import proc, rundir
 from harness.bisect import journal
-from harness.bisect.engine import Purpose
-from harness.bisect.journal import State
+from harness.bisect.journal import JournalState
 from harness.bisect.outcome import Bisection
-from harness.bisect.records import Observed
+from harness.bisect.records import Sample
+from harness.bisect.terms import Purpose
 from harness.errors import ExitCode
 from harness.image import Image
 from harness.model import Verdict
@@ -49,15 +49,15 @@ class Ended:
     """
 
     made: History
-    killed: State
-    state: State
+    killed: JournalState
+    state: JournalState
     result: Bisection
     orphan: int
 
     @property
-    def after(self) -> list[Observed]:
+    def after(self) -> list[Sample]:
         """The samples that were taken after it was killed."""
-        return list(self.state.observed)[len(list(self.killed.observed)) :]
+        return list(self.state.samples)[len(list(self.killed.samples)) :]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def ended(store: Store, docker: None, bookworm: Image, tmp_path_factory: pytest.
 def _third_guests(runs: Path) -> Iterator[tuple[Path, int]]:
     """The bisection's directory and a guest's process, when two samples are finished and the third one has a guest."""
     for written in runs.glob(f"*/{rundir.JOURNAL}"):
-        if len(list(journal.read(written.parent).observed)) >= 2:
+        if len(list(journal.read(written.parent).samples)) >= 2:
             for record in written.parent.glob("samples/*/machine*/machine.json"):
                 if pid := json.loads(record.read_bytes())["pid"]:
                     yield written.parent, pid
@@ -104,17 +104,17 @@ def test_the_culprit_is_found(ended: Ended) -> None:
 def test_it_was_killed_in_the_middle(ended: Ended) -> None:
     """Otherwise the next ones say nothing."""
     assert ended.killed.ended is None
-    assert ended.killed.asked > len(list(ended.killed.observed))
+    assert ended.killed.asked > len(list(ended.killed.samples))
     assert ended.after
 
 
 def test_no_finished_test_is_repeated(ended: Ended) -> None:
     """What was known when it was killed stands, is not asked for again, and no guest of then is left."""
-    finished = [(observed.revision, observed.purpose) for observed in ended.killed.observed]
+    finished = [(observed.revision, observed.purpose) for observed in ended.killed.samples]
     # One more sample of what is known is a choice of its own, and says so.
     asked = [(seen.revision, seen.purpose) for seen in ended.after if seen.purpose is not Purpose.REPEAT]
 
-    assert list(ended.killed.observed) == list(ended.state.observed)[: len(finished)]
+    assert list(ended.killed.samples) == list(ended.state.samples)[: len(finished)]
     assert set(finished).isdisjoint(asked)
     assert not Path(f"/proc/{ended.orphan}").exists()
 
@@ -123,7 +123,7 @@ def test_each_verdict_is_the_truth(ended: Ended) -> None:
     """A revision with the change is bad, one without it is good, and what does not build is a skip with that reason."""
     names = git(ended.made.path, "rev-list", "--ancestry-path", f"{ended.made.culprit}..{ended.made.bad}").split()
     broken = ended.made.unbuildable
-    for observed in ended.state.observed:
+    for observed in ended.state.samples:
         if observed.revision in broken:
             assert observed.verdict is Verdict.SKIP
             assert "log_progress" in f"{observed.reason} {observed.message}"
@@ -135,7 +135,7 @@ def test_each_verdict_is_the_truth(ended: Ended) -> None:
 def test_it_is_proved(ended: Ended) -> None:
     """Culprit and parent are built from nothing, the change taken back on top of the newer end is good."""
     parent = git(ended.made.path, "rev-parse", f"{ended.made.culprit}^")
-    fresh = {observed.revision for observed in ended.state.observed if observed.fresh}
+    fresh = {observed.revision for observed in ended.state.samples if observed.fresh}
 
     assert {parent, ended.made.culprit} <= fresh
     assert ended.result.revert is not None

@@ -3,27 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
-from harness.bisect.engine import Answer as Found
-from harness.bisect.engine import Goal, History, Observation, Search
-from harness.bisect.engine import Settings as SearchSettings
-from harness.bisect.engine.terms import RateEstimate
+from harness.bisect.engine import History, Search
+from harness.bisect.outcome import Bisection, Culprit, Repeat
+from harness.bisect.proof import Evidence
+from harness.bisect.records import Begun, Reverted, Sample
+from harness.bisect.report import PackedBelief, Step, View
+from harness.bisect.repository import Commit, FileChange
+from harness.bisect.terms import Answer, SearchSettings
 from harness.model import Verdict
-from harness.report.bisection import (
-    Answer,
-    Belief,
-    Command,
-    Commit,
-    Culprit,
-    Evidence,
-    FileChange,
-    Rate,
-    Revert,
-    Settings,
-    Step,
-    Suspect,
-    View,
-)
 
 Says = Callable[[str, int], Verdict]
 """What the test says at a revision, and how often it was asked there before."""
@@ -69,92 +58,89 @@ def searched(
     steps: list[Step] = []
     asked: dict[str, int] = {}
     while search.answer() is None and len(steps) < MOST_STEPS:
-        request = search.choose_next()[0]
-        verdict = test(request.revision, asked.get(request.revision, 0))
-        asked[request.revision] = asked.get(request.revision, 0) + 1
-        search.record(request.revision, Observation(verdict=verdict, fresh=request.fresh))
-        steps.append(
-            Step(
-                number=len(steps) + 1,
-                revision=request.revision,
-                purpose=request.purpose,
-                verdict=verdict,
-                reason="build" if verdict is Verdict.SKIP else "",
-                seconds={"build": 41.2, "boot": 1.3, "test": 6.5},
-                artifact=request.revision[::-1][:16],
-                fresh=request.fresh,
-                message="assert '/machine.slice/c/payload' == '/machine.slice/c'" if verdict is Verdict.BAD else "",
-                evidence=f"runs/bisect-1/steps/{len(steps) + 1}",
-                belief=Belief.of(search.belief.weights, search.belief.no_culprit),
-            )
+        probe = search.choose_next()[0]
+        verdict = test(probe.revision, asked.get(probe.revision, 0))
+        asked[probe.revision] = asked.get(probe.revision, 0) + 1
+        sample = Sample(
+            number=len(steps) + 1,
+            revision=probe.revision,
+            purpose=probe.purpose,
+            verdict=verdict,
+            reason="build" if verdict is Verdict.SKIP else "",
+            seconds={"build": 41.2, "boot": 1.3, "test": 6.5},
+            artifact=probe.revision[::-1][:16],
+            fresh=probe.fresh,
+            message="assert '/machine.slice/c/payload' == '/machine.slice/c'" if verdict is Verdict.BAD else "",
+            evidence=f"samples/{len(steps) + 1:03d}",
         )
-    fix = settings is not None and settings.goal is Goal.FIX
+        search.record(sample)
+        belief = PackedBelief.pack(search.belief.weights, search.belief.no_culprit)
+        steps.append(Step(number=len(steps) + 1, result=sample, belief=belief))
+    begun = Begun(
+        started="2026-11-24T08:00:00+00:00", harness="0.1", subject="systemd", repository="../systemd",
+        old=good, new=names[-1], old_name="v1", new_name="main", cell="debian-bookworm+systemd-252+unified+nspawn",
+        builder="docker", tests=("cgroup/test_payload.py::test_processes_live_in_their_scope",),
+        first_parent=first_parent, goal=search.settings.goal, confidence=search.settings.confidence,
+        facts={"host kernel": "6.1.0-13", "guest kernel": "6.1.0-40-cloud-amd64", "image": "debian/bookworm"},
+    )  # fmt: skip
+    answer, seconds = search.answer(), 49.0 * len(steps)
     return View(
-        subject="systemd",
-        repository="../systemd",
-        good=good,
-        bad=names[-1],
-        test="cgroup/test_payload.py::test_processes_live_in_their_scope",
-        settings=Settings(confidence=search.settings.confidence, first_parent=first_parent, find_fix=fix),
+        begun=begun,
         commits=tuple(
-            Commit(revision=name, subject=f"core: change number {place}", author="A. U. Thor", parents=graph[name])
+            Commit(
+                name=name, subject=f"core: change number {place}", author="A. U. Thor", date="",
+                parents=graph[name], files=(),
+            )
             for place, name in enumerate(history.commits)
         ),
         steps=tuple(steps),
-        answer=answered(search.answer()),
-        seconds=49.0 * len(steps),
-        started="2026-11-24T08:00:00+00:00",
-        facts={"host kernel": "6.1.0-13", "guest kernel": "6.1.0-40-cloud-amd64", "image": "debian/bookworm", "harness": "0.1"},
-        method=("systemd is built by meson and laid over an image of Debian 12, which boots under QEMU.",),
+        found=Bisection(id="bisect-1", begun=begun, answer=answer, seconds=seconds) if answer else None,
+        seconds=seconds,
     )  # fmt: skip
 
 
-def answered(found: Found | None) -> Answer | None:
-    """The engine's answer as the renderers take it."""
-    if found is None:
-        return None
-    return Answer(
-        kind=found.kind,
-        sentence=found.sentence,
-        confidence=found.confidence,
-        suspects=tuple(
-            Suspect(revision=one.revision, probability=one.probability, untestable=one.untestable)
-            for one in found.suspects
-        ),
-        fails_before=_rate(found.fails_before),
-        fails_after=None if found.fails_after is None else _rate(found.fails_after),
-        tests=found.tests,
-        skips=found.skips,
-    )
+def answer_of(view: View) -> Answer:
+    """The answer of a finished bisection."""
+    assert view.answer is not None
+    return view.answer
 
 
-def _rate(found: RateEstimate) -> Rate:
-    return Rate(failed=found.failed, samples=found.samples, mean=found.mean, low=found.low, high=found.high)
+def with_answer(view: View, **changes: Any) -> View:
+    """The view with other fields in its answer."""
+    assert view.found is not None
+    return replace(view, found=view.found.model_copy(update={"answer": replace(answer_of(view), **changes)}))
 
 
 def proven(view: View, text: str = "plain") -> View:
     """The view with its proof, which has `text` wherever somebody else wrote it."""
-    assert view.answer is not None
-    culprit = view.answer.suspects[0].revision
-    parent = next(commit.parents[0] for commit in view.commits if commit.revision == culprit)
+    assert view.found is not None
+    culprit = answer_of(view).suspects[0].revision
+    parents = next(commit.parents for commit in view.commits if commit.name == culprit)
     tree = "-.slice\n└─machine.slice\n  └─c.scope\n"
-    return replace(
-        view,
-        culprit=Culprit(
-            revision=culprit, message=f"core: change\n\n{text}", files=(FileChange(path=text, added=3, removed=1),)
-        ),
-        revert=Revert(clean=True, verdict=Verdict.GOOD, message=text),
-        before=Evidence(
-            revision=parent, verdict=Verdict.GOOD, log=f"1 passed\n{text}", cgroups=tree, directory=text,
-            properties={"ControlGroup": "/machine.slice/c.scope", "Delegate": "yes", text: text},
-        ),
-        after=Evidence(
-            revision=culprit, verdict=Verdict.BAD, log=f"1 failed\n{text}", cgroups=f"{tree}    └─payload {text}\n",
-            properties={"ControlGroup": "/machine.slice/c.scope/payload", "Delegate": "yes", text: text},
-        ),
-        commands=(Command(what="the test at the first bad commit", line=f"harness run --cell '{text}'"),),
-        untested=(f"Only one image was used: {text}",),
+    # Not validated: no guest's output may be trusted to be what a model takes.
+    found = view.found.model_copy(
+        update={
+            "culprit": Culprit.model_construct(
+                revision=culprit, parents=parents, author=text, date=text, message=f"core: change\n\n{text}",
+                files=(text,),
+            ),
+            "revert": Reverted.model_construct(culprit=culprit, commit="f" * 40, verdict=Verdict.GOOD, message=text),
+            "before": Evidence.model_construct(
+                revision=parents[0], verdict=Verdict.GOOD, log=f"1 passed\n{text}", cgroups=tree, directory=text,
+                properties={"ControlGroup": "/machine.slice/c.scope", "Delegate": "yes", text: text},
+            ),
+            "after": Evidence.model_construct(
+                revision=culprit, verdict=Verdict.BAD, log=f"1 failed\n{text}", directory=text,
+                cgroups=f"{tree}    └─payload {text}\n",
+                properties={"ControlGroup": "/machine.slice/c.scope/payload", "Delegate": "yes", text: text},
+            ),
+            "commands": (
+                Repeat.model_construct(what="the test at the first bad commit", line=f"harness run --cell '{text}'"),
+            ),
+        }
     )  # fmt: skip
+    begun = view.begun.model_copy(update={"notes": (f"Only one image was used: {text}",)})
+    return replace(view, begun=begun, found=found, files=(FileChange(text, 3, 1),))
 
 
 class Structure(HTMLParser):

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from harness import proc
 from harness.bisect import journal
+from harness.bisect.candidates import read_candidates
 from harness.bisect.drive import Driver
-from harness.bisect.engine import Goal, Noise
-from harness.bisect.journal import Journal, State
-from harness.bisect.known import know
-from harness.bisect.oracle import Known, Sample, Seen
+from harness.bisect.journal import Journal, JournalState
+from harness.bisect.oracle import FindKnown, get_sample_path
 from harness.bisect.outcome import Bisection
 from harness.bisect.question import Command
-from harness.bisect.records import Begun
+from harness.bisect.records import Asked, Begun, Same, Sample
 from harness.bisect.repository import open_repository, reopen
-from harness.bisect.session import Progress
+from harness.bisect.session import SearchProgress
+from harness.bisect.terms import Goal, Noise
 from harness.bisect.verdicts import Verdicts
 from harness.pipeline import RunContext
 from harness.store import Store
@@ -96,20 +96,21 @@ class CommandOracle:
     deadline: Deadline
     artifact: Callable[[str], str] | None = None
 
-    def take(self, sample: Sample, known: Known) -> Seen:
+    def take(self, asked: Asked, directory: Path, find_known: FindKnown) -> Sample | Same:
         """As `Oracle` says."""
-        sample.directory.mkdir(parents=True, exist_ok=True)
-        built = self.artifact(sample.revision) if self.artifact else None
-        found = known(built) if built and not sample.fresh else None
+        evidence = get_sample_path(directory, asked.number)
+        evidence.mkdir(parents=True, exist_ok=True)
+        built = self.artifact(asked.revision) if self.artifact else None
+        found = find_known(built) if built and not asked.fresh else None
         if found is not None:
             return found
         work = RunContext(store=self.store, emit=lambda _: None, deadline=self.deadline)
         command = Command(argv=self.command, environment=dict(os.environ), cwd=self.path)
-        ruling = command.run({"HARNESS_REVISION": sample.revision}, work, sample.directory)
-        return Seen(
-            verdict=ruling.verdict, reason=ruling.reason, message=ruling.message, artifact=built,
-            seconds={"build": 0.1, "suites": 0.1}, directory=sample.directory,
-        )  # fmt: skip
+        sample = command.run(asked, {"HARNESS_REVISION": asked.revision}, work, evidence)
+        where = str(evidence.relative_to(directory))
+        return sample.model_copy(
+            update={"artifact": built, "seconds": {"build": 0.1, "suites": 0.1}, "evidence": where}
+        )
 
     def key(self, artifact: str) -> str:
         """As `Oracle` says."""
@@ -170,7 +171,7 @@ def driver(
     jobs: int = 1,
     artifact: Callable[[str], str] | None = None,
     verdicts: bool = False,
-    watch: Callable[[Progress], None] = lambda _: None,
+    watch: Callable[[SearchProgress], None] = lambda _: None,
 ) -> Driver:
     """What goes on with a bisection by the double."""
     record = written.state.begun
@@ -178,12 +179,14 @@ def driver(
     opened = (open_repository if path.exists() else reopen)(record.repository, store, deadline)
     oracle = CommandOracle(command=record.run, path=path, store=store, deadline=deadline, artifact=artifact)
     return Driver(
-        journal=written, known=know(record, opened, deadline), oracle=oracle,
+        journal=written, candidates=read_candidates(record, opened, deadline), oracle=oracle,
         verdicts=Verdicts(store) if verdicts else None, jobs=jobs, watch=watch, deadline=deadline,
     )  # fmt: skip
 
 
-def run(place: Path, record: Begun, store: Store, deadline: Deadline, *, jobs: int = 1) -> tuple[Bisection, State]:
+def run(
+    place: Path, record: Begun, store: Store, deadline: Deadline, *, jobs: int = 1
+) -> tuple[Bisection, JournalState]:
     """A bisection from its beginning to its end."""
     with journal.begin(place / "run", record) as written:
         found, _ = driver(written, store, deadline, jobs=jobs).run()
@@ -193,7 +196,7 @@ def run(place: Path, record: Begun, store: Store, deadline: Deadline, *, jobs: i
 def bisected(  # noqa: PLR0913 - each is one thing that a test changes
     place: Path, states: str, store: Store, deadline: Deadline, *,
     jobs: int = 1, noise: Noise = Noise.LOW, goal: Goal = Goal.BREAK, most_tests: int | None = None,
-) -> tuple[Repo, Bisection, State]:  # fmt: skip
+) -> tuple[Repo, Bisection, JournalState]:  # fmt: skip
     """The bisection of a line of commits with these states."""
     repo = Repo.empty(place / "repo").line(states)
     record = begun(

@@ -1,6 +1,6 @@
 """Search for the first bad commit of a history, with tests that may lie and commits that may not build.
 
-The engine does no input or output: it is told observations and says what to test next.
+The engine does no input or output: it takes samples and says what to test next.
 
 - `history`: the candidate commits as a DAG, and sums over ancestors.
 - `kinds`: in which ways tests lie, and how often each: the prior over rates.
@@ -8,37 +8,11 @@ The engine does no input or output: it is told observations and says what to tes
 - `belief`: the posterior over culprits, and over "there is no culprit".
 - `testability`: which commits probably do not build or boot.
 - `choose`: the next commits, by expected information per second.
-- `search`: the loop as a state machine that is a fold over the observations.
+- `search`: the loop as a state machine that is a fold over the samples.
 """
 
 from harness.bisect.engine.choose import Costs
 from harness.bisect.engine.history import History
 from harness.bisect.engine.search import Search
-from harness.bisect.engine.terms import (
-    Answer,
-    AnswerKind,
-    Goal,
-    Noise,
-    Observation,
-    Purpose,
-    Request,
-    Settings,
-    Stage,
-    Suspect,
-)
 
-__all__ = [
-    "Answer",
-    "AnswerKind",
-    "Costs",
-    "Goal",
-    "History",
-    "Noise",
-    "Observation",
-    "Purpose",
-    "Request",
-    "Search",
-    "Settings",
-    "Stage",
-    "Suspect",
-]
+__all__ = ["Costs", "History", "Search"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.bisect.engine.history import Floats, History, Mask
 from harness.bisect.engine.rates import Rates
-from harness.bisect.engine.terms import RateEstimate
+from harness.bisect.terms import RateEstimate
 
 __all__ = ["Belief"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.bisect.engine.history import Floats
 from harness.bisect.engine.kinds import LEARN, LOW, Kind, compute_joint, make_always_failing, make_grid
-from harness.bisect.engine.terms import Noise, RateEstimate, Settings
+from harness.bisect.terms import Noise, RateEstimate, SearchSettings
 from harness.errors import UsageError
 
 __all__ = ["Marginals", "Rates", "estimate_flake"]
@@ -57,7 +57,7 @@ class Rates:
     flat: Floats
 
     @classmethod
-    def of(cls, settings: Settings) -> "Rates":
+    def of(cls, settings: SearchSettings) -> "Rates":
         """The prior for the settings.
 
         Raises:

@@ -1,9 +1,9 @@
-"""The search as a state machine: a fold over observations, so that a journal of them is all there is to resume.
+"""The search as a state machine: a fold over samples, so that a journal of them is all there is to resume.
 
-Nothing in it is random and nothing reads a clock: the same observations give the same requests.
+Nothing in it is random and nothing reads a clock: the same samples give the same probes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -19,12 +19,16 @@ from harness.bisect.engine.choose import (
 )
 from harness.bisect.engine.history import OUTSIDE, Floats, History, Mask
 from harness.bisect.engine.rates import Rates
-from harness.bisect.engine.terms import Answer, Goal, Noise, Observation, Purpose, Request, Settings, Stage
 from harness.bisect.engine.testability import Testability
+from harness.bisect.records import Sample
+from harness.bisect.terms import Answer, Goal, Noise, Probe, Purpose, SearchSettings, Stage
 from harness.errors import UsageError
 from harness.model import Verdict
 
 __all__ = ["Search"]
+
+UNKNOWN = "unknown"
+"""What failed at a revision that was skipped without a reason."""
 
 ENTERED = 0.9
 """Probability that one merge brought the culprit in at which the search is said to descend into it."""
@@ -45,11 +49,11 @@ class Search:
         history: The candidates.
         settings: How to search.
         belief: The posterior, for display.
-        observations: What was recorded, in order.
+        samples: What was recorded, in order.
     """
 
     def __init__(
-        self, history: History, settings: Settings | None = None, *, prior: Mapping[str, float] | None = None
+        self, history: History, settings: SearchSettings | None = None, *, prior: Mapping[str, float] | None = None
     ) -> None:
         """Start.
 
@@ -63,7 +67,7 @@ class Search:
             UsageError: A weight is not positive, or the known rates make no sense.
         """
         self.history = history
-        self.settings = settings or Settings()
+        self.settings = settings or SearchSettings()
         weights = history.sizes.copy()
         for place, name in enumerate(history.commits):
             weights[place] *= (prior or {}).get(name, 1.0)
@@ -71,14 +75,14 @@ class Search:
             raise UsageError("Every prior weight must be more than 0: a commit that cannot matter is still a suspect.")
         none = 0.0 if self.settings.noise is Noise.NONE else self.settings.no_culprit
         self.belief = Belief(history, Rates.of(self.settings), prior=weights, no_culprit=none)
-        self.observations: list[tuple[str, Observation]] = []
+        self.samples: list[Sample] = []
         self._testability = Testability(len(history))
-        self._pending: list[Request] = []
-        self._samples: dict[str, list[Observation]] = {}
+        self._pending: list[Probe] = []
+        self._at: dict[str, list[Sample]] = {}
         self._answer: Answer | None = None
         self._testable: Floats | None = None
 
-    def choose_next(self, count: int = 1, costs: Costs | None = None, *, spare: int = 0) -> tuple[Request, ...]:
+    def choose_next(self, count: int = 1, costs: Costs | None = None, *, spare: int = 0) -> tuple[Probe, ...]:
         """Up to `count` further revisions to test, chosen jointly with those in flight; none when there is an answer.
 
         Fewer than `count`, or none while results are awaited, if more would tell nothing.
@@ -96,39 +100,39 @@ class Search:
         def room(slots: int) -> int:
             return slots - (len(self._pending) - first)
 
-        fixed = [*self._request_ends(), *self._request_confirmations()]
-        self._pending += [request for request in fixed if not self._is_in_flight(request)][: count + spare]
+        fixed = [*self._probe_ends(), *self._probe_confirmations()]
+        self._pending += [probe for probe in fixed if not self._is_in_flight(probe)][: count + spare]
         # Confirmations come alone: what else to test depends on how they end.
-        confirming = any(request.purpose is Purpose.CONFIRM for request in fixed)
-        while room(count) > 0 and not confirming and (request := self._choose(costs)):
-            self._pending.append(request)
-        self._pending += self._request_likely()[: room(count + spare)]
-        while room(count + spare) > 0 and self._is_short() and (request := self._choose(costs)):
-            self._pending.append(request)
+        confirming = any(probe.purpose is Purpose.CONFIRM for probe in fixed)
+        while room(count) > 0 and not confirming and (probe := self._choose(costs)):
+            self._pending.append(probe)
+        self._pending += self._probe_likely()[: room(count + spare)]
+        while room(count + spare) > 0 and self._is_short() and (probe := self._choose(costs)):
+            self._pending.append(probe)
         return tuple(self._pending[first:])
 
-    def record(self, revision: str, observation: Observation) -> None:
-        """Take in what was seen at a revision, asked for or not.
+    def record(self, sample: Sample) -> None:
+        """Take in a sample, asked for or not.
 
         Raises:
             UsageError: The revision is neither a candidate nor good by being an ancestor of the good end.
         """
-        place = self.history.find_index(revision)
-        self.observations.append((revision, observation))
-        self._samples.setdefault(revision, []).append(observation)
-        self._take_landed(revision, fresh=observation.fresh)
-        if observation.verdict is Verdict.SKIP:
-            self._testability.note_broken(place, observation.reason)
+        place = self.history.find_index(sample.revision)
+        self.samples.append(sample)
+        self._at.setdefault(sample.revision, []).append(sample)
+        self._take_landed(sample.revision, fresh=sample.fresh)
+        if sample.verdict is Verdict.SKIP:
+            self._testability.note_broken(place, sample.reason or UNKNOWN)
         else:
             self._testability.note_fine(place)
-            failed = observation.verdict is Verdict.BAD
+            failed = sample.verdict is Verdict.BAD
             self.belief.record(place, bad=failed != (self.settings.goal is Goal.FIX))
         self._answer = self._testable = None
 
     def join_same(self, first: str, second: str) -> None:
         """Say that two revisions have identical built files: what lies between them is hardly the culprit.
 
-        It is no observation: whoever keeps a journal writes it down as a record of its own.
+        It is no sample: whoever keeps a journal writes it down as a record of its own.
         """
         between = self.history.find_ancestors(self.history.find_index(first)) ^ self.history.find_ancestors(
             self.history.find_index(second)
@@ -136,15 +140,10 @@ class Search:
         self.belief.exclude(between, self.settings.same_factor)
         self._answer = None
 
-    def replay(self, journal: Iterable[tuple[str, Observation]]) -> None:
-        """Record many observations, in their order; raises as `record`."""
-        for revision, observation in journal:
-            self.record(revision, observation)
-
-    def abandon(self, request: Request) -> None:
-        """Say that a request will never get an observation."""
-        if request in self._pending:
-            self._pending.remove(request)
+    def abandon(self, probe: Probe) -> None:
+        """Say that a probe will never get a sample."""
+        if probe in self._pending:
+            self._pending.remove(probe)
 
     def answer(self) -> Answer | None:
         """The answer, or None while the search goes on."""
@@ -157,16 +156,16 @@ class Search:
         if (answer := self.answer()) is not None:
             return answer.culprit
         leader = self._find_confirmed()
-        return None if leader is None or self._request_likely() else self.history.commits[leader]
+        return None if leader is None or self._probe_likely() else self.history.commits[leader]
 
     @property
     def stage(self) -> Stage:
         """How far the search is."""
         if self.answer() is not None:
             return Stage.DONE
-        if self._request_ends():
+        if self._probe_ends():
             return Stage.ENDS
-        if self._request_confirmations():
+        if self._probe_confirmations():
             return Stage.CONFIRM
         brought = np.bincount(self.history.bundle, weights=self.belief.weights)
         tip = int(brought.argmax())
@@ -182,8 +181,8 @@ class Search:
         accepted = float(compute_entropy(np.array(self.settings.confidence)))
         told = float((compute_information(self.belief) * self.find_usable()).max())
         search = max(0.0, uncertain - accepted) / told if told > 0 else 0.0
-        waiting = len(self._request_ends())
-        confirm = len(self._request_confirmations()) or 2 * self.settings.confirmations
+        waiting = len(self._probe_ends())
+        confirm = len(self._probe_confirmations()) or 2 * self.settings.confirmations
         return max(search, float(waiting)) + confirm
 
     def estimate_testable(self) -> Floats:
@@ -196,9 +195,9 @@ class Search:
         """Which of them are worth a probe."""
         return self.estimate_testable() >= max(self.settings.least_testable, 1e-9)
 
-    def list_samples(self, revision: str) -> tuple[Observation, ...]:
-        """What was seen at a revision so far."""
-        return tuple(self._samples.get(revision, ()))
+    def list_samples(self, revision: str) -> tuple[Sample, ...]:
+        """List the samples of a revision so far."""
+        return tuple(self._at.get(revision, ()))
 
     def list_unverified(self) -> tuple[str, ...]:
         """The ends that are still to be tested, the bad end first: a bad end that passes ends most false alarms."""
@@ -222,24 +221,24 @@ class Search:
     def _count_fresh(self, revision: str) -> int:
         return sum(seen.fresh and seen.verdict is not Verdict.SKIP for seen in self.list_samples(revision))
 
-    def _request_ends(self) -> tuple[Request, ...]:
+    def _probe_ends(self) -> tuple[Probe, ...]:
         # From nothing only at the end: until then a stale tree costs more builds than it can mislead.
-        return tuple(Request(revision=end, purpose=Purpose.END) for end in self.list_unverified())
+        return tuple(Probe(revision=end, purpose=Purpose.END) for end in self.list_unverified())
 
-    def _request_confirmations(self) -> tuple[Request, ...]:
+    def _probe_confirmations(self) -> tuple[Probe, ...]:
         leader = int(self.belief.weights.argmax())
         if self.belief.weights[leader] < min(self.settings.confidence, CONFIRMING):
             return ()
         return tuple(
-            Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.list_unconfirmed(leader)
+            Probe(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in self.list_unconfirmed(leader)
         )
 
-    def _request_likely(self) -> list[Request]:
+    def _probe_likely(self) -> list[Probe]:
         """What will most probably confirm the leader, and is not in flight."""
         leader = self._find_confirmed()
-        flying = {request.revision for request in self._pending}
+        flying = {probe.revision for probe in self._pending}
         names = () if leader is None else self.list_unconfirmed(leader)
-        return [Request(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in names if name not in flying]
+        return [Probe(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in names if name not in flying]
 
     def _find_confirmed(self) -> int | None:
         """The leader, when it and its parents were seen already: what is left is to confirm it."""
@@ -257,18 +256,18 @@ class Search:
         return float(chances @ (weights[leader] >= self.settings.confidence)) < LEADING
 
     def _list_flying(self) -> tuple[int, ...]:
-        return tuple(self.history.find_index(request.revision) for request in self._pending)
+        return tuple(self.history.find_index(probe.revision) for probe in self._pending)
 
-    def _is_in_flight(self, request: Request) -> bool:
-        return any(other.revision == request.revision and other.purpose is request.purpose for other in self._pending)
+    def _is_in_flight(self, probe: Probe) -> bool:
+        return any(other.revision == probe.revision and other.purpose is probe.purpose for other in self._pending)
 
     def _take_landed(self, revision: str, *, fresh: bool) -> None:
         """Take from those in flight what was asked for at the revision; on a fresh build or not, if both were."""
-        asked = [request for request in self._pending if request.revision == revision]
+        asked = [probe for probe in self._pending if probe.revision == revision]
         if asked:
-            self._pending.remove(max(asked, key=lambda request: request.fresh is fresh))
+            self._pending.remove(max(asked, key=lambda probe: probe.fresh is fresh))
 
-    def _choose(self, costs: Costs | None) -> Request | None:
+    def _choose(self, costs: Costs | None) -> Probe | None:
         allowed = self.find_usable()
         priced = Priced(
             costs=costs or Costs.make_unit(self.history),
@@ -282,11 +281,11 @@ class Search:
         name = self.history.good if place == len(self.history) else self.history.commits[place]
         failed, passed = self.belief.count_samples(OUTSIDE if place == len(self.history) else place)
         if not failed and not passed:
-            return Request(revision=name, purpose=Purpose.SEARCH)
+            return Probe(revision=name, purpose=Purpose.SEARCH)
         # A repeat where the leader has to be confirmed anyway is made on a fresh build at once. Two verdicts
         # that contradict each other may come from a stale tree: that is built from nothing too, once.
         leader = int(self.belief.weights.argmax())
-        confirming = any(request.fresh and request.revision == name for request in self._pending)
+        confirming = any(probe.fresh and probe.revision == name for probe in self._pending)
         wanted = self.belief.weights[leader] >= LEADING and name in self.list_unconfirmed(leader) and not confirming
         stale = bool(failed and passed and not self._count_fresh(name))
-        return Request(revision=name, purpose=Purpose.CONFIRM if wanted else Purpose.REPEAT, fresh=wanted or stale)
+        return Probe(revision=name, purpose=Purpose.CONFIRM if wanted else Purpose.REPEAT, fresh=wanted or stale)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.bisect.engine.history import OUTSIDE, Mask
-from harness.bisect.engine.terms import Answer, AnswerKind, Goal, Noise, RateEstimate, Suspect
+from harness.bisect.terms import Answer, AnswerKind, Goal, Noise, RateEstimate, Suspect
 from harness.model import Verdict
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def decide(search: "Search") -> Answer | None:
     if search.list_unverified():
         return None
     # A prior alone is no evidence, however strong it is.
-    if search.observations and search.belief.no_culprit >= search.settings.confidence:
+    if search.samples and search.belief.no_culprit >= search.settings.confidence:
         return _answer_no_culprit(search, search.belief.no_culprit)
     return _find_culprit(search)
 
@@ -129,7 +129,7 @@ def _answer(
         fails_before=before,
         fails_after=after,
         tests=search.belief.fails + search.belief.passes,
-        skips=sum(seen.verdict is Verdict.SKIP for _, seen in search.observations),
+        skips=sum(sample.verdict is Verdict.SKIP for sample in search.samples),
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from harness import catalog, matrix, plan
 from harness.bisect.cell import CellOracle, find_first_error
-from harness.bisect.oracle import Sample, Seen
-from harness.bisect.question import AbortError, Ruling
+from harness.bisect.question import AbortError
+from harness.bisect.records import Asked, Sample
+from harness.bisect.terms import Purpose
 from harness.errors import CancelledError, InfrastructureError
 from harness.model import Event, Phase, State, Verdict
 from harness.pipeline import RunContext
@@ -50,23 +51,23 @@ class Subject:
 class Question:
     """A DOUBLE of a question: it goes through phases and fails in one, or answers."""
 
-    attempts: list[Callable[[RunContext, Path], Ruling]]
+    attempts: list[Callable[[RunContext, Path], Verdict]]
     seen: list[RunContext] = field(default_factory=list)
 
-    def ask(self, plan: Plan, work: RunContext, directory: Path, revision: str) -> Ruling:  # noqa: ARG002 - as all
+    def ask(self, asked: Asked, plan: Plan, work: RunContext, directory: Path) -> Sample:  # noqa: ARG002 - as all
         """As `harness.bisect.question.Question` says: the next of its attempts."""
         self.seen.append(work)
-        return self.attempts[len(self.seen) - 1](work, directory)
+        return asked.conclude(self.attempts[len(self.seen) - 1](work, directory))
 
     def key(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all
         """As `harness.bisect.question.Question` says."""
         return {}
 
 
-def breaks(phase: Phase, log: str = "") -> Callable[[RunContext, Path], Ruling]:
+def breaks(phase: Phase, log: str = "") -> Callable[[RunContext, Path], Verdict]:
     """An attempt that breaks in a phase, with this in the build's log."""
 
-    def attempt(work: RunContext, directory: Path) -> Ruling:
+    def attempt(work: RunContext, directory: Path) -> Verdict:
         for state in (State.RUNNING, State.FAILED):
             work.emit(Event(cell="cell", phase=phase, state=state))
         if log:
@@ -76,19 +77,19 @@ def breaks(phase: Phase, log: str = "") -> Callable[[RunContext, Path], Ruling]:
     return attempt
 
 
-def answers(verdict: Verdict) -> Callable[[RunContext, Path], Ruling]:
+def answers(verdict: Verdict) -> Callable[[RunContext, Path], Verdict]:
     """An attempt that gives a verdict."""
 
-    def attempt(work: RunContext, directory: Path) -> Ruling:
+    def attempt(work: RunContext, directory: Path) -> Verdict:
         for phase in (Phase.BUILD, Phase.BOOT, Phase.SUITES):
             for state in (State.RUNNING, State.DONE):
                 work.emit(Event(cell="cell", phase=phase, state=state))
-        return Ruling(verdict=verdict)
+        return verdict
 
     return attempt
 
 
-Take = Callable[..., tuple[Seen, Question]]
+Take = Callable[..., tuple[Sample, Question]]
 
 
 @pytest.fixture
@@ -96,35 +97,37 @@ def take(base: Plan, tmp_path: Path, deadline: Deadline) -> Take:
     """Takes one sample with these attempts."""
 
     def taken(
-        *attempts: Callable[[RunContext, Path], Ruling], boot_failure: Verdict = Verdict.SKIP
-    ) -> tuple[Seen, Question]:
+        *attempts: Callable[[RunContext, Path], Verdict], boot_failure: Verdict = Verdict.SKIP
+    ) -> tuple[Sample, Question]:
         question = Question(attempts=list(attempts))
         work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
         oracle = CellOracle(subject=Subject(base=base), question=question, work=work, boot_failure=boot_failure)
-        sample = Sample(number=1, revision="a" * 40, directory=tmp_path / "samples" / "001", fresh=True)
-        return oracle.take(sample, lambda _: None), question
+        asked = Asked(number=1, revision="a" * 40, purpose=Purpose.CONFIRM, fresh=True)
+        sample = oracle.take(asked, tmp_path, lambda _: None)
+        assert isinstance(sample, Sample)
+        return sample, question
 
     return taken
 
 
 @pytest.mark.slow
-def test_verdict(take: Take, tmp_path: Path) -> None:
+def test_verdict(take: Take) -> None:
     """An answer is taken as it is, with the time of each phase and the place of the evidence; the build is from nothing."""
     seen, question = take(answers(Verdict.BAD))
 
     assert seen.verdict is Verdict.BAD
     assert list(seen.seconds) == ["build", "boot", "suites"]
-    assert seen.directory == tmp_path / "samples" / "001"
+    assert seen.evidence == "samples/001"
     assert question.seen[0].scratch_builds
 
 
 @pytest.mark.parametrize("phase", [Phase.BUILD, Phase.IMAGE, Phase.BOOT, Phase.SUITES])
-def test_what_breaks_once(take: Take, tmp_path: Path, phase: Phase) -> None:
+def test_what_breaks_once(take: Take, phase: Phase) -> None:
     """What breaks is tried again, in a directory of its own, and then counts."""
     seen, _ = take(breaks(phase), answers(Verdict.GOOD))
 
     assert seen.verdict is Verdict.GOOD
-    assert seen.directory == tmp_path / "samples" / "001-again"
+    assert seen.evidence == "samples/001-again"
 
 
 @pytest.mark.parametrize("phase", [Phase.BOOT, Phase.SUITES])
@@ -176,7 +179,7 @@ def test_first_error(tmp_path: Path, log: str, line: str) -> None:
 def test_what_is_passed_on(take: Take, error: Exception) -> None:
     """An interruption or the user's own end is no skip."""
 
-    def attempt(work: RunContext, directory: Path) -> Ruling:
+    def attempt(work: RunContext, directory: Path) -> Verdict:
         raise error
 
     with pytest.raises(type(error)):

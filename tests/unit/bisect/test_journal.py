@@ -1,6 +1,8 @@
 """The journal: what it holds is what was written, however the writer ended."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.bisect import journal
-from harness.bisect.engine import Purpose
-from harness.bisect.records import READER, Asked, Begun, Observed, Same
+from harness.bisect.outcome import Bisection
+from harness.bisect.records import READER, Asked, Begun, Same, Sample
+from harness.bisect.terms import AnswerKind, Purpose
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Verdict
-from harness.rundir import JOURNAL
+from harness.rundir import JOURNAL, RESULT
+
+DATA = Path(__file__).with_name("data")
 
 BEGUN = Begun(
     started="2026-01-02T03:04:05+00:00", harness="0", subject="systemd", repository="/r", old="a" * 40, new="b" * 40,
@@ -28,7 +33,7 @@ records = st.lists(
     st.one_of(
         st.builds(Asked, number=st.integers(1, 99), revision=names, purpose=purposes, fresh=st.booleans()),
         st.builds(
-            Observed, number=st.integers(1, 99), revision=names, purpose=purposes, verdict=st.sampled_from(Verdict),
+            Sample, number=st.integers(1, 99), revision=names, purpose=purposes, verdict=st.sampled_from(Verdict),
             message=st.text(max_size=20), seconds=st.dictionaries(st.sampled_from(["build", "boot"]), st.floats(0, 9)),
         ),
         st.builds(Same, first=names, second=names),
@@ -37,7 +42,7 @@ records = st.lists(
 )  # fmt: skip
 
 
-def written(directory: Path, more: list[Asked | Observed | Same]) -> bytes:
+def written(directory: Path, more: list[Asked | Sample | Same]) -> bytes:
     """The bytes of a journal with some records."""
     with journal.begin(directory, BEGUN) as it:
         for record in more:
@@ -49,7 +54,7 @@ def written(directory: Path, more: list[Asked | Observed | Same]) -> bytes:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(more=records, share=st.floats(0, 1))
 def test_cut_anywhere(
-    tmp_path_factory: pytest.TempPathFactory, more: list[Asked | Observed | Same], share: float
+    tmp_path_factory: pytest.TempPathFactory, more: list[Asked | Sample | Same], share: float
 ) -> None:
     """A journal that ends at any byte holds exactly the records that were whole, and can be written on."""
     directory = tmp_path_factory.mktemp("journal")
@@ -60,18 +65,37 @@ def test_cut_anywhere(
     whole = data[:cut].count(b"\n") - 1
     kept = [record for record in more[:whole] if not isinstance(record, Asked)]
 
-    assert journal.read(directory).told == kept
+    assert journal.read(directory).results == kept
     with journal.resume(directory) as it:
-        assert it.state.told == kept
+        assert it.state.results == kept
         it.write(Same(first="a" * 40, second="c" * 40))
-    assert journal.read(directory).told == [*kept, Same(first="a" * 40, second="c" * 40)]
+    assert journal.read(directory).results == [*kept, Same(first="a" * 40, second="c" * 40)]
 
 
 @given(more=records)
-def test_records_come_back(more: list[Asked | Observed | Same]) -> None:
+def test_records_come_back(more: list[Asked | Sample | Same]) -> None:
     """A record is the same after it was written and read, whatever text is in it."""
     for record in more:
         assert READER.validate_json(record.model_dump_json()) == record
+
+
+def test_a_bisection_of_before_the_one_model_is_read(tmp_path: Path) -> None:
+    """Its journal and its result.json, as an older version wrote them, say what they said then."""
+    shutil.copy(DATA / JOURNAL, tmp_path)
+    state = journal.read(tmp_path)
+    found = Bisection.model_validate_json((DATA / RESULT).read_bytes())
+
+    assert [sample.number for sample in state.samples] == list(range(1, 10))
+    assert sum(sample.verdict is Verdict.SKIP for sample in state.samples) == 2
+    assert state.ended is not None
+    assert state.ended.answer == found.answer
+    assert found.answer.kind is AnswerKind.SUSPECTS
+    assert found.before is not None
+    assert found.before.log == "the state is g"
+    lines = (DATA / JOURNAL).read_text().splitlines()
+    assert [READER.validate_json(line).model_dump(mode="json") for line in lines] == [
+        json.loads(line) for line in lines
+    ]
 
 
 def test_older_journals_are_read(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bisect.engine import History, Purpose
+from harness.bisect.engine import History
 from harness.bisect.estimates import Estimates
 from harness.bisect.priors import load_priors, weigh_commits
-from harness.bisect.records import Observed, Same
+from harness.bisect.records import Same, Sample
 from harness.bisect.repository import Commit, Range
+from harness.bisect.terms import Purpose
 from harness.model import Verdict
 
 FILES = st.lists(
@@ -82,9 +83,9 @@ def line(count: int) -> History:
     )
 
 
-def observed(revision: str, build: float, *, fresh: bool = False) -> Observed:
+def observed(revision: str, build: float, *, fresh: bool = False) -> Sample:
     """A sample that was built."""
-    return Observed(
+    return Sample(
         number=1, revision=revision, purpose=Purpose.SEARCH, verdict=Verdict.GOOD, fresh=fresh, artifact=revision,
         seconds={"build": build, "boot": 10.0, "suites": 20.0},
     )  # fmt: skip

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bisect.question import AbortError, Command, is_named, judge
+from harness.bisect.records import Asked
+from harness.bisect.terms import Purpose
 from harness.errors import DeadlineError
 from harness.model import Outcome, Verdict
 from harness.pipeline import RunContext
@@ -19,6 +21,7 @@ from harness.wait import Deadline
 
 TEST = "cgroup/test_places.py::test_x"
 CANARY = "cgroup/test_mounts.py::test_y"
+ASKED = Asked(number=1, revision="a" * 40, purpose=Purpose.SEARCH)
 
 
 def case(nodeid: str, outcome: Outcome, message: str = "") -> CaseResult:
@@ -37,15 +40,15 @@ def case(nodeid: str, outcome: Outcome, message: str = "") -> CaseResult:
 ])  # fmt: skip
 def test_each_outcome(outcome: Outcome, verdict: Verdict, reason: str) -> None:
     """An error or a skipped case says nothing about a revision, and least of all that it is bad."""
-    found = judge([case(TEST, outcome, "because")], [TEST])
+    found = judge(ASKED, [case(TEST, outcome, "because")], [TEST])
 
     assert (found.verdict, found.reason) == (verdict, reason)
 
 
 def test_no_such_case() -> None:
     """A revision at which the case did not run is a skip."""
-    assert judge([case("cgroup/other.py::test_z", Outcome.FAILED)], [TEST]).reason == "not found"
-    assert judge([], [TEST]).verdict is Verdict.SKIP
+    assert judge(ASKED, [case("cgroup/other.py::test_z", Outcome.FAILED)], [TEST]).reason == "not found"
+    assert judge(ASKED, [], [TEST]).verdict is Verdict.SKIP
 
 
 @pytest.mark.slow
@@ -54,7 +57,7 @@ def test_bad_needs_a_failure(outcomes: list[Outcome], order: Random) -> None:
     """However cases are mixed: bad only if one failed, good only if one passed and none failed or broke."""
     cases = [case(f"{TEST}[{number}]", outcome) for number, outcome in enumerate(outcomes)]
     order.shuffle(cases)
-    found = judge(cases, [TEST])
+    found = judge(ASKED, cases, [TEST])
     failed = {Outcome.FAILED, Outcome.XFAILED} & set(outcomes)
 
     assert (found.verdict is Verdict.BAD) == bool(failed)
@@ -67,17 +70,17 @@ def test_bad_needs_a_failure(outcomes: list[Outcome], order: Random) -> None:
 @given(outcome=st.sampled_from(Outcome), of_test=st.sampled_from(Outcome))
 def test_canary(outcome: Outcome, of_test: Outcome) -> None:
     """Where the canary does not pass, the sample is void, whatever the test says."""
-    found = judge([case(CANARY, outcome), case(TEST, of_test)], [TEST], canary=CANARY)
+    found = judge(ASKED, [case(CANARY, outcome), case(TEST, of_test)], [TEST], canary=CANARY)
     sound = outcome in {Outcome.PASSED, Outcome.XPASSED, Outcome.FLAKY}
 
     assert (found.reason == "canary") == (not sound)
     if sound:
-        assert found == judge([case(TEST, of_test)], [TEST])
+        assert found == judge(ASKED, [case(TEST, of_test)], [TEST])
 
 
 def test_canary_that_did_not_run() -> None:
     """A canary that is not there is none that sings."""
-    assert judge([case(TEST, Outcome.PASSED)], [TEST], canary=CANARY).reason == "canary"
+    assert judge(ASKED, [case(TEST, Outcome.PASSED)], [TEST], canary=CANARY).reason == "canary"
 
 
 def test_other_failure() -> None:
@@ -86,9 +89,9 @@ def test_other_failure() -> None:
     other = case(f"{TEST}[a]", Outcome.FAILED, "no such file")
     right = case(f"{TEST}[b]", Outcome.FAILED, "expected /payload")
 
-    assert judge([other], [TEST], matching=wanted).reason == "other failure"
-    assert judge([other, right], [TEST], matching=wanted).verdict is Verdict.BAD
-    assert judge([other, case(TEST, Outcome.PASSED)], [TEST], matching=wanted).verdict is Verdict.SKIP
+    assert judge(ASKED, [other], [TEST], matching=wanted).reason == "other failure"
+    assert judge(ASKED, [other, right], [TEST], matching=wanted).verdict is Verdict.BAD
+    assert judge(ASKED, [other, case(TEST, Outcome.PASSED)], [TEST], matching=wanted).verdict is Verdict.SKIP
 
 
 @pytest.mark.parametrize(("name", "meant"), [
@@ -120,9 +123,9 @@ def test_exit_status(tmp_path: Path, work: RunContext, code: int) -> None:
     it = command(tmp_path, f"echo some words; exit {code}")
     if code >= 128:
         with pytest.raises(AbortError, match=f"status {code}"):
-            it.run({}, work, tmp_path)
+            it.run(ASKED, {}, work, tmp_path)
         return
-    found = it.run({}, work, tmp_path)
+    found = it.run(ASKED, {}, work, tmp_path)
 
     assert found.verdict is {0: Verdict.GOOD, 125: Verdict.SKIP}.get(code, Verdict.BAD)
     assert found.message == f"status {code}: some words"
@@ -132,14 +135,14 @@ def test_exit_status(tmp_path: Path, work: RunContext, code: int) -> None:
 def test_signal(tmp_path: Path, work: RunContext) -> None:
     """A command that a signal ended says nothing, and ends the bisection."""
     with pytest.raises(AbortError, match="status -15"):
-        command(tmp_path, "kill -TERM $$").run({}, work, tmp_path)
+        command(tmp_path, "kill -TERM $$").run(ASKED, {}, work, tmp_path)
 
 
 def test_hanging_command(tmp_path: Path) -> None:
     """A command that does not end is no verdict, and is ended."""
     work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=Deadline.after(0.5, "test"))
     with pytest.raises(DeadlineError):
-        command(tmp_path, "sleep 60").run({}, work, tmp_path)
+        command(tmp_path, "sleep 60").run(ASKED, {}, work, tmp_path)
 
 
 def test_no_shell(tmp_path: Path, work: RunContext) -> None:
@@ -147,4 +150,4 @@ def test_no_shell(tmp_path: Path, work: RunContext) -> None:
     argv = ("sh", "-c", 'test "$1" = "a; exit 3" && test "$HARNESS_REVISION" = abc', "sh", "a; exit 3")
     it = Command(argv=argv, environment=dict(os.environ), cwd=tmp_path)
 
-    assert it.run({"HARNESS_REVISION": "abc"}, work, tmp_path).verdict is Verdict.GOOD
+    assert it.run(ASKED, {"HARNESS_REVISION": "abc"}, work, tmp_path).verdict is Verdict.GOOD

@@ -7,7 +7,7 @@ import pytest
 
 from harness import catalog, matrix
 from harness.bisect import releases
-from harness.bisect.subject import Go
+from harness.bisect.subject import GoSubject
 from harness.errors import UsageError
 from harness.plan import Plan, make_plan
 from harness.store import Store
@@ -78,7 +78,7 @@ def test_a_new_release_leaves_the_names_of_the_others(tmp_path: Path, deadline: 
 def test_the_go_of_the_cell_is_replaced(tmp_path: Path, deadline: Deadline) -> None:
     """What is built is the cell's runtime, by the release that the commit stands for; the cell says so."""
     repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
-    subject = Go(
+    subject = GoSubject(
         repository=repository, base=planned("debian-bookworm+systemd-252+go-1.27+unified+runc-1.1.5")
     )  # fmt: skip
     made = subject.plan(repository.resolve("1.21.2", deadline), deadline)
@@ -93,4 +93,4 @@ def test_a_runtime_without_go_is_refused(tmp_path: Path, deadline: Deadline) -> 
     """Nspawn is not built with Go."""
     repository = releases.make_repository("go", VERSIONS, Store(tmp_path), deadline)
     with pytest.raises(UsageError, match="nspawn is not built with Go"):
-        Go(repository=repository, base=planned("debian-bookworm+systemd-252+unified+nspawn"))
+        GoSubject(repository=repository, base=planned("debian-bookworm+systemd-252+unified+nspawn"))

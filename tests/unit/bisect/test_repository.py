@@ -262,4 +262,4 @@ def test_what_a_commit_says(opened: Repository, repo: Repo, deadline: Deadline) 
     opened.resolve("main", deadline)
 
     assert opened.read_message(repo.names[1], deadline) == "second"
-    assert opened.list_changes(repo.names[1], deadline) == [("docs/b.txt", 1, 0), ("src/a.txt", 1, 1)]
+    assert opened.list_changes(repo.names[1], deadline) == (("docs/b.txt", 1, 0), ("src/a.txt", 1, 1))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.bisect import journal
-from harness.bisect.engine import Purpose
-from harness.bisect.session import SPARE, Progress
+from harness.bisect.session import SPARE, SearchProgress
+from harness.bisect.terms import Purpose
 from harness.errors import CancelledError
 from harness.rundir import JOURNAL
 from harness.store import Store
@@ -36,18 +36,18 @@ def test_interruption(tmp_path: Path, own: Store) -> None:
     cancelled = Cancellation()
     deadline = Deadline.after(120, "bisection", cancelled=cancelled)
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: SearchProgress) -> None:
         if progress.taken == 3:
             cancelled.set()
 
     with pytest.raises(CancelledError), journal.begin(tmp_path / "again", record) as written:
         driver(written, own, deadline, watch=watch).run()
-    finished = list(journal.read(tmp_path / "again").observed)
+    finished = list(journal.read(tmp_path / "again").samples)
     assert len(finished) == 3
     with journal.resume(tmp_path / "again") as written:
         found, _ = driver(written, own, Deadline.after(120, "bisection")).run()
 
-    taken = list(journal.read(tmp_path / "again").observed)
+    taken = list(journal.read(tmp_path / "again").samples)
     searched = [item.revision for item in taken if item.purpose is Purpose.SEARCH]
     assert found.answer.culprit == whole.answer.culprit == repo.names[8]
     assert (found.answer.kind, found.answer.confidence >= 0.99) == (whole.answer.kind, True)
@@ -70,11 +70,11 @@ def test_killed_again_and_again(tmp_path: Path, own: Store, deadline: Deadline, 
     kills = 0
     for _ in range(40):
         with subprocess.Popen(argv, cwd=ROOT, start_new_session=True) as child:
-            before = len(journal.read(tmp_path / "run").told)
+            before = len(journal.read(tmp_path / "run").results)
             limit = time.monotonic() + 30
             wanted = before + chance.randint(1, 5)
             while child.poll() is None and time.monotonic() < limit:
-                if len(journal.read(tmp_path / "run").told) >= wanted:
+                if len(journal.read(tmp_path / "run").results) >= wanted:
                     time.sleep(chance.random() * 0.02)
                     break
                 time.sleep(0.001)
@@ -90,10 +90,10 @@ def test_killed_again_and_again(tmp_path: Path, own: Store, deadline: Deadline, 
     assert state.ended is not None
     assert state.ended.answer.culprit == repo.names[8]
     # Each kill costs at most the samples that ran: the command's own list has every start, also those.
-    told = len(list(state.observed)) + (state.reverted is not None)
+    told = len(list(state.samples)) + (state.reverted is not None)
     assert len(asked(tmp_path)) <= state.asked <= told + kills * (1 + SPARE + 1)
     # Each start was written down before, and nothing that was finished is started again.
-    finished = [item.number for item in state.observed]
+    finished = [item.number for item in state.samples]
     assert len(finished) == len(set(finished))
 
 
@@ -106,15 +106,15 @@ def test_cut_at_any_byte(tmp_path: Path, own: Store, deadline: Deadline) -> None
     chance = random.Random(1)
     for cut in [first, *(chance.randrange(first, len(data)) for _ in range(6))]:
         (tmp_path / "run" / JOURNAL).write_bytes(data[:cut])
-        kept = list(journal.read(tmp_path / "run").observed)
+        kept = list(journal.read(tmp_path / "run").samples)
         (tmp_path / "asked").unlink(missing_ok=True)
         with journal.resume(tmp_path / "run") as written:
             again, _ = driver(written, own, deadline).run()
         state = journal.read(tmp_path / "run")
 
         assert again.answer.culprit == found.answer.culprit == repo.names[5]
-        assert list(state.observed)[: len(kept)] == kept
-        assert len(asked(tmp_path)) == len(list(state.observed)) - len(kept) + (1 if again.revert else 0) * (
+        assert list(state.samples)[: len(kept)] == kept
+        assert len(asked(tmp_path)) == len(list(state.samples)) - len(kept) + (1 if again.revert else 0) * (
             b'"reverted"' not in data[:cut]
         )
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from harness.bisect import journal
-from harness.bisect.engine import AnswerKind, Goal, Noise, Purpose
 from harness.bisect.outcome import Bisection
 from harness.bisect.question import AbortError
 from harness.bisect.records import Same
+from harness.bisect.terms import AnswerKind, Goal, Noise, Purpose
 from harness.errors import ExitCode
 from harness.model import Verdict
 from harness.store import Store
@@ -44,7 +44,7 @@ def test_culprit(tmp_path: Path, own: Store, deadline: Deadline, jobs: int) -> N
 def test_both_ends_come_first(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """Nothing else is tested before the ends are what they are said to be."""
     repo, _, state = bisected(tmp_path, "gggbbb", own, deadline)
-    first = list(state.observed)[:2]
+    first = list(state.samples)[:2]
 
     assert {record.revision for record in first} == {repo.names[0], repo.names[-1]}
     assert all(record.purpose is Purpose.END for record in first)
@@ -83,7 +83,7 @@ def test_told_to_skip(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     assert repo.names[4] not in asked(tmp_path)
     assert [(skipped.revision, skipped.reason) for skipped in found.skipped] == [(repo.names[4], "told")]
     assert f"git bisect skip {repo.names[4]}\n" in (tmp_path / "run" / "bisect.log").read_text()
-    assert state.asked == len(state.told) - 1
+    assert state.asked == len(state.results) - 1
 
 
 @pytest.mark.slow
@@ -146,7 +146,7 @@ def test_revert_is_tested(tmp_path: Path, own: Store, deadline: Deadline) -> Non
     assert found.revert is not None
     assert found.revert.commit is not None
     assert found.revert.verdict is Verdict.GOOD
-    assert found.revert.commit not in {record.revision for record in state.observed}
+    assert found.revert.commit not in {record.revision for record in state.samples}
 
 
 @pytest.mark.slow
@@ -186,11 +186,11 @@ def test_identical_builds_share_a_verdict(tmp_path: Path, own: Store, deadline: 
     with journal.begin(tmp_path / "run", record) as written:
         found, _ = driver(written, own, deadline, artifact=lambda name: digests.get(name, "reverted")).run()
     state = journal.read(tmp_path / "run")
-    same = [told for told in state.told if isinstance(told, Same)]
+    same = [result for result in state.results if isinstance(result, Same)]
 
     assert found.answer.culprit == repo.names[7]
     assert same
-    assert all(digests[told.first] == digests[told.second] for told in same)
+    assert all(digests[result.first] == digests[result.second] for result in same)
 
 
 @pytest.mark.slow
@@ -203,12 +203,12 @@ def test_second_bisection_knows_verdicts(tmp_path: Path, own: Store, deadline: D
         with journal.begin(tmp_path / f"run{number}", record) as written:
             found, _ = driver(written, own, deadline, artifact=lambda name: name, verdicts=True).run()
         state = journal.read(tmp_path / f"run{number}")
-        counts.append(sum(record.cached for record in state.observed))
-        cached = [record.revision for record in state.observed if record.cached]
+        counts.append(sum(record.cached for record in state.samples))
+        cached = [record.revision for record in state.samples if record.cached]
 
         assert found.answer.culprit == repo.names[12]
         assert len(cached) == len(set(cached))
-        assert not any(record.cached and record.fresh for record in state.observed)
+        assert not any(record.cached and record.fresh for record in state.samples)
     assert counts[0] == 0
     assert counts[1] >= 2
 

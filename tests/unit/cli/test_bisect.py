@@ -10,12 +10,12 @@ from rich.console import Console
 
 from harness import rundir
 from harness.bisect import journal
-from harness.bisect.engine import Noise
-from harness.bisect.known import know
+from harness.bisect.candidates import read_candidates
 from harness.bisect.question import Command
-from harness.bisect.records import Begun
+from harness.bisect.records import Asked, Begun
 from harness.bisect.repository import open_repository
-from harness.bisect.session import Progress
+from harness.bisect.session import SearchProgress
+from harness.bisect.terms import Noise, Purpose
 from harness.cli import main
 from harness.cli.bisect_progress import Screen
 from harness.cli.bisect_setup import question
@@ -207,7 +207,10 @@ def test_command_runs_where_it_was_begun(
     asked = question((), ("./test-of-the-double",), directory=str(there))
     work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
     assert isinstance(asked, Command)
-    assert asked.run({}, work, tmp_path).verdict is Verdict.GOOD
+    assert (
+        asked.run(Asked(number=1, revision="a" * 40, purpose=Purpose.SEARCH), {}, work, tmp_path).verdict
+        is Verdict.GOOD
+    )
 
     (here / "test-of-the-double").unlink()
     ended(tmp_path, repo, deadline, update={"run": ("./test-of-the-double",), "directory": str(there)})
@@ -274,10 +277,10 @@ def test_screen(tmp_path: Path, repo: Repo, deadline: Deadline) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=200, highlight=False)
     shown: list[str] = []
     with journal.begin(tmp_path / "run", record) as written:
-        known = know(record, open_repository(str(repo.path), Store(tmp_path / "store"), deadline), deadline)
-        screen = Screen(console, record, known.all.commits)
+        known = read_candidates(record, open_repository(str(repo.path), Store(tmp_path / "store"), deadline), deadline)
+        screen = Screen(console, record, known.between.commits)
 
-        def watch(progress: Progress) -> None:
+        def watch(progress: SearchProgress) -> None:
             screen.progress(progress)
             for asked in progress.running:
                 screen.event(Event(cell=f"cell-g{asked.revision[:12]}", phase=Phase.BOOT, state=State.RUNNING))

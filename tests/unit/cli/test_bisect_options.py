@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bisect.engine import Goal
+from harness.bisect.terms import Goal
 from harness.cli.bisect_options import SUBCOMMANDS, terms
 from harness.errors import UsageError
 from tests.helpers.bisections import Repo, git

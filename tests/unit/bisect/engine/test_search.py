@@ -10,15 +10,23 @@ from hypothesis import strategies as st
 
 from bench.bisect_histories import Truth, linear, merged
 from bench.bisect_play import observe, play
-from harness.bisect.engine import AnswerKind, Goal, Noise, Observation, Purpose, Search, Settings, Stage
+from harness.bisect.engine import Search
+from harness.bisect.records import Sample
+from harness.bisect.terms import AnswerKind, Goal, Noise, Purpose, SearchSettings, Stage
 from harness.errors import UsageError
 from harness.model import Verdict
 from tests.helpers.bisect_graphs import Graph, graphs, history_of, walk
 
-GOOD = Observation(verdict=Verdict.GOOD, fresh=True)
-BAD = Observation(verdict=Verdict.BAD, fresh=True)
-SKIP = Observation(verdict=Verdict.SKIP)
-NONE = Settings(noise=Noise.NONE)
+GOOD, BAD, SKIP = Verdict.GOOD, Verdict.BAD, Verdict.SKIP
+
+
+def replay(search: Search, verdicts: list[tuple[str, Verdict]]) -> None:
+    """Record fresh samples with these verdicts."""
+    for revision, verdict in verdicts:
+        search.record(Sample(revision=revision, verdict=verdict, fresh=True))
+
+
+NONE = SearchSettings(noise=Noise.NONE)
 
 
 @pytest.mark.slow
@@ -28,7 +36,7 @@ def test_the_culprit_is_found_in_any_history(graph: Graph, number: int, workers:
     """A reliable test leads to its culprit in every DAG, one boot at a time or several at once."""
     history = history_of(graph)
     culprit = number % len(history)
-    played = play(Truth(history=history, culprit=culprit), Settings(noise=noise), workers=workers)
+    played = play(Truth(history=history, culprit=culprit), SearchSettings(noise=noise), workers=workers)
     assert played.answer.kind is AnswerKind.CULPRIT
     assert history.commits[culprit] == played.answer.culprit
     assert played.answer.confidence >= 0.99
@@ -55,7 +63,7 @@ def test_untestable_commits_stay_suspects(graph: Graph, number: int, data: st.Da
     broken = np.array([data.draw(st.booleans()) for _ in history.commits])
     broken[-1] = False
     played = play(
-        Truth(history=history, culprit=culprit, broken=broken), Settings(noise=Noise.NONE, least_testable=0.0)
+        Truth(history=history, culprit=culprit, broken=broken), SearchSettings(noise=Noise.NONE, least_testable=0.0)
     )
     assert played.held
     tested = [
@@ -80,8 +88,9 @@ def test_a_replayed_journal_continues_the_same(culprit: int, seed: int, cut: int
     first, second = Search(history), Search(history)
     for _ in range(cut):
         for request in first.choose_next():
-            first.record(request.revision, observe(truth, request))
-    second.replay(first.observations)
+            first.record(observe(truth, request))
+    for sample in first.samples:
+        second.record(sample)
     assert first.choose_next() == second.choose_next()
     assert first.answer() == second.answer()
     assert (first.belief.weights == second.belief.weights).all()
@@ -98,7 +107,7 @@ def test_the_ends_come_first_and_the_bad_one_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("observations", "kind", "words"),
+    ("verdicts", "kind", "words"),
     [
         ([("c8", GOOD)], AnswerKind.BAD_PASSES, "bad end c8 passes"),
         ([("c8", BAD), ("good", BAD)], AnswerKind.GOOD_FAILS, "good end good fails"),
@@ -107,11 +116,11 @@ def test_the_ends_come_first_and_the_bad_one_before() -> None:
     ],
 )
 def test_without_noise_a_contradiction_ends_the_search(
-    observations: list[tuple[str, Observation]], kind: AnswerKind, words: str
+    verdicts: list[tuple[str, Verdict]], kind: AnswerKind, words: str
 ) -> None:
     """An end on the wrong side, or a pass after a fail, ends a search that trusts its test, with that sentence."""
     search = Search(linear(9), NONE)
-    search.replay(observations)
+    replay(search, verdicts)
     answer = search.answer()
     assert answer is not None
     assert answer.kind is kind
@@ -127,7 +136,7 @@ def test_without_noise_a_contradiction_ends_the_search(
 def test_a_test_that_is_the_same_everywhere_has_no_culprit(rate: float, kind: AnswerKind) -> None:
     """Where the failure rate is the same at both ends, the answer is that there is no culprit, and the rate."""
     truth = Truth(history=linear(50), culprit=None, fails_good=rate, rng=np.random.default_rng(5))
-    answer = play(truth, Settings()).answer
+    answer = play(truth, SearchSettings()).answer
     assert answer.kind is kind
     assert answer.suspects == ()
     assert answer.fails_before.low <= max(rate, 0.01)
@@ -137,7 +146,7 @@ def test_a_test_that_is_the_same_everywhere_has_no_culprit(rate: float, kind: An
 @pytest.mark.parametrize("noise", [Noise.NONE, Noise.LOW, Noise.LEARN])
 def test_a_single_commit_is_tested_until_it_is_sure(noise: Noise) -> None:
     """One commit between the ends is the culprit only once "no culprit" is improbable enough."""
-    answer = play(Truth(history=linear(1), culprit=0), Settings(noise=noise)).answer
+    answer = play(Truth(history=linear(1), culprit=0), SearchSettings(noise=noise)).answer
     assert answer.culprit == "c0"
     assert answer.confidence >= 0.99
 
@@ -146,7 +155,7 @@ def test_a_single_commit_is_tested_until_it_is_sure(noise: Noise) -> None:
 def test_senseless_settings_are_refused(wrong: dict[str, Any]) -> None:
     """A confidence that no evidence reaches, or a chance out of range, is the user's mistake."""
     with pytest.raises(UsageError):
-        Settings(**wrong)
+        SearchSettings(**wrong)
 
 
 def test_culprit_and_parents_are_confirmed_on_fresh_builds() -> None:
@@ -157,7 +166,7 @@ def test_culprit_and_parents_are_confirmed_on_fresh_builds() -> None:
     while search.answer() is None:
         for request in search.choose_next():
             bad = request.revision in {"m", "tip"}
-            search.record(request.revision, Observation(verdict=(BAD if bad else GOOD).verdict, fresh=request.fresh))
+            search.record(Sample(revision=request.revision, verdict=BAD if bad else GOOD, fresh=request.fresh))
             if request.fresh:
                 fresh[request.revision] = bad
     assert fresh["m"]
@@ -167,14 +176,14 @@ def test_culprit_and_parents_are_confirmed_on_fresh_builds() -> None:
 
 def test_a_confirmation_that_fails_reopens_the_search() -> None:
     """A culprit that passes on a fresh build is not named until the samples outweigh that pass."""
-    search = Search(linear(64), Settings())
+    search = Search(linear(64), SearchSettings())
     refuted = False
     while search.answer() is None:
         (request,) = search.choose_next()
         bad = int(request.revision.removeprefix("c")) >= 40 if request.revision != "good" else False
         if request.purpose is Purpose.CONFIRM and bad and not refuted:
             refuted, bad = True, False
-        search.record(request.revision, Observation(verdict=Verdict.BAD if bad else Verdict.GOOD, fresh=request.fresh))
+        search.record(Sample(revision=request.revision, verdict=BAD if bad else GOOD, fresh=request.fresh))
     answer = search.answer()
     assert answer is not None
     assert refuted
@@ -185,13 +194,11 @@ def test_a_confirmation_that_fails_reopens_the_search() -> None:
 
 def test_a_fix_is_found_by_swapping_the_terms() -> None:
     """Looking for a fix, the old end fails, the new one passes, and the rates are told as failures."""
-    search = Search(linear(16), Settings(goal=Goal.FIX))
+    search = Search(linear(16), SearchSettings(goal=Goal.FIX))
     while search.answer() is None:
         (request,) = search.choose_next()
         fixed = request.revision != "good" and int(request.revision.removeprefix("c")) >= 5
-        search.record(
-            request.revision, Observation(verdict=Verdict.GOOD if fixed else Verdict.BAD, fresh=request.fresh)
-        )
+        search.record(Sample(revision=request.revision, verdict=GOOD if fixed else BAD, fresh=request.fresh))
     answer = search.answer()
     assert answer is not None
     assert answer.culprit == "c5"
@@ -204,12 +211,12 @@ def test_a_fix_is_found_by_swapping_the_terms() -> None:
 def test_what_is_in_flight_is_not_asked_for_again() -> None:
     """Requests without an observation count as running; an abandoned one is asked for again."""
     search = Search(linear(100), NONE)
-    search.replay([("c99", BAD), ("good", GOOD)])
+    replay(search, [("c99", BAD), ("good", GOOD)])
     first = search.choose_next(3)
     second = search.choose_next(3)
     assert len({request.revision for request in (*first, *second)}) == 6
     alone = Search(linear(100), NONE)
-    alone.replay([("c99", BAD), ("good", GOOD)])
+    replay(alone, [("c99", BAD), ("good", GOOD)])
     (lost,) = alone.choose_next()
     alone.abandon(lost)
     assert alone.choose_next() == (lost,)
@@ -222,24 +229,22 @@ def test_a_spare_slot_is_for_what_is_tested_in_any_case() -> None:
     ends = search.choose_next(1, spare=1)
     assert {request.revision for request in ends} == {history.bad, history.good}
     assert search.choose_next(0, spare=1) == ()
-    search.record(history.bad, BAD)
-    search.record(history.good, GOOD)
+    replay(search, [(history.bad, BAD), (history.good, GOOD)])
     alone = []
     while len(chosen := search.choose_next(1, spare=1)) == 1:
         assert search.choose_next(0, spare=1) == ()
         assert search.find_leader() is None
         alone.append(chosen[0].revision)
         bad = history.find_index(chosen[0].revision) >= 5
-        search.record(chosen[0].revision, Observation(verdict=(BAD if bad else GOOD).verdict))
+        search.record(Sample(revision=chosen[0].revision, verdict=BAD if bad else GOOD))
     assert len(alone) == len(set(alone)) >= 3
     assert all(request.purpose is Purpose.CONFIRM and request.fresh for request in chosen)
     assert {request.revision for request in chosen} == {history.commits[4], history.commits[5]}
     assert search.find_leader() == history.commits[5]
     repeats = [request for request in search.choose_next(2, spare=2) if not request.fresh]
     assert repeats
-    search.record(
-        repeats[0].revision, Observation(verdict=(BAD if repeats[0].revision == history.commits[5] else GOOD).verdict)
-    )
+    repeated = repeats[0].revision
+    search.record(Sample(revision=repeated, verdict=BAD if repeated == history.commits[5] else GOOD))
     assert not any(request.fresh for request in search.choose_next(2, spare=2))
 
 
@@ -252,7 +257,7 @@ def test_a_prior_is_no_filter() -> None:
         search = Search(history, NONE, prior=prior)
         while search.answer() is None:
             for request in search.choose_next():
-                search.record(request.revision, observe(Truth(history=history, culprit=culprit), request))
+                search.record(observe(Truth(history=history, culprit=culprit), request))
         answer = search.answer()
         assert answer is not None
         assert answer.culprit == f"c{culprit}"
@@ -272,7 +277,7 @@ def test_first_parents_come_before_the_merge_s_own_commits() -> None:
     while search.answer() is None:
         stages.append(search.stage)
         for request in search.choose_next():
-            search.record(request.revision, observe(Truth(history=history, culprit=culprit), request))
+            search.record(observe(Truth(history=history, culprit=culprit), request))
     assert stages.index(Stage.MAINLINE) < stages.index(Stage.DESCENT) < stages.index(Stage.CONFIRM)
     line = history.follow_first_parent()
     merge = line.find_index(history.commits[history.bundle[culprit]])
@@ -282,7 +287,7 @@ def test_first_parents_come_before_the_merge_s_own_commits() -> None:
 def test_identical_builds_are_not_told_apart_twice() -> None:
     """Two revisions with identical files share what is known, and what lies between is searched last."""
     search = Search(linear(64), NONE)
-    search.replay([("c63", BAD), ("good", GOOD)])
+    replay(search, [("c63", BAD), ("good", GOOD)])
     search.join_same("c10", "c50")
     (request,) = search.choose_next()
     assert int(request.revision.removeprefix("c")) not in range(12, 49)
@@ -291,7 +296,7 @@ def test_identical_builds_are_not_told_apart_twice() -> None:
 def test_a_budget_ends_in_the_smallest_set() -> None:
     """When the budget is spent, the answer is the credible set and its probability."""
     truth = Truth(history=linear(200), culprit=50, fails_bad=0.7, fails_good=0.3, rng=np.random.default_rng(2))
-    answer = play(truth, Settings(most_tests=12)).answer
+    answer = play(truth, SearchSettings(most_tests=12)).answer
     assert answer.kind is AnswerKind.SUSPECTS
     assert answer.tests == 12
     assert sum(suspect.probability for suspect in answer.suspects) == pytest.approx(answer.confidence, abs=1e-3)
@@ -304,5 +309,5 @@ def test_tests_left_shrink_to_nothing() -> None:
     assert search.estimate_tests_left() == pytest.approx(8 + 2, abs=2)
     while search.answer() is None:
         for request in search.choose_next():
-            search.record(request.revision, observe(Truth(history=history, culprit=9), request))
+            search.record(observe(Truth(history=history, culprit=9), request))
     assert search.estimate_tests_left() == 0

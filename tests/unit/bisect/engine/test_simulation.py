@@ -10,7 +10,9 @@ from bench.bisect_histories import Truth, linear, merged, stretches
 from bench.bisect_play import play
 from bench.bisect_rivals import git_bisect, majority
 from bench.bisect_simulation import ENDS
-from harness.bisect.engine import Noise, Observation, Search, Settings
+from harness.bisect.engine import Search
+from harness.bisect.records import Sample
+from harness.bisect.terms import Noise, SearchSettings
 from harness.model import Verdict
 
 
@@ -18,7 +20,7 @@ from harness.model import Verdict
 def test_without_noise_it_is_as_good_as_git() -> None:
     """Mean tests with `none` are at most git's plus 0.3, and every culprit is right."""
     drawn = list(cases(30))
-    ours = [play(case.truth(), Settings(noise=Noise.NONE)) for case in drawn]
+    ours = [play(case.truth(), SearchSettings(noise=Noise.NONE)) for case in drawn]
     assert share(ours) == 1
     assert mean(one.between for one in ours) <= mean(git_bisect(case.truth()).runs for case in drawn) + 0.3
 
@@ -27,7 +29,7 @@ def test_without_noise_it_is_as_good_as_git() -> None:
 def test_the_default_is_cheap_on_a_reliable_test() -> None:
     """The default takes at most 1.55 times git's tests and those of the ends (the full set's target is 1.5)."""
     drawn = list(cases(30))
-    ours = [play(case.truth(), Settings()) for case in drawn]
+    ours = [play(case.truth(), SearchSettings()) for case in drawn]
     assert share(ours) == 1
     assert boots(ours) - ENDS <= 1.55 * mean(git_bisect(case.truth()).runs for case in drawn)
 
@@ -38,7 +40,7 @@ def test_flips_are_survived_where_git_and_majorities_are_not(noise: Noise) -> No
     """With 10 % of results flipped and rates unknown, nearly all culprits are right; git finds few of them."""
     drawn = list(cases(30))
     truths = [case.truth(bad=0.9, good=0.1) for case in drawn]
-    ours = [play(truth, Settings(noise=noise)) for truth in truths]
+    ours = [play(truth, SearchSettings(noise=noise)) for truth in truths]
     assert share(ours) >= 0.95
     for rival in (git_bisect, majority):
         found = [rival(case.truth(bad=0.9, good=0.1)).suspects == {case.culprit} for case in drawn]
@@ -53,7 +55,7 @@ def test_stretches_waste_few_builds() -> None:
     for _ in range(30):
         history = linear(512)
         truth = Truth(history=history, culprit=int(rng.integers(512)), broken=stretches(512, 0.2, 60, rng), rng=rng)
-        played = play(truth, Settings(noise=Noise.NONE))
+        played = play(truth, SearchSettings(noise=Noise.NONE))
         assert played.held
         wasted[0] += played.answer.skips
         wasted[1] += git_bisect(truth).wasted
@@ -65,7 +67,8 @@ def test_choosing_among_50_000_commits_is_quick() -> None:
     """One choice in a DAG of 50,000 commits takes at most half a second of processor time."""
     history = merged(50_000, np.random.default_rng(1))
     search = Search(history)
-    search.replay([(history.bad, Observation(verdict=Verdict.BAD)), (history.good, Observation(verdict=Verdict.GOOD))])
+    search.record(Sample(revision=history.bad, verdict=Verdict.BAD))
+    search.record(Sample(revision=history.good, verdict=Verdict.GOOD))
     started = time.process_time()
     assert search.choose_next()
     assert time.process_time() - started <= 0.5

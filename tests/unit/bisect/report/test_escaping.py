@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from harness.report.bisection import Settings, View, render_bug_report, render_page, render_summary
+from harness.bisect.report import View, render_bug_report, render_page, render_summary
 from harness.report.page import bound, clean, clean_line
-from tests.helpers.bisection_views import Structure, name_of, proven, says, searched, straight
+from tests.helpers.bisection_views import Structure, name_of, proven, says, searched, straight, with_answer
 
 PLAIN = searched(straight(24), says({name_of(number) for number in range(13, 25)}))
 
@@ -41,19 +41,23 @@ HEADINGS = ["h1", "h2", "h2", "h2", "h2", "h2"]
 
 
 def infested(text: str) -> View:
-    """A view that has the text in each place that somebody else fills."""
-    view = proven(PLAIN, text)
+    """A view that has the text in each place that somebody else fills; nothing validates it."""
+    view = with_answer(proven(PLAIN, text), sentence=text)
+    begun = view.begun.model_copy(
+        update={
+            "subject": text, "repository": text, "tests": (text,), "started": text, "facts": {text: text}, "cell": text,
+            "term_old": text, "term_new": text, "paths": (text,), "canary": text, "harness": text,
+        }
+    )  # fmt: skip
+    hostile = {
+        "purpose": text, "reason": text, "message": text, "artifact": text, "evidence": text, "seconds": {text: 1.0},
+    }  # fmt: skip
     return replace(
         view,
-        subject=text, repository=text, test=text, started=text, facts={text: text}, method=(text,),
-        settings=Settings(confidence=0.99, term_old=text, term_new=text, others={text: text}),
+        begun=begun,
         commits=tuple(replace(commit, subject=text, author=text, date=text) for commit in view.commits),
-        steps=tuple(
-            replace(step, purpose=text, reason=text, message=text, artifact=text, evidence=text, seconds={text: 1.0})
-            for step in view.steps
-        ),
-        answer=view.answer and replace(view.answer, sentence=text),
-    )  # fmt: skip
+        steps=tuple(replace(step, result=step.result.model_copy(update=hostile)) for step in view.steps),
+    )
 
 
 EXPECTED = Structure(render_page(proven(PLAIN)))

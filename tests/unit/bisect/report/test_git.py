@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.bisect.engine import Goal, Noise
-from harness.bisect.engine import Settings as SearchSettings
+from harness.bisect.records import Sample
+from harness.bisect.report import View, render_git_log
+from harness.bisect.terms import AnswerKind, Goal, Noise, SearchSettings
 from harness.errors import UsageError
 from harness.model import Verdict
-from harness.report.bisection import View, render_git_log
 from tests.helpers.bisection_views import name_of, says, searched, straight
 
 
@@ -49,7 +49,7 @@ class Repository:
 
     def replay(self, view: View, *, expect: tuple[int, ...] = (0,)) -> str:
         """What git says at the end of the log; its own log of it must be the same commands."""
-        self.git("checkout", "--quiet", "--detach", view.bad)
+        self.git("checkout", "--quiet", "--detach", view.begun.new)
         path = self.path / "log"
         path.write_text(render_git_log(view), encoding="utf-8")
         said = self.git("bisect", "replay", str(path), expect=expect)
@@ -84,7 +84,8 @@ def test_samples_that_came_late_do_not_lead_git_astray(repository: Repository) -
     names = repository.line(20, "change", root)
     graph = dict(zip(names, ((parent,) for parent in [root, *names]), strict=False))
     view = searched(graph, says(set(names[12:])))
-    late = replace(view.steps[-1], number=len(view.steps) + 1, revision=names[15], verdict=Verdict.BAD)
+    sample = Sample(revision=names[15], verdict=Verdict.BAD)
+    late = replace(view.steps[-1], number=len(view.steps) + 1, result=sample)
 
     assert f"{names[12]} is the first bad commit" in repository.replay(replace(view, steps=(*view.steps, late)))
 
@@ -131,7 +132,7 @@ def test_git_knows_what_was_skipped(repository: Repository) -> None:
     assert view.answer is not None
     said = repository.replay(view, expect=(0, 2))
 
-    assert view.answer.kind == "suspects"
+    assert view.answer.kind is AnswerKind.SUSPECTS
     assert {suspect.revision for suspect in view.answer.suspects} == {name for name in names if f"\n{name}\n" in said}
     assert "# possible first bad commit: [" in render_git_log(view)
 
@@ -142,7 +143,8 @@ def test_terms_and_fixes(repository: Repository) -> None:
     names = repository.line(12, "it's a change", root)
     graph = dict(zip(names, ((parent,) for parent in [root, *names]), strict=False))
     view = searched(graph, says({root, *names[:7]}), settings=SearchSettings(goal=Goal.FIX))
-    view = replace(view, settings=replace(view.settings, term_old="it's-bro!ken", term_new="mended"))
+    terms = {"term_old": "it's-bro!ken", "term_new": "mended"}
+    view = replace(view, begun=view.begun.model_copy(update=terms))
 
     assert f"{names[7]} is the first mended commit" in repository.replay(view)
 
@@ -177,7 +179,7 @@ def test_a_flaky_test_is_no_contradiction_for_git(repository: Repository) -> Non
     repository.replay(view)
 
     assert view.answer is not None
-    assert "flaky" == view.answer.kind
+    assert view.answer.kind is AnswerKind.FLAKY
     assert f"# {view.answer.sentence}\n" in render_git_log(view)
 
 
@@ -187,7 +189,7 @@ def test_a_search_that_runs_can_be_replayed(repository: Repository) -> None:
     names = repository.line(30, "change", root)
     graph = dict(zip(names, ((parent,) for parent in [root, *names]), strict=False))
     view = searched(graph, says(set(names[12:])))
-    said = repository.replay(replace(view, answer=None, steps=view.steps[:4]))
+    said = repository.replay(replace(view, found=None, steps=view.steps[:4]))
 
     assert "left to test after this" in said
 
@@ -199,4 +201,4 @@ def test_what_is_no_name_does_not_get_to_git() -> None:
 
     assert commands(render_git_log(view)) == commands(render_git_log(replace(view, commits=(evil, *view.commits[1:]))))
     with pytest.raises(UsageError, match="no full name"):
-        render_git_log(replace(view, bad="--exec=x"))
+        render_git_log(replace(view, begun=view.begun.model_copy(update={"new": "--exec=x"})))

@@ -1,14 +1,12 @@
-"""The words between a search and its caller: settings, requests, observations, answers."""
+"""The words between a search and its caller: settings, what to test, the answer."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.errors import UsageError
-from harness.model import Verdict
 
 __all__ = [
-    "Answer", "AnswerKind", "Goal", "Noise", "Observation", "Purpose", "RateEstimate", "Request", "Settings", "Stage",
-    "Suspect",
+    "Answer", "AnswerKind", "Goal", "Noise", "Probe", "Purpose", "RateEstimate", "SearchSettings", "Stage", "Suspect",
 ]  # fmt: skip
 
 
@@ -77,7 +75,7 @@ class AnswerKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SearchSettings:
     """How to search.
 
     Attributes:
@@ -130,7 +128,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Probe:
     """Test this revision, in a fresh boot.
 
     Attributes:
@@ -141,22 +139,6 @@ class Request:
 
     revision: str
     purpose: Purpose
-    fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """What was seen at a revision, in one boot; one sample.
-
-    Attributes:
-        verdict: Good, bad, or skip after the caller tried again in vain.
-        reason: For a skip: what failed, as a key; commits with the same key are taken to fail for the same
-            cause, in stretches ("build", "boot", "build:mq_getattr").
-        fresh: Whether the build was made from nothing for this sample.
-    """
-
-    verdict: Verdict
-    reason: str = "build"
     fresh: bool = False
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.report.bisection.view import Commit
+from harness.bisect.repository import Commit
 
 __all__ = ["Edge", "assign_lanes", "draw_edges"]
 
@@ -26,7 +26,7 @@ def assign_lanes(commits: Sequence[Commit]) -> dict[int, int]:
 
     A branch is followed along first parents from where it was merged to the first commit that has a lane.
     """
-    known = {commit.revision: place for place, commit in enumerate(commits)}
+    known = {commit.name: place for place, commit in enumerate(commits)}
     found: dict[int, int] = {}
     taken: list[list[tuple[int, int]]] = [[] for _ in range(MOST_LANES)]
     for place in range(len(commits) - 1, -1, -1):
@@ -66,7 +66,7 @@ def draw_edges(
     """The lines of a history that has branches; none for a straight one, which says nothing."""
     if not any(drawn.values()):
         return ()
-    known = {commit.revision: place for place, commit in enumerate(commits)}
+    known = {commit.name: place for place, commit in enumerate(commits)}
     return tuple(
         Edge(x1=x(place), y1=y(drawn[place]), x2=x(known[parent]), y2=y(drawn[known[parent]]))
         for place, commit in enumerate(commits)

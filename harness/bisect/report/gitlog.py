@@ -10,10 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from harness.bisect.report.facts import count_verdicts, estimate_sides, find_skipped, index_candidates, is_newer_side
+from harness.bisect.report.view import View
+from harness.bisect.terms import AnswerKind
 from harness.errors import UsageError
 from harness.model import Verdict
-from harness.report.bisection.facts import count_verdicts, estimate_sides, find_skipped, index_candidates, is_newer_side
-from harness.report.bisection.view import View
 from harness.report.page import clean_line
 
 __all__ = ["render_git_log"]
@@ -31,22 +32,22 @@ def render_git_log(view: View) -> str:
     Raises:
         UsageError: A revision is no full name, so that git could take it for something else.
     """
-    for revision in (view.good, view.bad, *(step.revision for step in view.steps)):
+    for revision in (view.begun.old, view.begun.new, *(step.revision for step in view.steps)):
         if not NAME.fullmatch(revision):
             raise UsageError(f"`{clean_line(revision)}` is no full name of a commit, and git's log needs those.")
     return "\n".join([*_start(view), *_list_verdicts(view), *_end(view)]) + "\n"
 
 
 def _start(view: View) -> Iterator[str]:
-    known, settings = index_candidates(view), view.settings
-    yield _format_comment(view, settings.term_new, view.bad, known)
-    yield _format_comment(view, settings.term_old, view.good, known)
+    known, begun = index_candidates(view), view.begun
+    yield _format_comment(view, begun.term_new, view.begun.new, known)
+    yield _format_comment(view, begun.term_old, view.begun.old, known)
     options = []
-    if (settings.term_old, settings.term_new) != ("good", "bad"):
-        options += [f"--term-new={settings.term_new}", f"--term-old={settings.term_old}"]
-    if settings.first_parent:
+    if (begun.term_old, begun.term_new) != ("good", "bad"):
+        options += [f"--term-new={begun.term_new}", f"--term-old={begun.term_old}"]
+    if begun.first_parent:
         options.append("--first-parent")
-    yield " ".join(["git bisect start", *map(_quote, (*options, view.bad, view.good))])
+    yield " ".join(["git bisect start", *map(_quote, (*options, view.begun.new, view.begun.old))])
 
 
 def _quote(word: str) -> str:
@@ -58,20 +59,20 @@ def _quote(word: str) -> str:
 def _list_verdicts(view: View) -> Iterator[str]:
     known, counts, hopeless = index_candidates(view), count_verdicts(view), find_skipped(view)
     likely = estimate_sides(view, counts)
-    terms = (view.settings.term_old, view.settings.term_new)
+    terms = (view.begun.term_old, view.begun.term_new)
     newer_ones = {name for name, seen in counts.items() if _is_newer(view, seen, likely.get(name))} - hopeless.keys()
     # git goes on from the last commit that is called bad, so those come last, and children before their parents.
     order = sorted(counts, key=lambda name: -known.get(name, -1) if name in newer_ones else -len(known))
     for revision in order:
         seen = counts[revision]
         if revision in hopeless:
-            if revision not in (view.good, view.bad):
+            if revision not in (view.begun.old, view.begun.new):
                 yield _format_comment(view, "skip", revision, known)
                 yield f"git bisect skip {revision}"
             continue
         is_newer = revision in newer_ones
         yield from _list_doubts(view, revision, seen, is_newer=is_newer)
-        if revision in (view.good, view.bad):
+        if revision in (view.begun.old, view.begun.new):
             continue
         term = terms[is_newer]
         yield _format_comment(view, term, revision, known)
@@ -94,16 +95,16 @@ def _list_doubts(view: View, revision: str, seen: Counter[Verdict], *, is_newer:
     if {is_newer_side(view, verdict) for verdict in samples} == {is_newer}:
         return
     said = " and ".join(f"{count} {verdict}" for verdict, count in sorted(samples.items()))
-    side = view.settings.term_new if is_newer else view.settings.term_old
+    side = view.begun.term_new if is_newer else view.begun.term_old
     yield f"# {revision} gave {said}; by all results together it is most probably {side}."
 
 
 def _end(view: View) -> Iterator[str]:
-    answer, known, term = view.answer, index_candidates(view), view.settings.term_new
+    answer, known, term = view.answer, index_candidates(view), view.begun.term_new
     if answer is None:
         yield "# the bisection is not finished"
         return
-    if answer.kind == "culprit" and answer.suspects:
+    if answer.kind is AnswerKind.CULPRIT and answer.suspects:
         yield _format_comment(view, f"first {term} commit", answer.suspects[0].revision, known)
     elif answer.suspects:
         yield "# no test splits these commits"

@@ -6,19 +6,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.model import Verdict
-from harness.report.bisection.chart import WIDTH, make_chart, make_script_data
-from harness.report.bisection.facts import (
+from harness.bisect.proof import Evidence
+from harness.bisect.report.chart import WIDTH, make_chart, make_script_data
+from harness.bisect.report.facts import (
     SHORT,
+    collect_facts,
     count_verdicts,
+    describe_method,
+    describe_search,
     find_final,
     find_stretches,
     format_headline,
     format_revert,
     format_sureness,
+    get_purpose,
     index_candidates,
 )
-from harness.report.bisection.view import Evidence, View
+from harness.bisect.report.view import View
+from harness.model import Verdict
 from harness.report.page import bound, clean_line, embed, render
 from harness.text import format_duration
 
@@ -63,6 +68,10 @@ def render_page(view: View) -> str:
         view=view,
         headline=format_headline(view),
         reverted=format_revert,
+        purpose=get_purpose,
+        method=describe_method(view),
+        search=describe_search(view.begun),
+        facts=collect_facts(view),
         sureness=format_sureness(view),
         chart=make_chart(view),
         width=WIDTH,
@@ -70,7 +79,7 @@ def render_page(view: View) -> str:
         rows=list(_make_rows(view)),
         stretches=find_stretches(view),
         end=find_final(view),
-        phases=list(dict.fromkeys(phase for step in view.steps for phase in step.seconds)),
+        phases=list(dict.fromkeys(phase for step in view.steps for phase in step.result.seconds)),
         subject_of=lambda revision: view.commits[known[revision]].subject if revision in known else "",
         properties=list(_compare_properties(view.before, view.after)),
         trees=_compare_trees(view.before, view.after),
@@ -94,7 +103,7 @@ def _make_rows(view: View) -> Iterator[Row]:
                 chance=sum(chances[between]),
             )
         if place < len(view.commits):
-            seen = counts.get(view.commits[place].revision, Counter())
+            seen = counts.get(view.commits[place].name, Counter())
             yield Row(place=place, commits=1, counts=seen, chance=chances[place])
         previous = place
 

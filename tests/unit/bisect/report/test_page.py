@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.bisect.engine import Settings as SearchSettings
+from harness.bisect.records import Reverted, Same, Sample
+from harness.bisect.report import PackedBelief, Step, View, render_bug_report, render_page, render_summary
+from harness.bisect.report.facts import estimate_sides, find_stretches
+from harness.bisect.report.lanes import assign_lanes
+from harness.bisect.repository import Commit
+from harness.bisect.terms import AnswerKind, Purpose, SearchSettings
 from harness.model import Verdict
-from harness.report.bisection import Belief, Commit, Revert, Step, View, render_bug_report, render_page, render_summary
-from harness.report.bisection.facts import estimate_sides, find_stretches
-from harness.report.bisection.lanes import assign_lanes
 from harness.report.page import bound, format_percent
-from tests.helpers.bisection_views import Structure, name_of, proven, says, searched, straight
+from tests.helpers.bisection_views import Structure, answer_of, name_of, proven, says, searched, straight, with_answer
 
 CULPRIT = 13
 PLAIN = searched(straight(24), says({name_of(number) for number in range(CULPRIT, 25)}))
@@ -59,8 +61,7 @@ def test_the_page_says_what_was_found() -> None:
 @pytest.mark.parametrize("kept", [0, 1, 5])
 def test_a_search_that_runs_is_rendered(kept: int) -> None:
     """Before the first result and in the middle, all renderers say how far it is."""
-    last = replace(PLAIN.steps[kept], verdict=None, belief=None)
-    view = replace(PLAIN, answer=None, steps=(*PLAIN.steps[:kept], last))
+    view = replace(PLAIN, found=None, steps=PLAIN.steps[:kept])
     out = io.StringIO()
     Console(file=out, width=400).print(render_summary(view))
 
@@ -70,8 +71,9 @@ def test_a_search_that_runs_is_rendered(kept: int) -> None:
 
 def test_a_revert_that_changes_nothing_is_said() -> None:
     """Where the test fails without the culprit too, another commit does the same, and each renderer says it."""
-    assert PLAIN.answer is not None
-    view = replace(VIEW, revert=Revert(clean=True, verdict=Verdict.BAD))
+    assert VIEW.found is not None
+    reverted = Reverted(culprit=name_of(CULPRIT), commit="f" * 40, verdict=Verdict.BAD)
+    view = replace(VIEW, found=VIEW.found.model_copy(update={"revert": reverted}))
     out = io.StringIO()
     Console(file=out, width=400).print(render_summary(view))
 
@@ -82,12 +84,10 @@ def test_a_revert_that_changes_nothing_is_said() -> None:
 
 def test_ends_that_cannot_be_tested() -> None:
     """Nobody is sure of anything then; what went wrong at the end is said."""
-    step = replace(PLAIN.steps[0], revision=PLAIN.bad, verdict=Verdict.SKIP, reason="build", message="no such header")
-    assert PLAIN.answer is not None
-    answer = replace(
-        PLAIN.answer, kind="untestable", sentence="An end of the history could not be tested.", tests=0, skips=1
-    )
-    view = replace(PLAIN, answer=answer, steps=(step,))
+    skipped = Sample(revision=PLAIN.begun.new, verdict=Verdict.SKIP, reason="build", message="no such header")
+    said = "An end of the history could not be tested."
+    view = with_answer(PLAIN, kind=AnswerKind.UNTESTABLE, sentence=said, tests=0, skips=1)
+    view = replace(view, steps=(replace(PLAIN.steps[0], result=skipped),))
     out = io.StringIO()
     Console(file=out, width=400).print(render_summary(view))
 
@@ -99,7 +99,7 @@ def test_ends_that_cannot_be_tested() -> None:
 
 def test_a_view_without_steps_is_rendered() -> None:
     """A search that has not begun has a page."""
-    assert "Nothing is tested yet." in render_page(replace(PLAIN, answer=None, steps=()))
+    assert "Nothing is tested yet." in render_page(replace(PLAIN, found=None, steps=()))
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_a_large_history_is_a_small_page() -> None:
 def test_a_packed_posterior_is_nearly_the_posterior(values: list[float]) -> None:
     """Packed and unpacked, each probability is right to 3 %, and the likeliest are exact."""
     chances = [value / sum(values) for value in values]
-    belief = Belief.of(chances, 0.0)
+    belief = PackedBelief.pack(chances, 0.0)
     found = belief.expand_chances().tolist()
 
     assert all(abs(one - other) <= 0.03 * one + 5e-7 for one, other in zip(chances, found, strict=True))
@@ -151,7 +151,7 @@ def rendered(view: View) -> str:
 
 def test_sides_grow_along_the_history() -> None:
     """The probability to be on the newer side never falls from a commit to its descendants."""
-    likely = list(estimate_sides(PLAIN, [PLAIN.good, *(commit.revision for commit in PLAIN.commits)]).values())
+    likely = list(estimate_sides(PLAIN, [PLAIN.begun.old, *(commit.name for commit in PLAIN.commits)]).values())
 
     assert sorted(likely) == likely
     assert 0 == likely[0]
@@ -161,7 +161,9 @@ def test_sides_grow_along_the_history() -> None:
 def test_branches_are_drawn_beside_the_main_line() -> None:
     """Two branches that overlap have lanes of their own, and the main line has the first."""
     graph = {"a": ("x",), "b": ("a",), "c": ("a",), "d": ("b",), "m": ("d", "c"), "n": ("m", "b")}
-    found = assign_lanes([Commit(revision=name, subject="", parents=parents) for name, parents in graph.items()])
+    found = assign_lanes(
+        [Commit(name=name, subject="", author="", date="", files=(), parents=it) for name, it in graph.items()]
+    )
 
     assert {"a": 0, "b": 0, "c": 1, "d": 0, "m": 0, "n": 0} == {name: found[place] for place, name in enumerate(graph)}
 
@@ -192,9 +194,8 @@ def test_other_answers_are_said_as_they_are() -> None:
     flaky = searched(
         straight(16), lambda revision, asked: Verdict.BAD if (int(revision, 16) + asked) % 2 else Verdict.GOOD
     )
-    assert flaky.answer is not None
 
-    assert "flaky" == flaky.answer.kind
+    assert answer_of(flaky).kind is AnswerKind.FLAKY
     for text in (render_page(flaky), render_bug_report(flaky), rendered(flaky)):
         assert "No commit explains the results" in text
     assert "first bad commit is" not in render_bug_report(flaky)
@@ -202,6 +203,17 @@ def test_other_answers_are_said_as_they_are() -> None:
 
 def test_a_step_outside_the_candidates_is_shown() -> None:
     """A repeat at the good end, which is no candidate, has a mark and a row."""
-    step = Step(number=1, revision=PLAIN.good, purpose="end", verdict=Verdict.GOOD, belief=PLAIN.steps[0].belief)
+    sample = Sample(revision=PLAIN.begun.old, purpose=Purpose.END, verdict=Verdict.GOOD)
+    step = Step(number=1, result=sample, belief=PLAIN.steps[0].belief)
 
-    assert "older than all candidates" in render_page(replace(PLAIN, steps=(step,), answer=None))
+    assert "older than all candidates" in render_page(replace(PLAIN, steps=(step,), found=None))
+
+
+def test_a_revision_that_was_built_the_same_says_whose_files_it_has() -> None:
+    """It has no verdict of its own, and does not look like one that still runs."""
+    same = Step(number=1, result=Same(first=name_of(3), second=name_of(4)), belief=PLAIN.steps[0].belief)
+    text = render_page(replace(PLAIN, steps=(same,), found=None))
+
+    assert "its built files are those of" in text
+    assert '<td class="verdict ">same' in text
+    assert "is still running: 0 tests are done" in text

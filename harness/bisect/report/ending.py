@@ -7,8 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.model import Verdict
-from harness.report.bisection.facts import (
+from harness.bisect.report.facts import (
     SHORT,
     find_skipped,
     find_stretches,
@@ -18,7 +17,9 @@ from harness.report.bisection.facts import (
     format_sureness,
     index_candidates,
 )
-from harness.report.bisection.view import Rate, View
+from harness.bisect.report.view import View
+from harness.bisect.terms import AnswerKind, RateEstimate
+from harness.model import Verdict
 from harness.report.page import clean_line, format_percent
 
 __all__ = ["render_summary"]
@@ -31,14 +32,14 @@ MOST_SUSPECTS = 10
 def render_summary(view: View) -> RenderableType:
     """The answer, how sure it is, both sides' rates, the revert, what is in doubt, and how to repeat it."""
     answer = view.answer
-    found = answer is not None and answer.kind == "culprit"
+    found = answer is not None and answer.kind is AnswerKind.CULPRIT
     lines: list[RenderableType] = [Text(format_headline(view), style="bold" if found else "bold yellow")]
     if answer is not None:
         lines += [Text(format_sureness(view)), *_render_untestable(view)]
     if answer is not None and answer.tests:
         lines.append(_render_rates(answer.fails_before, answer.fails_after))
     lines += [*_render_suspects(view), *_revert(view), *_render_doubts(view)]
-    for command in view.commands:
+    for command in view.found.commands if view.found else ():
         lines.append(Text(f"{clean_line(command.what)}:", style="dim"))
         lines.append(Text(f"  {clean_line(command.line, 4000)}"))
     return Group(*lines)
@@ -46,10 +47,10 @@ def render_summary(view: View) -> RenderableType:
 
 def _render_untestable(view: View) -> Iterator[Text]:
     """What became of the ends that could not be tested, where that ended the search."""
-    if view.answer is None or view.answer.kind != "untestable":
+    if view.answer is None or view.answer.kind is not AnswerKind.UNTESTABLE:
         return
     known, hopeless = index_candidates(view), find_skipped(view)
-    for end in (view.good, view.bad):
+    for end in (view.begun.old, view.begun.new):
         if end in hopeless:
             step = hopeless[end]
             yield Text(
@@ -57,7 +58,7 @@ def _render_untestable(view: View) -> Iterator[Text]:
             )
 
 
-def _render_rates(before: Rate, after: Rate | None) -> Table:
+def _render_rates(before: RateEstimate, after: RateEstimate | None) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("tests", "failed", "rate", "90 % interval"):
         table.add_column(title, justify="left" if title == "tests" else "right", no_wrap=True)
@@ -75,7 +76,7 @@ def _render_rates(before: Rate, after: Rate | None) -> Table:
 
 
 def _render_suspects(view: View) -> Iterator[Text]:
-    if view.answer is None or view.answer.kind == "culprit":
+    if view.answer is None or view.answer.kind is AnswerKind.CULPRIT:
         return
     known = index_candidates(view)
     for suspect in view.answer.suspects[:MOST_SUSPECTS]:
@@ -86,7 +87,7 @@ def _render_suspects(view: View) -> Iterator[Text]:
 
 
 def _revert(view: View) -> Iterator[Text]:
-    if said := format_revert(view, clean_line(view.bad)[:SHORT]):
+    if said := format_revert(view, clean_line(view.begun.new)[:SHORT]):
         verdict = view.revert.verdict if view.revert else None
         yield Text(said, style=STYLES[verdict] if verdict else "dim")
 
@@ -94,11 +95,9 @@ def _revert(view: View) -> Iterator[Text]:
 def _render_doubts(view: View) -> Iterator[Text]:
     known = index_candidates(view)
     for stretch in find_stretches(view):
-        if stretch.chance < 1 - view.settings.confidence:
+        if stretch.chance < 1 - view.begun.confidence:
             continue
-        first, last = (
-            format_commit(view, view.commits[place].revision, known) for place in (stretch.first, stretch.last)
-        )
+        first, last = (format_commit(view, view.commits[place].name, known) for place in (stretch.first, stretch.last))
         what = first if stretch.first == stretch.last else f"{first} to {last}"
         why = ", ".join(clean_line(reason) for reason in stretch.reasons)
         yield Text(f"In doubt, {format_percent(stretch.chance)}: {what} could not be tested ({why}).", style="yellow")

@@ -7,15 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.bisect.records import Begun, Sample
+from harness.bisect.report.view import PackedBelief, Step, View
+from harness.bisect.repository import Commit
+from harness.bisect.terms import AnswerKind
 from harness.model import Verdict
-from harness.report.bisection.view import Belief, Commit, Step, View
 from harness.report.page import clean_line, format_percent
 from harness.text import format_duration
 
 __all__ = [
+    "SAME",
     "SAYS",
     "Stretch",
+    "collect_facts",
     "count_verdicts",
+    "describe_method",
+    "describe_search",
     "estimate_sides",
     "find_final",
     "find_skipped",
@@ -24,6 +31,7 @@ __all__ = [
     "format_headline",
     "format_revert",
     "format_sureness",
+    "get_purpose",
     "index_candidates",
 ]  # fmt: skip
 
@@ -32,6 +40,18 @@ SAYS = {Verdict.GOOD: "passes", Verdict.BAD: "fails", Verdict.SKIP: "cannot be t
 
 SHORT = 12
 """Digits of a commit's name that are shown."""
+
+SAME = "same"
+"""What stands for a verdict where another revision with the same built files has one."""
+
+SHARED = ("kernel", "cgroup", "accelerator")
+"""Facts of a guest that do not depend on the revision."""
+
+METHOD = (
+    "Each revision was built and laid over the same image, and a guest was booted for each sample.",
+    "No verdict counts before the guest has proved that it runs that very build.",
+    "The first {new} commit and its parents were built from nothing.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +75,12 @@ class Stretch:
 
 def index_candidates(view: View) -> Mapping[str, int]:
     """Index of each candidate by its full name."""
-    return {commit.revision: place for place, commit in enumerate(view.commits)}
+    return {commit.name: place for place, commit in enumerate(view.commits)}
 
 
-def find_final(view: View) -> Belief | None:
+def find_final(view: View) -> PackedBelief | None:
     """The last known posterior."""
-    return next((step.belief for step in reversed(view.steps) if step.belief is not None), None)
+    return view.steps[-1].belief if view.steps else None
 
 
 def format_commit(view: View, revision: str, known: Mapping[str, int]) -> str:
@@ -80,7 +100,7 @@ def count_verdicts(view: View) -> dict[str, Counter[Verdict]]:
 
 def is_newer_side(view: View, verdict: Verdict) -> bool:
     """Whether a verdict speaks for the newer side: bad, or good where a fix is looked for."""
-    return (verdict is Verdict.GOOD) == view.settings.find_fix
+    return (verdict is Verdict.GOOD) == view.begun.finds_fix
 
 
 def estimate_sides(view: View, revisions: Iterable[str]) -> dict[str, float]:
@@ -102,11 +122,14 @@ def estimate_sides(view: View, revisions: Iterable[str]) -> dict[str, float]:
     return found
 
 
-def find_skipped(view: View) -> dict[str, Step]:
+def find_skipped(view: View) -> dict[str, Sample]:
     """Revisions that were tried and never gave a verdict, with the last attempt at each."""
     counts = count_verdicts(view)
     hopeless = {name for name, seen in counts.items() if not seen[Verdict.GOOD] + seen[Verdict.BAD]}
-    return {step.revision: step for step in view.steps if step.revision in hopeless and step.verdict is Verdict.SKIP}
+    samples = (step.result for step in view.steps if isinstance(step.result, Sample))
+    return {
+        sample.revision: sample for sample in samples if sample.revision in hopeless and sample.verdict is Verdict.SKIP
+    }
 
 
 def find_stretches(view: View) -> list[Stretch]:
@@ -129,18 +152,45 @@ def find_stretches(view: View) -> list[Stretch]:
             first=group[0],
             last=group[-1],
             tried=len(group),
-            reasons=Counter(failed[view.commits[place].revision].reason or "unknown" for place in group),
+            reasons=Counter(failed[view.commits[place].name].reason or "unknown" for place in group),
             chance=float(chances[group[0] : group[-1] + 1].sum()),
         )
         for group in groups
     ]
 
 
+def get_purpose(step: Step) -> str:
+    """Return why a revision was sampled, in a word."""
+    return step.result.purpose if isinstance(step.result, Sample) else SAME
+
+
+def describe_method(view: View) -> tuple[str, ...]:
+    """Say how a revision is tested, in whole sentences."""
+    return tuple(sentence.format(new=view.begun.term_new) for sentence in METHOD)
+
+
+def describe_search(begun: Begun) -> dict[str, str]:
+    """Say what else was asked for, by name."""
+    found = {"noise": str(begun.noise)}
+    if begun.paths:
+        found["paths"] = " ".join(begun.paths)
+    if begun.canary:
+        found["canary"] = begun.canary
+    return found
+
+
+def collect_facts(view: View) -> dict[str, str]:
+    """Collect versions and computers by name, and what holds for the guests of all revisions."""
+    side = view.after or view.before
+    guest = {f"guest {name}": side.facts[name] for name in SHARED if name in side.facts} if side else {}
+    return {"cell": view.begun.cell, "harness": view.begun.harness, **view.begun.facts, **guest}
+
+
 def format_headline(view: View) -> str:
     """The answer in one sentence."""
     answer, known = view.answer, index_candidates(view)
-    test, now = clean_line(view.test), "passes" if view.settings.find_fix else "fails"
-    if answer is not None and answer.kind == "culprit" and answer.suspects:
+    test, now = clean_line(view.begun.test), "passes" if view.begun.finds_fix else "fails"
+    if answer is not None and answer.kind is AnswerKind.CULPRIT and answer.suspects:
         return f"{test} {now} since {format_commit(view, answer.suspects[0].revision, known)}."
     if answer is not None:
         return clean_line(answer.sentence, 1000)
@@ -148,7 +198,7 @@ def format_headline(view: View) -> str:
     leading = ""
     if belief is not None and belief.top:
         place, chance = belief.top[0]
-        leading = f"; the likeliest so far is {format_commit(view, view.commits[place].revision, known)}, {format_percent(chance)}"
+        leading = f"; the likeliest so far is {format_commit(view, view.commits[place].name, known)}, {format_percent(chance)}"
     done = sum(step.verdict is not None for step in view.steps)
     return f"The search since when {test} {now} is still running: {done} tests are done{leading}."
 
@@ -160,7 +210,7 @@ def format_sureness(view: View) -> str:
         return ""
     skips = f", {answer.skips} attempts without a verdict" if answer.skips else ""
     # That nothing could be tested is no matter of probability.
-    sure = "Given up" if answer.kind == "untestable" else f"{format_percent(answer.confidence)} sure"
+    sure = "Given up" if answer.kind is AnswerKind.UNTESTABLE else f"{format_percent(answer.confidence)} sure"
     return f"{sure} after {answer.tests} tests{skips}, in {format_duration(view.seconds)}."
 
 
@@ -171,11 +221,12 @@ def format_revert(view: View, end: str) -> str:
         view: The bisection.
         end: The newer end, as it is to be written.
     """
-    if view.revert is None:
+    revert = view.revert
+    if revert is None:
         return ""
-    if not view.revert.clean:
+    if revert.commit is None:
         return f"The commit does not revert cleanly on top of {end}."
-    verdict = view.revert.verdict
+    verdict = revert.verdict
     if verdict is None:
         return f"The commit reverts cleanly on top of {end}; the result was not tested."
     then = f"The commit reverts cleanly on top of {end}, and the test then {SAYS[verdict]}"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.bisection.facts import SHORT, find_final, index_candidates
-from harness.report.bisection.lanes import Edge, assign_lanes, draw_edges
-from harness.report.bisection.view import Belief, View
+from harness.bisect.report.facts import SAME, SHORT, find_final, get_purpose, index_candidates
+from harness.bisect.report.lanes import Edge, assign_lanes, draw_edges
+from harness.bisect.report.view import PackedBelief, View
 from harness.report.page import clean_line, format_percent
 
 __all__ = ["WIDTH", "Bar", "Chart", "Mark", "make_chart", "make_script_data"]
@@ -131,15 +131,14 @@ def make_script_data(view: View) -> dict[str, object]:
     heights: list[int] = [0] * (len(borders) - 1)
     none, top = 0.0, list[list[str]]()
     for step in view.steps:
-        if step.belief is not None:
-            heights = _compute_heights(step.belief, borders)
-            none = step.belief.no_culprit
-            top = [[_format_label(view, place), format_percent(chance)] for place, chance in step.belief.top[:5]]
+        heights = _compute_heights(step.belief, borders)
+        none = step.belief.no_culprit
+        top = [[_format_label(view, place), format_percent(chance)] for place, chance in step.belief.top[:5]]
         found.append({
             "number": step.number,
             "revision": _format_label(view, known[step.revision]) if step.revision in known else clean_line(step.revision)[:SHORT],
-            "purpose": clean_line(step.purpose),
-            "verdict": step.verdict.value if step.verdict else "running",
+            "purpose": clean_line(get_purpose(step)),
+            "verdict": step.verdict or SAME,
             "bars": heights,
             "none": _compute_height(none),
             "noneText": format_percent(none),
@@ -155,7 +154,7 @@ def _find_borders(view: View) -> NDArray[np.int64]:
     return np.arange(bars + 1, dtype=np.int64) * size // max(bars, 1)
 
 
-def _compute_heights(belief: Belief, borders: NDArray[np.int64]) -> list[int]:
+def _compute_heights(belief: PackedBelief, borders: NDArray[np.int64]) -> list[int]:
     summed = np.concatenate(([0.0], np.cumsum(belief.expand_chances())))[borders]
     return [_compute_height(chance) for chance in np.diff(summed).tolist()]
 
@@ -173,7 +172,7 @@ def _find_x(view: View, place: int | None) -> float:
 
 def _format_label(view: View, place: int) -> str:
     commit = view.commits[place]
-    return f"{clean_line(commit.revision)[:SHORT]} {clean_line(commit.subject, 100)}"
+    return f"{clean_line(commit.name)[:SHORT]} {clean_line(commit.subject, 100)}"
 
 
 def _format_title(view: View, start: int, end: int) -> str:
@@ -193,7 +192,7 @@ def _make_marks(view: View, top: float) -> tuple[Mark, ...]:
             if place is not None
             else f"{clean_line(step.revision)[:SHORT]} (older than all candidates)"
         )
-        verdict = step.verdict.value if step.verdict else "running"
+        verdict = step.verdict or SAME
         found.append(
             Mark(
                 x=_find_x(view, place),

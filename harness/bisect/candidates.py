@@ -10,32 +10,32 @@ from harness.bisect.repository import Range, Repository
 from harness.errors import UsageError
 from harness.wait import Deadline
 
-__all__ = ["Known", "know"]
+__all__ = ["Candidates", "read_candidates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Known:
-    """What is known about the commits.
+class Candidates:
+    """The commits between the ends, and which of them are searched.
 
     Attributes:
         repository: Where they are.
-        all: Those between the ends.
+        between: All commits between the ends.
         searched: The candidates.
         prior: What each candidate weighs.
     """
 
     repository: Repository
-    all: Range
+    between: Range
     searched: History
     prior: Mapping[str, float]
 
-    def search(self, begun: Begun) -> Search:
-        """A new search."""
+    def make_search(self, begun: Begun) -> Search:
+        """Make a new search."""
         return Search(self.searched, begun.settings, prior=self.prior)
 
     def check(self, begun: Begun) -> None:
         """Raise UsageError for settings that make no sense, and for --skip of what is no candidate, or of an end."""
-        self.search(begun)
+        self.make_search(begun)
         for revision in begun.skip:
             if revision in (begun.old, begun.new):
                 raise UsageError(
@@ -44,11 +44,11 @@ class Known:
             self.searched.find_index(revision)
 
 
-def know(begun: Begun, repository: Repository, deadline: Deadline) -> Known:
+def read_candidates(begun: Begun, repository: Repository, deadline: Deadline) -> Candidates:
     """Read the commits between the ends; raises UsageError where the ends do not fit."""
     for end in (begun.old, begun.new):
         repository.resolve(end, deadline)  # the mirror may have been pruned since the bisection began
     everything = repository.list_range(begun.old, begun.new, deadline)
     searched = everything.history.follow_first_parent() if begun.first_parent else everything.history
     prior = weigh_commits(everything, searched, begun.paths)
-    return Known(repository=repository, all=everything, searched=searched, prior=prior)
+    return Candidates(repository=repository, between=everything, searched=searched, prior=prior)

@@ -6,11 +6,13 @@ It addresses nobody: foreign text stands in code, where a forge makes no mention
 import re
 from collections.abc import Iterator
 
-from harness.model import Verdict
-from harness.report.bisection.facts import (
+from harness.bisect.proof import Evidence
+from harness.bisect.report.facts import (
     SAYS,
     SHORT,
+    collect_facts,
     count_verdicts,
+    describe_method,
     find_skipped,
     find_stretches,
     format_commit,
@@ -18,7 +20,9 @@ from harness.report.bisection.facts import (
     format_revert,
     index_candidates,
 )
-from harness.report.bisection.view import Evidence, Rate, View
+from harness.bisect.report.view import View
+from harness.bisect.terms import AnswerKind, RateEstimate
+from harness.model import Verdict
 from harness.report.page import bound, clean_line, format_percent
 from harness.text import pluralize
 
@@ -47,16 +51,16 @@ def render_bug_report(view: View) -> str:
 
 def _format_title(view: View) -> str:
     """The summary; in code it would be no title, so signs that mean something are taken from it."""
-    return f"{_escape(view.subject)}: {_escape(format_headline(view))}"
+    return f"{_escape(view.begun.subject)}: {_escape(format_headline(view))}"
 
 
 def _list_found(view: View) -> Iterator[str]:
     known, answer = index_candidates(view), view.answer
-    what = f"first {_escape(view.settings.term_new)} commit"
+    what = f"first {_escape(view.begun.term_new)} commit"
     if answer is None:
         yield "The search is not finished; what follows is its state."
         return
-    if answer.kind == "culprit" and answer.suspects:
+    if answer.kind is AnswerKind.CULPRIT and answer.suspects:
         revision = answer.suspects[0].revision
         yield f"The {what} is {_format_code(format_commit(view, revision, known))}"
         if revision in known:
@@ -82,19 +86,18 @@ def _list_tested(view: View) -> Iterator[str]:
     known, answer = index_candidates(view), view.answer
     yield "## What was tested"
     yield ""
-    if view.method:
-        yield " ".join(map(_escape, view.method))
-        yield ""
-    kind = "Command" if view.is_command else "Test"
-    yield f"{kind}: {_format_code(view.test)}"
+    yield " ".join(map(_escape, describe_method(view)))
+    yield ""
+    kind = "Command" if view.begun.run else "Test"
+    yield f"{kind}: {_format_code(view.begun.test)}"
     yield ""
     revisions = len(count_verdicts(view))
     yield (
-        f"Searched between {_format_code(format_commit(view, view.good, known))} ({_escape(view.settings.term_old)}) and "
-        f"{_format_code(format_commit(view, view.bad, known))} ({_escape(view.settings.term_new)}): {pluralize(len(view.commits), 'commit')}; "
+        f"Searched between {_format_code(format_commit(view, view.begun.old, known))} ({_escape(view.begun.term_old)}) and "
+        f"{_format_code(format_commit(view, view.begun.new, known))} ({_escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
         f"{pluralize(revisions, 'revision was', 'revisions were')} built and tried."
     )
-    if answer is not None and answer.kind != "untestable":
+    if answer is not None and answer.kind is not AnswerKind.UNTESTABLE:
         yield ""
         yield (
             f"Probability that this result is right: {format_percent(answer.confidence)}, computed from all test runs below; "
@@ -107,14 +110,13 @@ def _list_tested(view: View) -> Iterator[str]:
         if answer.fails_after:
             yield _format_rate("with the change", answer.fails_after)
         yield from _list_ends(view)
-    if view.facts:
-        yield ""
-        yield from (f"- {_escape(name)}: {_format_code(value)}" for name, value in view.facts.items())
+    yield ""
+    yield from (f"- {_escape(name)}: {_format_code(value)}" for name, value in collect_facts(view).items())
 
 
 def _list_ends(view: View) -> Iterator[str]:
     """Runs of the first bad commit and its parents, which a reader looks at first."""
-    if view.answer is None or view.answer.kind != "culprit" or not view.answer.suspects:
+    if view.answer is None or view.answer.kind is not AnswerKind.CULPRIT or not view.answer.suspects:
         return
     known, counts = index_candidates(view), count_verdicts(view)
     culprit = view.answer.suspects[0].revision
@@ -126,7 +128,7 @@ def _list_ends(view: View) -> Iterator[str]:
         yield f"| {what} {_format_code(clean_line(revision)[:SHORT])} alone | {ran} | {failed} | | |"
 
 
-def _format_rate(what: str, rate: Rate) -> str:
+def _format_rate(what: str, rate: RateEstimate) -> str:
     return f"| {what} | {rate.samples} | {rate.failed} | {format_percent(rate.mean)} | {format_percent(rate.low)} to {format_percent(rate.high)} |"
 
 
@@ -163,16 +165,16 @@ def _revert(view: View) -> Iterator[str]:
         return
     yield "## Reverting it"
     yield ""
-    yield format_revert(view, _format_code(clean_line(view.bad)[:SHORT]))
+    yield format_revert(view, _format_code(clean_line(view.begun.new)[:SHORT]))
     if view.revert.message:
         yield from _fence("", view.revert.message)
 
 
 def _repeat(view: View) -> Iterator[str]:
-    if not view.commands:
+    if view.found is None:
         return
     yield "## How to repeat it"
-    for command in view.commands:
+    for command in view.found.commands:
         yield from _fence(f"{_escape(command.what)}:", command.line, "sh", whole_text=True)
 
 
@@ -181,9 +183,7 @@ def _list_untested(view: View) -> Iterator[str]:
     yield ""
     known = index_candidates(view)
     for stretch in find_stretches(view)[:MOST_LISTED]:
-        first, last = (
-            format_commit(view, view.commits[place].revision, known) for place in (stretch.first, stretch.last)
-        )
+        first, last = (format_commit(view, view.commits[place].name, known) for place in (stretch.first, stretch.last))
         what = (
             _format_code(first) if stretch.first == stretch.last else f"{_format_code(first)} to {_format_code(last)}"
         )
@@ -195,7 +195,7 @@ def _list_untested(view: View) -> Iterator[str]:
         f"- {alone} of {len(view.commits)} commits were not tried one by one; what is said about them follows from others."
         + (f" {hopeless} were tried and could not be tested." if hopeless else "")
     )
-    yield from (f"- {_escape(sentence)}" for sentence in view.untested)
+    yield from (f"- {_escape(sentence)}" for sentence in view.begun.notes)
 
 
 def _fence(what: str, text: str, language: str = "", *, whole_text: bool = False) -> Iterator[str]:

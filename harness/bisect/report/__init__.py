@@ -1,0 +1,21 @@
+"""A bisection for people: an HTML page, a log for git, text for a bug report, the end on a terminal.
+
+All of them are pure functions of a `View`, finished or running.
+"""
+
+from harness.bisect.report.ending import render_summary
+from harness.bisect.report.gitlog import render_git_log
+from harness.bisect.report.html import render_page
+from harness.bisect.report.markdown import render_bug_report
+from harness.bisect.report.view import PackedBelief, Step, View, make_view
+
+__all__ = [
+    "PackedBelief",
+    "Step",
+    "View",
+    "make_view",
+    "render_bug_report",
+    "render_git_log",
+    "render_page",
+    "render_summary",
+]
