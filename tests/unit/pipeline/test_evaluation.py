@@ -3,41 +3,29 @@
 import io
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from harness import catalog, matrix, pipeline
+from harness import machine, pipeline
+from harness.catalog import SuiteFile
 from harness.cli.progress import ProgressTable
 from harness.errors import CancelledError, InfrastructureError
-from harness.model import Cell, CgroupMode, Outcome, Phase, State
-from harness.pipeline import CellTask, Prerequisite, RunContext
+from harness.machine import Machine
+from harness.model import Event, Outcome, Phase, State
+from harness.pipeline import CellTask, Prerequisite, RunContext, evaluation
 from harness.pipeline.state import Evaluation
-from harness.plan import Plan, make_plan
+from harness.plan import Plan
 from harness.results import INTERRUPTED, CellResult
 from harness.schedule import runner
-from harness.store import Store
 from harness.wait import Cancellation, Deadline
-from tests import ROOT
+from tests.helpers import fake_guest, trees
 
-CELL = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.UNIFIED, runtime="nspawn")
 LACKING = InfrastructureError("The image could not be made.", hint="Look at its log.")
 
 
-@pytest.fixture
-def planned() -> Plan:
-    known = catalog.load(ROOT)
-    return make_plan(CELL, matrix.load(ROOT / "matrix.yaml", known), known, ("cgroup",))
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> RunContext:
-    store = Store(tmp_path / "store")
-    return RunContext(store=store, emit=lambda _: None, deadline=Deadline.after(60, "cell"))
-
-
-@pytest.mark.slow
 def test_error_is_told_with_its_hint(planned: Plan, work: RunContext, tmp_path: Path) -> None:
     """A cell that could not be begun is an error, and its result says why and what to do."""
     result = pipeline.evaluate(CellTask(plan=planned, broken={Phase.IMAGE: LACKING}), work, tmp_path / "cell")
@@ -46,7 +34,6 @@ def test_error_is_told_with_its_hint(planned: Plan, work: RunContext, tmp_path: 
     assert "The image could not be made.\nLook at its log." == result.error
 
 
-@pytest.mark.slow
 def test_error_of_an_interrupted_cell(planned: Plan, work: RunContext, tmp_path: Path) -> None:
     """What goes wrong after an interruption is its consequence: the cell is interrupted, and runs again on `--resume`."""
     cancelled = Cancellation()
@@ -58,6 +45,64 @@ def test_error_of_an_interrupted_cell(planned: Plan, work: RunContext, tmp_path:
     result = CellResult.model_validate_json((tmp_path / "cell" / "result.json").read_bytes())
     assert (True, INTERRUPTED) == (result.interrupted, result.error)
     assert runner.read_finished(tmp_path / "cell") is None
+
+
+def test_a_mistake_of_ours_is_an_error_of_its_cell(planned: Plan, work: RunContext, tmp_path: Path) -> None:
+    """It is written down with the plan, and does not stop the cells beside it."""
+
+    def fail(_: Event) -> None:
+        raise KeyError("colour")
+
+    result = pipeline.evaluate(CellTask(plan=planned), replace(work, emit=fail), tmp_path / "cell")
+
+    assert "The harness met an error of its own: KeyError: 'colour'" == result.error
+    assert result == CellResult.model_validate_json((tmp_path / "cell" / "result.json").read_bytes())
+    assert planned.cell.distro == json.loads((tmp_path / "cell" / "plan.json").read_bytes())["cell"]["distro"]
+
+
+SUITE = """
+def test_passes(host): assert host.run("echo up").stdout == "up\\n"
+def test_fails_as_known(): assert False, "it hangs"
+def test_fails_otherwise(): assert False, "it burns"
+"""
+
+KNOWN = f"""{trees.AXES}\
+expectations:
+  - {{cells: runtime==nspawn, cases: "demo/*_fails_*", matching: hangs, reason: It hangs., issue: https://example.org/1,
+      expires: {datetime.now(UTC).date() + timedelta(days=1)}}}
+"""
+
+
+@pytest.mark.slow
+def test_suites_run_in_the_guest_and_their_cases_are_judged(
+    planned: Plan, work: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real pytest on a guest that is this computer: what is known to fail does, the rest is kept for a person."""
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "test_demo.py").write_text(SUITE)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    known = trees.load(trees.project(tmp_path / "project"), KNOWN)
+    kept: list[Machine] = []
+    plan = replace(planned, suites={"demo": SuiteFile(name="demo", description="Three cases.")}, root=tmp_path)
+    it = Evaluation(
+        task=CellTask(plan=plan, expectations=known.expectations),
+        context=replace(work, keep=kept.append),
+        directory=tmp_path,
+    )
+    with fake_guest.guest(tmp_path) as directory:
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+        evaluation._run_in_guest(it, machine.attach(directory), fresh=None)
+
+    found = {case.nodeid.rpartition("::")[2]: (case.outcome, case.expectation) for case in it.cases}
+    assert found == {
+        "test_passes": (Outcome.PASSED, None),
+        "test_fails_as_known": (Outcome.XFAILED, "Expected: It hangs. (https://example.org/1)"),
+        "test_fails_otherwise": (Outcome.FAILED, "Another failure than the expected one, which matches `hangs`."),
+    }
+    assert [(Phase.SUITES, State.DONE, "1 passed, 1 failed, 1 xfailed")] == [
+        (phase.phase, phase.state, phase.text) for phase in it.phases
+    ]
+    assert [directory] == [guest.files.directory for guest in kept]
 
 
 def test_an_older_interrupted_cell_is_not_finished(tmp_path: Path) -> None:
@@ -74,7 +119,7 @@ def test_a_phase_that_is_interrupted_has_not_failed(
     """What the user reads of it is that it was interrupted, and after how long."""
     screen = io.StringIO()
     cancelled = Cancellation()
-    progress = ProgressTable(Console(file=screen, width=160), (CELL.id,))
+    progress = ProgressTable(Console(file=screen, width=160), (planned.cell.id,))
     shown = replace(work, deadline=replace(work.deadline, cancelled=cancelled), emit=progress)
     it = Evaluation(task=CellTask(plan=planned), context=shown, directory=tmp_path)
 
@@ -90,4 +135,7 @@ def test_a_phase_that_is_interrupted_has_not_failed(
 
     said = "interrupted after" if interrupted else "failed in"
     assert [State.INTERRUPTED if interrupted else State.FAILED] == [phase.state for phase in it.phases]
-    assert [f"{CELL.id}  suites {said} 0.0 s: cgroup", f"image x  image {said} 0.0 s"] == screen.getvalue().splitlines()
+    assert [
+        f"{planned.cell.id}  suites {said} 0.0 s: cgroup",
+        f"image x  image {said} 0.0 s",
+    ] == screen.getvalue().splitlines()
