@@ -1,4 +1,4 @@
-"""What this computer can do, what it lacks, and the command that mends it."""
+"""What this computer can do, what it lacks, and the command that fixes it."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ ROOM = 10 * GIB
 """Bytes that a store wants: a few images, what is built, and saved guests."""
 
 MEMORY = 3 * GIB
-"""Bytes with which two guests run beside everything else."""
+"""Bytes with which two guests run next to all else."""
 
 
 class Health(StrEnum):

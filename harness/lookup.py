@@ -2,7 +2,7 @@
 
 Artifacts are named by hashes and live forever; what "1.27" or "the runc of bookworm" means today does
 not. Such an answer is asked for once, kept in the store for a while, and used a little longer where the
-network is gone. `forget` asks everything anew at the next run.
+network is gone. `forget` asks everything again at the next run.
 """
 
 import json
@@ -52,7 +52,7 @@ def remembered(
     except InfrastructureError as error:
         if old is None:
             raise
-        logger.warning("The answer from %s is used, because asking anew failed: %s", _age(old), error)
+        logger.warning("The answer from %s is used, because asking again failed: %s", _age(old), error)
         return _answer(old)
     kept = {"asked": time.time(), "question": dict(question), "answer": answer}
     write_text(path, json.dumps(kept), hint=STORE_HINT)
@@ -60,7 +60,7 @@ def remembered(
 
 
 def forget(store: Store) -> None:
-    """Drop every remembered answer, so that the next run asks anew."""
+    """Drop every remembered answer, so that the next run asks again."""
     shutil.rmtree(_home(store), ignore_errors=True)
 
 

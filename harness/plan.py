@@ -206,7 +206,7 @@ def _make_systemd_request(cell: Cell, matrix: Matrix, catalog: Catalog) -> Build
 
 
 def _find_kind(cell: Cell, catalog: Catalog) -> tuple[str | None, ...]:
-    """Return what the build of a cell's runtime depends on, beside Go: the systemd only where it is made from that."""
+    """Return what the build of a cell's runtime depends on, besides Go: the systemd only where it is made from that."""
     return (
         cell.runtime,
         cell.runtime_version,

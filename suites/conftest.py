@@ -81,7 +81,7 @@ def offered(guest: Guest, hierarchies: Hierarchies) -> frozenset[str]:
     """Controllers that the guest's kernel offers in the mode in which the guest is, mounted or not.
 
     A kernel may lack the memory and cpuset controllers of v1 (CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1, since
-    Linux 6.11 and 6.12); Debian trixie's does. /proc/cgroups does not tell.
+    Linux 6.11 and 6.12); Debian trixie's does. /proc/cgroups does not say.
     """
     if hierarchies.mode == "unified":
         return hierarchies.controllers

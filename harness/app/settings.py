@@ -37,7 +37,7 @@ class Settings:
 
     @property
     def root(self) -> Path:
-        """The project's directory: where the matrix file is, with `images/` and `suites/` beside it."""
+        """The project's directory: where the matrix file is, with `images/` and `suites/` next to it."""
         return self.matrix.parent
 
     @property

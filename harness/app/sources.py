@@ -20,7 +20,7 @@ __all__ = ["change_project", "set_sources"]
 SYSTEMD = "systemd.source"
 
 ADDRESSES = ("://", "git@")
-"""What tells an address of a git repository from a path."""
+"""What distinguishes an address of a git repository from a path."""
 
 
 def change_project(project: Project, *, builder: str | None = None, sets: Sequence[str] = ()) -> Project:

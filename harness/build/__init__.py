@@ -42,7 +42,7 @@ __all__ = [
 KIND = "build"
 
 LOG = "build.log"
-"""Name of the log beside a stored artifact's manifest."""
+"""Name of the log next to a stored artifact's manifest."""
 
 TAIL = 15
 """Lines of the log that an error shows."""

@@ -33,7 +33,7 @@ def collect_inputs(environment: Environment, further: Sequence[str] = ()) -> dic
     """Return what an environment is made from.
 
     The versions of its packages are whatever the archive has when it is made, and in its manifest: a point
-    release does not make every artifact anew. Removing the artifact from the store does.
+    release does not make every artifact again. Removing the artifact from the store does.
     """
     names = sorted({*environment.packages, *further})
     return {"revision": REVISION, "release": environment.release, "packages": names}

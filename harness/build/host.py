@@ -16,7 +16,7 @@ def require_packages(packages: tuple[str, ...], deadline: Deadline) -> None:
     """Check that all packages of the build are installed.
 
     Raises:
-        InfrastructureError: Some are not; the message names them, and the hint is the command that mends it.
+        InfrastructureError: Some are not; the message names them, and the hint is the command that fixes it.
     """
     proc.require("dpkg-query")
     argv = ["dpkg-query", "--show", "--showformat=${Package} ${Status}\\n", *packages]

@@ -139,7 +139,7 @@ class Recipe(Protocol):
     Attributes:
         REVISION: Raised when the recipe's output changes; goes in hashes.
         INCREMENTAL: Whether it builds in a worktree, where it finds what an earlier build of another revision left.
-        IN_SOURCE: Whether it writes among the source files, so that a build from nothing needs those anew.
+        IN_SOURCE: Whether it writes among the source files, so that a build from nothing needs those again.
     """
 
     REVISION: int

@@ -176,9 +176,9 @@ class Flavor(FileModel):
     """What is different in the build of one flavor.
 
     Attributes:
-        packages: Packages that it needs beside those of the environment.
+        packages: Packages that it needs besides those of the environment.
         options: Further options of its configuration step; they count after the component's.
-        outputs: Files that it makes, beside the component's.
+        outputs: Files that it makes, besides the component's.
         systemd: Whether it is made from the source of the cell's systemd, which it is then given as a git clone.
         stale: Paths below the build directory (`*` is any text) that are about the systemd that was built there
             before; they are removed when it is another revision's turn.

@@ -1,4 +1,4 @@
-"""CI files made from the matrix, and what CI jobs need beside `harness run`: balanced shards, and their merging.
+"""CI files made from the matrix, and what CI jobs need besides `harness run`: balanced shards, and their merging.
 
 What a CI system wants to read is one file of knowledge, systems/NAME.yaml; what its jobs do are scripts below ci/
 of the project, which run on a laptop as well. `render` makes the files, `compare` finds those that have drifted.

@@ -43,7 +43,7 @@ def save_baseline(
     if path.exists() and not replace:
         raise UsageError(
             f"There is a baseline {name} already: {show_path(path)}.",
-            hint="Save it anew with --replace, or `harness baseline promote` another that compares well with it.",
+            hint="Save it again with --replace, or `harness baseline promote` another that compares well with it.",
         )
     side, conflicts = open_all(runs, Places(runs=settings.runs, baselines=settings.baselines))
     if problems := (*conflicts, *side.problems):

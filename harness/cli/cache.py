@@ -100,7 +100,7 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
 
 @verbs.command()
 def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
-    """Read every file in the store, and remove the artifacts that are not what they were; they are made anew."""
+    """Read every file in the store, and remove the artifacts that are not what they were; they are made again."""
     settings = get_settings(context)
     done = stores.verify(Store(settings.store), settings.make_deadline(HOUR, "verification of the store"))
     match form:
@@ -121,7 +121,7 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
         count = len(done.damaged)
         raise InfrastructureError(
             f"The store {show_path(settings.store)} had {pluralize(count, 'damaged artifact')}; the damage is removed.",
-            hint="What was removed is made anew at its next use. If it happens again, test the disk and the memory.",
+            hint="What was removed is made again at its next use. If it happens again, test the disk and the memory.",
         )
 
 

@@ -70,7 +70,7 @@ def check(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
             for item in drifted:
                 output.say(item.diff.rstrip("\n"))
             output.say(
-                f"{len(drifted)} of {len(found)} CI files are not what the matrix says; `harness ci generate` mends it."
+                f"{len(drifted)} of {len(found)} CI files are not what the matrix says; `harness ci generate` updates them."
                 if drifted
                 else f"{len(found)} CI files are what the matrix says."
             )

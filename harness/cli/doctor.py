@@ -1,4 +1,4 @@
-"""`harness doctor`: what this computer can do, what is missing, and the command that mends it."""
+"""`harness doctor`: what this computer can do, what is missing, and the command that fixes it."""
 
 from dataclasses import asdict
 
@@ -20,7 +20,7 @@ SECONDS = 60.0
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the application."""
-    app.command("doctor", help="Say what this computer can do, what is missing, and the command that mends it.")(run)
+    app.command("doctor", help="Say what this computer can do, what is missing, and the command that fixes it.")(run)
 
 
 def run(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:

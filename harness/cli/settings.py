@@ -63,7 +63,7 @@ RunsOption = Annotated[
         "--runs",
         envvar="HARNESS_RUNS",
         metavar="DIRECTORY",
-        help="Where results go; runs/ beside the matrix without it.",
+        help="Where results go; runs/ next to the matrix without it.",
     ),
 ]
 LogOption = Annotated[LogLevel, typer.Option("--log", envvar="HARNESS_LOG", help="How much the log on stderr says.")]

@@ -28,7 +28,7 @@ class Verb:
 
 VERBS = {
     "doctor": Verb(
-        module="doctor", help="Say what this computer can do, what is missing, and the command that mends it."
+        module="doctor", help="Say what this computer can do, what is missing, and the command that fixes it."
     ),
     "run": Verb(module="run", help="Build, boot and test the cells, and say what came out."),
     "plan": Verb(

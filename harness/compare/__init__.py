@@ -1,4 +1,4 @@
-"""Two runs beside each other: what changed, what else differs, and which axis the regressions follow.
+"""Two runs next to each other: what changed, what else differs, and which axis the regressions follow.
 
 `open_side` reads a run, a JUnit file of any tool, or a baseline; all after that are pure functions.
 """

@@ -102,7 +102,7 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
     if isinstance(version, int) and version > FORMAT:
         raise InfrastructureError(
             f"{path}: the baseline has format {version}, and this harness reads up to {FORMAT}.",
-            hint="Use the version of the harness that wrote it, or save the baseline anew.",
+            hint="Use the version of the harness that wrote it, or save the baseline again.",
         )
     try:
         with pause_garbage_collection():

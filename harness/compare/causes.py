@@ -95,7 +95,7 @@ class Difference:
 
 
 def find_differences(old: RunOutcomes, new: RunOutcomes, regressed: frozenset[str]) -> tuple[Difference, ...]:
-    """Return what differs beside outcomes: first what changed where most regressions are, then by name.
+    """Return what differs besides outcomes: first what changed where most regressions are, then by name.
 
     Args:
         old: The side before.

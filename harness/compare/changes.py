@@ -165,7 +165,7 @@ def _count_ran(cell: CellOutcomes) -> int:
 
 
 def _list_unchanged(name: str, now: CellOutcomes, counts: Counter[ChangeKind]) -> list[CaseChange]:
-    """Return the cases of a cell that has the same outcomes on both sides, of which those that fail are told."""
+    """Return the cases of a cell that has the same outcomes on both sides, of which those that fail are reported."""
     told: list[CaseChange] = []
     if not QUIET.issuperset(now.cases.values()):
         told = [
@@ -186,7 +186,7 @@ def _change(name: str, now: CellOutcomes, nodeid: str, old: Outcome | None, new:
 def _compare_cell(
     name: str, before: CellOutcomes | None, now: CellOutcomes | None, counts: Counter[ChangeKind]
 ) -> tuple[CellChange | None, list[CaseChange]]:
-    """Return what became of a cell, and of those of its cases that are told one by one."""
+    """Return what became of a cell, and of those of its cases that are reported one by one."""
     if now is None:
         assert before is not None
         lost = sum(outcome.statement is not Statement.NOTHING for outcome in before.cases.values())

@@ -86,7 +86,7 @@ def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutc
     """Join several shards to one side, with what speaks against taking them together.
 
     No decision is made on times, since the clocks of two computers differ: the start is the greatest text of the
-    shards, and only tells people about when it was.
+    shards, and only informs people about when it was.
 
     Args:
         sides: The shards; at least one.

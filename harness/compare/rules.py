@@ -19,7 +19,7 @@ __all__ = ["MOST", "Atom", "AxisRule", "find_rule_between", "make_atoms", "separ
 MOST = 4
 """Values in the largest rule."""
 ALTERNATIVES = 3
-"""Other rules of the same size that are told."""
+"""Other rules of the same size that are reported."""
 STEPS = 100_000
 """Partial rules that are looked at before the search gives up."""
 LARGEST = 1000
@@ -45,7 +45,7 @@ class Atom:
         sign: `==`, `!=`, `>=`, `<`, or `in`.
         values: What it is compared with; more than one only for `in`.
         mask: The cells for which it holds, as bits.
-        at: The cells that have one of the values, as bits; a comparison is only of interest beside such cells.
+        at: The cells that have one of the values, as bits; a comparison is only of interest together with such cells.
     """
 
     field: str
@@ -167,8 +167,8 @@ def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> AxisRule:
     """Return the smallest rule that holds for each of some cells and for none of others.
 
     Args:
-        with_it: Cells for which it shall hold.
-        without: Cells for which it shall not hold; no cell is in both.
+        with_it: Cells for which it has to hold.
+        without: Cells for which it must not hold; no cell is in both.
     """
     good = (1 << len(with_it)) - 1
     bad = ((1 << len(without)) - 1) << len(with_it)
@@ -180,8 +180,8 @@ def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> AxisRul
 
     Args:
         all_atoms: What can be said of the cells.
-        good: The cells for which it shall hold.
-        bad: The cells for which it shall not hold; of all others nothing is known.
+        good: The cells for which it has to hold.
+        bad: The cells for which it must not hold; of all others nothing is known.
     """
     with_it, without = good.bit_count(), bad.bit_count()
     if not with_it or not without:
@@ -190,7 +190,7 @@ def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> AxisRul
     covering = _find_covering(atoms, good, bad)
     found = _find_conjunctions(covering, bad)
     if found:
-        # Of several rules over the same fields the first is told.
+        # Of several rules over the same fields the first is reported.
         told = [_format_atoms(item) for item in {_list_fields(item): item for item in reversed(found)}.values()]
         told = [text for item in found if (text := _format_atoms(item)) in told]
         return AxisRule(with_it=with_it, without=without, expression=told[0], others=tuple(told[1 : ALTERNATIVES + 1]))

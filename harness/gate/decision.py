@@ -167,7 +167,7 @@ def _check_baseline(policy: Policy, evidence: GateInput, today: date) -> Check:
     try:
         made = date.fromisoformat(started[:10])
     except ValueError:
-        text = f"The baseline {name} does not say when its run was, so that its age is not known; save it anew."
+        text = f"The baseline {name} does not say when its run was, so that its age is not known; save it again."
         return Check(name="baseline", level=CheckLevel.REFUSED, text=text)
     # A day to come is that of a clock which ran ahead.
     age = max((today - made).days, 0)
@@ -251,7 +251,7 @@ def _check_expectations(policy: Policy, evidence: GateInput, today: date) -> Ite
     levels = {"refuse": CheckLevel.REFUSED, "tell": CheckLevel.TOLD}
     what = "expectation"
     if late:
-        text = f"{pluralize(len(late), what)} of the matrix expired; mend the failure, or renew the day with a reason."
+        text = f"{pluralize(len(late), what)} of the matrix expired; fix the failure, or renew the day with a reason."
         yield Check(name="expired", level=levels[rule.expired], text=text, details=_format_items(late))
     else:
         yield Check(name="expired", level=CheckLevel.MET, text="No expectation about these cells has expired.")

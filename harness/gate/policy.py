@@ -79,7 +79,7 @@ class ExpectationRule(_Part):
     passing: Literal["refuse", "tell"] = "tell"
     """Cases that pass although they are expected to fail: the expectation can be removed."""
     soon_days: Count = 14
-    """Those that expire within so many days are told."""
+    """Those that expire within so many days are reported."""
 
 
 class Policy(_Part):

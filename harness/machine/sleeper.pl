@@ -47,7 +47,7 @@ sub awake {
     syscall($settime, $realtime, $now) == 0 or die "the clock cannot be set: $!\n";
 
     # Two clones would go on with the same random numbers. What is written is only mixed in; the generator that answers is
-    # seeded anew by an ioctl (random(4): RNDADDENTROPY 0x40085203; Linux, random.h: RNDRESEEDCRNG 0x5207).
+    # seeded again by an ioctl (random(4): RNDADDENTROPY 0x40085203; Linux, random.h: RNDRESEEDCRNG 0x5207).
     $seed = pack("H*", $seed);
     open(my $random, "+<", "/dev/urandom") or die "there is no /dev/urandom: $!\n";
     ioctl($random, 0x40085203, pack("i i a*", 8 * length $seed, length $seed, $seed)) or die "no entropy: $!\n";

@@ -7,7 +7,7 @@ set -eu
 now=$(($(date +%s%N) + $1))
 date -s "@$((now / 1000000000)).$(printf %09d $((now % 1000000000)))" >/dev/null
 
-# Random numbers: two clones would go on with the same until the kernel seeds its generator anew, which it does by itself
+# Random numbers: two clones would go on with the same until the kernel seeds its generator again, which it does by itself
 # within a minute; without perl there is no ioctl to ask for it.
 printf %s "$3" >/dev/urandom
 

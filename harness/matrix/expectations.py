@@ -17,7 +17,7 @@ class Judgement:
 
     Attributes:
         outcome: The outcome that counts.
-        note: One sentence that says why it is not the raw one, or what to mend; empty if there is nothing to say.
+        note: One sentence that says why it is not the raw one, or what to fix; empty if there is nothing to say.
         expectation: The expectation that decided, or None.
     """
 

@@ -22,9 +22,9 @@ def load(path: Path, catalog: Catalog, *, name: str | None = None, cases: Cases 
     """Read a matrix file.
 
     Args:
-        path: The file; relative directories in its `sources` are beside it.
+        path: The file; relative directories in its `sources` are next to it.
         catalog: Which distros, runtimes, suites and toolchains there are.
-        name: The file as messages shall name it; its path if None.
+        name: The file as messages are to name it; its path if None.
         cases: Gives the node ids of all cases, and is called if there are expectations to hold against them.
 
     Raises:

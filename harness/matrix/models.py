@@ -66,7 +66,7 @@ class Axes(_Part):
 
 
 class Inclusion(_Part):
-    """One more cell beside the product of the axes; the keys are those of `axes`."""
+    """One more cell besides the product of the axes; the keys are those of `axes`."""
 
     distro: DistroText
     systemd: SystemdText = names.DISTRO_IMAGE
@@ -181,7 +181,7 @@ class Matrix(_Part):
     """Version of this file's format."""
     axes: Axes
     include: tuple[Inclusion, ...] = ()
-    """Cells beside the product of the axes."""
+    """Cells besides the product of the axes."""
     exclude: tuple[Exclusion, ...] = ()
     """Cells that are left out, each group with a reason."""
     expectations: tuple[Expectation, ...] = ()

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 SYSTEMD = "systemd"
-"""The component beside the runtimes whose source can be chosen."""
+"""The component besides the runtimes whose source can be chosen."""
 
 
 def _make_validator(check: Callable[[str, Catalog], object]) -> AfterValidator:

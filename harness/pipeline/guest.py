@@ -82,7 +82,7 @@ def _build(evaluation: Evaluation, request: BuildRequest | None) -> Artifact | N
 
 
 def _make_image(evaluation: Evaluation) -> tuple[Image, tuple[Artifact | None, ...]]:
-    """Return the image, and the packages that each suite wants beside evaluation."""
+    """Return the image, and the packages that each suite wants next to the evaluation."""
     with evaluation.run_phase(Phase.IMAGE, evaluation.plan.image.title) as progress:
         spec = image.pin(evaluation.plan.image, evaluation.context.store, progress.deadline)
         progress.cached = image.find(spec, evaluation.context.store) is not None

@@ -7,7 +7,7 @@
     suites    optional: suite name -> {"timeout": seconds of one attempt of a case, "reruns": times}
     multiply  optional: how many times each case runs, each as a case of its own (`[again3]`)
     fresh     optional: true runs the cases marked `fresh_boot` alone; false all others, and writes the node ids
-              of those that it put off to the file `put-off` beside FILE; null and absent all cases
+              of those that it put off to the file `put-off` next to FILE; null and absent all cases
 
 The cases get the fixtures `cell`, `machine` and `host`, and the markers `needs`, `independent` and `fresh_boot`.
 
@@ -66,7 +66,7 @@ AGAIN = "harness_again"
 """The parameter that makes several cases of one."""
 
 PUT_OFF = "put-off"
-"""File beside the description with the node ids of cases that wait for a booted guest, if there are such."""
+"""File next to the description with the node ids of cases that wait for a booted guest, if there are such."""
 
 DESCRIBED = pytest.StashKey[Described]()
 BACKEND = pytest.StashKey[GuestBackend]()
@@ -83,7 +83,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add what the suites tell the plugin."""
+    """Add what the suites report to the plugin."""
     pluginmanager.add_hookspecs(hooks)
 
 
@@ -94,7 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "independent(name): may run beside other cases on one guest; those of one name stay together, in order",
+        "independent(name): may run in parallel with other cases on one guest; those of one name stay together, in order",
     )
     config.addinivalue_line("markers", "fresh_boot: needs a guest that was booted, and not restored from memory")
     path = config.getoption("--harness-cell")

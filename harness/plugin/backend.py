@@ -28,7 +28,7 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
 
     Attributes:
         gone: Why the guest is gone, once that is known.
-        deadline: End of the running case; set anew for each attempt, which pytest-timeout does not do.
+        deadline: End of the running case; set again for each attempt, which pytest-timeout does not do.
     """
 
     NAME = "guest"

@@ -16,7 +16,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 __all__ = ["Spread", "write_groups"]
 
 GROUPS = "groups.json"
-"""File beside the description of the cell: group by node id, for the cases that are in one."""
+"""File next to the description of the cell: group by node id, for the cases that are in one."""
 
 IN_ORDER = "in order"
 """Group of the cases that are not independent."""

@@ -1,4 +1,4 @@
-"""What the suites tell the plugin, which knows no runtime."""
+"""What the suites report to the plugin, which knows no runtime."""
 
 from collections.abc import Mapping
 

@@ -23,9 +23,9 @@ __all__ = [
 ]
 
 GROUPS = 20
-"""Groups of a change that are told."""
+"""Groups of a change that are reported."""
 MEMBERS = 3
-"""Members of a group that are told."""
+"""Members of a group that are reported."""
 
 
 def format_summary(found: Comparison) -> str:

@@ -16,7 +16,7 @@ __all__ = ["format_notice", "render_decision", "write_junit"]
 DETAILS = 10
 """Lines below a check."""
 BEGINNINGS = 20
-"""Regressions whose beginning is told."""
+"""Regressions whose beginning is reported."""
 LONG = 1000
 """Characters of a command line."""
 MARKS = {CheckLevel.REFUSED: "refused", CheckLevel.TOLD: "note   ", CheckLevel.MET: "ok     "}

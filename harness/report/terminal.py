@@ -28,7 +28,7 @@ STYLES = {
 }
 
 COUNTED = (Outcome.FAILED, Outcome.ERROR, Outcome.XFAILED, Outcome.XPASSED, Outcome.FLAKY, Outcome.SKIPPED)
-"""Outcomes whose numbers stand beside how many cases passed, in this order."""
+"""Outcomes whose numbers stand next to how many cases passed, in this order."""
 
 
 def run_summary(run: RunResult, directory: Path) -> RenderableType:

@@ -48,7 +48,7 @@ def test_v1_controllers_know_rkts_apps(container: Container, main: str, offered:
 
 @pytest.mark.needs(feature=Feature.POD_SYSTEMD)
 def test_scope_of_rkt_has_its_systemd_and_the_app(container: Container) -> None:
-    """Beside the app there is the stage1's systemd with its journal, and nothing else."""
+    """Besides the app there is the stage1's systemd with its journal, and nothing else."""
     assert set(container.processes().values()) == {"systemd", "systemd-journal", "sh", "sleep"}
 
 

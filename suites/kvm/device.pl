@@ -47,7 +47,7 @@ sub poke {
 }
 
 $| = 1;
-my $program = $program{$ARGV[0]} or die "what shall the virtual processor do: sum, or loop?\n";
+my $program = $program{$ARGV[0]} or die "what is the virtual processor to do: sum, or loop?\n";
 sysopen my $device, '/dev/kvm', 2 or do { print "open failed: $!\n"; exit 1 };
 print "open 0\n";
 my $kvm = fileno $device;

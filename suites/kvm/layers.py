@@ -1,7 +1,7 @@
 """What a virtual machine stands on, layer by layer; and which of them is the first that is broken.
 
 When rkt's kvm flavor stopped working nobody could say where. So every failure here names a layer, with what was seen of
-it: those above it tell nothing then.
+it: those above it say nothing then.
 """
 
 import re

@@ -222,7 +222,7 @@ class PodMachine:
         return result.out
 
     def end(self, status: int) -> Result:
-        """Let the pod end with a status, and return what is written on its disk then; beside it the console's end."""
+        """Let the pod end with a status, and return what is written on its disk then; with it comes the console's end."""
         return self.container.guest.sh(END, self.directory, str(status), str(self.container.pid))
 
 

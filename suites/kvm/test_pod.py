@@ -73,7 +73,7 @@ def test_pod_reaches_the_guest(machine: PodMachine) -> None:
 
 
 def test_pod_reaches_nothing_else(machine: PodMachine, guest: Guest) -> None:
-    """The machine has one interface beside loopback, and no way to the guest's other addresses."""
+    """The machine has one interface besides loopback, and no way to the guest's other addresses."""
     others = [line.split()[3].partition("/")[0] for line in guest.do("ip -4 -o address show").splitlines()]
     beyond = [address for address in others if address != GUEST and not address.startswith("127.")]
     names = machine.do("sed -n 's/^ *\\([^ ]*\\):.*/\\1/p' /proc/net/dev").split()

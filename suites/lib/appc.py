@@ -68,7 +68,7 @@ class Images:
         return shown
 
     def unpack(self, path: str) -> str:
-        """Unpack an archive beside it, and return the directory with its manifest and rootfs."""
+        """Unpack an archive next to it, and return the directory with its manifest and rootfs."""
         directory = f"{path}.unpacked"
         self.guest.do(UNPACK, path, directory)
         return directory

@@ -1,6 +1,6 @@
 """Networks that a runtime makes for its containers itself: what it is asked for, what it reports, and what there is.
 
-A runtime that does so has `Networking` beside the protocol `Engine`. Its word counts for names, interfaces and
+A runtime that does so has `Networking` besides the protocol `Engine`. Its word counts for names, interfaces and
 addresses; the rest is what the guest shows of the container's network namespace.
 """
 

@@ -1,4 +1,4 @@
-"""The words of CNI: a network's configuration, what a plugin answers, and the errors that it tells.
+"""The words of CNI: a network's configuration, what a plugin answers, and the errors that it reports.
 
 All of it is from the CNI specification 1.0.0, sections 1 (network configuration format), 3 (execution of lists) and
 5 (result types).

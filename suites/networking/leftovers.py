@@ -1,4 +1,4 @@
-"""What containers' networks left in the guest, beside what every container may leave."""
+"""What containers' networks left in the guest, besides what every container may leave."""
 
 import re
 

@@ -10,7 +10,7 @@ from suites.networking.pods import Pods
 from suites.networking.wire import BEYOND, Reply, ask
 
 FEW = ptp("few", "10.99.3.0/30")
-"""A network with room for one container beside the guest."""
+"""A network with room for one container besides the guest."""
 
 CHOSEN = ptp("chosen", "10.99.4.0/24")
 

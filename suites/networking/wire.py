@@ -1,6 +1,6 @@
 """What is around the containers: a host beyond the guest, servers on both that say who asks them, and the asking.
 
-The host beyond is a network namespace of the guest, at the other end of a veth pair: a second guest would tell no
+The host beyond is a network namespace of the guest, at the other end of a veth pair: a second guest would say no
 more of the packets that leave the first one. It knows no way to the containers' own addresses, so what comes from
 one without the guest's address gets no answer.
 """

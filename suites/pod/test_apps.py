@@ -42,7 +42,7 @@ trap 'echo "$NAME" >>/mnt/a/order; exit 0' TERM
 [ "$NAME" != stubborn ] || trap 'echo "$NAME asked" >>/mnt/a/order' TERM
 while :; do sleep 300 & wait; done
 """
-"""What each app finds and tries; it tells when it is asked to end."""
+"""What each app finds and tries; it reports when it is asked to end."""
 
 NAMES = ("user", "filtered", "bound", "confined", "open", "stubborn")
 """Apps that sleep when they have looked; `stubborn` does not end when it is asked."""

@@ -66,7 +66,7 @@ def test_machine_id_is_the_one_given(shown: dict[str, str], confined: Container,
 
 
 def test_address_is_seen(registered: Container, guest: Guest) -> None:
-    """An address of the container is one that machined tells."""
+    """An address of the container is one that machined reports."""
     guest.do('nsenter --target "$1" --net -- ip address add 192.0.2.77/32 dev lo scope global', str(registered.pid))
     status = guest.do('machinectl status --no-pager --lines=0 "$1"', machine(guest, registered))
 

@@ -132,7 +132,7 @@ class Nspawn:
         return tuple(word.replace("$", "$$") for word in self._argv(spec, "--console=read-only"))
 
     def start(self, spec: Spec) -> int:
-        """Start a container; nspawn tells its service manager when it runs, for a systemd when it has booted."""
+        """Start a container; nspawn notifies its service manager when it runs, for a systemd when it has booted."""
         # The service manager replaces variables in the command lines of its services (systemd.service(5)).
         argv = [word.replace("$", "$$") for word in self._argv(spec)]
         if spec.apps:

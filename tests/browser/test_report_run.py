@@ -38,7 +38,7 @@ def run() -> RunResult:
 
 @pytest.fixture(scope="module")
 def page(run: RunResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the run, in its directory, with an earlier run beside it."""
+    """The page of the run, in its directory, with an earlier run next to it."""
     runs = tmp_path_factory.mktemp("runs")
     leave_logs(run, runs / run.id)
     console = runs / run.id / "cells" / run.cells[0].id / "machine" / "console.log"

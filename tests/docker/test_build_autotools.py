@@ -47,7 +47,7 @@ def _in_stage1(artifact: Artifact, flavor: str, name: str) -> str:
 def test_a_flavor_is_built_by_the_go_that_was_asked_for(
     docker: None, store: Store, own: Store, deadline: Deadline, tmp_path: Path, flavor: str, go: str
 ) -> None:
-    """By the shipped rules: the flavor's options that the tree declares reach it, and its image is beside the program."""
+    """By the shipped rules: the flavor's options that the tree declares reach it, and its image is next to the program."""
     spec = RktTree(tmp_path / "tree").spec(own, deadline, rules=RKT, flavor=flavor, go=go)
     artifact = build.build(spec, own, deadline, tmp_path / "log")
     assert f"rkt-shaped double: flavors={flavor} tpm=no images=/{IMAGES}" == _says(artifact)
@@ -151,7 +151,7 @@ def test_a_spoilt_worktree_spoils_no_build(docker: None, own: Store, deadline: D
     (clone,) = own.root.glob("worktree/*/systemd")
     run_git(clone, "rm", "--quiet", "NEWS")
     tree.append("stage1/manifest", "more\n")
-    # Else the spoilt Makefile, which is newer than what is remembered, would be made anew at once.
+    # Else the spoilt Makefile, which is newer than what is remembered, would be made again at once.
     (memory,) = own.root.glob("worktree/*/build-*/configured-as")
     memory.touch()
     artifact = build.build(tree.spec(own, deadline, flavor="src", systemd=given), own, deadline, log)

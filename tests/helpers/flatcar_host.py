@@ -25,7 +25,7 @@ from urllib.parse import unquote
 CHUNK = 1 << 16
 
 DERIVED = (".sig", ".asc", ".DIGESTS")
-"""Ends of the names of files that only tell about others."""
+"""Ends of the names of files that are only about others."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SigningKey:
     Attributes:
         home: The GnuPG home.
         fingerprint: Of the primary key, 40 digits.
-        public: File with the public key, armored; `export` writes it anew.
+        public: File with the public key, armored; `export` writes it again.
     """
 
     home: Path
@@ -127,7 +127,7 @@ def write_release(directory: Path, *, version: str = "3815.2.5", systemd: str = 
 def sign_release(
     directory: Path, key: SigningKey, *, subkey: str | None = None, when: str | None = None, only: str = "*"
 ) -> None:
-    """Write `.sig`, `.DIGESTS` and `.DIGESTS.asc` beside each file of a directory, as Flatcar does; old ones go."""
+    """Write `.sig`, `.DIGESTS` and `.DIGESTS.asc` next to each file of a directory, as Flatcar does; old ones go."""
     for path in sorted(directory.glob(only)):
         if not path.is_file() or path.name.endswith(DERIVED):
             continue

@@ -11,7 +11,7 @@ def _shipped(name: str) -> str:
     return (catalog.PACKAGE / name).read_text(encoding="utf-8")
 
 
-# The shipped files, so that the fakes follow their format, and rkt beside them: built like runc, but in flavors.
+# The shipped files, so that the fakes follow their format, and rkt next to them: built like runc, but in flavors.
 KNOWLEDGE = {
     "runtimes/nspawn.yaml": _shipped("runtimes/nspawn.yaml"),
     "runtimes/runc.yaml": _shipped("runtimes/runc.yaml").replace("- {git:", '- {versions: ">=1.0", git:'),

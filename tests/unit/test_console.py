@@ -98,7 +98,7 @@ def test_warnings(tmp_path: Path) -> None:
 
 
 def test_expected_rule_exists() -> None:
-    """A suite that expects what no rule is called is told so."""
+    """A suite that expects what no rule is called is reported."""
     check_names(["out-of-memory"])
     with pytest.raises(UsageError, match="kernel-panik"):
         check_names(["kernel-panik"])

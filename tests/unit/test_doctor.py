@@ -65,7 +65,7 @@ def test_exit_status_and_formats(poor: None, tmp_path: Path) -> None:
 
 
 def test_no_room(deadline: Deadline) -> None:
-    """A store where nothing fits is told beforehand, and where to make room."""
+    """A store where nothing fits is reported beforehand, and where to make room."""
     room = by_name(doctor.examine(Store(Path("/proc/store")), deadline))["store"]
 
     assert room.state is not Health.OK

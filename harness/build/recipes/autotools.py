@@ -1,6 +1,6 @@
 """Recipe `autotools`: autogen, configure with options as data, make; the output is found by patterns.
 
-The tree is configured in place, as rkt's Makefile wants it, and make gets a build directory beside it by its
+The tree is configured in place, as rkt's Makefile wants it, and make gets a build directory next to it by its
 variable. So the objects of an earlier build stay, whatever kind of source the tree is, and make does what is left
 to do. Which options, toolchain and files for configure the tree was set up with is remembered in the build
 directory, and autogen and configure run only where that is different.
@@ -26,7 +26,7 @@ CONFIGURED = "configured-as"
 """File in a build directory: hash of what the source tree is set up with."""
 
 SETUP = ("configure.ac", "configure.in", "acinclude.m4", "autogen.sh")
-"""Files at the top of a tree that decide what autogen and configure make; beside Makefiles' originals."""
+"""Files at the top of a tree that decide what autogen and configure make; besides Makefiles' originals."""
 
 DECLARED = re.compile(r"AC_ARG_(WITH|ENABLE)\(\s*\[?\s*([A-Za-z0-9_-]+)")
 """How configure.ac declares an option: see "External Software" and "Package Options" in autoconf's manual."""

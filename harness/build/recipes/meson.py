@@ -1,7 +1,7 @@
 """Recipe `meson`: a whole systemd, as an installed tree of which everything below /usr is kept.
 
 Every build says which one it is: the option `version-tag` (since systemd 242) makes the version string, which
-`systemctl --version` prints and PID 1 tells on D-Bus. While it builds, the place of the revision in it is
+`systemctl --version` prints and PID 1 reports on D-Bus. While it builds, the place of the revision in it is
 filled with zeros, so that ccache sees the same header for all revisions and two revisions with the same code
 have the same files; `finish` takes the digest of those and then puts the revision in, which has the same length.
 """
@@ -65,7 +65,7 @@ def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ..
     options = _make_options(spec, places.outside / choose_source_path(spec))
     name = f"build-{hashlib.sha256(repr(options).encode()).hexdigest()[:12]}"
     tree = places.work / choose_source_path(spec)
-    # build.ninja is written last; ninja itself configures anew when a meson.build has changed.
+    # build.ninja is written last; ninja itself configures again when a meson.build has changed.
     configured = (places.outside / name / "build.ninja").exists()
     env = {
         "CC": "ccache cc",

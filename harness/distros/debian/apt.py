@@ -33,7 +33,7 @@ Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
 """
-"""Read after the computer's own files: its hooks, pins and sources shall not count here, its proxies shall."""
+"""Read after the computer's own files: its hooks, pins and sources must not count here, its proxies must."""
 
 Record = Mapping[str, str]
 

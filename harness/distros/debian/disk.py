@@ -61,9 +61,9 @@ class DebianFile(DistroFile):
         packages: Packages in every guest, besides the essential ones.
         from_pocket: Source packages that come from a channel's pocket.
         without: Paths (dpkg's path-exclude patterns) that are not unpacked.
-        mask: Units that systemd shall not start.
-        not_wanted: Units that multi-user.target shall not start.
-        without_generators: Generators (systemd.generator(7)) that shall not run.
+        mask: Units that systemd must not start.
+        not_wanted: Units that multi-user.target must not start.
+        without_generators: Generators (systemd.generator(7)) that must not run.
         modules: Kernel modules that the initrd loads.
         size: Virtual size of the disk in GiB.
     """

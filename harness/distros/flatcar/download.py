@@ -1,4 +1,4 @@
-"""One pass over a compressed disk image: hashed as it comes, decompressed beside that, and written with holes.
+"""One pass over a compressed disk image: hashed as it comes, decompressed at the same time, and written with holes.
 
 Nothing is kept of the compressed file, so that an image takes no more room than its own blocks, and no more memory than
 some pieces of it. The digest is of the compressed bytes, which is what a publisher signs.
@@ -99,7 +99,7 @@ class _Disk:
         self._whole = False
 
     def restart(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self._drain(0, heed=False)
         self._file.restart()
         self._begin()

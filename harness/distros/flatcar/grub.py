@@ -23,7 +23,7 @@ USR_A = "7130c94a-213a-4e5a-8e26-6cce9662f132"
 
 EFI = "EFI-SYSTEM"
 PLACES = ("flatcar/grub/grub.cfg", "flatcar/grub/grub.cfg.tar", "coreos/grub/grub.cfg", "coreos/grub/grub.cfg.tar")
-"""Where the file may be in that partition; a release's GRUB may have it in a tar archive beside its modules."""
+"""Where the file may be in that partition; a release's GRUB may have it in a tar archive next to its modules."""
 
 SECTOR = 512
 
@@ -42,7 +42,7 @@ VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 def arguments(disk: Path, kernel: Path, deadline: Deadline) -> tuple[str, ...]:
-    """Return the kernel's command line for an image, beside what the harness gives to every machine.
+    """Return the kernel's command line for an image, besides what the harness gives to every machine.
 
     Args:
         disk: The raw image.

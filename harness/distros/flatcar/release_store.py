@@ -38,7 +38,7 @@ OPTIONAL = (CONFIG,)
 """Such files that old releases do not have."""
 
 KEY_HOURS = 24.0
-"""Hours after which the key is asked for anew: it may have a new sub-key."""
+"""Hours after which the key is asked for again: it may have a new sub-key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
     its files have to be. Nothing of a release is in the store before all of it was verified.
 
     The version is in what is signed (version.txt), but not in the disk's digest: whoever has the host could give an
-    older disk that was signed as well. The guest's os-release, which is compared at boot, tells.
+    older disk that was signed as well. The guest's os-release, which is compared at boot, shows it.
 
     Args:
         release: Which one, for one architecture.
@@ -137,7 +137,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
     question = {"version": release.version, "architecture": release.architectures[0], "key": name}
     handler = logs.add_file(log)
     own = threading.get_ident()
-    handler.addFilter(lambda record: record.thread == own)  # others work beside us
+    handler.addFilter(lambda record: record.thread == own)  # others work at the same time
     try:
         taken: list[Artifact] = []
         answer = lookup.remembered(store, KIND, question, lambda: _ask(order, taken), hours=FOREVER)

@@ -36,7 +36,7 @@ INDEX = "https://www.flatcar.org/releases-json/releases.json"
 
 KIND = "flatcar-index"
 AGES = 24.0 * 366 * 100
-"""Hours that a downloaded index counts: until it is asked for anew."""
+"""Hours that a downloaded index counts: until it is asked for again."""
 
 LARGEST = 64 << 20
 """Most bytes of an index; the real one has some megabytes of release notes."""
@@ -197,7 +197,7 @@ def _download(url: str, deadline: Deadline) -> dict[str, Any]:
 
 
 def _published(content: bytes, url: str) -> Iterator[Release]:
-    """Yield the releases of the published index; what does not fit is left out and told, since much there is old."""
+    """Yield the releases of the published index; what does not fit is left out and reported, since much there is old."""
     try:
         entries = json.loads(content)
     except ValueError:

@@ -52,7 +52,7 @@ class Version(NamedTuple):
 
     @property
     def channel(self) -> Channel | None:
-        """The channel that the number tells, or None for numbers of old."""
+        """The channel that the number gives, or None for numbers of old."""
         found = BRANCHES.get(self.branch)
         return found if self.major >= NUMBERED or found is Channel.EDGE else None
 
@@ -70,7 +70,7 @@ class Version(NamedTuple):
 
 
 def version_of(text: str, *, what: str) -> Version:
-    """Return the version that a version.txt tells, in either of its spellings.
+    """Return the version that a version.txt gives, in either of its spellings.
 
     Published ones have FLATCAR_BUILD, _BRANCH and _PATCH besides FLATCAR_VERSION and FLATCAR_VERSION_ID; those in
     Flatcar's git only the latter two. All that are there have to agree.
@@ -80,7 +80,7 @@ def version_of(text: str, *, what: str) -> Version:
         what: The file, for messages.
 
     Raises:
-        InfrastructureError: It tells none, or more than one.
+        InfrastructureError: It gives none, or more than one.
     """
     found = {name: value for name, _, value in SETTING.findall(text)}
     parts = [found.get(f"FLATCAR_{name}") for name in ("BUILD", "BRANCH", "PATCH")]

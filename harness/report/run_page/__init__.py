@@ -1,6 +1,6 @@
 """The HTML page of a run: matrix, cells with their logs, search, history, slowest cases, timeline.
 
-The page is a pure function of the run's result, the files in its directory and the results of the runs beside it.
+The page is a pure function of the run's result, the files in its directory and the results of the runs next to it.
 All that is large is bounded, so that it stays below `PAGE_BYTES` whatever a guest printed.
 """
 

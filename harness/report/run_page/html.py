@@ -54,7 +54,7 @@ def write(run: RunResult, directory: Path, path: Path | None = None) -> Path:
 
     Args:
         run: The run.
-        directory: Its directory: files are read there, and other runs beside it.
+        directory: Its directory: files are read there, and other runs next to it.
         path: Where the page goes; `report.html` in the directory for None. Its links to files go from there.
 
     Returns:

@@ -116,5 +116,5 @@ const runView = () => [
   el("h2", {}, "Other runs with the same cells"),
   table(["run", "started", ""], [...data.runs].reverse(), ([id, started, page]) => [
     td(page ? el("a", { href: pageOf(id) }, id) : id), td(started), td(page ? "" : "has no page: harness report makes it"),
-  ], { empty: "There are none beside this run." }),
+  ], { empty: "There are none besides this run." }),
 ];

@@ -1,4 +1,4 @@
-"""What became of a run's cases in the other runs beside it."""
+"""What became of a run's cases in the other runs next to it."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -62,11 +62,11 @@ def make_empty() -> Past:
 
 
 def collect_past(run: RunResult, directory: Path) -> Past:
-    """Return the history of a run's cases over the runs beside it: the newest that have cells of it, bounded in number.
+    """Return the history of a run's cases over the runs next to it: the newest that have cells of it, bounded in number.
 
     Args:
         run: The run.
-        directory: Its directory; what else is beside it and no run is passed over.
+        directory: Its directory; what else is next to it and no run is passed over.
     """
     cells = frozenset(cell.id for cell in run.cells)
     found: list[tuple[PastRun, dict[tuple[str, str], str]]] = []
@@ -92,7 +92,7 @@ def collect_past(run: RunResult, directory: Path) -> Past:
 
 
 def _find_others(directory: Path) -> Iterator[tuple[Path, RunResult]]:
-    """Yield the runs beside a run, those that were written last first."""
+    """Yield the runs next to a run, those that were written last first."""
     here = directory.resolve()
     try:
         paths = [path for path in here.parent.iterdir() if path.name != here.name]

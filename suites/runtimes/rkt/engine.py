@@ -1,8 +1,8 @@
 """rkt: pods whose apps are units of a systemd of their own, each an image with a file system of its own.
 
-A container of the suites is a pod of one app. As rkt has no daemon, a pod that shall outlive its command is a
+A container of the suites is a pod of one app. As rkt has no daemon, a pod that is to outlive its command is a
 transient service; rkt is no main process there, so that machined gives the pod a scope as it does for a pod from a
-terminal. Beside what the protocol asks for, the engine has rkt's commands, each as a function.
+terminal. Besides what the protocol asks for, the engine has rkt's commands, each as a function.
 """
 
 import json

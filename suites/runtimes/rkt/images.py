@@ -79,7 +79,7 @@ class Aci:
         isolators: What it may use and do.
         ports: See `port`.
         mounts: Paths of mount points by their names.
-        notifies: Whether the app tells when it is ready, by sd_notify(3).
+        notifies: Whether the app reports when it is ready, by sd_notify(3).
         more: Further members of the part `app`: workingDirectory, supplementaryGIDs, eventHandlers.
     """
 

@@ -1,7 +1,7 @@
 """Networks as rkt makes them: configurations in files, and the words of --net and --port.
 
 From rkt's Documentation/networking: each file *.conf is one plugin's configuration, of the version 0.1.0 of CNI as it
-names none; rkt joins the networks that it is told in the order of their files.
+names none; rkt joins the networks that it is given in the order of their files.
 """
 
 import json

@@ -19,7 +19,7 @@ PAYLOAD = 239
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A pod as `rkt list` and `rkt status` tell.
+    """A pod as `rkt list` and `rkt status` report it.
 
     Attributes:
         uuid: Its UUID.
@@ -27,8 +27,8 @@ class Status:
         apps: Names of its apps.
         codes: Exit statuses of the apps that have ended.
         networks: Its networks.
-        pid: Its first process as the guest sees it, where that is told.
-        started: When it was started, in nanoseconds since 1970, where that is told.
+        pid: Its first process as the guest sees it, where that is reported.
+        started: When it was started, in nanoseconds since 1970, where that is reported.
     """
 
     uuid: str

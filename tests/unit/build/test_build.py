@@ -12,7 +12,7 @@ from harness.errors import ConfigError
 
 
 def test_a_harness_that_was_killed_does_not_live() -> None:
-    """Not even while its parent has not asked how it ended: its containers would build on beside the next harness's."""
+    """Not even while its parent has not asked how it ended: its containers would build on in parallel with the next harness's."""
     with subprocess.Popen(["sleep", "60"]) as process:
         started = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
         assert container._is_alive(f"{process.pid}:{started}")

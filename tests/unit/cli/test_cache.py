@@ -79,7 +79,7 @@ def test_pruning_says_what_it_did_to_programs(root: Path) -> None:
 
 @pytest.mark.slow
 def test_what_is_in_use_is_kept_and_said(root: Path) -> None:
-    """Where more remains than was asked for, the reason is told."""
+    """Where more remains than was asked for, the reason is given."""
     user = Store(root)
     assert user.obtain("thing", {"name": "small"}, lambda _: None, Deadline.after(5, "test")).cached
     done = cache(root, "prune", "--keep", "1k")

@@ -278,7 +278,7 @@ def test_cases_are_listed_without_a_guest() -> None:
 
 @pytest.mark.slow
 def test_a_suite_that_cannot_be_collected(project: Path) -> None:
-    """Where pytest cannot import a suite its words are told."""
+    """Where pytest cannot import a suite its words are shown."""
     (project / "suites" / "pytest.ini").write_text("[pytest]\n")
     (project / "suites" / "cgroup" / "test_broken.py").write_text("import no_such_module\n")
     done = harness("matrix", "cases", "cgroup", cwd=project)

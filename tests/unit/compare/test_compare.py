@@ -182,7 +182,7 @@ def test_cells_are_compared_across_an_axis() -> None:
 
 
 def test_what_else_differs_is_told_with_its_share_of_the_regressions() -> None:
-    """A fact that changed where the regressions are comes first; what is the same is not told."""
+    """A fact that changed where the regressions are comes first; what is the same is not reported."""
 
     def cell(name: str, kernel: str, **more: str) -> CellOutcomes:
         return cell_side(name, {}, facts={"kernel": kernel, "cgroup": "legacy", **more})

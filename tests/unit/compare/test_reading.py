@@ -123,7 +123,7 @@ def test_line_of_100_mb_costs_no_more_than_a_short_one(tmp_path: Path) -> None:
 
 
 def test_run_that_is_not_whole_says_so(tmp_path: Path) -> None:
-    """An interrupted run, and cells that were asked for and have no result, are told by name."""
+    """An interrupted run, and cells that were asked for and have no result, are reported by name."""
     result = run_result("r", {"a": {}}, interrupted=True)
     side = load_run(write_run(tmp_path, result, wanted=("a", "b", "c")), name="runs/1")
 

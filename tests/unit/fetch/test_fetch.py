@@ -45,7 +45,7 @@ def test_a_broken_download_goes_on_where_it_broke(site: Site, tmp_path: Path, de
 def test_a_server_that_cannot_resume_is_asked_for_all(
     site: Site, tmp_path: Path, deadline: Deadline, lack: str
 ) -> None:
-    """Without ETag, or without ranges, a broken download begins anew and still ends right."""
+    """Without ETag, or without ranges, a broken download begins again and still ends right."""
     site.breaks = [1_000_000]
     setattr(site, lack, False)
     fetch.download(site.url, tmp_path / "got", sha256=DIGEST, deadline=deadline)
@@ -76,7 +76,7 @@ def test_a_wrong_digest_leaves_nothing(site: Site, tmp_path: Path, deadline: Dea
 
 
 def test_what_does_not_exist_is_the_users_error(site: Site, tmp_path: Path, deadline: Deadline) -> None:
-    """HTTP 404 is told at once, with the address."""
+    """HTTP 404 is reported at once, with the address."""
     with pytest.raises(UsageError, match=r"no such file: http.*/file2 \(HTTP 404\)"):
         fetch.download(f"{site.url}2", tmp_path / "got", sha256=None, deadline=deadline)
     assert [] == list(tmp_path.iterdir())
@@ -84,7 +84,7 @@ def test_what_does_not_exist_is_the_users_error(site: Site, tmp_path: Path, dead
 
 
 def test_a_server_that_refuses_is_named(site: Site, tmp_path: Path, deadline: Deadline) -> None:
-    """HTTP 403 is told at once, with the status."""
+    """HTTP 403 is reported at once, with the status."""
     site.statuses = [403]
     with pytest.raises(InfrastructureError, match="HTTP 403"):
         fetch.download(site.url, tmp_path / "got", sha256=None, deadline=deadline)
@@ -103,14 +103,14 @@ def test_no_network_is_said_with_a_hint(tmp_path: Path, deadline: Deadline) -> N
 
 
 def test_an_address_that_is_none_is_the_users_error(tmp_path: Path, deadline: Deadline) -> None:
-    """A scheme that nobody knows is told at once."""
+    """A scheme that nobody knows is reported at once."""
     with pytest.raises(UsageError, match="cannot be downloaded"):
         fetch.download("gopher://127.0.0.1/file", tmp_path / "got", sha256=None, deadline=deadline)
 
 
 @pytest.mark.slow
 def test_a_connection_that_always_breaks_is_given_up(site: Site, tmp_path: Path, deadline: Deadline) -> None:
-    """The number of attempts is bounded and told."""
+    """The number of attempts is bounded and reported."""
     site.breaks = [10] * 100
     with pytest.raises(InfrastructureError, match=f"broke {fetch.ATTEMPTS} times"):
         fetch.download(site.url, tmp_path / "got", sha256=None, deadline=deadline)

@@ -61,7 +61,7 @@ def test_first_bad_go_comes_with_the_command_that_finds_the_release() -> None:
 @pytest.mark.slow
 @given(st.sets(st.sampled_from(CELLS)))
 def test_claim_is_true_of_the_cells(bad: set[Cell]) -> None:
-    """Whatever fails: at `bad` some cell fails and below none does; at `good` all cells beside it pass, and none between does."""
+    """Whatever fails: at `bad` some cell fails and below none does; at `good` all cells next to it pass, and none between does."""
     for one in found(failing(*bad)):
         if one.what != "systemd":
             continue

@@ -73,7 +73,7 @@ def test_what_is_as_before_ships() -> None:
 def test_each_kind_of_bad_case_refuses_above_its_number(
     now: dict[str, Outcome], before: dict[str, Outcome], name: str
 ) -> None:
-    """One is refused where none is allowed, and told where one or any is allowed."""
+    """One is refused where none is allowed, and reported where one or any is allowed."""
     key = name.replace(" ", "_")
 
     assert set(reasons(decide(policy(), evidence(now, before), TODAY))) == {name}
@@ -130,7 +130,7 @@ def test_broken_cell_is_one_reason_with_its_sentence() -> None:
 
 
 def test_conflicts_and_what_is_missing_refuse_by_name() -> None:
-    """Two results of a cell, a missing shard and an interrupted run are told as they are."""
+    """Two results of a cell, a missing shard and an interrupted run are reported as they are."""
     problems = ("The cell a has two results: one in x, one in y; leave one out.", "The shard 2/3 is missing.")
     torn = replace(side(cell_side(CELL, GOOD)), problems=("run 1 was interrupted.",))
     decision = decide(policy(), evidence(torn, conflicts=problems), TODAY)
@@ -176,7 +176,7 @@ def expectation(expires: date, holds: Callable[[Cell], bool] = lambda _: True) -
     [(date(2026, 11, 23), False, []), (TODAY, True, ["expires soon"]), (date(2027, 6, 1), True, [])],
 )
 def test_expired_expectation_refuses(expires: date, told: list[str], *, ships: bool) -> None:
-    """From the day after its last; one that soon expires is told, and one about no cell of the run is nobody's."""
+    """From the day after its last; one that soon expires is reported, and one about no cell of the run is nobody's."""
     known = (expectation(expires),)
     decision = decide(policy(), evidence(GOOD, expectations=known), TODAY)
 

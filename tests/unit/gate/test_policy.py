@@ -50,7 +50,7 @@ def test_requirements_are_cells_and_suites_by_name(known: Catalog) -> None:
 
 
 def test_profile_that_was_run_is_required_once(known: Catalog) -> None:
-    """What `--profile` names is required beside the policy's own, unless the policy has it already."""
+    """What `--profile` names is required besides the policy's own, unless the policy has it already."""
     wanted = trees.load(known, MATRIX + "  all: {}\n")
     cells = expand(wanted, known)
 

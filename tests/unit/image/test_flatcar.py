@@ -56,7 +56,7 @@ def test_arguments_without_a_hash() -> None:
 
 
 def test_configuration_without_a_kernel() -> None:
-    """A file that does not say how the kernel is loaded is told so, and nothing is guessed."""
+    """A file that does not say how the kernel is loaded is reported, and nothing is guessed."""
     with pytest.raises(InfrastructureError, match="no line that loads `vmlinuz-a`"):
         grub.words("set timeout=1\n", HASH)
 
@@ -107,7 +107,7 @@ def test_inputs_follow_release_key_and_files(tmp_path: Path) -> None:
 
 
 def test_distro_by_number() -> None:
-    """flatcar/3815.2.5 is that release of its channel with its systemd; a number that nobody knows is told so."""
+    """flatcar/3815.2.5 is that release of its channel with its systemd; a number that nobody knows is reported."""
     known = catalog.load(ROOT)
 
     name = names.check_axis_distro("flatcar/3815.2.5", known)

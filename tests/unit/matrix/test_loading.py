@@ -177,7 +177,7 @@ def test_what_is_not_said_is_taken_from_the_suite_s_own_file(known: Catalog) -> 
 
 
 def test_sources_and_toolchains_of_the_matrix_come_first(known: Catalog) -> None:
-    """A matrix adds origins before those that the harness knows; directories are beside the matrix file."""
+    """A matrix adds origins before those that the harness knows; directories are next to the matrix file."""
     text = f"""{trees.AXES.replace('"1.21"', '"1.12"')}\
 sources:
   runc: [{{versions: "==1.1.5", directory: ../runc}}, {{versions: "==0.1", directory: /src/runc}}]

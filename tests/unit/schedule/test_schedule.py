@@ -189,7 +189,7 @@ def test_shard_that_is_none_is_refused(text: str) -> None:
 
 
 def test_history_survives_a_broken_file(tmp_path: Path) -> None:
-    """A file that was cut off is forgotten and written anew; what others wrote meanwhile stays."""
+    """A file that was cut off is forgotten and written again; what others wrote meanwhile stays."""
     history = DurationHistory(tmp_path / "deep" / "history.json")
     history.add({"a": 1.0})
     DurationHistory(tmp_path / "deep" / "history.json").add({"b": 2.00049})

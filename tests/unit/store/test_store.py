@@ -1,4 +1,4 @@
-"""The store: made once, published whole, made anew where it is damaged, with several real processes on one disk."""
+"""The store: made once, published whole, made again where it is damaged, with several real processes on one disk."""
 
 import json
 import os
@@ -250,7 +250,7 @@ def process_in(place: Path, script: str) -> Iterator[None]:
 
 
 def test_what_a_killed_build_still_writes_does_not_matter(tmp_path: Path) -> None:
-    """A command that outlived its harness writes on in its directory, and the next build is done beside it."""
+    """A command that outlived its harness writes on in its directory, and the next build is done next to it."""
     half = tmp_path / KIND / f"{stores.key('a')}.part"
     half.mkdir(parents=True)
     script = "n=0; echo > begun; while :; do n=$((n+1)); mkdir d$n; echo > d$n/f; done"

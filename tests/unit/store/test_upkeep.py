@@ -166,7 +166,7 @@ FLIPS = {
 
 @pytest.mark.parametrize("name", FLIPS)
 def test_a_flipped_bit_is_found_and_mended(tmp_path: Path, name: str) -> None:
-    """One bit of one file: the artifact goes, the others stay, and at its next use it is made anew."""
+    """One bit of one file: the artifact goes, the others stay, and at its next use it is made again."""
     path = put(tmp_path, "bad", size=100_000).path / name
     put(tmp_path, "good")
     data = bytearray(path.read_bytes())

@@ -83,7 +83,7 @@ def test_report_tells_inside_from_outside() -> None:
 
 
 def test_error_of_a_plugin_has_its_words() -> None:
-    """The message names the plugin, what it was asked, and what it said; what is no answer of CNI is told as it is."""
+    """The message names the plugin, what it was asked, and what it said; what is no answer of CNI is reported as it is."""
     code, text = refused(11, "try later")
     with pytest.raises(PluginError, match=r"ptp failed to ADD \(code 11\): try later \(at 10.0.0.2\)"):
         answer("ptp", "ADD", Result(code=code, out=text + text, err=""))

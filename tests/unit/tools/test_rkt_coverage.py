@@ -31,12 +31,12 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_every_named_case_exists() -> None:
-    """A case that was renamed or removed is told by its node id: name another one in suites/coverage.yaml."""
+    """A case that was renamed or removed is reported by its node id: name another one in suites/coverage.yaml."""
     assert [] == missing(read(), cases())
 
 
 def test_the_page_is_what_the_data_says() -> None:
-    """It is made anew by `python -m tools.rkt_coverage`."""
+    """It is made again by `python -m tools.rkt_coverage`."""
     assert PAGE.read_text(encoding="utf-8") == page(read())
 
 

@@ -136,7 +136,7 @@ def test_a_resumed_download_asks_for_the_rest_of_the_same_file(
 def test_a_host_that_cannot_resume_is_asked_for_all(
     host: Host, own: Store, key: SigningKey, deadline: Deadline, lack: str
 ) -> None:
-    """Without Range, or without ETag, a broken download begins anew, and nothing of the first is in the result."""
+    """Without Range, or without ETag, a broken download begins again, and nothing of the first is in the result."""
     setattr(host, lack, False)
     host.faults[IMAGE] = [Fault(cut=700_000), Fault(cut=100_000)]
     assert DISK == obtain(own, host.url, key, deadline).disk.read_bytes()
@@ -176,7 +176,7 @@ FATAL: dict[str, tuple[Callable[[Host], object], type[HarnessError], str]] = {
         "broke 3 times; the last reason was: HTTP 503 Service Unavailable",
     ),
     "always breaks": (lambda host: _forever(host, Fault(cut=10)), InfrastructureError, "broke 3 times"),
-    "never mends a range": (
+    "never fixes a range": (
         lambda host: _forever(host, Fault(cut=100_000, moved=True)), InfrastructureError, "broke 3 times"
     ),
     "becomes another file": (_replaced, flatcar.TrustError, "its SHA-512 is [0-9a-f]{128} instead"),
@@ -201,7 +201,7 @@ def test_what_cannot_be_mended_leaves_nothing(
 
 
 def test_nobody_listens(own: Store, key: SigningKey, deadline: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a host, the system's reason is told, and the hint speaks of the network."""
+    """Without a host, the system's reason is given, and the hint speaks of the network."""
     monkeypatch.setattr(streams, "ATTEMPTS", 2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -310,7 +310,7 @@ def test_a_mirror_may_be_many_things(
 
 
 def test_a_mirror_that_is_none_is_the_users_error(own: Store, key: SigningKey, deadline: Deadline) -> None:
-    """A directory that is not there, and a scheme that nobody knows, are told as such."""
+    """A directory that is not there, and a scheme that nobody knows, are reported as such."""
     for mirror, sentence in {"/nowhere": "is no directory", "gopher://x": "neither an http, https or file"}.items():
         with pytest.raises(UsageError, match=sentence):
             obtain(own, mirror, key, deadline)
@@ -392,7 +392,7 @@ def test_a_disk_is_decompressed_however_it_comes(
     *,
     again: bool,
 ) -> None:
-    """Any cuts between chunks, several streams in one file, and a beginning anew give the same disk."""
+    """Any cuts between chunks, several streams in one file, and a second beginning give the same disk."""
     contents = [_bytes(parts, seed + index) for index, parts in enumerate(streams)]
     packed = b"".join(map(bz2.compress, contents))
     path = tmp_path_factory.getbasetemp() / "disk"

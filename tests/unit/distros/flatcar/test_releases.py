@@ -102,7 +102,7 @@ def test_the_published_index_takes_the_place_of_the_snapshot(own: Store, host: H
 
 
 def test_an_old_index_is_better_than_none(own: Store, host: Host, deadline: Deadline) -> None:
-    """If the index cannot be had anew, the one that was remembered counts."""
+    """If the index cannot be had again, the one that was remembered counts."""
     index = flatcar.refresh(own, deadline, url=f"{host.url}/releases.json")
     host.always["releases.json"] = Fault(status=403)
     assert index == flatcar.refresh(own, deadline, url=f"{host.url}/releases.json")
@@ -110,7 +110,7 @@ def test_an_old_index_is_better_than_none(own: Store, host: Host, deadline: Dead
 
 @pytest.mark.parametrize("content", ["<html>", "[]", "3", "{}", '{"1.2.3": {}}'])
 def test_what_is_no_index_is_refused(own: Store, host: Host, deadline: Deadline, content: str) -> None:
-    """A page in place of the index is told, and nothing is remembered."""
+    """A page in place of the index is reported, and nothing is remembered."""
     (host.directory / "releases.json").write_text(content)
     with pytest.raises(InfrastructureError, match=r"is no index of releases|has no release that can be read"):
         flatcar.refresh(own, deadline, url=f"{host.url}/releases.json")
@@ -150,7 +150,7 @@ def test_current_is_pinned_to_a_version(own: Store, host: Host, deadline: Deadli
 def test_a_version_needs_no_network(
     own: Store, deadline: Deadline, wanted: str, channel: Channel, systemd: str | None
 ) -> None:
-    """A version tells its channel by the index, or by its number; nobody is asked."""
+    """A version gives its channel by the index, or by its number; nobody is asked."""
     release = flatcar.resolve(wanted, "amd64", own, deadline, mirror="http://127.0.0.1:1")
     assert (channel, systemd) == (release.channel, release.systemd_exact)
     assert ("amd64",) == release.architectures
@@ -173,7 +173,7 @@ def test_a_version_needs_no_network(
 def test_words_that_mean_no_release_are_refused(
     own: Store, host: Host, deadline: Deadline, wanted: str, architecture: str, sentence: str
 ) -> None:
-    """Each wrong word is told as what it is; so is a mirror whose `current` is of another channel."""
+    """Each wrong word is reported as what it is; so is a mirror whose `current` is of another channel."""
     with pytest.raises(UsageError, match=sentence):
         flatcar.resolve(wanted, architecture, own, deadline, mirror=host.url)
 

@@ -33,7 +33,7 @@ class Site:
         key: What signs the release.
         other: A key that nobody trusts.
         key_file: What the user names as the key.
-        files: The project's files, if the project's own key shall count.
+        files: The project's files, if the project's own key is to count.
     """
 
     root: Path
@@ -155,7 +155,7 @@ IN_THE_IMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_bytes(path.read_bytes() + bz2.compress(b"more")), "its SHA-512 is [0-9a-f]{128} instead"
     ),
     "another disk": (lambda path: path.write_bytes(bz2.compress(DISK[::-1])), "its SHA-512 is [0-9a-f]{128} instead"),
-    "compressed anew": (lambda path: path.write_bytes(bz2.compress(DISK, 1)), "its SHA-512 is [0-9a-f]{128} instead"),
+    "compressed again": (lambda path: path.write_bytes(bz2.compress(DISK, 1)), "its SHA-512 is [0-9a-f]{128} instead"),
     "a page": (lambda path: path.write_text("<html>Please log in.</html>"), "it is damaged or altered"),
 }  # fmt: skip
 
@@ -248,7 +248,7 @@ def test_text_around_signed_digests_does_not_count(site: Site, tmp_path: Path, d
 
 @pytest.mark.slow
 def test_an_older_release_in_its_place_is_refused(site: Site, tmp_path: Path, deadline: Deadline) -> None:
-    """Signed files of another version at the place of this one are told by the signed version.txt."""
+    """Signed files of another version at the place of this one are found by the signed version.txt."""
     write_release(site.release, version="3510.2.0", disk=DISK)
     sign_release_anew(site)
     refused(site, tmp_path, deadline, TrustError, "is signed, but for Flatcar 3510.2.0 and not for 3815.2.5")

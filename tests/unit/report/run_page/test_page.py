@@ -69,7 +69,7 @@ def test_a_line_of_100_megabytes_costs_little(tmp_path: Path) -> None:
 
 
 def test_links_and_pipes_are_no_files(tmp_path: Path) -> None:
-    """What a directory of a run has beside regular files is neither followed nor read nor waited for."""
+    """What a directory of a run has besides regular files is neither followed nor read nor waited for."""
     console(tmp_path, b"hello\n")
     place = tmp_path / "cells" / "a+b"
     (tmp_path / "secret.log").write_text("secret words", encoding="utf-8")
@@ -178,7 +178,7 @@ def test_names_without_end_still_fit(tmp_path: Path) -> None:
 
 
 def test_history_is_of_the_same_cells(tmp_path: Path) -> None:
-    """Runs beside it that have a cell of it are columns in the order of their starts; broken and foreign ones are none."""
+    """Runs next to it that have a cell of it are columns in the order of their starts; broken and foreign ones are none."""
     run = small()
     passed = run.cells[0].cases[0].model_copy(update={"outcome": Outcome.PASSED})
     for name, started, cells in (
@@ -248,7 +248,7 @@ def test_results_of_before_are_read() -> None:
 
 
 def test_the_page_is_written_whole_or_not(tmp_path: Path) -> None:
-    """It is written beside its place and renamed; elsewhere its links lead back to the run's directory."""
+    """It is written next to its place and renamed; elsewhere its links lead back to the run's directory."""
     directory = tmp_path / "runs" / "1"
     directory.mkdir(parents=True)
     path = run_page.write(small(), directory, tmp_path / "site" / "page.html")
