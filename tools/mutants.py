@@ -16,10 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, RootModel
 
 from harness import catalog, matrix, pipeline, yamlfile
 from harness.catalog import Catalog
@@ -51,7 +50,8 @@ class Mutant(BaseModel):
     Attributes:
         name: What it is, unique in its suite.
         case: Pattern (fnmatch) of the node ids, within the suite, of the cases that must fail.
-        runtimes: The runtimes with which it makes sense.
+        runtimes: The runtimes whose own program or files the script breaks; all of them if empty, as most scripts
+            break what the guest has.
         script: Shell script that root runs in the guest before the suite starts.
     """
 
@@ -59,7 +59,7 @@ class Mutant(BaseModel):
 
     name: str
     case: str
-    runtimes: Annotated[tuple[str, ...], Field(min_length=1)]
+    runtimes: tuple[str, ...] = ()
     script: str
 
 
@@ -108,22 +108,21 @@ def within(nodeid: str) -> str:
 
 
 def attempt(bed: Bed, suite: str, mutant: Mutant, clean: Mapping[Cell, Sequence[str]]) -> set[str]:
-    """The cases that a mutant makes fail, in the first cell of each of its runtimes that has them; prints the rest."""
+    """The cases that a mutant makes fail, in the first cell of each runtime that has them; prints the rest."""
     caught: set[str] = set()
     tried: set[str] = set()
     lines: list[str] = []
-    for runtime in mutant.runtimes:
-        for cell, nodeids in clean.items():
-            cases = [nodeid for nodeid in nodeids if fnmatchcase(within(nodeid), mutant.case)]
-            if cell.runtime != runtime or not cases or runtime in tried:
-                continue
-            tried.add(runtime)
-            result = bed.run(cell, suite, cases, mutant.script)
-            fell = {case.nodeid: case.message for case in result.cases if case.outcome is Outcome.FAILED}
-            caught |= fell.keys()
-            word = "caught" if fell.keys() >= set(cases) else "partly" if fell else "SURVIVED"
-            lines.append(f"{word:9} {suite}/{mutant.name} in {cell.id}" + (f": {result.error}" if result.error else ""))
-            lines += (f"          {nodeid}: {fell.get(nodeid, 'PASSED')[:160]}" for nodeid in cases)
+    for cell, nodeids in clean.items():
+        cases = [nodeid for nodeid in nodeids if fnmatchcase(within(nodeid), mutant.case)]
+        if cell.runtime in tried or not cases or (mutant.runtimes and cell.runtime not in mutant.runtimes):
+            continue
+        tried.add(cell.runtime)
+        result = bed.run(cell, suite, cases, mutant.script)
+        fell = {case.nodeid: case.message for case in result.cases if case.outcome is Outcome.FAILED}
+        caught |= fell.keys()
+        word = "caught" if fell.keys() >= set(cases) else "partly" if fell else "SURVIVED"
+        lines.append(f"{word:9} {suite}/{mutant.name} in {cell.id}" + (f": {result.error}" if result.error else ""))
+        lines += (f"          {nodeid}: {fell.get(nodeid, 'PASSED')[:160]}" for nodeid in cases)
     if not tried:
         lines.append(f"UNTRIED   {suite}/{mutant.name}: no cell passes a case that is called {mutant.case}.")
     print("\n".join(lines), flush=True)
