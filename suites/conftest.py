@@ -130,7 +130,7 @@ def runtime(cell: CellAxes, guest: Guest, hierarchies: Hierarchies, systemd: str
 @pytest.fixture(scope="session")
 def leftovers(guest: Guest, runtime: ContainerRuntime) -> Leftovers:
     """What the guest had before the first container."""
-    runtime.rootfs.tiny()
+    runtime.rootfs.make_tiny()
     return Leftovers(guest, runtime)
 
 
@@ -156,5 +156,5 @@ def _nothing_left_by_the_module(leftovers: Leftovers) -> Iterator[None]:
 
 
 def _check(leftovers: Leftovers) -> None:
-    left = leftovers.found()
+    left = leftovers.find()
     assert not left, "left in the guest: " + ", ".join(left)

@@ -50,8 +50,8 @@ class Mutant(BaseModel):
     Attributes:
         name: What it is, unique in its suite.
         case: Pattern (fnmatch) of the node ids, within the suite, of the cases that must fail.
-        runtimes: The runtimes whose own program or files the script breaks; all of them if empty, as most scripts
-            break what the guest has.
+        runtimes: The runtimes with which it is tried, where the script breaks something of theirs or one is enough;
+            all of them if empty.
         script: Shell script that root runs in the guest before the suite starts.
     """
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from suites.lib.appc import ImageRunner, Images, execution, image_manifest
+from suites.lib.appc import ImageRunner, Images, make_manifest, plan_execution
 from suites.lib.guest import Guest, Result
 from suites.lib.rights import LacksError
 from suites.lib.runtime import ContainerRuntime
@@ -38,7 +38,7 @@ def images(guest: Guest, runtime: ContainerRuntime) -> Iterator[Images]:
     """Images in a directory of the guest, which is removed in the end."""
     directory = f"/run/{runtime.prefix}-appc"
     guest.do('mkdir -p "$1"', directory)
-    yield Images(guest, directory, runtime.rootfs.tiny())
+    yield Images(guest, directory, runtime.rootfs.make_tiny())
     guest.do('rm -rf "$1"', directory)
 
 
@@ -54,13 +54,13 @@ class Executor:
         self, name: str, app: Mapping[str, Any], volumes: Mapping[str, str] | None = None, *, registered: bool = False
     ) -> Result:
         """Build an image with an app, and run it as its manifest says; skip where the runtime lacks what it asks for."""
-        manifest = image_manifest(f"example.com/{name}", app)
+        manifest = make_manifest(f"example.com/{name}", app)
         built = self.images.build(name, manifest, layout="apps")
         assert built.code == 0, built.err
-        return self.again(name, volumes, registered=registered)
+        return self.repeat(name, volumes, registered=registered)
 
     @contextmanager
-    def metadata_service(self) -> Iterator[None]:
+    def serve_metadata(self) -> Iterator[None]:
         """Rkt's metadata service runs in the guest; skip where this rkt has none."""
         if self.guest.sh("rkt metadata-service --help").code != 0:
             pytest.skip("needs a metadata service, for which this rkt has no command")
@@ -72,15 +72,15 @@ class Executor:
         finally:
             self.guest.sh('systemctl stop "$1"', unit)
 
-    def again(self, name: str, volumes: Mapping[str, str] | None = None, *, registered: bool = False) -> Result:
+    def repeat(self, name: str, volumes: Mapping[str, str] | None = None, *, registered: bool = False) -> Result:
         """Run an image that was built before; `registered` means something to runtimes that run images only."""
-        path, engine = self.images.path(name), self.runtime.engine
+        path, engine = self.images.get_path(name), self.runtime.engine
         if isinstance(engine, ImageRunner):
             self.runtime.dirty = True
             return engine.run_image(f"{self.runtime.prefix}-image", path, volumes or {}, registered=registered)
         root = f"{self.images.unpack(path)}/rootfs"
         try:
-            argv, options = execution(self.guest, root, self.images.manifest(path), volumes or {})
+            argv, options = plan_execution(self.guest, root, self.images.read_manifest(path), volumes or {})
         except LacksError as error:
             pytest.skip(f"needs {error}, which {self.runtime.name} knows nothing of")
         return self.runtime.run(*argv, **options)

@@ -11,7 +11,7 @@ from suites.lib.spec import PATH
 Said = dict[str, list[str]]
 
 
-def _capabilities(word: str) -> set[str]:
+def _read_capabilities(word: str) -> set[str]:
     bits = int(word, 16)
     return {name for name, number in CAPABILITY_NUMBERS.items() if bits >> number & 1}
 
@@ -74,7 +74,7 @@ def test_mount_points_have_their_volumes(said: Said, guest: Guest, executor: Exe
 
 def test_removed_capabilities_are_not_in_the_bounding_set(said: Said) -> None:
     """Of the default capabilities those are left that the image does not remove; removing others has no effect."""
-    assert _capabilities(said["CapBnd"][0]) == set(DEFAULT_CAPABILITIES) - {"CAP_MKNOD"}
+    assert _read_capabilities(said["CapBnd"][0]) == set(DEFAULT_CAPABILITIES) - {"CAP_MKNOD"}
 
 
 def test_removed_system_calls_fail_as_the_image_says(said: Said) -> None:
@@ -90,7 +90,7 @@ def test_oom_score_is_the_images(said: Said) -> None:
 def test_each_execution_starts_from_a_clean_copy(said: Said, executor: Executor) -> None:
     """What an app wrote into its root file system is not there the next time."""
     volumes = {name: f"{executor.images.directory}/{name}" for name in ("incoming", "outgoing")}
-    again = executor.again("main", volumes)
+    again = executor.repeat("main", volumes)
 
     assert again.code == 7
     assert "left" not in again.out.split()
@@ -130,7 +130,7 @@ def test_retained_capabilities_are_all_that_there_is(executor: Executor) -> None
     script = "while read -r key value; do [ $key != CapBnd: ] || echo $value; done </proc/self/status"
     ended = executor.run("retained", {"exec": ["/bin/sh", "-c", script], "isolators": isolators})
 
-    assert _capabilities(ended.out.strip()) == {"CAP_KILL", "CAP_SETUID"}
+    assert _read_capabilities(ended.out.strip()) == {"CAP_KILL", "CAP_SETUID"}
 
 
 @pytest.mark.usefixtures("memory")
@@ -149,7 +149,7 @@ def test_memory_isolator_is_in_force(executor: Executor, limit: str, end: str) -
 def test_metadata_service_knows_the_app(executor: Executor) -> None:
     """AC_METADATA_URL leads to a service that has the pod's UUID and the image's manifest."""
     script = 'wget -q -O - "$AC_METADATA_URL/acMetadata/v1/pod/uuid"'
-    with executor.metadata_service():
+    with executor.serve_metadata():
         ended = executor.run("metadata", {"exec": ["/bin/sh", "-c", script]}, registered=True)
 
     assert len(ended.out.strip()) == 36

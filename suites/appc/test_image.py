@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from suites.lib.appc import Images, image_manifest
+from suites.lib.appc import Images, make_manifest
 from suites.lib.guest import Guest
 
 Broken = Callable[[dict[str, Any]], object]
@@ -16,20 +16,20 @@ APP = {
 }  # fmt: skip
 
 
-def _isolators(*pairs: tuple[str, object]) -> Broken:
+def _break_isolators(*pairs: tuple[str, object]) -> Broken:
     return lambda manifest: manifest["app"].update(isolators=[{"name": name, "value": value} for name, value in pairs])
 
 
-def _ports(port: int, count: int) -> Broken:
+def _break_ports(port: int, count: int) -> Broken:
     entry = {"name": "web", "protocol": "tcp", "port": port, "count": count}
     return lambda manifest: manifest["app"].update(ports=[entry])
 
 
-def _handlers(*names: str) -> Broken:
+def _break_handlers(*names: str) -> Broken:
     return lambda manifest: manifest["app"].update(eventHandlers=[{"name": name, "exec": ["/x"]} for name in names])
 
 
-def _variables(*names: str) -> Broken:
+def _break_variables(*names: str) -> Broken:
     return lambda manifest: manifest["app"].update(environment=[{"name": name, "value": ""} for name in names])
 
 
@@ -44,27 +44,27 @@ BROKEN: Mapping[str, tuple[Broken, str]] = {
     "an unknown architecture": (lambda manifest: manifest["labels"][1].update(value="amd65"), "bad arch"),
     "no user": (lambda manifest: manifest["app"].pop("user"), "user is required"),
     "no group": (lambda manifest: manifest["app"].pop("group"), "group is required"),
-    "a variable with a sign in it": (_variables("A=B"), "environment variable"),
-    "a variable twice": (_variables("A", "A"), "duplicate environment"),
+    "a variable with a sign in it": (_break_variables("A=B"), "environment variable"),
+    "a variable twice": (_break_variables("A", "A"), "duplicate environment"),
     "a mount point with capitals": (
         lambda manifest: manifest["app"].update(mountPoints=[{"name": "Data", "path": "/data"}]),
         "ACName",
     ),
-    "port 0": (_ports(0, 1), "1-65535"),
-    "ports beyond the last": (_ports(65000, 1000), "end of port range"),
+    "port 0": (_break_ports(0, 1), "1-65535"),
+    "ports beyond the last": (_break_ports(65000, 1000), "end of port range"),
     "a relative working directory": (lambda manifest: manifest["app"].update(workingDirectory="opt"), "absolute path"),
-    "an unknown event": (_handlers("later"), "bad eventHandler"),
-    "an event twice": (_handlers("pre-start", "pre-start"), "Only one eventHandler"),
-    "no capabilities at all": (_isolators(("os/linux/capabilities-retain-set", {"set": []})), "non-empty"),
+    "an unknown event": (_break_handlers("later"), "bad eventHandler"),
+    "an event twice": (_break_handlers("pre-start", "pre-start"), "Only one eventHandler"),
+    "no capabilities at all": (_break_isolators(("os/linux/capabilities-retain-set", {"set": []})), "non-empty"),
     "two sets of system calls": (
-        _isolators(*((f"os/linux/seccomp-{kind}-set", {"set": ["read"]}) for kind in ("retain", "remove"))),
+        _break_isolators(*((f"os/linux/seccomp-{kind}-set", {"set": ["read"]}) for kind in ("retain", "remove"))),
         "incompatible types",
     ),
     "an error number in small letters": (
-        _isolators(("os/linux/seccomp-remove-set", {"set": ["read"], "errno": "eperm"})),
+        _break_isolators(("os/linux/seccomp-remove-set", {"set": ["read"], "errno": "eperm"})),
         "errno must start",
     ),
-    "memory that is no number": (_isolators(("resource/memory", {"limit": "lots"})), "quantities must match"),
+    "memory that is no number": (_break_isolators(("resource/memory", {"limit": "lots"})), "quantities must match"),
     "an image id of another kind": (
         lambda manifest: manifest.update(dependencies=[{"imageName": "x", "imageID": "md5-abc"}]),
         "hash type",
@@ -82,7 +82,7 @@ def refusals(guest: Guest, images: Images) -> dict[str, str]:
     """What actool says about each broken manifest; nothing for those that it takes."""
     manifests = []
     for breaks, _ in BROKEN.values():
-        manifest = json.loads(json.dumps(image_manifest("example.com/broken", APP)))
+        manifest = json.loads(json.dumps(make_manifest("example.com/broken", APP)))
         breaks(manifest)
         manifests.append(json.dumps(manifest))
     script = r"""
@@ -107,8 +107,8 @@ def test_broken_manifest_is_refused(refusals: dict[str, str], broken: str) -> No
 
 def test_image_is_valid_and_has_nothing_else(guest: Guest, images: Images) -> None:
     """An archive that actool built is an image to it, with a manifest and a rootfs at its top and nothing more."""
-    built = images.build("plain", image_manifest("example.com/plain", APP))
-    path = images.path("plain")
+    built = images.build("plain", make_manifest("example.com/plain", APP))
+    path = images.get_path("plain")
     said = guest.do('actool --debug validate --type=appimage "$1" 2>&1 && tar -tzf "$1"', path)
     tops = {line.removeprefix("./").partition("/")[0] for line in said.splitlines()[1:]}
 
@@ -125,10 +125,10 @@ def test_manifest_is_shown_as_it_was_written(images: Images) -> None:
         "mountPoints": [{"name": "data", "path": "/data", "readOnly": True}],
         "isolators": [{"name": "resource/memory", "value": {"limit": "64Mi"}}],
     }  # fmt: skip
-    manifest = image_manifest("example.com/shown", app, annotations=[{"name": "authors", "value": "nobody"}])
+    manifest = make_manifest("example.com/shown", app, annotations=[{"name": "authors", "value": "nobody"}])
 
     assert images.build("shown", manifest).code == 0
-    shown = images.manifest(images.path("shown"))
+    shown = images.read_manifest(images.get_path("shown"))
     for key in ("acKind", "acVersion", "name", "labels", "annotations"):
         assert shown[key] == manifest[key]
     for key in ("exec", "user", "group", "workingDirectory", "supplementaryGIDs", "environment", "mountPoints"):
@@ -146,7 +146,7 @@ def test_manifest_is_shown_as_it_was_written(images: Images) -> None:
 )
 def test_layout_has_a_manifest_and_a_rootfs(guest: Guest, images: Images, what: str, script: str) -> None:
     """A layout, or an archive, with something else at its top or without a rootfs is no image."""
-    text = json.dumps(image_manifest("example.com/layout"))
+    text = json.dumps(make_manifest("example.com/layout"))
     check = r"""
     rm -rf "$1" && mkdir "$1" && echo "$2" >"$1/manifest" || exit
     %s || exit
@@ -166,23 +166,23 @@ def test_image_is_the_same_without_compression(guest: Guest, images: Images) -> 
 
     Two builds of a layout are two images: actool notes the time of the build in an archive.
     """
-    assert images.build("packed", image_manifest("example.com/packed", APP)).code == 0
-    plain = f"{images.path('packed')}.plain.aci"
+    assert images.build("packed", make_manifest("example.com/packed", APP)).code == 0
+    plain = f"{images.get_path('packed')}.plain.aci"
     script = 'gzip -dc "$1" >"$2" && actool validate "$2" && cmp -s "$1" "$2"; echo $?'
 
-    assert guest.do(script, images.path("packed"), plain).split()[-1] == "1"
-    assert images.manifest(plain) == images.manifest(images.path("packed"))
+    assert guest.do(script, images.get_path("packed"), plain).split()[-1] == "1"
+    assert images.read_manifest(plain) == images.read_manifest(images.get_path("packed"))
 
 
 def test_patched_image_has_the_new_manifest(guest: Guest, images: Images) -> None:
     """An image gets another name and command, and what comes out is one again."""
-    assert images.build("patched", image_manifest("example.com/patched", APP)).code == 0
+    assert images.build("patched", make_manifest("example.com/patched", APP)).code == 0
     script = (
         'actool patch-manifest --overwrite --name=example.com/other --exec="/bin/true" --user=user "$1" "$1.new.aci" '
         '&& actool validate "$1.new.aci"'
     )
-    guest.do(script, images.path("patched"))
-    shown = images.manifest(f"{images.path('patched')}.new.aci")
+    guest.do(script, images.get_path("patched"))
+    shown = images.read_manifest(f"{images.get_path('patched')}.new.aci")
 
     assert (shown["name"], shown["app"]["exec"], shown["app"]["user"]) == ("example.com/other", ["/bin/true"], "user")
 
@@ -197,6 +197,6 @@ def test_files_keep_their_properties(guest: Guest, images: Images) -> None:
     look = 'cd "$1/rootfs/some" && stat -c "%n %a %u %g %Y %h" file && readlink link && stat -c "%n %a" directory'
     layout = f"{images.directory}/kept.layout"
     guest.do(make, layout)
-    assert images.build("kept", image_manifest("example.com/kept", APP)).code == 0
+    assert images.build("kept", make_manifest("example.com/kept", APP)).code == 0
 
-    assert guest.do(look, images.unpack(images.path("kept"))) == guest.do(look, layout)
+    assert guest.do(look, images.unpack(images.get_path("kept"))) == guest.do(look, layout)

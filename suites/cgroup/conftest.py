@@ -47,7 +47,7 @@ class ContainerLimits:
     pids: int = 32
     cpu: float = 0.5
 
-    def options(self, runtime: ContainerRuntime) -> ContainerOptions:
+    def make_options(self, runtime: ContainerRuntime) -> ContainerOptions:
         """Return the limits that a runtime has a word for; the cases of the others say what they need."""
         options = ContainerOptions(memory=self.memory, cpu=self.cpu)
         if Feature.PIDS_LIMIT not in runtime.engine.lacks:
@@ -70,19 +70,21 @@ def limits() -> ContainerLimits:
 @pytest.fixture(scope="session")
 def container(runtime: ContainerRuntime, limits: ContainerLimits) -> Iterator[Container]:
     """A container with all three limits, which has tried out what it may do, and sleeps."""
-    options = limits.options(runtime)
+    options = limits.make_options(runtime)
     options["environment"] = {"GREETING": "hello  there"}
-    with runtime.running("sh", "-c", PROBE, **options) as container:
-        assert container.guest.wait('[ -e "$1" ]', _probed(container)), "the container's first process did not work"
+    with runtime.start("sh", "-c", PROBE, **options) as container:
+        assert container.guest.wait('[ -e "$1" ]', _get_probed_path(container)), (
+            "the container's first process did not work"
+        )
         yield container
 
 
 @pytest.fixture(scope="session")
 def probe(container: Container, guest: Guest) -> dict[str, str]:
     """What the first process of `container` could do: the words of `PROBE` with their answers."""
-    path = _probed(container)
+    path = _get_probed_path(container)
     return dict(line.split(" ", 1) for line in guest.read(path)[path].splitlines())
 
 
-def _probed(container: Container) -> str:
+def _get_probed_path(container: Container) -> str:
     return f"/proc/{container.pid}/root/tmp/probed"

@@ -29,7 +29,9 @@ for after the case.
 
 def test_nothing_is_left_after_stop(runtime: ContainerRuntime, guest: Guest) -> None:
     """Stopping removes the scope's unit, its cgroup in every hierarchy, and the runtime's own entry."""
-    with runtime.running("sh", "-c", "sleep 60 & sleep 61", **ContainerLimits(cpu=1.0).options(runtime)) as container:
+    with runtime.start(
+        "sh", "-c", "sleep 60 & sleep 61", **ContainerLimits(cpu=1.0).make_options(runtime)
+    ) as container:
         assert container.name in runtime.list()
         assert guest.sh(GONE, container.scope).code != 0
 
@@ -41,27 +43,27 @@ def test_nothing_is_left_after_stop(runtime: ContainerRuntime, guest: Guest) -> 
 
 def test_nothing_is_left_when_the_process_ends(runtime: ContainerRuntime, guest: Guest) -> None:
     """A container that ends by itself takes its scope with it."""
-    with runtime.running("sleep", "1") as container:
-        assert _ends(container, guest)
+    with runtime.start("sleep", "1") as container:
+        assert _wait_end(container, guest)
 
 
 def test_nothing_is_left_when_the_process_is_killed(runtime: ContainerRuntime, guest: Guest) -> None:
     """A container whose first process is killed from outside takes its scope and the other processes with it."""
-    with runtime.running("sh", "-c", "sleep 60 & sleep 61") as container:
+    with runtime.start("sh", "-c", "sleep 60 & sleep 61") as container:
         guest.do('kill -KILL "$1"', str(container.pid))
 
-        assert _ends(container, guest)
+        assert _wait_end(container, guest)
 
 
 @pytest.mark.needs(feature=Feature.SUPERVISOR)
 def test_nothing_is_left_when_nspawn_is_killed(runtime: ContainerRuntime, guest: Guest) -> None:
     """A container does not outlive the nspawn that watches it."""
-    with runtime.running("sleep", "60") as container:
+    with runtime.start("sleep", "60") as container:
         guest.do('systemctl kill --signal=KILL "$1.service"', container.name)
 
-        assert _ends(container, guest)
+        assert _wait_end(container, guest)
 
 
-def _ends(container: Container, guest: Guest) -> bool:
+def _wait_end(container: Container, guest: Guest) -> bool:
     """Whether a container's scope goes away by itself within seconds; a pod's systemd that shuts down first."""
     return guest.wait(ENDED, container.scope, seconds=8 if Feature.POD_SYSTEMD in container.engine.lacks else 20)

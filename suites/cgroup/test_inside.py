@@ -68,7 +68,7 @@ def test_limits_cannot_be_raised_from_inside(
     expected = {limits.memory} if "memory" in offered else set()
     if container.spec.pids is not None:
         files, expected = (*files, "pids.max"), expected | {limits.pids}
-    values = container.knobs(*files).values()
+    values = container.read_knobs(*files).values()
 
     assert {int(value) for value in values if value} == expected
 
@@ -129,7 +129,7 @@ def test_disk_of_the_guest_cannot_be_read(container: Container, guest: Guest) ->
     script = "read -r major minor _ name <<E\n$(tail -n +3 /proc/partitions | head -n 1)\nE\necho $major $minor $name"
     major, minor, name = guest.do(script).split()
     outside = guest.sh('head -c 1 "$1" >/dev/null', f"/dev/{name}")
-    inside = container.exec("sh", "-c", f"mknod /dev/harness b {major} {minor} && head -c 1 /dev/harness >/dev/null")
+    inside = container.execute("sh", "-c", f"mknod /dev/harness b {major} {minor} && head -c 1 /dev/harness >/dev/null")
 
     assert outside.code == 0, outside.err
     assert inside.code != 0

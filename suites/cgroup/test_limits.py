@@ -23,25 +23,25 @@ EAT = "dd if=/dev/zero of=/dev/null bs=%dM count=1 2>/dev/null; echo status=$?"
 @pytest.mark.needs(cgroup=V1)
 def test_memory_limit_is_written_v1(container: Container, limits: ContainerLimits) -> None:
     """The memory limit is in memory.limit_in_bytes of the scope."""
-    assert container.knobs("memory.limit_in_bytes") == {"memory.limit_in_bytes": str(limits.memory)}
+    assert container.read_knobs("memory.limit_in_bytes") == {"memory.limit_in_bytes": str(limits.memory)}
 
 
 @pytest.mark.needs(cgroup="unified")
 def test_memory_limit_is_written(container: Container, limits: ContainerLimits) -> None:
     """The memory limit is in memory.max of the scope."""
-    assert container.knobs("memory.max") == {"memory.max": str(limits.memory)}
+    assert container.read_knobs("memory.max") == {"memory.max": str(limits.memory)}
 
 
 @pytest.mark.needs(feature=Feature.PIDS_LIMIT)
 def test_pids_limit_is_written(container: Container, limits: ContainerLimits) -> None:
     """The limit of processes is in pids.max of the scope, on v1 and v2."""
-    assert container.knobs("pids.max") == {"pids.max": str(limits.pids)}
+    assert container.read_knobs("pids.max") == {"pids.max": str(limits.pids)}
 
 
 @pytest.mark.needs(cgroup=V1)
 def test_cpu_limit_is_written_v1(container: Container, limits: ContainerLimits) -> None:
     """The CPU limit is the ratio of cpu.cfs_quota_us to cpu.cfs_period_us of the scope."""
-    knobs = container.knobs("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    knobs = container.read_knobs("cpu.cfs_quota_us", "cpu.cfs_period_us")
 
     assert int(knobs["cpu.cfs_quota_us"]) / int(knobs["cpu.cfs_period_us"]) == pytest.approx(limits.cpu)
 
@@ -49,7 +49,7 @@ def test_cpu_limit_is_written_v1(container: Container, limits: ContainerLimits) 
 @pytest.mark.needs(cgroup="unified")
 def test_cpu_limit_is_written(container: Container, limits: ContainerLimits) -> None:
     """The CPU limit is the ratio of the two numbers in cpu.max of the scope."""
-    quota, period = container.knobs("cpu.max")["cpu.max"].split()
+    quota, period = container.read_knobs("cpu.max")["cpu.max"].split()
 
     assert int(quota) / int(period) == pytest.approx(limits.cpu)
 
@@ -70,15 +70,15 @@ def test_memory_hog_is_killed(runtime: ContainerRuntime, guest: Guest) -> None:
 @pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)
 def test_memory_below_the_limit_is_given(container: Container) -> None:
     """The same process lives where the limit is above what it wants."""
-    assert container.output("sh", "-c", EAT % 24).strip() == "status=0"
+    assert container.read_output("sh", "-c", EAT % 24).strip() == "status=0"
 
 
 @pytest.mark.needs(feature=Feature.PIDS_LIMIT)
 def test_fork_fails_at_the_pids_limit(container: Container, limits: ContainerLimits) -> None:
     """Beyond the limit fork fails with EAGAIN, and there are never more processes than the limit."""
     # The shell itself ends where fork fails; its children are waited for, so that the next case has room.
-    result = container.exec("sh", "-c", f"(for n in $(seq {limits.pids + 6}); do sleep 1 & done); exec sleep 2")
-    current = int(container.knobs("pids.current")["pids.current"])
+    result = container.execute("sh", "-c", f"(for n in $(seq {limits.pids + 6}); do sleep 1 & done); exec sleep 2")
+    current = int(container.read_knobs("pids.current")["pids.current"])
 
     assert "Resource temporarily unavailable" in result.err
     assert current <= limits.pids
@@ -87,9 +87,9 @@ def test_fork_fails_at_the_pids_limit(container: Container, limits: ContainerLim
 @pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)
 def test_busy_loop_is_throttled(container: Container, hierarchies: Hierarchies, limits: ContainerLimits) -> None:
     """A process that wants a whole CPU is held back, and gets no more than its share of the time that passed."""
-    before = _cpu(container, hierarchies)
-    container.output("sh", "-c", "timeout -s KILL 1.5 sh -c 'while :; do :; done'; true")
-    after = _cpu(container, hierarchies)
+    before = _read_cpu(container, hierarchies)
+    container.read_output("sh", "-c", "timeout -s KILL 1.5 sh -c 'while :; do :; done'; true")
+    after = _read_cpu(container, hierarchies)
     elapsed = after["uptime"] - before["uptime"]
 
     assert after["throttled"] > before["throttled"]
@@ -97,11 +97,11 @@ def test_busy_loop_is_throttled(container: Container, hierarchies: Hierarchies, 
     assert after["usage"] - before["usage"] <= limits.cpu * (elapsed + 0.1) * 1.1
 
 
-def _cpu(container: Container, hierarchies: Hierarchies) -> dict[str, float]:
+def _read_cpu(container: Container, hierarchies: Hierarchies) -> dict[str, float]:
     """How often the container was throttled, the seconds of CPU that it used, and the time of this look."""
-    knobs = container.knobs("cpu.stat", "cpuacct.usage")
+    knobs = container.read_knobs("cpu.stat", "cpuacct.usage")
     stat = dict(line.split() for line in knobs["cpu.stat"].splitlines())
-    v2 = hierarchies.hierarchy("cpu") == "unified"
+    v2 = hierarchies.find_hierarchy("cpu") == "unified"
     usage = int(stat["usage_usec"]) / 1e6 if v2 else int(knobs["cpuacct.usage"]) / 1e9
     uptime = container.guest.read("/proc/uptime")["/proc/uptime"].split()[0]
     return {"throttled": int(stat["nr_throttled"]), "usage": usage, "uptime": float(uptime)}
@@ -111,10 +111,10 @@ def _cpu(container: Container, hierarchies: Hierarchies) -> dict[str, float]:
 @pytest.mark.needs(feature=Feature.POD_SYSTEMD)
 def test_busy_app_is_throttled(runtime: ContainerRuntime, guest: Guest, hierarchies: Hierarchies) -> None:
     """An app that wants a whole CPU gets no more than its share; a command of `rkt enter` would not be in its cgroup."""
-    with runtime.running("sh", "-c", "while :; do :; done", cpu=0.25) as container:
-        before = _cpu(container, hierarchies)
+    with runtime.start("sh", "-c", "while :; do :; done", cpu=0.25) as container:
+        before = _read_cpu(container, hierarchies)
         guest.do("sleep 1.5")
-        after = _cpu(container, hierarchies)
+        after = _read_cpu(container, hierarchies)
 
     assert after["throttled"] > before["throttled"]
     assert after["usage"] - before["usage"] <= 0.25 * (after["uptime"] - before["uptime"] + 0.1) * 1.1

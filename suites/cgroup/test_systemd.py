@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.independent("booted"), pytest.mark.needs(feature=Featu
 @pytest.fixture(scope="module")
 def booted(runtime: ContainerRuntime) -> Iterator[Container]:
     """A container that has booted a copy of the guest's system."""
-    with runtime.booted(memory=256 * MIB) as container:
+    with runtime.boot(memory=256 * MIB) as container:
         yield container
 
 
@@ -34,19 +34,19 @@ def root(cell: CellAxes, booted: Container) -> str:
 @pytest.fixture(scope="module")
 def service(booted: Container) -> int:
     """The main process of a service in the container, as the guest sees it."""
-    found = [pid for pid, name in booted.processes().items() if name == "sleep"]
+    found = [pid for pid, name in booted.list_processes().items() if name == "sleep"]
     assert len(found) == 1
     return found[0]
 
 
 def test_target_is_reached(booted: Container) -> None:
     """The inner systemd boots up to its target."""
-    assert booted.output("systemctl", "is-active", TARGET, SERVICE).split() == ["active", "active"]
+    assert booted.read_output("systemctl", "is-active", TARGET, SERVICE).split() == ["active", "active"]
 
 
 def test_no_unit_failed(booted: Container) -> None:
     """No unit of the inner systemd failed on the way."""
-    assert booted.output("systemctl", "list-units", "--failed", "--plain", "--no-legend").strip() == ""
+    assert booted.read_output("systemctl", "list-units", "--failed", "--plain", "--no-legend").strip() == ""
 
 
 def test_pid_1_is_systemd(booted: Container, guest: Guest) -> None:
@@ -58,17 +58,17 @@ def test_pid_1_is_systemd(booted: Container, guest: Guest) -> None:
 
 def test_inner_systemd_is_in_its_own_scope(booted: Container, main: str, root: str) -> None:
     """The inner systemd keeps itself in init.scope below what it takes for the root."""
-    assert booted.cgroup(main) == f"{root}/init.scope"
+    assert booted.get_cgroup(main) == f"{root}/init.scope"
 
 
 def test_services_land_in_their_slice(booted: Container, service: int, main: str, root: str) -> None:
     """A service's processes are at payload/system.slice/NAME.service of the container's scope, not one level higher."""
-    assert booted.places_of(service)[service][main] == f"{root}/system.slice/{SERVICE}"
+    assert booted.read_places(service)[service][main] == f"{root}/system.slice/{SERVICE}"
 
 
 def test_limits_of_the_container_hold_its_services(booted: Container, service: int) -> None:
     """Wherever the inner systemd puts a service, it stays below the scope that has the limits."""
-    path = booted.places_of(service)[service][booted.hierarchies.hierarchy("pids")]
+    path = booted.read_places(service)[service][booted.hierarchies.find_hierarchy("pids")]
 
     assert f"{path}/".startswith(f"/machine.slice/{booted.scope}/")
 
@@ -76,7 +76,7 @@ def test_limits_of_the_container_hold_its_services(booted: Container, service: i
 @pytest.mark.needs(cgroup="unified")
 def test_inner_limits_are_in_force(booted: Container, guest: Guest, root: str) -> None:
     """The inner systemd limits its own services: a limit that it is asked for is in the guest's tree."""
-    booted.output("systemctl", "set-property", "--runtime", SERVICE, "MemoryMax=32M")
+    booted.read_output("systemctl", "set-property", "--runtime", SERVICE, "MemoryMax=32M")
     knob = f"/sys/fs/cgroup{root}/system.slice/{SERVICE}/memory.max"
 
     assert guest.read(knob)[knob].strip() == str(32 * MIB)

@@ -125,14 +125,14 @@ class Trial:
         return cls(steps=steps, exits=exits, failed=failed)
 
     @staticmethod
-    def command(program: str) -> tuple[str, ...]:
+    def make_command(program: str) -> tuple[str, ...]:
         """Return the smallest monitor with the program "sum" or "loop"."""
         return (*BOUNDED, "perl", "-e", PROGRAM, program)
 
     @classmethod
     def run(cls, guest: Guest, program: str) -> "Trial":
         """Return what it sees in the guest."""
-        return cls.parse(guest.sh('"$@"', *cls.command(program)))
+        return cls.parse(guest.sh('"$@"', *cls.make_command(program)))
 
     @property
     def broken(self) -> Broken | None:
@@ -194,7 +194,7 @@ class Platform:
 
 def write_flat(guest: Guest, directory: str) -> None:
     """Write the flat guest's image, which is called `flat`."""
-    guest.do(WRITE, directory, str(SIZE), _printf(FLAT), _printf(RESET))
+    guest.do(WRITE, directory, str(SIZE), _format_printf(FLAT), _format_printf(RESET))
 
 
 def run_flat(directory: str, memory: int = 16) -> tuple[str, ...]:
@@ -211,6 +211,6 @@ def run_flat(directory: str, memory: int = 16) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _printf(data: bytes) -> str:
+def _format_printf(data: bytes) -> str:
     """Return the bytes as a format of printf(1)."""
     return re.sub(rb"[^A-Za-z0-9 ]", lambda found: b"\\%03o" % found[0][0], data).decode()

@@ -183,11 +183,11 @@ class PodMachine:
 
     @classmethod
     @contextmanager
-    def running(cls, runtime: ContainerRuntime, wires: Wires) -> Iterator[Self]:
+    def boot(cls, runtime: ContainerRuntime, wires: Wires) -> Iterator[Self]:
         """Provide a machine that has booted, as far as it got."""
-        runtime.guest.do(FILES, wires.directory, runtime.rootfs.tiny(), INITRD, INIT)
-        with runtime.running(
-            *_command(), system=True, first=True, devices=(DEVICE, TUN), memory=LIMIT,
+        runtime.guest.do(FILES, wires.directory, runtime.rootfs.make_tiny(), INITRD, INIT)
+        with runtime.start(
+            *_make_command(), system=True, first=True, devices=(DEVICE, TUN), memory=LIMIT,
             network=f"/run/netns/{wires.namespace}", mounts=(Mount(source=wires.directory, target=INSIDE),),
         ) as container:  # fmt: skip
             machine = cls(container=container, directory=wires.directory)
@@ -200,7 +200,7 @@ class PodMachine:
         self.console = guest.do(WAIT, self.directory, str(self.container.pid), str(seconds), line)
         self.reached = {layer for line, layer in REACHED.items() if line in self.console}
 
-    def broken(self, layer: Layer) -> Broken | None:
+    def find_broken(self, layer: Layer) -> Broken | None:
         """Return the first layer up to this one that did not work, with the end of the console."""
         for one in REACHED.values():
             if one not in self.reached:
@@ -226,7 +226,7 @@ class PodMachine:
         return self.container.guest.sh(END, self.directory, str(status), str(self.container.pid))
 
 
-def _command() -> tuple[str, ...]:
+def _make_command() -> tuple[str, ...]:
     arguments = "console=ttyS0 quiet panic=-1 reboot=t nokaslr mitigations=off norandmaps tsc=reliable"
     return (
         "sh", "-c", f'exec "$@" 2>{INSIDE}/monitor', "sh", *COMMAND, "-machine", MICROVM, "-smp", "1", "-m", str(MEMORY),

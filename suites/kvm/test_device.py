@@ -49,7 +49,7 @@ def test_virtual_processor_can_be_interrupted(guest: Guest) -> None:
 def contained(runtime: ContainerRuntime, trial: Trial) -> tuple[Trial, str]:
     """What the smallest monitor sees in containers with and without the device."""
     assert trial.broken is None, str(trial.broken)
-    with_it = Trial.parse(runtime.run(*Trial.command("sum"), system=True, devices=(DEVICE,)))
+    with_it = Trial.parse(runtime.run(*Trial.make_command("sum"), system=True, devices=(DEVICE,)))
     # Not in /tmp, where no device works whoever may use it.
     make = ("sh", "-c", "mknod /kvm c 10 232 && perl -e 'sysopen my $file, q(/kvm), 2 or die $!'")
     without = runtime.run(*make, system=True, read_only=False)

@@ -18,7 +18,7 @@ unshare --mount sh -c 'mount --bind /dev/null {DEVICE} && exec "$@"' sh "$@"
 
 def test_monitor_runs_a_guest(guest: Guest, flat: str) -> None:
     """QEMU runs a guest that says a word and ends; there is no accelerator in this QEMU but KVM."""
-    _said(guest.sh('"$@"', *run_flat(flat)))
+    _check_said(guest.sh('"$@"', *run_flat(flat)))
 
 
 def test_monitor_says_what_is_missing(guest: Guest, flat: str) -> None:
@@ -34,7 +34,7 @@ def test_container_with_the_device_runs_a_guest(runtime: ContainerRuntime, flat:
     """QEMU in a container runs the same guest."""
     mounts = (Mount(source=flat, target=INSIDE),)
 
-    _said(runtime.run(*run_flat(INSIDE), system=True, devices=(DEVICE,), mounts=mounts))
+    _check_said(runtime.run(*run_flat(INSIDE), system=True, devices=(DEVICE,), mounts=mounts))
 
 
 @pytest.mark.usefixtures("memory")
@@ -48,5 +48,5 @@ def test_memory_of_the_guest_counts(runtime: ContainerRuntime, flat: str) -> Non
     assert "oom" in runtime.guest.do("dmesg | tail -n 50 | grep -i 'oom-kill.*qemu' || :"), result
 
 
-def _said(result: Result) -> None:
+def _check_said(result: Result) -> None:
     assert result.out.strip() == SAYS, f"broken in the layer {Layer.MONITOR}: {result}"

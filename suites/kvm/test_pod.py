@@ -23,7 +23,7 @@ def booted(runtime: ContainerRuntime, flat: str, wires: Wires) -> Iterator[PodMa
     """The machine, as far as it got."""
     if runtime.guest.sh(f"{MONITOR} -machine microvm -device help | grep -q {DISK}").code != 0:
         pytest.skip(f"needs a monitor with the device {DISK}; the small QEMU of this release has none")
-    with PodMachine.running(runtime, wires) as machine:
+    with PodMachine.boot(runtime, wires) as machine:
         yield machine
 
 
@@ -86,7 +86,7 @@ def test_pod_reaches_nothing_else(machine: PodMachine, guest: Guest) -> None:
 def test_monitor_stays_in_the_scope(machine: PodMachine) -> None:
     """The threads of the monitor, which are the machine's processors, are in the container's cgroup."""
     container = machine.container
-    directory = container.directory(container.hierarchies.main)
+    directory = container.get_directory(container.hierarchies.main)
     threads = container.guest.do('ls "/proc/$1/task"', str(container.pid)).split()
     listed = container.guest.do(
         'find "$1" \\( -name tasks -o -name cgroup.threads \\) -exec cat {} +', directory
@@ -102,7 +102,7 @@ def test_memory_in_use_is_counted(machine: PodMachine) -> None:
     container = machine.container
     status = container.guest.do('grep ^RssAnon: "/proc/$1/status"', str(container.pid))
     anonymous = int(status.split()[1]) * 1024
-    knobs = container.knobs("memory.current", "memory.usage_in_bytes")
+    knobs = container.read_knobs("memory.current", "memory.usage_in_bytes")
     used = int(knobs["memory.current"] or knobs["memory.usage_in_bytes"] or 0)
 
     assert anonymous > 24 * MIB
@@ -119,5 +119,5 @@ def test_exit_status_is_on_the_disk(machine: PodMachine) -> None:
 
 
 def _require(machine: PodMachine, layer: Layer) -> None:
-    broken = machine.broken(layer)
+    broken = machine.find_broken(layer)
     assert broken is None, str(broken)

@@ -1,7 +1,7 @@
 """App Container images: built, checked and shown by appc's own actool, and run by runtimes that know nothing of them.
 
 Names and meanings are those of the App Container specification 0.8.11 (aci.md, ace.md and OS-SPEC.md in Debian's package
-appc-spec). A runtime that runs ACIs itself gets the file; for others `execution` does what an executor would.
+appc-spec). A runtime that runs ACIs itself gets the file; for others `plan_execution` does what an executor would.
 """
 
 import json
@@ -14,7 +14,7 @@ from suites.lib.guest import Guest, Result
 from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError, Mount
 from suites.lib.spec import PATH, ContainerOptions
 
-__all__ = ["VERSION", "ImageRunner", "Images", "execution", "image_manifest", "quantity_of"]
+__all__ = ["VERSION", "ImageRunner", "Images", "make_manifest", "parse_quantity", "plan_execution"]
 
 VERSION = "0.8.11"
 """The specification's version that manifests name; it is the last one."""
@@ -32,7 +32,7 @@ mkdir -p "$2" && { gzip -dc "$1" 2>/dev/null || cat "$1"; } | tar -xf - -C "$2"
 """
 
 
-def image_manifest(name: str, app: Mapping[str, Any] | None = None, **more: object) -> dict[str, Any]:
+def make_manifest(name: str, app: Mapping[str, Any] | None = None, **more: object) -> dict[str, Any]:
     """Return an image manifest for Linux on amd64; `app` needs no user and group, which are root's then."""
     labels = [{"name": "os", "value": "linux"}, {"name": "arch", "value": "amd64"}]
     manifest: dict[str, Any] = {"acKind": "ImageManifest", "acVersion": VERSION, "name": name, "labels": labels}
@@ -55,14 +55,14 @@ class Images:
 
         A layout that several images share is packed without compression, which is slow in an emulated guest.
         """
-        words = (f"{self.directory}/{layout or name}.layout", self.tree, self.path(name), json.dumps(manifest))
+        words = (f"{self.directory}/{layout or name}.layout", self.tree, self.get_path(name), json.dumps(manifest))
         return self.guest.sh(BUILD, *words, "--no-compression" if layout else "")
 
-    def path(self, name: str) -> str:
+    def get_path(self, name: str) -> str:
         """Return where an image archive is."""
         return f"{self.directory}/{name}.aci"
 
-    def manifest(self, path: str) -> dict[str, Any]:
+    def read_manifest(self, path: str) -> dict[str, Any]:
         """Return what actool shows as an archive's manifest."""
         shown: dict[str, Any] = json.loads(self.guest.do('actool cat-manifest "$1"', path))
         return shown
@@ -93,7 +93,7 @@ class _Identity:
     group: int
 
 
-def execution(
+def plan_execution(
     guest: Guest, root: str, manifest: Mapping[str, Any], volumes: Mapping[str, str]
 ) -> tuple[tuple[str, ...], ContainerOptions]:
     """Return the command and the options by which a runtime does what an executor of the image would.
@@ -115,7 +115,7 @@ def execution(
     }.items():
         if wanted:
             raise LacksError(feature)
-    identity = _identity(guest, root, app)
+    identity = _find_identity(guest, root, app)
     if identity.user != identity.group:
         raise LacksError("a group that is not its user's")
     variables = {pair["name"]: pair["value"] for pair in app.get("environment", ())}
@@ -134,11 +134,11 @@ def execution(
         no_new_privileges=False,
     )
     for isolator in app.get("isolators", ()):
-        options |= _isolated(isolator["name"], isolator["value"])
+        options |= _convert_isolator(isolator["name"], isolator["value"])
     return tuple(app["exec"]), options
 
 
-def _identity(guest: Guest, root: str, app: Mapping[str, Any]) -> _Identity:
+def _find_identity(guest: Guest, root: str, app: Mapping[str, Any]) -> _Identity:
     found = []
     for word, file in ((app["user"], "passwd"), (app["group"], "group")):
         path = f"{root}/etc/{file}"
@@ -150,14 +150,14 @@ def _identity(guest: Guest, root: str, app: Mapping[str, Any]) -> _Identity:
     return _Identity(user=found[0], group=found[1])
 
 
-def _isolated(name: str, value: Any) -> ContainerOptions:
+def _convert_isolator(name: str, value: Any) -> ContainerOptions:
     """Return what an isolator is in a runtime's options."""
     options = ContainerOptions()
     match name:
         case "resource/memory":
-            options["memory"] = int(quantity_of(value["limit"]))
+            options["memory"] = int(parse_quantity(value["limit"]))
         case "resource/cpu":
-            options["cpu"] = quantity_of(value["limit"])
+            options["cpu"] = parse_quantity(value["limit"])
         case "os/linux/capabilities-retain-set":
             options["capabilities"] = tuple(value["set"])
         case "os/linux/capabilities-remove-set":
@@ -173,7 +173,7 @@ def _isolated(name: str, value: Any) -> ContainerOptions:
     return options
 
 
-def quantity_of(text: str) -> float:
+def parse_quantity(text: str) -> float:
     """Return a quantity of a resource in its base unit: bytes, CPUs (ace.md, Resource Isolators): "64Mi", "1G", "500m".
 
     Raises:

@@ -7,7 +7,7 @@ app that failed, and ended it with 0 when the last one had ended.
 from suites.lib.rights import App
 from suites.lib.spec import PATH
 
-__all__ = ["STATUS", "root", "script"]
+__all__ = ["STATUS", "get_root", "make_script"]
 
 STATUS = "/rkt/status"
 """Directory in the pod with a file for each app that has ended: its exit status."""
@@ -63,19 +63,19 @@ ExecStop=/bin/sh /rkt/last
 """
 
 
-def root(app: App) -> str:
+def get_root(app: App) -> str:
     """Return an app's root file system, as the pod sees it."""
     return f"/opt/stage2/{app.name}/rootfs"
 
 
-def script(apps: tuple[App, ...]) -> tuple[str, tuple[str, ...]]:
+def make_script(apps: tuple[App, ...]) -> tuple[str, tuple[str, ...]]:
     """Return a shell script that installs apps in the tree that is its first argument, and its further arguments."""
     files = {"rkt/ended": ENDED, "rkt/last": LAST, "etc/systemd/system/pod-end.service": END}
     for app in apps:
         files |= {
-            f"etc/systemd/system/{app.name}.service": "\n".join(_unit(app, apps)),
-            f"rkt/env/{app.name}": "\n".join(f'{name}="{_quoted(value)}"' for name, value in app.environment.items()),
-            f"{root(app).lstrip('/')}/": "",
+            f"etc/systemd/system/{app.name}.service": "\n".join(_format_unit(app, apps)),
+            f"rkt/env/{app.name}": "\n".join(f'{name}="{_quote(value)}"' for name, value in app.environment.items()),
+            f"{get_root(app).lstrip('/')}/": "",
         }
     users = {app.user: f"app{app.user}:x:{app.user}:{app.group}::/:/bin/false" for app in apps if app.user}
     groups = {group: f"app{group}:x:{group}:" for app in apps for group in (app.group, *app.groups) if group}
@@ -83,7 +83,7 @@ def script(apps: tuple[App, ...]) -> tuple[str, tuple[str, ...]]:
     return INSTALL, words
 
 
-def _unit(app: App, apps: tuple[App, ...]) -> list[str]:
+def _format_unit(app: App, apps: tuple[App, ...]) -> list[str]:
     after = " ".join(f"{name}.service" for name in app.after)
     given = {
         "CapabilityBoundingSet": None if app.capabilities is None else " ".join(app.capabilities),
@@ -100,17 +100,17 @@ def _unit(app: App, apps: tuple[App, ...]) -> list[str]:
     return [
         "[Unit]", f"After=basic.target pod-end.service {after}", "Wants=pod-end.service", "DefaultDependencies=no",
         "Conflicts=shutdown.target", "Before=shutdown.target harness-ready.service",
-        "[Service]", f"SyslogIdentifier={app.name}", f"RootDirectory={root(app)}", "RootDirectoryStartOnly=yes",
+        "[Service]", f"SyslogIdentifier={app.name}", f"RootDirectory={get_root(app)}", "RootDirectoryStartOnly=yes",
         f"Environment=PATH={PATH}", f"EnvironmentFile=-/rkt/env/{app.name}",
         f"WorkingDirectory={app.working_directory}",
         f"User={app.user}", f"Group={app.group}", "TimeoutStartSec=0", f"TimeoutStopSec={app.stop_seconds}",
         # The app sees the pod's own kernel file systems.
         "BindPaths=/proc /sys /dev", "DevicePolicy=closed", *(f"DeviceAllow={device} rw" for device in app.devices),
         *(f"{name}={value}" for name, value in given.items() if value is not None),
-        "ExecStart=" + " ".join(f'"{_quoted(word).replace("%", "%%").replace("$", "$$")}"' for word in app.argv),
+        "ExecStart=" + " ".join(f'"{_quote(word).replace("%", "%%").replace("$", "$$")}"' for word in app.argv),
         f"ExecStopPost=+/bin/sh /rkt/ended {app.name} {' '.join(f'{each.name}.service' for each in apps)}",
     ]  # fmt: skip
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -66,7 +66,7 @@ class Hierarchies:
         """The hierarchy in which systemd keeps its units: name=systemd on v1, else the v2 tree."""
         return "name=systemd" if "name=systemd" in self.points else UNIFIED
 
-    def hierarchy(self, controller: str) -> str:
+    def find_hierarchy(self, controller: str) -> str:
         """Return the hierarchy that governs a controller: itself on v1, "unified" where the v2 tree has it.
 
         Raises:
@@ -78,9 +78,9 @@ class Hierarchies:
             return UNIFIED
         raise LookupError(f"No hierarchy `{controller}` is mounted; there are {', '.join(sorted(self.points))}.")
 
-    def directory(self, controller: str, path: str) -> str:
+    def get_directory(self, controller: str, path: str) -> str:
         """Return the directory of a cgroup in the hierarchy that governs a controller."""
-        return self.points[self.hierarchy(controller)] + path.rstrip("/")
+        return self.points[self.find_hierarchy(controller)] + path.rstrip("/")
 
 
 def parse_places(text: str) -> dict[str, str]:

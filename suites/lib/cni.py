@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from suites.lib.cnimade import Made
-from suites.lib.cnispec import VERSIONS, CniResult, Network, PluginError, VersionError, answer
+from suites.lib.cni_spec import VERSIONS, CniResult, Network, PluginError, VersionError, read_answer
 from suites.lib.guest import Guest, Result
+from suites.lib.runtime_networks import ContainerNetworks
 
 __all__ = ["LEASES", "PLUGINS", "Cni", "Namespace", "connect"]
 
@@ -66,12 +66,12 @@ class Cni:
         self.guest = guest
         self.version = version
         self.prefix = prefix
-        self.live: dict[str, Namespace | Made] = {}
+        self.live: dict[str, Namespace | ContainerNetworks] = {}
         """The namespaces, and containers with networks of their runtime's making, that are there, by name."""
         self._numbers = count(1)
 
     @contextmanager
-    def namespace(self) -> Iterator["Namespace"]:
+    def make_namespace(self) -> Iterator["Namespace"]:
         """Provide a network namespace, which its first network makes; in the end it leaves its networks and is removed."""
         # As long as its fellows, so that no name is the beginning of another one.
         namespace = Namespace(self, f"{self.prefix}-net{next(self._numbers):04}")
@@ -127,7 +127,7 @@ class Namespace:
             network: The network.
             interface: Name of the interface that is made.
             arguments: What this container wants: {"IP": "172.16.28.9"}.
-            capabilities: See `Network.configuration`.
+            capabilities: See `Network.format_configuration`.
 
         Raises:
             PluginError: A plugin refused. As a runtime does, everything is undone then.
@@ -138,9 +138,9 @@ class Namespace:
         previous: Mapping[str, Any] | None = None
         try:
             for index, plugin in enumerate(network.plugins):
-                configuration = network.configuration(index, self.cni.version, previous, attachment.capabilities)
-                words = (f"{PLUGINS}/{plugin['type']}", configuration, *self._environment("ADD", attachment))
-                previous = answer(plugin["type"], "ADD", self.cni.guest.sh(MAKE + CALL, self.name, *words))
+                configuration = network.format_configuration(index, self.cni.version, previous, attachment.capabilities)
+                words = (f"{PLUGINS}/{plugin['type']}", configuration, *self._make_environment("ADD", attachment))
+                previous = read_answer(plugin["type"], "ADD", self.cni.guest.sh(MAKE + CALL, self.name, *words))
         except PluginError:
             # A plugin would take away the interface of another network, if that has the name.
             if interface not in {other.interface for other in self.attachments}:
@@ -160,9 +160,11 @@ class Namespace:
         for attachment in self.attachments:
             raw = attachment.report.raw if attachment.report else None
             for index, plugin in enumerate(attachment.network.plugins):
-                configuration = attachment.network.configuration(index, self.cni.version, raw, attachment.capabilities)
-                words = (f"{PLUGINS}/{plugin['type']}", configuration, *self._environment("CHECK", attachment))
-                answer(plugin["type"], "CHECK", self.cni.guest.sh(CALL, *words))
+                configuration = attachment.network.format_configuration(
+                    index, self.cni.version, raw, attachment.capabilities
+                )
+                words = (f"{PLUGINS}/{plugin['type']}", configuration, *self._make_environment("CHECK", attachment))
+                read_answer(plugin["type"], "CHECK", self.cni.guest.sh(CALL, *words))
 
     def leave(self, interface: str) -> None:
         """Leave the network of an interface; the namespace stays."""
@@ -182,13 +184,15 @@ class Namespace:
             raw = attachment.report.raw if attachment.report else None
             for index in reversed(range(len(attachment.network.plugins))):
                 plugin = attachment.network.plugins[index]["type"]
-                configuration = attachment.network.configuration(index, self.cni.version, raw, attachment.capabilities)
-                environment = Guest.quote(*self._environment("DEL", attachment))
+                configuration = attachment.network.format_configuration(
+                    index, self.cni.version, raw, attachment.capabilities
+                )
+                environment = Guest.quote(*self._make_environment("DEL", attachment))
                 words += [f"{PLUGINS}/{plugin}", configuration, environment]
         result = self.cni.guest.sh(LEAVE, self.name, "yes" if remove else "no", *words)
-        answer("in the list", "DEL", result)
+        read_answer("in the list", "DEL", result)
 
-    def _environment(self, command: str, attachment: Attachment) -> list[str]:
+    def _make_environment(self, command: str, attachment: Attachment) -> list[str]:
         variables = {
             "CNI_COMMAND": command,
             "CNI_CONTAINERID": self.name,

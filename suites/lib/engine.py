@@ -35,10 +35,10 @@ class Engine(Protocol):
     def lacks(self) -> Mapping[Feature, str]:
         """What the runtime cannot do in this guest, each with the reason; what it never can is its adapter's LACKS."""
 
-    def scope(self, name: str) -> str:
+    def get_scope(self, name: str) -> str:
         """Return the scope unit that has a container's processes."""
 
-    def command(self, spec: Spec) -> tuple[str, ...]:
+    def prepare_command(self, spec: Spec) -> tuple[str, ...]:
         """Prepare a container, and return the command line by which a service runs it in the foreground."""
 
     def start(self, spec: Spec) -> int:
@@ -53,19 +53,19 @@ class Engine(Protocol):
     def stop(self, spec: Spec) -> bool:
         """End a container and wait until the runtime has forgotten it; whether it went in an orderly way."""
 
-    def names(self) -> frozenset[str]:
+    def list_names(self) -> frozenset[str]:
         """Return the containers that the runtime knows."""
 
-    def ended(self, container: "Container") -> int:
+    def wait_end(self, container: "Container") -> int:
         """Wait until a container ends by itself, and return its exit status."""
 
-    def statuses(self, container: "Container") -> Mapping[str, int]:
+    def read_statuses(self, container: "Container") -> Mapping[str, int]:
         """Exit statuses of the apps of a pod that have ended, by their names."""
 
-    def below(self, name: str) -> str:
+    def get_limits_path(self, name: str) -> str:
         """Return where below its scope the cgroup with a container's limits is; for most it is the scope itself."""
 
-    def named(self, text: str) -> str:
+    def replace_names(self, text: str) -> str:
         """Return text about the guest, with a container's name where the runtime has another one for it."""
 
 
@@ -73,7 +73,7 @@ class Engine(Protocol):
 class AppPlaces(Protocol):
     """An engine with `Feature.POD_SYSTEMD`, which knows where the pod's systemd puts an app."""
 
-    def app_cgroup(self, name: str, mode: str) -> str:
+    def find_app_cgroup(self, name: str, mode: str) -> str:
         """Return the path of an app's first process in the hierarchy of systemd, in a guest of a cgroup mode."""
 
 
@@ -109,41 +109,41 @@ class Container:
     @cached_property
     def places(self) -> dict[str, str]:
         """Path of the first process in each hierarchy, as it was when first asked."""
-        return self.places_of(self.pid)[self.pid]
+        return self.read_places(self.pid)[self.pid]
 
-    def places_of(self, *pids: int) -> dict[int, dict[str, str]]:
+    def read_places(self, *pids: int) -> dict[int, dict[str, str]]:
         """Return paths of processes in each hierarchy; a process that is gone is in none."""
         texts = self.guest.read(*(f"/proc/{pid}/cgroup" for pid in pids))
         return {pid: parse_places(texts[f"/proc/{pid}/cgroup"]) for pid in pids}
 
-    def cgroup(self, controller: str) -> str:
+    def get_cgroup(self, controller: str) -> str:
         """Return the first process's path in the hierarchy of a controller: "memory", "name=systemd", "unified"."""
-        return self.places[self.hierarchies.hierarchy(controller)]
+        return self.places[self.hierarchies.find_hierarchy(controller)]
 
-    def directory(self, controller: str) -> str:
+    def get_directory(self, controller: str) -> str:
         """Return the directory of its scope in the hierarchy that governs a controller."""
-        return self.hierarchies.directory(controller, f"/machine.slice/{self.scope}")
+        return self.hierarchies.get_directory(controller, f"/machine.slice/{self.scope}")
 
-    def knobs(self, *files: str) -> dict[str, str]:
+    def read_knobs(self, *files: str) -> dict[str, str]:
         """Return values of control files, empty if absent; the part before the dot is the controller, which says where."""
-        paths = {file: f"{self.directory(file.partition('.')[0])}{self.below}/{file}" for file in files}
+        paths = {file: f"{self.get_directory(file.partition('.')[0])}{self.below}/{file}" for file in files}
         texts = self.guest.read(*paths.values())
         return {file: texts[path].strip() for file, path in paths.items()}
 
-    def exec(self, *argv: str, user: int = 0) -> Result:
+    def execute(self, *argv: str, user: int = 0) -> Result:
         """Run a command in it."""
         return self.engine.execute(self, argv, user)
 
-    def output(self, *argv: str) -> str:
+    def read_output(self, *argv: str) -> str:
         """Return the standard output of a command in it that has to succeed."""
-        result = self.exec(*argv)
+        result = self.execute(*argv)
         if result.code != 0:
             raise CommandFailedError(f"{self.guest.quote(*argv)} in {self.name}", result)
         return result.out
 
-    def processes(self) -> dict[int, str]:
+    def list_processes(self) -> dict[int, str]:
         """Return the processes anywhere below its scope: id in the guest, and command name."""
-        directory = self.directory(self.hierarchies.main)
+        directory = self.get_directory(self.hierarchies.main)
         script = (
             'find "$1" -name cgroup.procs -exec cat {} + | while read -r pid; do '
             'read -r name <"/proc/$pid/comm" && echo "$pid $name"; done; :'

@@ -53,54 +53,54 @@ class Leftovers:
     def __init__(self, guest: Guest, runtime: ContainerRuntime) -> None:
         self.guest = guest
         self.runtime = runtime
-        self._known = self._snapshot()
+        self._known = self._take_snapshot()
 
     @contextmanager
-    def expecting(self) -> Iterator[None]:
+    def ignore_new(self) -> Iterator[None]:
         """Provide a context in which what is made is no leftover: a suite's own networks, which it removes itself."""
-        before = self._snapshot()
+        before = self._take_snapshot()
         yield
-        self._known |= self._snapshot() - before
+        self._known |= self._take_snapshot() - before
 
-    def found(self) -> list[str]:
+    def find(self) -> list[str]:
         """Return what is new and stays, once only. Kernel and systemd are given two seconds or so to tidy up."""
         if not self.runtime.dirty:
             return []
         self.runtime.dirty = False
-        new = self._snapshot() - self._known
+        new = self._take_snapshot() - self._known
         for _ in range(TRIES - 1):
             if not new:
                 return []
             self.guest.sh("sleep 0.1")
             # What stays is there in every look; other workers' things that have no name yet come and go.
-            new &= self._snapshot()
+            new &= self._take_snapshot()
         self._known |= new
         return sorted(new)
 
-    def _snapshot(self) -> set[str]:
+    def _take_snapshot(self) -> set[str]:
         live = self.runtime.live
         known = [str(container.pid) for container in live.values()]
         text = self.guest.do(self.script, *self.runtime.engine.traces, *known)
         # Unit names escape dashes, and mountinfo escapes the backslash of that again.
-        text = self.runtime.engine.named(text.replace(r"\134x2d", "-").replace(r"\x2d", "-"))
+        text = self.runtime.engine.replace_names(text.replace(r"\134x2d", "-").replace(r"\x2d", "-"))
         lines = [line for line in text.splitlines() if line != NETNS]
-        counted = [line for line in lines if self._counts(line) and not any(name in line for name in live)]
+        counted = [line for line in lines if self._does_count(line) and not any(name in line for name in live)]
         # A process is itself wherever it is.
         return {" ".join(line.split()[:2]) if line.startswith("netns ") else line for line in counted}
 
-    def _counts(self, line: str) -> bool:
+    def _does_count(self, line: str) -> bool:
         kind, _, path = line.partition(" ")
         if kind == "cgroup":
             parts = path.strip("/").split("/")[3:]
             return (
-                self._ours(path)
+                self._is_ours(path)
                 and not (parts and parts[-1] in GUEST)
                 and not {"system.slice", "user.slice"} & set(parts)
             )
         if kind == "netns":
-            return self._ours(path)
-        return not path.startswith(COMES_AND_GOES) and self._ours(path)
+            return self._is_ours(path)
+        return not path.startswith(COMES_AND_GOES) and self._is_ours(path)
 
-    def _ours(self, text: str) -> bool:
+    def _is_ours(self, text: str) -> bool:
         """Return whether something is not another worker's."""
         return "harness-" not in text or self.runtime.prefix in text

@@ -109,7 +109,7 @@ class Rootfs:
         self.systemd = systemd
         self._tiny = ""
 
-    def tiny(self) -> str:
+    def make_tiny(self) -> str:
         """Return the shared tree with busybox; it is made when it is first wanted."""
         if not self._tiny:
             path = f"{self.directory}/tiny"
@@ -117,12 +117,12 @@ class Rootfs:
             self._tiny = path
         return self._tiny
 
-    def overlay(self, name: str, lower: str) -> str:
+    def make_overlay(self, name: str, lower: str) -> str:
         """Return a writable layer over `lower` for the container `name`."""
         self.guest.do(OVERLAY, lower, f"{self.directory}/{name}")
         return f"{self.directory}/{name}/root"
 
-    def system(self, name: str) -> str:
+    def make_system(self, name: str) -> str:
         """Return a writable layer over the guest's own system, which boots into `TARGET` with few services."""
         self.guest.do(OVERLAY + SYSTEM, "/", f"{self.directory}/{name}", READY)
         return f"{self.directory}/{name}/root"

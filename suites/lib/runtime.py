@@ -49,28 +49,28 @@ class ContainerRuntime:
             pytest.skip(f"needs {feature}: {reason}")
 
     @contextmanager
-    def running(self, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
+    def start(self, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
         """Provide a container that runs `argv`; its root is a busybox and read-only unless asked otherwise."""
-        with self._spec(argv, options) as spec, self._started(spec) as container:
+        with self._specify(argv, options) as spec, self._start(spec) as container:
             yield container
 
     @contextmanager
-    def booted(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
+    def boot(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
         """Provide a container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`.
 
         The systemd of a pod may be the runtime's own business, which then says itself when the apps are started.
         """
-        name = self._name()
+        name = self._make_name()
         if Feature.OWN_SYSTEMD in self.engine.lacks:
             made = options | ContainerOptions(rootfs="")
-            with self._started(Spec(name=name, argv=(), boots=True, **made)) as container:
+            with self._start(Spec(name=name, argv=(), boots=True, **made)) as container:
                 yield container
             return
         try:
             argv = ("/sbin/init", *(LEGACY if self.hierarchies.mode == "legacy" else ()))
-            made = ContainerOptions(read_only=False) | options | ContainerOptions(rootfs=self.rootfs.system(name))
+            made = ContainerOptions(read_only=False) | options | ContainerOptions(rootfs=self.rootfs.make_system(name))
             spec = Spec(name=name, argv=argv, boots=True, **made)
-            with self._started(spec) as container:
+            with self._start(spec) as container:
                 ready = self.guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root{READY}", seconds=BOOT_SECONDS)
                 if not ready:
                     raise TimeoutError(f"The systemd in {name} did not reach {TARGET} within {BOOT_SECONDS} s.")
@@ -79,19 +79,19 @@ class ContainerRuntime:
             self.rootfs.remove(name)
 
     @contextmanager
-    def prepared(self, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def prepare(self, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Provide the name and command line of a container that a service of this name runs in the foreground."""
-        with self._spec(argv, options) as spec:
+        with self._specify(argv, options) as spec:
             self.dirty = True
             try:
-                yield spec.name, self.engine.command(spec)
+                yield spec.name, self.engine.prepare_command(spec)
             finally:
                 self.dirty = True
                 self.engine.stop(spec)
 
     def run(self, *argv: str, **options: Unpack[ContainerOptions]) -> Result:
         """Run a container to its end, and return what it said."""
-        with self._spec(argv, options) as spec:
+        with self._specify(argv, options) as spec:
             self.dirty = True
             try:
                 return self.engine.run(spec)
@@ -101,29 +101,29 @@ class ContainerRuntime:
 
     def list(self) -> frozenset[str]:
         """Return the containers that the runtime knows."""
-        return self.engine.names()
+        return self.engine.list_names()
 
     def close(self) -> None:
         """Remove what the runtime's containers shared."""
         self.rootfs.close()
 
-    def _name(self) -> str:
+    def _make_name(self) -> str:
         # As long as its fellows, so that no name is the beginning of another one.
         return f"{self.prefix}-{next(self._numbers):04}"
 
     @contextmanager
-    def _spec(self, argv: tuple[str, ...], options: ContainerOptions) -> Iterator[Spec]:
-        name = self._name()
+    def _specify(self, argv: tuple[str, ...], options: ContainerOptions) -> Iterator[Spec]:
+        name = self._make_name()
         with ExitStack() as stack:
-            root = "/" if options.get("system") else options.get("rootfs") or self.rootfs.tiny()
+            root = "/" if options.get("system") else options.get("rootfs") or self.rootfs.make_tiny()
             if not options.get("read_only", True) or options.get("system"):
                 stack.callback(self.rootfs.remove, name)
-                root = self.rootfs.overlay(name, root)
+                root = self.rootfs.make_overlay(name, root)
             options["rootfs"] = root
             yield Spec(name=name, argv=argv, **options)
 
     @contextmanager
-    def _started(self, spec: Spec) -> Iterator[Container]:
+    def _start(self, spec: Spec) -> Iterator[Container]:
         self.dirty = True
         try:
             pid = self.engine.start(spec)
@@ -131,8 +131,8 @@ class ContainerRuntime:
             self.engine.stop(spec)
             raise
         container = Container(
-            spec=spec, pid=pid, scope=self.engine.scope(spec.name),
-            guest=self.guest, engine=self.engine, hierarchies=self.hierarchies, below=self.engine.below(spec.name),
+            spec=spec, pid=pid, scope=self.engine.get_scope(spec.name),
+            guest=self.guest, engine=self.engine, hierarchies=self.hierarchies, below=self.engine.get_limits_path(spec.name),
         )  # fmt: skip
         self.live[spec.name] = container
         try:

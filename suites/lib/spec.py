@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from suites.lib.cnimade import Wanted
 from suites.lib.rights import App, Mount, Rights, RightsOptions
+from suites.lib.runtime_networks import NetworkRequest
 
 __all__ = ["MIB", "PATH", "ContainerOptions", "Spec"]
 
@@ -33,7 +33,7 @@ class ContainerOptions(RightsOptions, total=False):
     system: bool
     rootfs: str
     network: str | None
-    networks: Wanted | None
+    networks: NetworkRequest | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,4 +86,4 @@ class Spec(Rights):
     apps: Sequence[App] = ()
     system: bool = False
     network: str | None = None
-    networks: Wanted | None = None
+    networks: NetworkRequest | None = None

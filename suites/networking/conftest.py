@@ -25,14 +25,14 @@ def cni(guest: Guest, runtime: ContainerRuntime) -> Cni:
 @pytest.fixture(scope="session")
 def leftovers(guest: Guest, runtime: ContainerRuntime, cni: Cni) -> NetworkLeftovers:
     """What the guest had before the first container."""
-    runtime.rootfs.tiny()
+    runtime.rootfs.make_tiny()
     return NetworkLeftovers(guest, runtime, cni)
 
 
 @pytest.fixture(scope="package")
 def wire(guest: Guest, cni: Cni, leftovers: NetworkLeftovers) -> Iterator[Wire]:
     """The host beyond the guest, until other suites begin."""
-    with leftovers.expecting():
+    with leftovers.ignore_new():
         wire = Wire(guest, cni.prefix)
     wire.bridges.append(BRIDGE)
     leftovers.bridges = wire.bridges

@@ -37,8 +37,8 @@ class NetworkLeftovers(Leftovers):
         """Bridges that stay when their last container is gone; the suite removes them in the end."""
         super().__init__(guest, runtime)
 
-    def _snapshot(self) -> set[str]:
-        lines = {line for line in super()._snapshot() if not SHARED.match(line)}
+    def _take_snapshot(self) -> set[str]:
+        lines = {line for line in super()._take_snapshot() if not SHARED.match(line)}
         live = self.cni.live
         chains = {found[2] for line in lines if (found := OWNED.search(line)) and found[1] in live}
         names = {name for namespace in live.values() for report in namespace.reports for name in report.outside}

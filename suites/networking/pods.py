@@ -12,13 +12,13 @@ from typing import Any, Unpack
 import pytest
 
 from suites.lib.cni import Cni, Namespace
-from suites.lib.cnimade import Made, Networking, Wanted, look
-from suites.lib.cnispec import Network, PluginError
+from suites.lib.cni_spec import Network, PluginError
 from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Result
 from suites.lib.rights import Mount
 from suites.lib.runtime import ContainerRuntime
+from suites.lib.runtime_networks import ContainerNetworks, Networking, NetworkRequest, read_networks
 from suites.lib.spec import ContainerOptions
 from suites.networking.wire import LISTENING, Reply, Wire, ask
 
@@ -37,7 +37,7 @@ class Member:
         leave: Leaves all of its networks, in the way of who made them.
     """
 
-    namespace: Namespace | Made
+    namespace: Namespace | ContainerNetworks
     run: Callable[..., Result]
     leave: Callable[[], object]
 
@@ -83,37 +83,37 @@ class Pods:
         """The runtime's engine, if it makes its containers' networks itself."""
 
     @contextmanager
-    def namespace(self) -> Iterator[Namespace]:
+    def make_namespace(self) -> Iterator[Namespace]:
         """Provide a network namespace without a container; it is looked at for leftovers as one with a container is."""
         self.runtime.require(Feature.JOINED_NETWORKS)
         self.runtime.dirty = True
         try:
-            with self.cni.namespace() as namespace:
+            with self.cni.make_namespace() as namespace:
                 yield namespace
         finally:
             self.runtime.dirty = True
 
     @contextmanager
-    def member(self, network: Network, *, arguments: Mapping[str, str] | None = None) -> Iterator[Member]:
+    def join(self, network: Network, *, arguments: Mapping[str, str] | None = None) -> Iterator[Member]:
         """Provide somebody in a network: a namespace where the runtime joins one, and else a container."""
         if self.maker:
-            with self.running(network, arguments=arguments) as pod:
+            with self.start(network, arguments=arguments) as pod:
                 yield pod
             return
-        with self.namespace() as namespace:
+        with self.make_namespace() as namespace:
             namespace.add(network, arguments=arguments)
             yield Member(namespace=namespace, run=namespace.run, leave=namespace.remove)
 
-    def refusal(self, network: Network, *, arguments: Mapping[str, str] | None = None) -> str:
+    def get_refusal(self, network: Network, *, arguments: Mapping[str, str] | None = None) -> str:
         """Return what is said to somebody who cannot be in a network; the case fails if it can."""
         try:
-            with self.member(network, arguments=arguments) as member:
+            with self.join(network, arguments=arguments) as member:
                 pytest.fail(f"{member.address} was given")
         except (PluginError, CommandFailedError) as error:
             return str(error)
 
     @contextmanager
-    def running(
+    def start(
         self,
         *networks: Network,
         arguments: Mapping[str, str] | None = None,
@@ -129,58 +129,61 @@ class Pods:
             mounts: Further mounts.
         """
         if self.maker:
-            wanted = Wanted(networks=networks, arguments=arguments or {}, ports=ports)
-            with self._serving(networks=wanted, mounts=mounts) as container, self._made(self.maker, container) as pod:
+            wanted = NetworkRequest(networks=networks, arguments=arguments or {}, ports=ports)
+            with (
+                self._serve(networks=wanted, mounts=mounts) as container,
+                self._read_made(self.maker, container) as pod,
+            ):
                 yield pod
             return
-        with self.namespace() as namespace:
+        with self.make_namespace() as namespace:
             for number, network in enumerate(networks):
                 namespace.add(
                     network, f"eth{number}", arguments=arguments,
                     capabilities={"portMappings": list(ports)} if ports else None,
                 )  # fmt: skip
-            with self._joined(namespace, mounts) as pod:
+            with self._join(namespace, mounts) as pod:
                 yield pod
 
     @contextmanager
-    def resolving(self, network: Network) -> Iterator[Pod]:
+    def start_resolving(self, network: Network) -> Iterator[Pod]:
         """Provide a container whose resolv.conf is what its network says, written by its caller or the runtime."""
         if self.maker:
-            with self.running(network) as pod:
+            with self.start(network) as pod:
                 yield pod
             return
-        with self.namespace() as namespace:
+        with self.make_namespace() as namespace:
             report = namespace.add(network)
             lines = [f"nameserver {server}" for server in report.nameservers] + [f"search {' '.join(report.search)}"]
             path = f"{self.wire.directory}/resolv.conf"
             self.runtime.guest.do('printf "%s\\n" "$2" >"$1"', path, "\n".join(lines))
-            with self._joined(namespace, [Mount(source=path, target="/etc/resolv.conf", read_only=True)]) as pod:
+            with self._join(namespace, [Mount(source=path, target="/etc/resolv.conf", read_only=True)]) as pod:
                 yield pod
 
     @contextmanager
-    def _joined(self, namespace: Namespace, mounts: Sequence[Mount]) -> Iterator[Pod]:
+    def _join(self, namespace: Namespace, mounts: Sequence[Mount]) -> Iterator[Pod]:
         """Provide a container in a namespace that is there."""
-        with self._serving(network=namespace.path, mounts=mounts) as container:
-            yield Pod(namespace=namespace, run=container.exec, leave=namespace.remove, container=container)
+        with self._serve(network=namespace.path, mounts=mounts) as container:
+            yield Pod(namespace=namespace, run=container.execute, leave=namespace.remove, container=container)
 
     @contextmanager
-    def _made(self, maker: Networking, container: Container) -> Iterator[Pod]:
+    def _read_made(self, maker: Networking, container: Container) -> Iterator[Pod]:
         """Provide a container that runs, with the networks that its runtime has made."""
         wanted = container.spec.networks
         assert wanted
         names = [network.name for network in wanted.networks]
-        made = look(container.guest, container.pid, maker.networks_of(container.name), names)
+        made = read_networks(container.guest, container.pid, maker.read_network_status(container.name), names)
         self.cni.live[container.name] = made
         try:
-            yield Pod(namespace=made, run=container.exec, leave=container.stop, container=container)
+            yield Pod(namespace=made, run=container.execute, leave=container.stop, container=container)
         finally:
             del self.cni.live[container.name]
 
     @contextmanager
-    def _serving(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
+    def _serve(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
         pages = Mount(source=self.wire.pages, target="/mnt", read_only=True)
         options["mounts"] = (pages, *options.get("mounts", ()))
-        with self.runtime.running(*SERVE, **options) as container:
+        with self.runtime.start(*SERVE, **options) as container:
             served = container.guest.wait(LISTENING, str(container.pid))
             assert served, f"nothing listens on port 80 in {container.name}"
             yield container

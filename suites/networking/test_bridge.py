@@ -6,7 +6,7 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.networking.nets import BRIDGE, BRIDGED, ptp, with_ports
+from suites.networking.nets import BRIDGE, BRIDGED, add_ports, make_ptp
 from suites.networking.pods import Member, Pod, Pods
 from suites.networking.wire import BEYOND, GUEST, Reply, Wire
 
@@ -17,21 +17,21 @@ PORT = 10070
 def pod(pods: Pods) -> Iterator[Pod]:
     """A container on the bridge, with a forwarded port."""
     ports = ({"hostPort": PORT, "containerPort": 80, "protocol": "tcp"},)
-    with pods.running(with_ports(BRIDGED), ports=ports) as pod:
+    with pods.start(add_ports(BRIDGED), ports=ports) as pod:
         yield pod
 
 
 @pytest.fixture(scope="module")
 def neighbour(pods: Pods) -> Iterator[Member]:
     """Somebody else on the bridge."""
-    with pods.member(BRIDGED) as neighbour:
+    with pods.join(BRIDGED) as neighbour:
         yield neighbour
 
 
 def test_bridge_joins_containers(pod: Pod, neighbour: Member) -> None:
     """Containers on a bridge reach each other with their own addresses, and no router is between them."""
     assert neighbour.ask(pod.address) == [Reply(peer=neighbour.address, server=pod.name)]
-    assert ttl(pod, neighbour.address) == 64
+    assert read_ttl(pod, neighbour.address) == 64
 
 
 def test_bridge_has_a_port_for_each_container(pod: Pod, neighbour: Member, guest: Guest) -> None:
@@ -47,7 +47,7 @@ def test_bridge_has_a_port_for_each_container(pod: Pod, neighbour: Member, guest
 def test_bridge_is_the_way_to_the_guest(pod: Pod, wire: Wire) -> None:
     """The guest has an address on the bridge, by which it and the containers ask each other."""
     assert pod.ask(pod.gateway) == [Reply(peer=pod.address, server="guest")]
-    assert wire.from_guest(pod.address) == [Reply(peer=pod.gateway, server=pod.name)]
+    assert wire.ask_from_guest(pod.address) == [Reply(peer=pod.gateway, server=pod.name)]
 
 
 def test_bridge_is_the_way_out(pod: Pod) -> None:
@@ -57,8 +57,8 @@ def test_bridge_is_the_way_out(pod: Pod) -> None:
 
 def test_bridge_forwards_ports(pod: Pod, wire: Wire) -> None:
     """A forwarded port is open to hosts beyond, and to the guest's loopback."""
-    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Reply(peer=BEYOND, server=pod.name)]
-    assert wire.from_guest(f"127.0.0.1:{PORT}") == [Reply(peer=pod.gateway, server=pod.name)]
+    assert wire.ask_from_beyond(f"{GUEST}:{PORT}") == [Reply(peer=BEYOND, server=pod.name)]
+    assert wire.ask_from_guest(f"127.0.0.1:{PORT}") == [Reply(peer=pod.gateway, server=pod.name)]
 
 
 def test_bridge_forwards_ports_to_its_own_containers(pods: Pods, pod: Pod, neighbour: Member) -> None:
@@ -71,15 +71,15 @@ def test_bridge_forwards_ports_to_its_own_containers(pods: Pods, pod: Pod, neigh
 
 def test_ptp_is_routed_by_the_guest(pods: Pods, guest: Guest) -> None:
     """Two containers, each on its own veth pair, reach each other, and the guest is the router between them."""
-    network = ptp("pairs", "10.99.2.0/24", routes=("0.0.0.0/0",))
+    network = make_ptp("pairs", "10.99.2.0/24", routes=("0.0.0.0/0",))
     # The plugin turns routing on for masquerading only, and here is none.
     guest.do("echo 1 >/proc/sys/net/ipv4/ip_forward")
-    with pods.running(network) as pod, pods.member(network) as other:
+    with pods.start(network) as pod, pods.join(network) as other:
         assert other.ask(pod.address) == [Reply(peer=other.address, server=pod.name)]
-        assert ttl(pod, other.address) == 63
+        assert read_ttl(pod, other.address) == 63
 
 
-def ttl(pod: Pod, address: str) -> int:
+def read_ttl(pod: Pod, address: str) -> int:
     """Return the time to live of a packet that came back from an address: 64, less one for each router on the way."""
-    said = pod.container.output("ping", "-c", "1", "-W", "5", address)
+    said = pod.container.read_output("ping", "-c", "1", "-W", "5", address)
     return int(said.partition("ttl=")[2].split()[0])

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from suites.lib.guest import Guest
-from suites.networking.nets import DEFAULT, RESTRICTED, ptp
+from suites.networking.nets import DEFAULT, RESTRICTED, make_ptp
 from suites.networking.pods import Pod, Pods
 from suites.networking.wire import BEYOND, GUEST, Reply, Wire
 
@@ -14,20 +14,20 @@ from suites.networking.wire import BEYOND, GUEST, Reply, Wire
 @pytest.fixture(scope="module")
 def pod(pods: Pods) -> Iterator[Pod]:
     """A container in the network default."""
-    with pods.running(DEFAULT) as pod:
+    with pods.start(DEFAULT) as pod:
         yield pod
 
 
 @pytest.fixture(scope="module")
 def restricted(pods: Pods) -> Iterator[Pod]:
     """A container in the network default-restricted."""
-    with pods.running(RESTRICTED) as pod:
+    with pods.start(RESTRICTED) as pod:
         yield pod
 
 
 def test_address_is_of_the_network(pod: Pod) -> None:
     """The container sees eth0 with the address that the plugin reported, out of the network's range."""
-    shown = pod.container.output("ip", "-4", "-o", "address", "show", "dev", "eth0").split()
+    shown = pod.container.read_output("ip", "-4", "-o", "address", "show", "dev", "eth0").split()
 
     assert ip_address(pod.address) in ip_network("172.16.28.0/24")
     assert shown[shown.index("inet") + 1] == f"{pod.address}/24"
@@ -43,7 +43,7 @@ def test_namespace_is_its_own(pod: Pod, guest: Guest) -> None:
 
 def test_default_route_goes_through_the_guest(pod: Pod) -> None:
     """The way out is the guest's end of the veth pair, and it answers packets."""
-    routes = pod.container.output("sh", "-c", 'ip route && ping -q -c 1 -W 5 "$0" >&2', pod.gateway)
+    routes = pod.container.read_output("sh", "-c", 'ip route && ping -q -c 1 -W 5 "$0" >&2', pod.gateway)
 
     assert f"default via {pod.gateway} dev eth0" in routes
 
@@ -55,7 +55,7 @@ def test_container_reaches_the_guest(pod: Pod) -> None:
 
 def test_guest_reaches_the_container(pod: Pod, wire: Wire) -> None:
     """A server in the container is asked by the guest's end of the veth pair."""
-    assert wire.from_guest(pod.address) == [Reply(peer=pod.gateway, server=pod.name)]
+    assert wire.ask_from_guest(pod.address) == [Reply(peer=pod.gateway, server=pod.name)]
 
 
 def test_packets_leave_with_the_guest_address(pod: Pod) -> None:
@@ -65,8 +65,8 @@ def test_packets_leave_with_the_guest_address(pod: Pod) -> None:
 
 def test_long_name_of_a_network(pods: Pods) -> None:
     """A name that is longer than those of interfaces and of chains of rules is no trouble."""
-    long = ptp("a-network-" + "with-a-long-name-" * 6, "10.99.1.0/24", masquerade=True, routes=("0.0.0.0/0",))
-    with pods.member(long) as member:
+    long = make_ptp("a-network-" + "with-a-long-name-" * 6, "10.99.1.0/24", masquerade=True, routes=("0.0.0.0/0",))
+    with pods.join(long) as member:
         assert member.ask(BEYOND) == [Reply(peer=GUEST, server="beyond")]
 
 
@@ -80,7 +80,7 @@ def test_restricted_container_has_no_way_out(restricted: Pod) -> None:
     """There is no default route, and packets to hosts beyond the guest are not even sent."""
     (answer,) = restricted.ask(BEYOND, seconds=2)
 
-    assert "default" not in restricted.container.output("ip", "route")
+    assert "default" not in restricted.container.read_output("ip", "route")
     assert "Network is unreachable" in answer.error
 
 

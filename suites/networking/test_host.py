@@ -29,7 +29,7 @@ def container(runtime: ContainerRuntime, wire: Wire) -> Iterator[Container]:
     """A container in the guest's network, which serves HTTP."""
     pages = Mount(source=wire.pages, target="/mnt", read_only=True)
     argv = ("httpd", "-f", "-p", str(PORT), "-h", "/mnt")
-    with runtime.running(*argv, network="host", mounts=(pages,)) as container:
+    with runtime.start(*argv, network="host", mounts=(pages,)) as container:
         assert container.guest.wait(f"grep -qs ':{PORT:04X} ' /proc/net/tcp /proc/net/tcp6")
         yield container
 
@@ -37,7 +37,7 @@ def container(runtime: ContainerRuntime, wire: Wire) -> Iterator[Container]:
 def test_host_shows_the_interfaces_of_the_guest(container: Container, guest: Guest) -> None:
     """The container sees every interface of the guest, and no other."""
     names = r"sed -n 's/^ *\([^ ]*\):.*/\1/p' /proc/net/dev"
-    seen = container.output("sh", "-c", names).split()
+    seen = container.read_output("sh", "-c", names).split()
 
     assert "harness0" in seen
     assert sorted(seen) == sorted(guest.do(names).split())
@@ -47,9 +47,9 @@ def test_host_shares_sockets_with_the_guest(container: Container, wire: Wire) ->
     """What listens in the container listens in the guest, on loopback and for hosts beyond; and the other way round."""
     own = Reply(peer="127.0.0.1", server=container.name)
 
-    assert wire.from_guest(f"127.0.0.1:{PORT}") == [own]
-    assert wire.from_beyond(f"{GUEST}:{PORT}") == [Reply(peer=BEYOND, server=container.name)]
-    assert ask(lambda words: container.exec(*words), ("127.0.0.1", BEYOND)) == [
+    assert wire.ask_from_guest(f"127.0.0.1:{PORT}") == [own]
+    assert wire.ask_from_beyond(f"{GUEST}:{PORT}") == [Reply(peer=BEYOND, server=container.name)]
+    assert ask(lambda words: container.execute(*words), ("127.0.0.1", BEYOND)) == [
         Reply(peer="127.0.0.1", server="guest"),
         Reply(peer=GUEST, server="beyond"),
     ]

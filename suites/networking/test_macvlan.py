@@ -12,7 +12,7 @@ from suites.networking.wire import BEYOND, GUEST, Reply, Wire
 @pytest.fixture(scope="module")
 def pod(pods: Pods) -> Iterator[Pod]:
     """A container on the guest's wire."""
-    with pods.running(MACVLAN) as pod:
+    with pods.start(MACVLAN) as pod:
         yield pod
 
 
@@ -21,14 +21,14 @@ def test_macvlan_is_a_host_on_the_wire(pod: Pod, wire: Wire) -> None:
     (own,) = pod.namespace.reports[0].inside.values()
 
     assert pod.ask(BEYOND) == [Reply(peer=pod.address, server="beyond")]
-    assert wire.from_beyond(pod.address) == [Reply(peer=BEYOND, server=pod.name)]
-    assert wire.neighbour(pod.address) == own
+    assert wire.ask_from_beyond(pod.address) == [Reply(peer=BEYOND, server=pod.name)]
+    assert wire.find_neighbour(pod.address) == own
     assert own != wire.link
 
 
 def test_macvlan_containers_reach_each_other(pod: Pod, pods: Pods) -> None:
     """In mode bridge containers on one parent exchange packets."""
-    with pods.member(MACVLAN) as other:
+    with pods.join(MACVLAN) as other:
         assert other.ask(pod.address) == [Reply(peer=other.address, server=pod.name)]
 
 

@@ -6,19 +6,19 @@ import pytest
 
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
-from suites.networking.nets import ptp
+from suites.networking.nets import make_ptp
 from suites.networking.pods import Pod, Pods
 from suites.networking.wire import BEYOND, BEYOND6, GUEST6, NAME, Reply, Wire
 
 DNS = {"nameservers": [BEYOND], "search": [NAME.partition(".")[2]]}
 
-NAMED = ptp("named", "10.99.6.0/24", masquerade=True, routes=("0.0.0.0/0",), dns=DNS)
+NAMED = make_ptp("named", "10.99.6.0/24", masquerade=True, routes=("0.0.0.0/0",), dns=DNS)
 
 
 def test_name_is_asked_of_the_server_of_the_network(pods: Pods) -> None:
     """The DNS servers of a network are in what it reports; a container that has them in resolv.conf gets an answer."""
-    with pods.resolving(NAMED) as pod:
-        said = pod.container.output("sh", "-c", 'cat /etc/resolv.conf && nslookup "$0"', NAME)
+    with pods.start_resolving(NAMED) as pod:
+        said = pod.container.read_output("sh", "-c", 'cat /etc/resolv.conf && nslookup "$0"', NAME)
     lines = [line for line in said.splitlines() if line.startswith(("nameserver", "search"))]
 
     assert sorted(lines) == [f"nameserver {BEYOND}", "search harness.test"]
@@ -29,10 +29,10 @@ def test_servers_of_a_file_are_handed_through(pods: Pods, wire: Wire, guest: Gue
     """Where a network names a resolv.conf of the guest, its servers and domains are in what the network reports."""
     path = f"{wire.directory}/other.conf"
     guest.do('printf "nameserver 198.51.100.53\\nsearch a.test b.test\\n" >"$1"', path)
-    network = ptp("from-file", "10.99.7.0/24")
+    network = make_ptp("from-file", "10.99.7.0/24")
     (plugin,) = network.plugins
     plugin = {**plugin, "ipam": {**plugin["ipam"], "resolvConf": path}}
-    with pods.member(type(network)(name=network.name, plugins=(plugin,))) as member:
+    with pods.join(type(network)(name=network.name, plugins=(plugin,))) as member:
         report = member.namespace.reports[0]
 
     assert report.nameservers == ("198.51.100.53",)
@@ -46,7 +46,7 @@ def six(pods: Pods, guest: Guest) -> Iterator[Pod]:
     if guest.sh("[ -e /proc/net/if_inet6 ]").code != 0:
         pytest.skip("needs IPv6; this guest's kernel has none")
     routes = ("0.0.0.0/0", "::/0")
-    with pods.running(ptp("six", "10.99.8.0/24", "fd00:99::/64", masquerade=True, routes=routes)) as pod:
+    with pods.start(make_ptp("six", "10.99.8.0/24", "fd00:99::/64", masquerade=True, routes=routes)) as pod:
         yield pod
 
 

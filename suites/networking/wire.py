@@ -142,15 +142,15 @@ class Wire:
         path = f"/sys/class/net/{LINK}/address"
         return self.guest.read(path)[path].strip()
 
-    def neighbour(self, address: str) -> str:
+    def find_neighbour(self, address: str) -> str:
         """Return the hardware address that the host beyond has for an address; empty if it did not ask for it."""
         said = self.guest.do('ip -n "$1" neigh show "$2"', self.beyond, address).split()
         return said[said.index("lladdr") + 1] if "lladdr" in said else ""
 
-    def from_guest(self, *hosts: str, seconds: int = 10) -> list[Reply]:
+    def ask_from_guest(self, *hosts: str, seconds: int = 10) -> list[Reply]:
         """Ask servers from the guest: "10.0.0.1", "10.0.0.1:8080", "[2001:db8::1]"."""
         return ask(lambda words: self.guest.sh('"$@"', *words), hosts, seconds)
 
-    def from_beyond(self, *hosts: str, seconds: int = 10) -> list[Reply]:
+    def ask_from_beyond(self, *hosts: str, seconds: int = 10) -> list[Reply]:
         """Ask servers from the host beyond."""
         return ask(lambda words: self.guest.sh('exec ip netns exec "$@"', self.beyond, *words), hosts, seconds)

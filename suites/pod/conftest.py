@@ -55,12 +55,12 @@ FEATURES = {
 """What a runtime lacks that has no word for an option."""
 
 
-def offered(runtime: ContainerRuntime, **options: Any) -> Any:
+def choose_offered(runtime: ContainerRuntime, **options: Any) -> Any:
     """Return the options for which the runtime has a word; cases about the others ask for the feature."""
     return {name: value for name, value in options.items() if FEATURES.get(name) not in runtime.engine.lacks}
 
 
-def machine(guest: Guest, container: Container) -> str:
+def find_machine(guest: Guest, container: Container) -> str:
     """Return what machined calls a container: the machine of its scope, where it can with the container's name."""
     script = r'cd /run/systemd/machines && grep -lxF "SCOPE=$1" [!u]* && exit; grep -lxF "SCOPE=$2" [!u]*; :'
     return guest.do(script, container.scope, container.scope.replace("\\", "\\\\")).strip()
@@ -93,11 +93,11 @@ def confined(runtime: ContainerRuntime, guest: Guest, disk: str) -> Iterator[Con
         Mount(source=f"{path}/theirs", target="/mnt/a"),
         Mount(source=f"{path}/hosts", target="/etc/hosts", read_only=True),
     )
-    with runtime.running(
+    with runtime.start(
         "sh", "-c", PROBE,
         first=True, read_only=False, mounts=mounts, capabilities=CAPABILITIES, devices=(disk,), hostname=HOSTNAME,
         working_directory="/srv", oom_score_adj=321, environment={"GREETING": r"two  words\tand $HOME", "DISK": disk},
-        **offered(runtime, masked=("/srv/masked", "/srv/secret"), read_only_paths=("/mnt/c",), machine_id=MACHINE_ID, open_files=77),
+        **choose_offered(runtime, masked=("/srv/masked", "/srv/secret"), read_only_paths=("/mnt/c",), machine_id=MACHINE_ID, open_files=77),
     ) as container:  # fmt: skip
         probed = f"/proc/{container.pid}/root/tmp/probed"
         assert guest.wait('[ -e "$1" ]', probed), "the container's first process did not work"

@@ -13,7 +13,7 @@ from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.rights import App, Mount
 from suites.lib.runtime import ContainerRuntime
-from suites.pod.conftest import CAPABILITIES, machine, offered
+from suites.pod.conftest import CAPABILITIES, choose_offered, find_machine
 from suites.pod.test_rights import MASK
 
 # One pod serves the cases, in order; two more end by themselves.
@@ -58,7 +58,7 @@ def place(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
     guest.do('rm -rf "$1"', path)
 
 
-def _app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> App:
+def _make_app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> App:
     """Return an app that probes; what it is allowed hangs on its name."""
     argv = ("/bin/sh", "-c", f"exec 3>&1; {PROBE}")
     environment = {"NAME": name, "GREETING": r"two  words\tand", "DISK": disk}
@@ -66,7 +66,7 @@ def _app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> App:
 
     def app(**rights: object) -> App:
         return App(
-            name=name, argv=argv, rootfs=runtime.rootfs.tiny(), environment=environment, mounts=mounts,
+            name=name, argv=argv, rootfs=runtime.rootfs.make_tiny(), environment=environment, mounts=mounts,
             **rights,  # type: ignore[arg-type]
         )  # fmt: skip
 
@@ -80,7 +80,7 @@ def _app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> App:
         case "confined":
             return app(
                 capabilities=CAPABILITIES, oom_score_adj=321, after=("bound",),
-                **offered(
+                **choose_offered(
                     runtime, masked=("/proc/version",), open_files=77, read_only_paths=("/proc/sysrq-trigger", "/sys")
                 ),
             )  # fmt: skip
@@ -93,11 +93,11 @@ def _app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> App:
 @pytest.fixture(scope="module")
 def pod(runtime: ContainerRuntime, guest: Guest, place: str, disk: str) -> Iterator[Container]:
     """A pod of apps that sleep, and of one that has ended."""
-    done = App(name="done", argv=("/bin/true",), rootfs=runtime.rootfs.tiny())
-    with runtime.booted(apps=[done, *(_app(runtime, name, place, disk) for name in NAMES)], stop_seconds=60) as pod:
+    done = App(name="done", argv=("/bin/true",), rootfs=runtime.rootfs.make_tiny())
+    with runtime.boot(apps=[done, *(_make_app(runtime, name, place, disk) for name in NAMES)], stop_seconds=60) as pod:
         condition = " && ".join(f'[ -e "$1/{name}" ]' for name in NAMES)
         if not guest.wait(f"{{ {condition}; }}", place, seconds=30):
-            log = pod.exec("sh", "-c", "systemctl --no-pager --failed; journalctl --no-pager --lines=40").out
+            log = pod.execute("sh", "-c", "systemctl --no-pager --failed; journalctl --no-pager --lines=40").out
             pytest.fail(f"not every app of the pod came up:\n{log}", pytrace=False)
         yield pod
 
@@ -122,12 +122,12 @@ def test_every_app_is_running(pod: Container) -> None:
     """Each app is a service of the pod, and none of them failed."""
     units = [f"{name}.service" for name in NAMES]
 
-    assert pod.exec("systemctl", "is-active", *units).out.split() == ["active"] * len(units)
+    assert pod.execute("systemctl", "is-active", *units).out.split() == ["active"] * len(units)
 
 
 def test_app_that_has_ended_ends_nothing_else(pod: Container) -> None:
     """An app that ended well has its status, and the pod goes on."""
-    assert dict(pod.engine.statuses(pod)) == {"done": 0}
+    assert dict(pod.engine.read_statuses(pod)) == {"done": 0}
 
 
 def test_app_has_its_user_and_groups(probes: Probes) -> None:
@@ -228,22 +228,22 @@ def test_app_can_be_entered(pod: Container) -> None:
         '[ "$root/srv/secret" -ef /opt/stage2/user/rootfs/srv/secret ] && [ ! -e /srv/secret ]'
     )
 
-    assert pod.exec("bash", "-c", script).code == 0
+    assert pod.execute("bash", "-c", script).code == 0
 
 
 def test_journal_of_the_pod_is_read_in_the_guest(pod: Container, guest: Guest) -> None:
     """`journalctl -M` shows what an app wrote, under the app's name."""
-    pod.output("journalctl", "--sync")
+    pod.read_output("journalctl", "--sync")
     command = 'journalctl --no-pager --machine="$1" --identifier=user --output=cat'
 
-    assert "log of user" in guest.do(command, machine(guest, pod)).splitlines()
+    assert "log of user" in guest.do(command, find_machine(guest, pod)).splitlines()
 
 
 @pytest.mark.needs(feature=Feature.OWN_SYSTEMD)
 def test_service_is_ready_when_the_pod_is(pod: Container, guest: Guest) -> None:
     """The guest's service is started when the pod's systemd has reached its target, and not before."""
     show = "systemctl show --property={} --value {}"
-    inside = pod.output("sh", "-c", show.format("ExecMainExitTimestampMonotonic", "harness-ready.service"))
+    inside = pod.read_output("sh", "-c", show.format("ExecMainExitTimestampMonotonic", "harness-ready.service"))
     outside = guest.do(show.format("ActiveEnterTimestampMonotonic", '"$1.service"'), pod.name)
 
     assert 0 < int(inside) <= int(outside)
@@ -260,28 +260,28 @@ def test_apps_stop_in_the_reverse_order(pod: Container, guest: Guest, place: str
     assert order == ["stubborn asked", *reversed(NAMES[:-1])]
 
 
-def _waiting(runtime: ContainerRuntime, name: str, code: int) -> App:
+def _make_waiting(runtime: ContainerRuntime, name: str, code: int) -> App:
     """Return an app that ends with a status when it gets a signal."""
     script = f"trap 'exit {code}' USR1; sleep 300 & wait"
-    return App(name=name, argv=("/bin/sh", "-c", script), rootfs=runtime.rootfs.tiny())
+    return App(name=name, argv=("/bin/sh", "-c", script), rootfs=runtime.rootfs.make_tiny())
 
 
 def _end(pod: Container, name: str) -> None:
     """Signal an app of a pod when it sleeps, and so can be woken up by a signal."""
-    directory = pod.directory(pod.hierarchies.main)
+    directory = pod.get_directory(pod.hierarchies.main)
     asleep = '[ "$(find "$1" -path "*/$2.service/cgroup.procs" -exec cat {} + | wc -l)" -eq 2 ]'
     assert pod.guest.wait(asleep, directory, name, seconds=30), f"{name} does not sleep"
-    pod.output("systemctl", "kill", "--signal=USR1", f"{name}.service")
+    pod.read_output("systemctl", "kill", "--signal=USR1", f"{name}.service")
 
 
 def test_first_failure_is_the_pods_status(runtime: ContainerRuntime) -> None:
     """An app that fails ends the pod: the others are stopped, and its status is the pod's."""
     runtime.require(Feature.SEVERAL_APPS)
-    well = App(name="well", argv=("/bin/true",), rootfs=runtime.rootfs.tiny())
-    with runtime.booted(apps=(_waiting(runtime, "good", 0), _waiting(runtime, "bad", 7), well)) as pod:
+    well = App(name="well", argv=("/bin/true",), rootfs=runtime.rootfs.make_tiny())
+    with runtime.boot(apps=(_make_waiting(runtime, "good", 0), _make_waiting(runtime, "bad", 7), well)) as pod:
         _end(pod, "bad")
-        code = pod.engine.ended(pod)
-        statuses = dict(pod.engine.statuses(pod))
+        code = pod.engine.wait_end(pod)
+        statuses = dict(pod.engine.read_statuses(pod))
 
     assert code == 7
     expected = {"bad": 7, "good": 143, "well": 0}
@@ -293,12 +293,12 @@ def test_first_failure_is_the_pods_status(runtime: ContainerRuntime) -> None:
 def test_pod_ends_with_its_last_app(runtime: ContainerRuntime) -> None:
     """A pod whose apps have all ended well ends well, when the last one does."""
     runtime.require(Feature.SEVERAL_APPS)
-    with runtime.booted(apps=(_waiting(runtime, "one", 0), _waiting(runtime, "two", 0))) as pod:
+    with runtime.boot(apps=(_make_waiting(runtime, "one", 0), _make_waiting(runtime, "two", 0))) as pod:
         _end(pod, "one")
-        alive = pod.exec("systemctl", "is-active", "two.service").out.strip()
-        pod.output("systemctl", "kill", "--signal=USR1", "two.service")
-        code = pod.engine.ended(pod)
-        statuses = dict(pod.engine.statuses(pod))
+        alive = pod.execute("systemctl", "is-active", "two.service").out.strip()
+        pod.read_output("systemctl", "kill", "--signal=USR1", "two.service")
+        code = pod.engine.wait_end(pod)
+        statuses = dict(pod.engine.read_statuses(pod))
 
     assert alive == "active"
     assert (code, statuses) == (0, {"one": 0, "two": 0})

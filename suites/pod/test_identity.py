@@ -56,7 +56,7 @@ def test_namespaces_are_its_own(confined: Container, runtime: ContainerRuntime, 
 
 def test_mounts_of_the_guest_are_not_seen(confined: Container, runtime: ContainerRuntime) -> None:
     """What the container sees of mounts has its own root, and no other directory of the suite's."""
-    mounts = confined.output("cat", "/proc/self/mounts")
+    mounts = confined.read_output("cat", "/proc/self/mounts")
 
     assert " / " in mounts
     assert runtime.prefix not in " ".join(line.split()[1] for line in mounts.splitlines())
@@ -108,7 +108,7 @@ def test_private_users_are_shifted(runtime: ContainerRuntime, shared: str, guest
     mounts = (Mount(source=shared, target="/mnt/a"),)
     guest.do('echo >"$1/guests" && chmod 0600 "$1/guests"', shared)
     script = "id -u; : >/mnt/a/made; cat /mnt/a/guests || echo refused; sleep 30"
-    with runtime.running("sh", "-c", f"({script}) >/mnt/a/said", first=True, mounts=mounts, private_users=FIRST) as one:
+    with runtime.start("sh", "-c", f"({script}) >/mnt/a/said", first=True, mounts=mounts, private_users=FIRST) as one:
         assert guest.wait('grep -qs refused "$1/said"', shared)
         path = f"/proc/{one.pid}/status"
         uids = next(line for line in guest.read(path)[path].splitlines() if line.startswith("Uid"))

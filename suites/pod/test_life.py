@@ -23,7 +23,7 @@ done
 
 def test_container_is_listed_while_it_runs(runtime: ContainerRuntime) -> None:
     """The runtime knows a container from its start to its end, and not longer."""
-    with runtime.running("sleep", "300") as container:
+    with runtime.start("sleep", "300") as container:
         during = runtime.list()
         container.stop()
 
@@ -57,10 +57,10 @@ def test_missing_program_is_an_error(runtime: ContainerRuntime) -> None:
 def test_exit_status_is_kept(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """The status of a container that ran in the background is known when it has ended."""
     script = "until [ -e /mnt/a/go ]; do sleep 0.1; done; exit 9"
-    with runtime.running("sh", "-c", script, mounts=_volume(shared)) as container:
+    with runtime.start("sh", "-c", script, mounts=_make_volume(shared)) as container:
         guest.do(': >"$1/go"', shared)
 
-        assert container.engine.ended(container) == 9
+        assert container.engine.wait_end(container) == 9
 
 
 def test_entered_command_is_in_the_containers_world(runtime: ContainerRuntime, guest: Guest) -> None:
@@ -69,10 +69,10 @@ def test_entered_command_is_in_the_containers_world(runtime: ContainerRuntime, g
         "cd /proc/self/ns; for kind in cgroup ipc mnt net pid uts; do"
         " [ $kind -ef /proc/1/ns/$kind ] || echo $kind; done; cat /tmp/mark; exit 5"
     )
-    with runtime.running("sh", "-c", "echo mark >/tmp/mark; sleep 300") as container:
+    with runtime.start("sh", "-c", "echo mark >/tmp/mark; sleep 300") as container:
         guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root/tmp/mark")
-        root = container.exec("sh", "-c", script)
-        user = None if Feature.COMMANDS_AS_USER in runtime.engine.lacks else container.exec("id", "-u", user=1000)
+        root = container.execute("sh", "-c", script)
+        user = None if Feature.COMMANDS_AS_USER in runtime.engine.lacks else container.execute("id", "-u", user=1000)
 
     assert (root.code, root.out.split()) == (5, ["mark"])
     assert user is None or user.out.split() == ["1000"]
@@ -81,7 +81,7 @@ def test_entered_command_is_in_the_containers_world(runtime: ContainerRuntime, g
 def test_process_that_is_asked_ends_by_itself(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """Stopping asks the first process by the signal that was agreed, and it has time to tidy up."""
     script = "trap 'echo bye >/mnt/a/said; exit 0' TERM; : >/mnt/a/ready; sleep 300 & wait"
-    with runtime.running("sh", "-c", script, first=True, mounts=_volume(shared), stop_signal="TERM") as container:
+    with runtime.start("sh", "-c", script, first=True, mounts=_make_volume(shared), stop_signal="TERM") as container:
         guest.wait('[ -e "$1/ready" ]', shared)
         orderly = container.stop()
 
@@ -92,8 +92,8 @@ def test_process_that_is_asked_ends_by_itself(runtime: ContainerRuntime, shared:
 def test_process_that_does_not_end_is_killed(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """A process that ignores the signal is killed after the time that was agreed, and not before."""
     script = "trap '' TERM; : >/mnt/a/ready; while :; do sleep 0.3; read -r now _ </proc/uptime; echo $now >/mnt/a/time; done"
-    with runtime.running(
-        "sh", "-c", script, first=True, mounts=_volume(shared), stop_signal="TERM", stop_seconds=2
+    with runtime.start(
+        "sh", "-c", script, first=True, mounts=_make_volume(shared), stop_signal="TERM", stop_seconds=2
     ) as container:
         guest.wait('[ -e "$1/ready" ]', shared)
         before = float(guest.do("cut -d ' ' -f 1 /proc/uptime"))
@@ -107,25 +107,25 @@ def test_process_that_does_not_end_is_killed(runtime: ContainerRuntime, shared: 
 
 def test_nothing_is_left_when_it_was_removed(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """A container that was stopped leaves no unit, cgroup, mount or process."""
-    with runtime.running("sh", "-c", "sleep 300 & sleep 301", mounts=_volume(shared)) as container:
+    with runtime.start("sh", "-c", "sleep 300 & sleep 301", mounts=_make_volume(shared)) as container:
         network = guest.do('readlink "/proc/$1/ns/net"', str(container.pid)).strip()
-        before = _traces(container, network)
+        before = _find_traces(container, network)
         container.stop()
 
         assert network in before
         assert any("machine.slice" in line for line in before)
         assert any("transient" in line for line in before)
-        assert _traces(container, network) == []
+        assert _find_traces(container, network) == []
 
 
 def test_nothing_is_left_after_a_crash(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """Neither does one whose first process was killed from outside, once its remains were removed."""
-    with runtime.running("sh", "-c", "sleep 300 & sleep 301", mounts=_volume(shared)) as container:
+    with runtime.start("sh", "-c", "sleep 300 & sleep 301", mounts=_make_volume(shared)) as container:
         network = guest.do('readlink "/proc/$1/ns/net"; kill -KILL "$1"', str(container.pid)).strip()
         container.stop()
 
         assert container.name not in runtime.list()
-        assert _traces(container, network) == []
+        assert _find_traces(container, network) == []
 
 
 def test_name_can_be_used_again_after_a_failure(runtime: ContainerRuntime) -> None:
@@ -138,11 +138,11 @@ def test_name_can_be_used_again_after_a_failure(runtime: ContainerRuntime) -> No
     assert runtime.run("true").code == 0
 
 
-def _volume(shared: str) -> tuple[Mount, ...]:
+def _make_volume(shared: str) -> tuple[Mount, ...]:
     return (Mount(source=shared, target="/mnt/a"),)
 
 
-def _traces(container: Container, network: str) -> list[str]:
+def _find_traces(container: Container, network: str) -> list[str]:
     """Return what of a container is in the guest."""
-    lines = container.engine.named(container.guest.sh(TRACES).out.replace(r"\x2d", "-")).splitlines()
+    lines = container.engine.replace_names(container.guest.sh(TRACES).out.replace(r"\x2d", "-")).splitlines()
     return [line for line in lines if container.name in line or line == network]

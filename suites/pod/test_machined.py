@@ -8,7 +8,7 @@ from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import ContainerRuntime
-from suites.pod.conftest import MACHINE_ID, machine
+from suites.pod.conftest import MACHINE_ID, find_machine
 
 SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 300 & wait; done"
 
@@ -17,7 +17,7 @@ SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 
 def shown(runtime: ContainerRuntime, confined: Container, guest: Guest) -> dict[str, str]:
     """What machined says of the shared container."""
     runtime.require(Feature.MACHINED)
-    lines = guest.do('machinectl show "$1"', machine(guest, confined)).splitlines()
+    lines = guest.do('machinectl show "$1"', find_machine(guest, confined)).splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 
@@ -25,7 +25,7 @@ def shown(runtime: ContainerRuntime, confined: Container, guest: Guest) -> dict[
 def registered(runtime: ContainerRuntime, guest: Guest) -> Iterator[Container]:
     """A container that says which signals it got; the last case ends it."""
     runtime.require(Feature.MACHINED)
-    with runtime.running("sh", "-c", SCRIPT, first=True) as container:
+    with runtime.start("sh", "-c", SCRIPT, first=True) as container:
         assert guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root/tmp/ready")
         yield container
 
@@ -34,7 +34,7 @@ def test_machine_is_registered(shown: dict[str, str], runtime: ContainerRuntime)
     """It is a running container, of the service that the runtime is."""
     expected = {"Class": "container", "State": "running", "Service": runtime.engine.service}
 
-    assert runtime.prefix in runtime.engine.named(shown["Name"])
+    assert runtime.prefix in runtime.engine.replace_names(shown["Name"])
     assert {key: shown[key] for key in expected} == expected
 
 
@@ -68,7 +68,7 @@ def test_machine_id_is_the_one_given(shown: dict[str, str], confined: Container,
 def test_address_is_seen(registered: Container, guest: Guest) -> None:
     """An address of the container is one that machined reports."""
     guest.do('nsenter --target "$1" --net -- ip address add 192.0.2.77/32 dev lo scope global', str(registered.pid))
-    status = guest.do('machinectl status --no-pager --lines=0 "$1"', machine(guest, registered))
+    status = guest.do('machinectl status --no-pager --lines=0 "$1"', find_machine(guest, registered))
 
     assert "192.0.2.77" in status
 
@@ -85,7 +85,7 @@ def test_signal_reaches_the_leader(registered: Container, guest: Guest) -> None:
 def test_terminated_machine_is_gone(registered: Container, guest: Guest) -> None:
     """Machined ends a container: its processes, its scope and its own entry."""
     # The last case of the module.
-    name = machine(guest, registered)
+    name = find_machine(guest, registered)
     guest.do('machinectl terminate "$1"', name)
     gone = '[ ! -e "/proc/$1" ] && [ ! -e "/run/systemd/machines/$2" ] && [ ! -e "/run/systemd/transient/$3" ]'
 

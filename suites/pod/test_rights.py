@@ -66,7 +66,7 @@ def test_device_that_was_not_given_is_refused(runtime: ContainerRuntime, disk: s
     result = runtime.run("sh", "-c", script)
 
     assert "disk=1" in result.out
-    assert "not permitted" in _errors(runtime, result)
+    assert "not permitted" in _read_errors(runtime, result)
     assert "0000001" in result.out
 
 
@@ -134,7 +134,7 @@ def test_refused_system_call_fails(runtime: ContainerRuntime, user: int) -> None
         "status=1",
         "file",
     ]
-    assert "Operation not permitted" in _errors(runtime, result)
+    assert "Operation not permitted" in _read_errors(runtime, result)
 
 
 @pytest.mark.independent
@@ -158,9 +158,9 @@ def test_set_user_id_does_not_raise_with_no_new_privileges(runtime: ContainerRun
 
     assert lines[-1].split() == ["NoNewPrivs:", "1"]
     assert "0" not in lines
-    assert "must be suid" in _errors(runtime, result)
+    assert "must be suid" in _read_errors(runtime, result)
 
 
-def _errors(runtime: ContainerRuntime, result: Result) -> str:
+def _read_errors(runtime: ContainerRuntime, result: Result) -> str:
     """Return what a process wrote to its standard error, in which the runtime may mix its output."""
     return result.out if Feature.STANDARD_ERROR in runtime.engine.lacks else result.err

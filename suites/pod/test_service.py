@@ -27,7 +27,7 @@ echo "$said"
 
 
 @contextmanager
-def _unit(guest: Guest, name: str) -> Iterator[None]:
+def _clean_unit(guest: Guest, name: str) -> Iterator[None]:
     """Stop what a transient unit of this name may have left."""
     try:
         yield
@@ -37,7 +37,7 @@ def _unit(guest: Guest, name: str) -> Iterator[None]:
 
 def test_service_ends_with_the_containers_status(runtime: ContainerRuntime, guest: Guest) -> None:
     """A service that is a container fails with the status of its process."""
-    with runtime.prepared("sh", "-c", "exit 23") as (name, command), _unit(guest, name):
+    with runtime.prepare("sh", "-c", "exit 23") as (name, command), _clean_unit(guest, name):
         result = guest.sh('unit=$1; shift; systemd-run --quiet --wait --collect --unit="$unit" -- "$@"', name, *command)
 
     assert result.code == 23
@@ -49,7 +49,7 @@ def test_log_is_in_the_guests_journal(runtime: ContainerRuntime, guest: Guest) -
         'unit=$1; shift; systemd-run --quiet --wait --collect --unit="$unit" -- "$@" && journalctl --sync &&'
         ' journalctl --no-pager --output=cat --unit="$unit"'
     )
-    with runtime.prepared("sh", "-c", "echo first line; echo second line") as (name, command), _unit(guest, name):
+    with runtime.prepare("sh", "-c", "echo first line; echo second line") as (name, command), _clean_unit(guest, name):
         lines = [line.strip() for line in guest.do(script, name, *command).splitlines()]
 
     # The journal of a pod's own puts its time and the process before each line.
@@ -65,7 +65,7 @@ def test_service_stops_its_container(runtime: ContainerRuntime, shared: str, gue
     )
     mounts = (Mount(source=shared, target="/mnt/a"),)
     payload = ("sh", "-c", "trap 'exit 0' TERM; : >/mnt/a/started; while :; do sleep 0.2; : >/mnt/a/alive; done")
-    with runtime.prepared(*payload, first=True, mounts=mounts) as (name, command), _unit(guest, name):
+    with runtime.prepare(*payload, first=True, mounts=mounts) as (name, command), _clean_unit(guest, name):
         guest.do(script, name, *command)
         assert guest.wait('[ -e "$1/started" ]', shared)
         guest.do('systemctl stop "$1.service" && rm -f "$2/alive" && sleep 0.5', name, shared)
@@ -84,7 +84,7 @@ def test_service_is_ready_when_the_container_says_so(runtime: ContainerRuntime, 
     state = 'systemctl show --property=ActiveState --value "$1.service"'
     payload = ": >/mnt/a/started; until [ -e /mnt/a/go ]; do sleep 0.1; done; systemd-notify --ready; sleep 300"
     mounts = (Mount(source=shared, target="/mnt/a"),)
-    with runtime.prepared("sh", "-c", payload, mounts=mounts, system=True) as (name, command), _unit(guest, name):
+    with runtime.prepare("sh", "-c", payload, mounts=mounts, system=True) as (name, command), _clean_unit(guest, name):
         guest.do(start, name, *command)
         assert guest.wait('[ -e "$1/started" ]', shared)
         before = guest.do(state, name).strip()
@@ -105,7 +105,7 @@ def test_socket_is_passed_in(runtime: ContainerRuntime, shared: str, guest: Gues
     answer = "read line; echo answer to $line; ls /sys/class/net"
     # It accepts one connection after the other on the sockets that it was given (systemd-socket-activate(1)).
     payload = ("systemd-socket-activate", "--inetd", "--accept", "sh", "-c", answer)
-    with runtime.prepared(*payload, first=True, system=True) as (name, command), _unit(guest, name):
+    with runtime.prepare(*payload, first=True, system=True) as (name, command), _clean_unit(guest, name):
         guest.do(start, name, port, *command)
         before = guest.do('systemctl is-active "$1.socket" "$1.service"; :', name).split()
         said = guest.do(TALK, port, f"{shared}/said").splitlines()

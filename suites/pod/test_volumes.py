@@ -53,14 +53,14 @@ def volumes(runtime: ContainerRuntime, guest: Guest, source: str) -> Iterator[Vo
         # /srv/link is a link to /mnt, which is another place in the guest.
         Mount(source=f"{source}/sub", target="/srv/link/linked"),
     )
-    with runtime.running("sleep", "300", mounts=mounts, read_only=False) as container:
+    with runtime.start("sleep", "300", mounts=mounts, read_only=False) as container:
         guest.do('mount -t tmpfs harness "$1/late" && echo came >"$1/late/came"', source)
         yield Volumes(source=source, container=container)
 
 
 def test_read_write_volume_takes_writes(volumes: Volumes, guest: Guest) -> None:
     """What the container writes to a volume is in the guest's directory, with its content."""
-    volumes.container.output("sh", "-c", "echo written >/mnt/a/new")
+    volumes.container.read_output("sh", "-c", "echo written >/mnt/a/new")
     path = f"{volumes.source}/new"
 
     assert guest.read(path)[path] == "written\n"
@@ -68,7 +68,7 @@ def test_read_write_volume_takes_writes(volumes: Volumes, guest: Guest) -> None:
 
 def test_read_only_volume_refuses_writes(volumes: Volumes, guest: Guest) -> None:
     """A read-only volume is read, and not written by root."""
-    result = volumes.container.exec("sh", "-c", "cat /mnt/b/old; echo x >/mnt/b/refused")
+    result = volumes.container.execute("sh", "-c", "cat /mnt/b/old; echo x >/mnt/b/refused")
 
     assert result.out == "old\n"
     assert "Read-only file system" in result.err
@@ -77,17 +77,17 @@ def test_read_only_volume_refuses_writes(volumes: Volumes, guest: Guest) -> None
 
 def test_recursive_volume_has_the_mounts_below(volumes: Volumes) -> None:
     """What is mounted below the directory is seen in the container."""
-    assert volumes.container.output("cat", "/mnt/a/sub/inner") == "inner\n"
+    assert volumes.container.read_output("cat", "/mnt/a/sub/inner") == "inner\n"
 
 
 def test_volume_that_is_not_recursive_has_none(volumes: Volumes) -> None:
     """A volume without what is mounted below it shows the empty directory: systemd 241 ignored that (systemd#13170)."""
-    assert volumes.container.output("sh", "-c", "ls /mnt/c/sub; cat /mnt/c/old") == "old\n"
+    assert volumes.container.read_output("sh", "-c", "ls /mnt/c/sub; cat /mnt/c/old") == "old\n"
 
 
 def test_later_mount_comes_where_asked(volumes: Volumes) -> None:
     """A mount that is made in the guest when the container runs already comes to a volume that follows the guest."""
-    assert volumes.container.output("cat", "/mnt/a/late/came") == "came\n"
+    assert volumes.container.read_output("cat", "/mnt/a/late/came") == "came\n"
 
 
 def test_mount_in_the_container_stays_there(volumes: Volumes, guest: Guest) -> None:
@@ -103,20 +103,20 @@ def test_mount_in_the_container_stays_there(volumes: Volumes, guest: Guest) -> N
 
 def test_directory_of_sysfs_is_seen(volumes: Volumes, guest: Guest) -> None:
     """A directory below /sys can be a volume."""
-    number = volumes.container.output("cat", "/srv/kernel/uevent_seqnum")
+    number = volumes.container.read_output("cat", "/srv/kernel/uevent_seqnum")
 
     assert int(number) <= int(guest.do("cat /sys/kernel/uevent_seqnum"))
 
 
 def test_link_in_the_target_stays_in_the_container(volumes: Volumes, guest: Guest) -> None:
     """An absolute link on the way to the volume's place leads to the container's directory, and not to the guest's."""
-    assert volumes.container.output("cat", "/mnt/linked/inner") == "inner\n"
+    assert volumes.container.read_output("cat", "/mnt/linked/inner") == "inner\n"
     assert guest.sh("[ -e /mnt/linked ]").code != 0
 
 
 def test_file_can_be_a_volume(confined: Container) -> None:
     """A single file of the guest is a volume, too, and read-only if that was asked for."""
-    result = confined.exec("sh", "-c", "cat /etc/hosts; echo x >>/etc/hosts")
+    result = confined.execute("sh", "-c", "cat /etc/hosts; echo x >>/etc/hosts")
 
     assert result.out == "192.0.2.1 harness\n"
     assert "Read-only file system" in result.err
@@ -127,10 +127,10 @@ def test_later_mount_does_not_come_where_not_asked(runtime: ContainerRuntime, gu
     runtime.require(Feature.PRIVATE_PROPAGATION)
     mounts = (Mount(source=source, target="/mnt/a", propagation="private"),)
     guest.do('! mountpoint -q "$1/late" || umount "$1/late"', source)
-    with runtime.running("sleep", "300", mounts=mounts) as container:
+    with runtime.start("sleep", "300", mounts=mounts) as container:
         guest.do('mount -t tmpfs harness "$1/late" && echo came >"$1/late/came"', source)
 
-        assert container.output("ls", "/mnt/a/late") == ""
+        assert container.read_output("ls", "/mnt/a/late") == ""
 
 
 def test_volume_that_does_not_exist_is_an_error(runtime: ContainerRuntime) -> None:

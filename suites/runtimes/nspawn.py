@@ -106,7 +106,7 @@ class Nspawn:
         self.version = version
         self.seccomp = seccomp
 
-    def scope(self, name: str) -> str:
+    def get_scope(self, name: str) -> str:
         """Return the scope unit that has a container's processes.
 
         Since systemd 259 nspawn asks for it itself and calls it by the machine's name (commit 814db2ae79);
@@ -124,25 +124,25 @@ class Nspawn:
         missing = {} if self.seccomp else {Feature.SYSCALL_FILTER: "the guest has no libseccomp for its systemd"}
         return LACKS | missing
 
-    def command(self, spec: Spec) -> tuple[str, ...]:
+    def prepare_command(self, spec: Spec) -> tuple[str, ...]:
         """Return the command line, for a service manager to read.
 
         The container's output is nspawn's own in the journal, as it passes through nspawn's terminal.
         """
-        return tuple(word.replace("$", "$$") for word in self._argv(spec, "--console=read-only"))
+        return tuple(word.replace("$", "$$") for word in self._make_argv(spec, "--console=read-only"))
 
     def start(self, spec: Spec) -> int:
         """Start a container; nspawn notifies its service manager when it runs, for a systemd when it has booted."""
         # The service manager replaces variables in the command lines of its services (systemd.service(5)).
-        argv = [word.replace("$", "$$") for word in self._argv(spec)]
+        argv = [word.replace("$", "$$") for word in self._make_argv(spec)]
         if spec.apps:
-            script, words = apps.script(tuple(spec.apps))
+            script, words = apps.make_script(tuple(spec.apps))
             self.guest.do(script, spec.rootfs, *words)
         return int(self.guest.do(START, spec.name, str(spec.stop_seconds), *argv))
 
     def run(self, spec: Spec) -> Result:
         """Run a container to its end, its output on pipes."""
-        return self.guest.sh(RUN, spec.name, self.scope(spec.name), *self._argv(spec, "--pipe"))
+        return self.guest.sh(RUN, spec.name, self.get_scope(spec.name), *self._make_argv(spec, "--pipe"))
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
         """Run a command in the container's namespaces and in the cgroup of its first process.
@@ -160,33 +160,33 @@ class Nspawn:
 
     def stop(self, spec: Spec) -> bool:
         """Stop the service: nspawn asks a systemd to shut down, and kills everything else."""
-        result = self.guest.sh(STOP, spec.name, self.scope(spec.name))
+        result = self.guest.sh(STOP, spec.name, self.get_scope(spec.name))
         if result.code != 0:
             raise CommandFailedError("systemctl stop", result)
         return result.out.split()[:1] == ["success"]
 
-    def below(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
+    def get_limits_path(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
         """Return nothing: the scope itself has the limits."""
         return ""
 
-    def named(self, text: str) -> str:
+    def replace_names(self, text: str) -> str:
         """Return the text as it is: containers are called by their names."""
         return text
 
-    def names(self) -> frozenset[str]:
+    def list_names(self) -> frozenset[str]:
         """Return the containers that machined knows."""
         return frozenset(line.split()[0] for line in self.guest.do("machinectl list --no-legend").splitlines())
 
-    def ended(self, container: Container) -> int:
+    def wait_end(self, container: Container) -> int:
         """Return what the service's manager saw; the number of a status, not the name of a signal."""
         return int(self.guest.do(ENDED, container.name))
 
-    def statuses(self, container: Container) -> Mapping[str, int]:
+    def read_statuses(self, container: Container) -> Mapping[str, int]:
         """Return the files in which the pod keeps them."""
         files = [f"{container.spec.rootfs}{apps.STATUS}/{app.name}" for app in container.spec.apps]
         return {path.rpartition("/")[2]: int(text) for path, text in self.guest.read(*files).items() if text.strip()}
 
-    def _argv(self, spec: Spec, *more: str) -> tuple[str, ...]:
+    def _make_argv(self, spec: Spec, *more: str) -> tuple[str, ...]:
         limits = {
             "MemoryMax": spec.memory,
             "TasksMax": spec.pids,
@@ -194,19 +194,19 @@ class Nspawn:
         }
         return (
             "systemd-nspawn", "--quiet", f"--machine={spec.name}", f"--directory={spec.rootfs}",
-            "--register=yes", *_network(spec), "--link-journal=no", *more,
+            "--register=yes", *_format_network(spec), "--link-journal=no", *more,
             *(("--boot", "--notify-ready=yes") if spec.boots else () if spec.first else ("--as-pid2",)),
             *(("--read-only",) if spec.read_only else ()),
             *((f"--user={spec.user}",) if spec.user else ()),
             *(f"--setenv={name}={value}" for name, value in spec.environment.items()),
-            *_binds(spec),
+            *_format_binds(spec),
             *(f"--property={name}={value}" for name, value in limits.items() if value is not None),
-            *_rights(spec),
+            *_format_rights(spec),
             "--", *(spec.argv[1:] if spec.boots else spec.argv),
         )  # fmt: skip
 
 
-def _network(spec: Spec) -> list[str]:
+def _format_network(spec: Spec) -> list[str]:
     """Return the options for a container's network; without one it shares the guest's."""
     if spec.network is None:
         return ["--private-network"]
@@ -214,12 +214,12 @@ def _network(spec: Spec) -> list[str]:
     return [] if spec.network == "host" else [f"--network-namespace-path={spec.network}", "--resolv-conf=off"]
 
 
-def _binds(spec: Spec) -> list[str]:
+def _format_binds(spec: Spec) -> list[str]:
     """Return the mounts of a container, and of each app at its place in the pod."""
     mounts = list(spec.mounts)
     for app in spec.apps:
-        mounts.append(Mount(source=app.rootfs, target=apps.root(app), read_only=True))
-        mounts += [replace(mount, target=apps.root(app) + mount.target) for mount in app.mounts]
+        mounts.append(Mount(source=app.rootfs, target=apps.get_root(app), read_only=True))
+        mounts += [replace(mount, target=apps.get_root(app) + mount.target) for mount in app.mounts]
     return [
         f"--bind{'-ro' if mount.read_only else ''}={mount.source}:{mount.target}:"
         + ("rbind" if mount.recursive else "norbind")
@@ -227,7 +227,7 @@ def _binds(spec: Spec) -> list[str]:
     ]
 
 
-def _rights(spec: Spec) -> list[str]:
+def _format_rights(spec: Spec) -> list[str]:
     """Return the options for what a container may do and sees."""
     given = {
         "--hostname": spec.hostname,

@@ -11,7 +11,7 @@ from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import DEFAULT_CAPABILITIES, LacksError
 from suites.lib.spec import PATH, Spec
 
-__all__ = ["Runc", "bundle_config", "connect"]
+__all__ = ["Runc", "connect", "make_config"]
 
 BUNDLE = r"""
 mkdir -p "$1" && printf '%s\n' "$2" >"$1/config.json" || exit
@@ -100,7 +100,7 @@ class Runc:
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
 
-    def scope(self, name: str) -> str:
+    def get_scope(self, name: str) -> str:
         """Return the scope unit that has a container's processes; runc does not escape the name."""
         return f"runc-{name}.scope"
 
@@ -109,18 +109,18 @@ class Runc:
         """What runc leaves to what calls it, or a bundle has no word for."""
         return LACKS
 
-    def command(self, spec: Spec) -> tuple[str, ...]:
+    def prepare_command(self, spec: Spec) -> tuple[str, ...]:
         """Write the bundle; the command is `runc run`."""
-        self.guest.do(BUNDLE, _bundle(spec), self._config(spec))
-        return ("runc", "--systemd-cgroup", "run", "--bundle", _bundle(spec), spec.name)
+        self.guest.do(BUNDLE, _get_bundle(spec), self._make_config(spec))
+        return ("runc", "--systemd-cgroup", "run", "--bundle", _get_bundle(spec), spec.name)
 
     def start(self, spec: Spec) -> int:
         """Start a container that outlives the command."""
-        return int(self.guest.do(START, _bundle(spec), self._config(spec), spec.name))
+        return int(self.guest.do(START, _get_bundle(spec), self._make_config(spec), spec.name))
 
     def run(self, spec: Spec) -> Result:
         """Run a container to its end, its output on pipes."""
-        return self.guest.sh(RUN, _bundle(spec), self._config(spec), spec.name, self.scope(spec.name))
+        return self.guest.sh(RUN, _get_bundle(spec), self._make_config(spec), spec.name, self.get_scope(spec.name))
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
         """Run a command with `runc exec`."""
@@ -132,41 +132,41 @@ class Runc:
         # SIGRTMIN+3 is systemd's "halt" (systemd(1), section Signals); with glibc it is number 37.
         signal = spec.stop_signal or ("37" if spec.boots else "KILL")
         how = (signal, str(spec.stop_seconds * 10))
-        result = self.guest.sh(STOP, spec.name, self.scope(spec.name), _bundle(spec), *how)
+        result = self.guest.sh(STOP, spec.name, self.get_scope(spec.name), _get_bundle(spec), *how)
         if result.code != 0:
             raise CommandFailedError("runc kill and delete", result)
         return result.out.split()[-1:] == ["yes"]
 
-    def below(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
+    def get_limits_path(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
         """Return nothing: the scope itself has the limits."""
         return ""
 
-    def named(self, text: str) -> str:
+    def replace_names(self, text: str) -> str:
         """Return the text as it is: containers are called by their names."""
         return text
 
-    def names(self) -> frozenset[str]:
+    def list_names(self) -> frozenset[str]:
         """Return the containers that runc knows."""
         return frozenset(self.guest.do("runc list --quiet").split())
 
-    def ended(self, container: Container) -> int:
+    def wait_end(self, container: Container) -> int:
         """Raise LacksError: see `LACKS`."""
         raise LacksError(f"{container.name}: {LACKS[Feature.LATER_STATUS]}")
 
-    def statuses(self, container: Container) -> Mapping[str, int]:
+    def read_statuses(self, container: Container) -> Mapping[str, int]:
         """Raise LacksError: see `LACKS`."""
         raise LacksError(f"{container.name}: {LACKS[Feature.SEVERAL_APPS]}")
 
-    def _config(self, spec: Spec) -> str:
+    def _make_config(self, spec: Spec) -> str:
         shown = self.guest.do("stat -c '%n %t %T %F' \"$@\"", *spec.devices) if spec.devices else ""
         nodes = {}
         for line in shown.splitlines():
             path, major, minor, kind = line.split()[:4]
             nodes[path] = {"type": kind[0], "major": int(major, 16), "minor": int(minor, 16)}
-        return json.dumps(bundle_config(spec, nodes))
+        return json.dumps(make_config(spec, nodes))
 
 
-def bundle_config(spec: Spec, nodes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+def make_config(spec: Spec, nodes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
     """Return the bundle's config.json (OCI runtime specification 1.0.2, config.md and config-linux.md).
 
     Devices of the guest that `spec` asks for are in `nodes`: type, major and minor by path.
@@ -177,8 +177,8 @@ def bundle_config(spec: Spec, nodes: Mapping[str, Mapping[str, Any]] | None = No
     environment = {"PATH": PATH, **({"container": "runc"} if spec.boots else {}), **spec.environment}
     linux: dict[str, Any] = {
         "cgroupsPath": f"machine.slice:runc:{spec.name}",
-        "resources": _resources(spec, nodes),
-        "namespaces": _namespaces(spec),
+        "resources": _make_resources(spec, nodes),
+        "namespaces": _list_namespaces(spec),
         "maskedPaths": [*MASKED_PATHS, *spec.masked],
         "devices": [{"path": path, "fileMode": 0o666, **node} for path, node in nodes.items()],
     }
@@ -213,18 +213,18 @@ def bundle_config(spec: Spec, nodes: Mapping[str, Mapping[str, Any]] | None = No
         },
         "root": {"path": spec.rootfs, "readonly": spec.read_only},
         "hostname": spec.hostname or spec.name,
-        "mounts": _mounts(spec),
+        "mounts": _list_mounts(spec),
         "linux": linux,
     }
 
 
-def _namespaces(spec: Spec) -> list[dict[str, str]]:
+def _list_namespaces(spec: Spec) -> list[dict[str, str]]:
     joined = {"network": spec.network} if spec.network is not None else {}
     kinds = [kind for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup") if joined.get(kind) != "host"]
     return [{"type": kind, **({"path": joined[kind]} if kind in joined else {})} for kind in kinds]
 
 
-def _resources(spec: Spec, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _make_resources(spec: Spec, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     allowed = [{"allow": True, "access": "rw", **node} for node in nodes.values()]
     resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}, *allowed]}
     if spec.memory is not None:
@@ -236,7 +236,7 @@ def _resources(spec: Spec, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, 
     return resources
 
 
-def _mounts(spec: Spec) -> list[dict[str, Any]]:
+def _list_mounts(spec: Spec) -> list[dict[str, Any]]:
     access = "rw" if spec.boots else "ro"
     system: list[tuple[str, str, tuple[str, ...]]] = [
         ("/proc", "proc", SPECIAL),
@@ -263,7 +263,7 @@ def _mounts(spec: Spec) -> list[dict[str, Any]]:
     ] + binds
 
 
-def _bundle(spec: Spec) -> str:
+def _get_bundle(spec: Spec) -> str:
     return f"/run/{spec.name}.bundle"
 
 

@@ -28,7 +28,7 @@ from suites.lib.rootfs import Rootfs
 from suites.lib.spec import MIB, Spec
 from suites.runtimes import rkt
 from suites.runtimes.rkt import images
-from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, Volume, service_units
+from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, Volume, format_units
 from suites.runtimes.rkt.engine import LINE, Rkt
 from tests import ROOT
 from tests.helpers import minirkt
@@ -102,7 +102,7 @@ def place(
         engine = rkt.connect(guest)
         rootfs = Rootfs(guest, "/run/tree", "252")
         texts = guest.read("/proc/1/mountinfo", "/sys/fs/cgroup/cgroup.controllers")
-        tiny = rootfs.tiny()
+        tiny = rootfs.make_tiny()
         images.build(guest, tiny, images.Aci(name="example.com/tiny", argv=("/bin/sh",)), "/root/tiny.aci")
         yield Place(
             machine=started, guest=guest, rkt=engine, hierarchies=Hierarchies.parse(*texts.values()), tiny=tiny,
@@ -162,28 +162,28 @@ def test_container_that_runs(place: Place) -> None:
     mode, engine = place.hierarchies.mode, place.rkt
     pid = engine.start(spec)
     container = Container(
-        spec=spec, pid=pid, scope=engine.scope(spec.name), guest=place.guest, engine=engine,
-        hierarchies=place.hierarchies, below=engine.below(spec.name),
+        spec=spec, pid=pid, scope=engine.get_scope(spec.name), guest=place.guest, engine=engine,
+        hierarchies=place.hierarchies, below=engine.get_limits_path(spec.name),
     )  # fmt: skip
-    where = engine.place(spec.name)
+    where = engine.read_place(spec.name)
     uuid = engine.uuids[spec.name]
     main = "unified" if mode == "unified" else "name=systemd"
     limit = "memory.max" if mode == "unified" else "memory.limit_in_bytes"
 
     assert (where.flavor, where.systemd, where.service) == ("host", 252, False)
-    assert container.cgroup(main) == where.app(spec.name, mode)[0]
-    assert container.cgroup("memory") == where.app(spec.name, mode)[0]
+    assert container.get_cgroup(main) == where.list_app_cgroups(spec.name, mode)[0]
+    assert container.get_cgroup("memory") == where.list_app_cgroups(spec.name, mode)[0]
     assert container.below == f"/payload/system.slice/{spec.name}.service"
-    assert container.knobs(limit) == {limit: str(32 * MIB)}
+    assert container.read_knobs(limit) == {limit: str(32 * MIB)}
     status = engine.status(uuid, ready=60)
     assert (status.state, status.apps) == ("running", (spec.name,))
     assert f"PPid:\t{status.pid}\n" in place.guest.do('cat "/proc/$1/status"', str(pid))
-    assert container.output("cat", "/tmp/said", "/proc/sys/kernel/hostname").split("\n")[1] == "pod.example"
+    assert container.read_output("cat", "/tmp/said", "/proc/sys/kernel/hostname").split("\n")[1] == "pod.example"
     assert place.guest.do("cat /proc/$1/root/tmp/said", str(pid)) == "two \\n $words\n"
     assert f"rkt-{uuid}" in place.guest.do("machinectl list --no-legend")
-    assert engine.names() == {spec.name}
+    assert engine.list_names() == {spec.name}
     assert engine.stop(spec)
-    assert (engine.names(), place.left()) == (frozenset(), [])
+    assert (engine.list_names(), place.left()) == (frozenset(), [])
 
 
 def test_service_that_a_socket_starts(place: Place) -> None:
@@ -192,7 +192,7 @@ def test_service_that_a_socket_starts(place: Place) -> None:
     guest.do("mkdir -p /root/perl && cd /root/perl && mkdir usr etc mnt && ln -s usr/lib usr/lib64 . && mkdir /run/go")
     image = images.Aci(
         name="example.com/answer", argv=("/usr/bin/perl", "-e", PERL), notifies=True, mounts={"usr": "/usr"},
-        ports=(images.port("talk", 80, socket_activated=True),),
+        ports=(images.make_port("talk", 80, socket_activated=True),),
     )  # fmt: skip
     images.build(guest, "/root/perl", image, "/root/perl.aci")
     pod = PodSpec(
@@ -200,13 +200,13 @@ def test_service_that_a_socket_starts(place: Place) -> None:
         volumes=(Volume(name="usr", source="/usr", read_only=True), Volume(name="go", source="/run/go")),
         ports=(Port(name="talk", port=8080),), uuid_file="/run/activated.uuid",
     )  # fmt: skip
-    for name, text in service_units("activated", place.rkt.run_command(pod), listen="8080").items():
+    for name, text in format_units("activated", place.rkt.run_command(pod), listen="8080").items():
         guest.do('printf %s "$2" >"/run/systemd/system/$1"', name, text.replace('"rkt"', '"/usr/bin/rkt"', 1))
     script = "systemctl daemon-reload && systemctl start activated.socket && { sleep 60 | busybox nc 127.0.0.1 8080 >/run/go/said & }"
     guest.do(f"{script} >/dev/null 2>&1")
     assert guest.wait("[ -s /var/lib/rkt/pods/run/*/ppid ]", seconds=60)
     before = guest.sh("systemctl is-active activated.service").out.strip()
-    where = place.rkt.place("activated")
+    where = place.rkt.read_place("activated")
     guest.do("touch /run/go/go")
     answered = guest.wait("[ -s /run/go/said ]", seconds=60)
     guest.wait("! systemctl is-active --quiet activated.service", seconds=30)
@@ -220,7 +220,7 @@ def test_service_that_a_socket_starts(place: Place) -> None:
     assert said.splitlines()[0] == "of answer"
     assert where.service
     main = "unified" if place.hierarchies.mode == "unified" else "name=systemd"
-    assert parse_places(said.partition("\n")[2])[main] in where.app("answer", place.hierarchies.mode)
+    assert parse_places(said.partition("\n")[2])[main] in where.list_app_cgroups("answer", place.hierarchies.mode)
     assert place.left() == []
 
 

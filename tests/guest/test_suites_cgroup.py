@@ -29,7 +29,7 @@ import pytest
 pytest_plugins = ["suites.conftest"]
 
 def test_tidy(runtime):
-    with runtime.running("sleep", "60") as container:
+    with runtime.start("sleep", "60") as container:
         assert container.name in runtime.list()
 
 def test_leaky(runtime, guest):

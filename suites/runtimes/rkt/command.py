@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from suites.runtimes.rkt.versions import Version, require, spelled
+from suites.runtimes.rkt.versions import Version, require, spell
 
-__all__ = ["PodSpec", "Port", "RuntimeApp", "Seccomp", "Volume", "run_words", "service_units", "unit_word"]
+__all__ = ["PodSpec", "Port", "RuntimeApp", "Seccomp", "Volume", "format_run", "format_units", "quote_unit_word"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ class PodSpec:
     uuid_file: str = ""
 
 
-def run_words(version: Version, pod: PodSpec) -> tuple[str, ...]:
+def format_run(version: Version, pod: PodSpec) -> tuple[str, ...]:
     """Return the words after `rkt run` and `rkt prepare`.
 
     Raises:
@@ -141,28 +141,28 @@ def run_words(version: Version, pod: PodSpec) -> tuple[str, ...]:
         raise ValueError("a pod has at least one app")
     if any("---" in app.argv for app in pod.apps):
         raise ValueError("`---` ends the words of an app on rkt's command line, so that no app can have it as one")
-    words = _pod_words(version, pod)
+    words = _format_pod(version, pod)
     for number, app in enumerate(pod.apps):
         # The words of an app before this one end here; without any the end must not be there.
         if number and pod.apps[number - 1].argv[1:]:
             words.append("---")
-        words += [app.image, *_app_words(version, app)]
+        words += [app.image, *_format_app(version, app)]
         if app.argv[1:]:
             words += ["--", *app.argv[1:]]
     return tuple(words)
 
 
-def _pod_words(version: Version, pod: PodSpec) -> list[str]:
-    words = [f"--volume={_volume(version, volume)}" for volume in pod.volumes]
+def _format_pod(version: Version, pod: PodSpec) -> list[str]:
+    words = [f"--volume={_format_volume(version, volume)}" for volume in pod.volumes]
     words += [f"--port={port.name}:{port.address + ':' if port.address else ''}{port.port}" for port in pod.ports]
     words += [f"--net={','.join(pod.nets)}"] if pod.nets else []
-    words += [f"{spelled(version, 'hostname')}={pod.hostname}"] if pod.hostname else []
+    words += [f"{spell(version, 'hostname')}={pod.hostname}"] if pod.hostname else []
     if set(pod.dns) & {"host", "none"}:
         require(version, "dns of the host")
     words += [f"--dns={server}" for server in pod.dns]
     words += [f"--dns-search={domain}" for domain in pod.dns_search]
     words += [f"--dns-opt={option}" for option in pod.dns_options]
-    words += [f"{spelled(version, 'hosts')}={address}={name}" for address, name in pod.hosts]
+    words += [f"{spell(version, 'hosts')}={address}={name}" for address, name in pod.hosts]
     words += [f"--set-env={name}={value}" for name, value in pod.environment.items()]
     words += ["--private-users"] if pod.private_users else []
     words += ["--mds-register"] if pod.registered else []
@@ -170,26 +170,26 @@ def _pod_words(version: Version, pod: PodSpec) -> list[str]:
     return words
 
 
-def _volume(version: Version, volume: Volume) -> str:
+def _format_volume(version: Version, volume: Volume) -> str:
     if volume.source is None:
         return f"{volume.name},kind=empty,mode={volume.mode}"
     if "," in volume.source:
         raise ValueError(f"rkt's command line separates what it says of a volume by commas: {volume.source}")
-    parts = [volume.name, "kind=host", f"source={volume.source}", f"readOnly={_bool(volume.read_only)}"]
+    parts = [volume.name, "kind=host", f"source={volume.source}", f"readOnly={_format_bool(volume.read_only)}"]
     if not volume.recursive:
-        parts.append(f"{spelled(version, 'recursive volumes')}=false")
+        parts.append(f"{spell(version, 'recursive volumes')}=false")
     return ",".join(parts)
 
 
-def _app_words(version: Version, app: RuntimeApp) -> list[str]:
+def _format_app(version: Version, app: RuntimeApp) -> list[str]:
     def given(feature: str, value: object) -> list[str]:
-        return [] if value is None or value in {"", ()} else [f"{spelled(version, feature)}={value}"]
+        return [] if value is None or value in {"", ()} else [f"{spell(version, feature)}={value}"]
 
     words = given("app name", app.name)
     words += [f"--exec={app.argv[0]}"] if app.argv else []
     words += given("user", app.user) + given("group", app.group)
     words += given("supplementary groups", ",".join(map(str, app.groups)))
-    words += [f"{spelled(version, 'app environment')}={name}={value}" for name, value in app.environment.items()]
+    words += [f"{spell(version, 'app environment')}={name}={value}" for name, value in app.environment.items()]
     words += [] if app.memory is None else [f"--memory={app.memory}"]
     words += [] if app.cpu is None else [f"--cpu={app.cpu * 1000:.0f}m"]
     words += given("cpu shares", app.cpu_shares)
@@ -204,14 +204,14 @@ def _app_words(version: Version, app: RuntimeApp) -> list[str]:
     return words
 
 
-def unit_word(word: str) -> str:
+def quote_unit_word(word: str) -> str:
     """Return a word of a command line in a unit file (systemd.service(5)): no variable and no specifier."""
     for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t"), ("%", "%%"), ("$", "$$")):
         word = word.replace(character, escaped)
     return f'"{word}"'
 
 
-def service_units(name: str, argv: Sequence[str], *, listen: str = "", ready: bool = True) -> dict[str, str]:
+def format_units(name: str, argv: Sequence[str], *, listen: str = "", ready: bool = True) -> dict[str, str]:
     """Return the text of the units of a pod that is a service, by their names, as rkt's documentation has them.
 
     rkt has to be the main process of the service, so no shell stands before it.
@@ -225,7 +225,7 @@ def service_units(name: str, argv: Sequence[str], *, listen: str = "", ready: bo
     service = [
         "[Service]", "Slice=machine.slice", "Delegate=yes", "KillMode=mixed",
         f"Type={'notify' if ready else 'simple'}", "NotifyAccess=all",
-        "ExecStart=" + " ".join(map(unit_word, argv)),
+        "ExecStart=" + " ".join(map(quote_unit_word, argv)),
     ]  # fmt: skip
     units = {f"{name}.service": "\n".join(service) + "\n"}
     if listen:
@@ -233,5 +233,5 @@ def service_units(name: str, argv: Sequence[str], *, listen: str = "", ready: bo
     return units
 
 
-def _bool(value: bool) -> str:  # noqa: FBT001 - it is what is written
+def _format_bool(value: bool) -> str:  # noqa: FBT001 - it is what is written
     return "true" if value else "false"

@@ -11,18 +11,18 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from suites.lib.cnimade import Told
 from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.rights import LacksError
+from suites.lib.runtime_networks import NetworkStatus
 from suites.lib.spec import Spec
 from suites.runtimes.rkt import images, nets, specs
-from suites.runtimes.rkt.command import PodSpec, RuntimeApp, Volume, run_words
+from suites.runtimes.rkt.command import PodSpec, RuntimeApp, Volume, format_run
 from suites.runtimes.rkt.images import Aci, Isolators
 from suites.runtimes.rkt.pods import PodCgroup, Status, parse_list, parse_status, parse_status_text
 from suites.runtimes.rkt.scripts import CONFIGURE, DATA, ENDED, FILES, FIRST, INSIDE, NAMES, RUN, START, STOP
-from suites.runtimes.rkt.versions import Version, has, parse_version, require, spelled
+from suites.runtimes.rkt.versions import Version, has, parse_version, require, spell
 
 __all__ = ["DATA", "Rkt", "connect"]
 
@@ -70,21 +70,21 @@ class Rkt:
 
     def fetch(self, path: str, *, signed: bool = False) -> str:
         """Put an image file into rkt's store; its id."""
-        return self.rkt(*_insecure(signed=signed), "fetch", path).split()[-1]
+        return self.rkt(*_allow_insecure(signed=signed), "fetch", path).split()[-1]
 
     def prepare(self, pod: PodSpec) -> str:
         """Prepare a pod, and return its UUID."""
-        return self.rkt(*_insecure(), "prepare", "--quiet", *run_words(self.version, pod)).split()[-1]
+        return self.rkt(*_allow_insecure(), "prepare", "--quiet", *format_run(self.version, pod)).split()[-1]
 
     def run_command(self, pod: PodSpec, *, config: str = "") -> tuple[str, ...]:
         """Return the command line that prepares and runs a pod in the foreground; `config` stands for /etc/rkt."""
         local = (f"--local-config={config}",) if config else ()
-        return ("rkt", *local, *_insecure(), "run", *run_words(self.version, pod))
+        return ("rkt", *local, *_allow_insecure(), "run", *format_run(self.version, pod))
 
     def run_prepared_command(self, uuid: str, *, net: str = "", hostname: str = "") -> tuple[str, ...]:
         """Return the command line that runs a prepared pod in the foreground."""
         words = [f"--net={net}"] if net else []
-        words += [f"{spelled(self.version, 'hostname')}={hostname}"] if hostname else []
+        words += [f"{spell(self.version, 'hostname')}={hostname}"] if hostname else []
         return ("rkt", "run-prepared", *words, uuid)
 
     def enter(self, uuid: str, *argv: str, app: str = "") -> Result:
@@ -95,7 +95,7 @@ class Rkt:
     def status(self, uuid: str, *, wait: float | None = None, ready: float | None = None) -> Status:
         """Return a pod's status; wait so many seconds until it has ended, or until it is ready."""
         words = [] if wait is None else [f"--wait={wait:g}s"]
-        words += [] if ready is None else [f"{spelled(self.version, 'wait until ready')}={ready:g}s"]
+        words += [] if ready is None else [f"{spell(self.version, 'wait until ready')}={ready:g}s"]
         text = self.rkt("status", *words, uuid)
         if not has(self.version, "json"):
             return parse_status_text(uuid, text)
@@ -109,7 +109,7 @@ class Rkt:
 
     def list(self) -> tuple[Status, ...]:
         """Return all pods that rkt knows."""
-        return parse_list(self.rkt("list", spelled(self.version, "json")))
+        return parse_list(self.rkt("list", spell(self.version, "json")))
 
     def rm(self, *uuids: str) -> str:
         """Remove pods that have ended; what rkt says."""
@@ -117,7 +117,7 @@ class Rkt:
 
     def gc(self, *, grace: str = "0s", mark_only: bool = False) -> str:
         """Collect the garbage that is older than `grace`, or only mark what has ended; what rkt says."""
-        mark = (spelled(self.version, "mark only"),) if mark_only else ()
+        mark = (spell(self.version, "mark only"),) if mark_only else ()
         return self.rkt("gc", f"--grace-period={grace}", *mark)
 
     def cat_manifest(self, uuid: str) -> dict[str, Any]:
@@ -125,14 +125,14 @@ class Rkt:
         content: dict[str, Any] = json.loads(self.rkt("cat-manifest", uuid))
         return content
 
-    def place(self, name: str) -> PodCgroup:
+    def read_place(self, name: str) -> PodCgroup:
         """Return where the pod is that wrote its UUID to /run/NAME.uuid; it is read while the pod runs."""
         self.uuids[name], *texts = self.guest.do(FILES, name, DATA).splitlines()
         return PodCgroup.parse(*texts)
 
-    def app_cgroup(self, name: str, mode: str) -> str:
+    def find_app_cgroup(self, name: str, mode: str) -> str:
         """Return the path of the first process of a pod's app in the hierarchy of systemd."""
-        return self.place(name).app(name, mode)[0]
+        return self.read_place(name).list_app_cgroups(name, mode)[0]
 
     # What the protocol asks for.
 
@@ -141,30 +141,30 @@ class Rkt:
         """What rkt has no option for."""
         return specs.LACKS
 
-    def scope(self, name: str) -> str:
+    def get_scope(self, name: str) -> str:
         """Return the scope unit of a pod that was started; rkt itself has noted it."""
         return self.pods[name][0].scope
 
-    def below(self, name: str) -> str:
+    def get_limits_path(self, name: str) -> str:
         """Return where below the scope an app is, which has the limits."""
         return self.pods[name][1]
 
-    def command(self, spec: Spec) -> tuple[str, ...]:
+    def prepare_command(self, spec: Spec) -> tuple[str, ...]:
         """Return the command line of a pod; in a service of its own it is in the service, and not in a scope."""
         if spec.networks is None:
-            return self.run_command(self._pod(spec))
-        config, files = f"/run/{spec.name}.rkt", nets.files(spec.networks)
+            return self.run_command(self._make_pod(spec))
+        config, files = f"/run/{spec.name}.rkt", nets.make_files(spec.networks)
         self.guest.do(CONFIGURE, config, *(word for file in files.items() for word in file))
-        return self.run_command(self._pod(spec), config=config)
+        return self.run_command(self._make_pod(spec), config=config)
 
     def start(self, spec: Spec) -> int:
         """Start a pod, and return the first process of its first app."""
-        argv = [word.replace("$", "$$") for word in self.command(spec)]
+        argv = [word.replace("$", "$$") for word in self.prepare_command(spec)]
         self.guest.do(START, spec.name, spec.name, str(spec.stop_seconds), *argv)
-        place = self.place(spec.name)
+        place = self.read_place(spec.name)
         mode, root = self._tree
         app = spec.apps[0].name if spec.apps else spec.name
-        found = self.guest.sh(FIRST, *(f"{root}{path}" for path in place.app(app, mode)))
+        found = self.guest.sh(FIRST, *(f"{root}{path}" for path in place.list_app_cgroups(app, mode)))
         if found.code != 0:
             raise CommandFailedError(f"look for the processes of {app} in {place}", found)
         seen, _, pid = found.out.strip().rpartition(" ")
@@ -173,7 +173,7 @@ class Rkt:
 
     def run(self, spec: Spec) -> Result:
         """Run a pod to its end; standard error has what rkt itself says, standard output what the app does."""
-        return self._run(spec.name, self.command(spec))
+        return self._run(spec.name, self.prepare_command(spec))
 
     def run_image(self, name: str, path: str, volumes: Mapping[str, str], *, registered: bool = False) -> Result:
         """Run an image to its end as its manifest says."""
@@ -204,26 +204,26 @@ class Rkt:
             raise CommandFailedError("rkt stop and rm", result)
         return result.out.split()[:2] in (["yes"], ["yes", "success"])
 
-    def names(self) -> frozenset[str]:
+    def list_names(self) -> frozenset[str]:
         """Return the pods that rkt knows: the container's name where it is one of ours, or else the UUID."""
         ours = {uuid: name for name, uuid in self.uuids.items()}
         return frozenset(ours.get(pod.uuid, pod.uuid) for pod in self.list())
 
-    def ended(self, container: Container) -> int:
+    def wait_end(self, container: Container) -> int:
         """Return what the service's manager saw."""
         return int(self.guest.do(ENDED, container.name))
 
-    def statuses(self, container: Container) -> Mapping[str, int]:
+    def read_statuses(self, container: Container) -> Mapping[str, int]:
         """Return what `rkt status` says."""
         return self.status(self.uuids[container.name]).codes
 
-    def networks_of(self, name: str) -> Told:
+    def read_network_status(self, name: str) -> NetworkStatus:
         """Return what `rkt status` reports of a pod's networks; its id for plugins is its UUID."""
         uuid = self.uuids[name]
         # rkt's own chains, for ports, have this much of it in their names.
-        return Told(id=uuid, mark=uuid[:8], networks=self.status(uuid).networks)
+        return NetworkStatus(id=uuid, mark=uuid[:8], networks=self.status(uuid).networks)
 
-    def named(self, text: str) -> str:
+    def replace_names(self, text: str) -> str:
         """Return text of the guest with the container's name in the place of each UUID and network namespace."""
         known = {*self.uuids.values(), *(UUID.findall(" ".join(self.namespaces)))}
         if set(UUID.findall(text)) - known:
@@ -238,10 +238,10 @@ class Rkt:
         text = NETNS.sub(lambda found: self.namespaces.get(found[0], found[0]), text)
         return UUID.sub(lambda found: ours.get(found[0], found[0]), text)
 
-    def _pod(self, spec: Spec) -> PodSpec:
+    def _make_pod(self, spec: Spec) -> PodSpec:
         def image(tree: str, isolators: Isolators) -> str:
             # A tree that is one container's own is taken as it is now; what containers share is fetched once.
-            ports = nets.image_ports(spec.networks) if spec.networks else ()
+            ports = nets.list_image_ports(spec.networks) if spec.networks else ()
             key = tree, isolators, str(ports)
             if key not in self.images or not spec.read_only:
                 path = f"/run/{spec.name}.aci"
@@ -251,7 +251,7 @@ class Rkt:
                 self.guest.do('rm "$1"', path)
             return self.images[key]
 
-        return specs.pod(spec, self.version, image)
+        return specs.make_pod(spec, self.version, image)
 
     @cached_property
     def _tree(self) -> tuple[str, str]:
@@ -263,7 +263,7 @@ class Rkt:
         return "hybrid" if found else "legacy", "/sys/fs/cgroup/systemd"
 
 
-def _insecure(*, signed: bool = False) -> tuple[str, ...]:
+def _allow_insecure(*, signed: bool = False) -> tuple[str, ...]:
     """Let rkt take images without a signature, as those of the suites are."""
     return () if signed else ("--insecure-options=image",)
 

@@ -1,4 +1,4 @@
-"""Images for rkt (ACI), made in the guest: a tar archive with a `manifest` and the directory `rootfs`.
+"""Images for rkt (ACI), made in the guest: a tar archive with a `make_manifest` and the directory `rootfs`.
 
 The manifest is that of appc's specification 0.8.11, section "Image Manifest Schema".
 """
@@ -11,7 +11,7 @@ from typing import Any
 from suites.lib.guest import Guest
 from suites.runtimes.rkt.command import Seccomp
 
-__all__ = ["Aci", "Isolators", "build", "port"]
+__all__ = ["Aci", "Isolators", "build", "make_port"]
 
 NOTIFY = "appc.io/executor/supports-systemd-notify"
 
@@ -49,7 +49,7 @@ class Isolators:
     removed: Sequence[str] = ()
     seccomp: Seccomp | None = None
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def format_json(self) -> list[dict[str, Any]]:
         """Return the member `isolators` of a manifest."""
         values: dict[str, Any] = {
             "resource/memory": self.memory and {"limit": self.memory},
@@ -77,7 +77,7 @@ class Aci:
         group: Group id or name.
         environment: The app's variables.
         isolators: What it may use and do.
-        ports: See `port`.
+        ports: See `make_port`.
         mounts: Paths of mount points by their names.
         notifies: Whether the app reports when it is ready, by sd_notify(3).
         more: Further members of the part `app`: workingDirectory, supplementaryGIDs, eventHandlers.
@@ -94,14 +94,14 @@ class Aci:
     notifies: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
 
-    def manifest(self) -> dict[str, Any]:
+    def make_manifest(self) -> dict[str, Any]:
         """Return its manifest."""
         app: dict[str, Any] = {
             "exec": list(self.argv),
             "user": str(self.user),
             "group": str(self.group),
             "environment": [{"name": name, "value": value} for name, value in self.environment.items()],
-            "isolators": self.isolators.as_json(),
+            "isolators": self.isolators.format_json(),
             "ports": list(self.ports),
             "mountPoints": [{"name": name, "path": path} for name, path in self.mounts.items()],
             **self.more,
@@ -116,7 +116,7 @@ class Aci:
         }
 
 
-def port(name: str, number: int, *, protocol: str = "tcp", socket_activated: bool = False) -> dict[str, Any]:
+def make_port(name: str, number: int, *, protocol: str = "tcp", socket_activated: bool = False) -> dict[str, Any]:
     """Return a port of an image; where it is socket-activated, the guest's service manager listens for the app."""
     return {
         "name": name, "protocol": protocol, "port": number, "count": 1, "socketActivated": socket_activated,
@@ -125,4 +125,4 @@ def port(name: str, number: int, *, protocol: str = "tcp", socket_activated: boo
 
 def build(guest: Guest, rootfs: str, image: Aci, path: str) -> None:
     """Make the image file `path` of the guest from a tree of the guest."""
-    guest.do(BUILD, rootfs, json.dumps(image.manifest()), path)
+    guest.do(BUILD, rootfs, json.dumps(image.make_manifest()), path)

@@ -8,19 +8,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from suites.lib.cnimade import Wanted
-from suites.lib.cnispec import Network
+from suites.lib.cni_spec import Network
 from suites.lib.rights import LacksError
+from suites.lib.runtime_networks import NetworkRequest
 from suites.runtimes.rkt.command import Port
-from suites.runtimes.rkt.images import port
+from suites.runtimes.rkt.images import make_port
 
-__all__ = ["BUILTIN", "files", "image_ports", "ports", "words"]
+__all__ = ["BUILTIN", "format_words", "list_image_ports", "list_ports", "make_files"]
 
 BUILTIN = ("default", "default-restricted")
 """Networks that rkt has without a file; the second one is added where neither of them is wanted."""
 
 
-def files(wanted: Wanted) -> dict[str, str]:
+def make_files(wanted: NetworkRequest) -> dict[str, str]:
     """Return names and texts of the files in net.d.
 
     Raises:
@@ -30,13 +30,13 @@ def files(wanted: Wanted) -> dict[str, str]:
     if len(set(names)) < len(names):
         raise LacksError("rkt joins a network once only")
     return {
-        f"{number:02}-{network.name}.conf": json.dumps(_configuration(network))
+        f"{number:02}-{network.name}.conf": json.dumps(_make_configuration(network))
         for number, network in enumerate(wanted.networks)
         if network.name not in BUILTIN
     }
 
 
-def _configuration(network: Network) -> Mapping[str, Any]:
+def _make_configuration(network: Network) -> Mapping[str, Any]:
     plugin, *more = network.plugins
     # rkt forwards ports itself.
     if any(each["type"] != "portmap" for each in more):
@@ -48,22 +48,23 @@ def _configuration(network: Network) -> Mapping[str, Any]:
     return {"name": network.name, **plugin, "ipam": {**ipam, **(ranges[0][0] if ranges else {})}}
 
 
-def words(wanted: Wanted) -> tuple[str, ...]:
+def format_words(wanted: NetworkRequest) -> tuple[str, ...]:
     """Return the networks as --net has them."""
     arguments = ";".join(f"{name}={value}" for name, value in wanted.arguments.items())
     return tuple(f"{network.name}:{arguments}" if arguments else network.name for network in wanted.networks)
 
 
-def ports(wanted: Wanted) -> tuple[Port, ...]:
-    """Return the ports of the guest, by the names that `image_ports` gives them."""
+def list_ports(wanted: NetworkRequest) -> tuple[Port, ...]:
+    """Return the ports of the guest, by the names that `list_image_ports` gives them."""
     return tuple(
         Port(name=f"p{number}", port=each["hostPort"], address=each.get("hostIP", ""))
         for number, each in enumerate(wanted.ports)
     )
 
 
-def image_ports(wanted: Wanted) -> tuple[Mapping[str, Any], ...]:
+def list_image_ports(wanted: NetworkRequest) -> tuple[Mapping[str, Any], ...]:
     """Return the ports that the image has to declare."""
     return tuple(
-        port(f"p{number}", each["containerPort"], protocol=each["protocol"]) for number, each in enumerate(wanted.ports)
+        make_port(f"p{number}", each["containerPort"], protocol=each["protocol"])
+        for number, each in enumerate(wanted.ports)
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from suites.lib.cnimade import Joined
+from suites.lib.runtime_networks import AttachedNetwork
 
 __all__ = ["PodCgroup", "Status", "parse_list", "parse_status", "parse_status_text"]
 
@@ -35,22 +35,22 @@ class Status:
     state: str
     apps: tuple[str, ...] = ()
     codes: Mapping[str, int]
-    networks: tuple[Joined, ...] = ()
+    networks: tuple[AttachedNetwork, ...] = ()
     pid: int | None = None
     started: int | None = None
 
 
 def parse_list(text: str) -> tuple[Status, ...]:
     """Read `rkt list --format=json`; an rkt without pods says null."""
-    return tuple(_status(pod) for pod in json.loads(text) or ())
+    return tuple(_parse_status(pod) for pod in json.loads(text) or ())
 
 
 def parse_status(text: str) -> Status:
     """Read `rkt status --format=json` of one pod."""
-    return _status(json.loads(text))
+    return _parse_status(json.loads(text))
 
 
-def _status(pod: Mapping[str, Any]) -> Status:
+def _parse_status(pod: Mapping[str, Any]) -> Status:
     # `exit_code` is a member of lib.App; whether lib.Pod has `apps` and `pid` hangs on the release.
     apps = pod.get("apps") or ()
     return Status(
@@ -59,7 +59,7 @@ def _status(pod: Mapping[str, Any]) -> Status:
         apps=tuple(pod.get("app_names") or ()) or tuple(app["name"] for app in apps),
         codes={app["name"]: app["exit_code"] for app in apps if app.get("exit_code") is not None},
         networks=tuple(
-            Joined(network=net["netName"], interface=net["ifName"], address=net["ip"])
+            AttachedNetwork(network=net["netName"], interface=net["ifName"], address=net["ip"])
             for net in pod.get("networks") or ()
         ),
         pid=pod.get("pid"),
@@ -113,7 +113,7 @@ class PodCgroup:
         """The unit of the guest that has the pod's processes."""
         return self.subcgroup.rpartition("/")[2]
 
-    def roots(self, mode: str) -> tuple[str, ...]:
+    def list_roots(self, mode: str) -> tuple[str, ...]:
         """Return what the pod's systemd takes for the root, in the hierarchy of systemd; the likely one first.
 
         Args:
@@ -128,10 +128,10 @@ class PodCgroup:
         # In unified mode nspawn must not be in the cgroup that it gives away, as it is as a part of a service.
         return (below,) if self.service and mode == "unified" else (same,)
 
-    def app(self, name: str, mode: str) -> tuple[str, ...]:
+    def list_app_cgroups(self, name: str, mode: str) -> tuple[str, ...]:
         """Return the cgroups in which an app's processes may be, the likely one first.
 
         The same ones in v1's controllers: the pod's systemd uses its path in its own hierarchy for all of them.
         That is inferred, and seen with systemd 252.
         """
-        return tuple(f"{root}/system.slice/{name}.service" for root in self.roots(mode))
+        return tuple(f"{root}/system.slice/{name}.service" for root in self.list_roots(mode))

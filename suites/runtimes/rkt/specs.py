@@ -12,7 +12,7 @@ from suites.runtimes.rkt.command import PodSpec, RuntimeApp, Seccomp, Volume
 from suites.runtimes.rkt.images import Isolators
 from suites.runtimes.rkt.versions import Version, require
 
-__all__ = ["LACKS", "Image", "pod"]
+__all__ = ["LACKS", "Image", "make_pod"]
 
 Image = Callable[[str, Isolators], str]
 """Makes an image of a tree and isolators, and returns its id."""
@@ -55,7 +55,7 @@ WITHOUT_OPTION = ("masked", "read_only_paths", "open_files")
 """Rights for which rkt has no option."""
 
 
-def pod(spec: Spec, version: Version, image: Image) -> PodSpec:
+def make_pod(spec: Spec, version: Version, image: Image) -> PodSpec:
     """Return the pod that a container is: one app of the container's name, or its apps.
 
     Raises:
@@ -71,26 +71,28 @@ def pod(spec: Spec, version: Version, image: Image) -> PodSpec:
     if asked:
         raise LacksError(f"rkt has no option for {', '.join(asked)}, which {spec.name} asks for")
     volumes: list[Volume] = []
-    apps = tuple(_app(app, volumes, version, image) for app in spec.apps) or (_single(spec, volumes, version, image),)
+    apps = tuple(_make_app(app, volumes, version, image) for app in spec.apps) or (
+        _make_single(spec, volumes, version, image),
+    )
     return PodSpec(
         apps=apps,
         volumes=tuple(volumes),
         hostname=spec.hostname or spec.name,
-        ports=nets.ports(spec.networks) if spec.networks else (),
-        nets=nets.words(spec.networks) if spec.networks else (spec.network or "none",),
+        ports=nets.list_ports(spec.networks) if spec.networks else (),
+        nets=nets.format_words(spec.networks) if spec.networks else (spec.network or "none",),
         environment=spec.environment,
         uuid_file=f"/run/{spec.name}.uuid",
     )
 
 
-def _single(spec: Spec, volumes: list[Volume], version: Version, image: Image) -> RuntimeApp:
-    mounts = _mounts(spec, spec.mounts, volumes)
+def _make_single(spec: Spec, volumes: list[Volume], version: Version, image: Image) -> RuntimeApp:
+    mounts = _make_mounts(spec, spec.mounts, volumes)
     if spec.read_only:
         # As other runtimes do: a place for temporary files.
         volumes.append(Volume(name="tmp", mode="1777"))
         mounts.append(("tmp", "/tmp"))
     return RuntimeApp(
-        image=image(spec.rootfs, _isolators(spec, version)),
+        image=image(spec.rootfs, _make_isolators(spec, version)),
         name=spec.name,
         argv=spec.argv,
         user=spec.user,
@@ -99,24 +101,24 @@ def _single(spec: Spec, volumes: list[Volume], version: Version, image: Image) -
         cpu=spec.cpu,
         mounts=mounts,
         read_only=spec.read_only,
-        **_rights(spec),
+        **_convert_rights(spec),
     )
 
 
-def _app(app: SpecApp, volumes: list[Volume], version: Version, image: Image) -> RuntimeApp:
+def _make_app(app: SpecApp, volumes: list[Volume], version: Version, image: Image) -> RuntimeApp:
     return RuntimeApp(
-        image=image(app.rootfs, _isolators(app, version)),
+        image=image(app.rootfs, _make_isolators(app, version)),
         name=app.name,
         argv=app.argv,
         user=app.user,
         group=app.group,
         environment=app.environment,
-        mounts=_mounts(app, app.mounts, volumes),
-        **_rights(app),
+        mounts=_make_mounts(app, app.mounts, volumes),
+        **_convert_rights(app),
     )
 
 
-def _mounts(rights: Rights, mounts: Any, volumes: list[Volume]) -> list[tuple[str, str]]:
+def _make_mounts(rights: Rights, mounts: Any, volumes: list[Volume]) -> list[tuple[str, str]]:
     """Make a volume of each mount, and of each device, which is a volume of itself."""
     found: list[tuple[str, str]] = []
     for mount in (*mounts, *(Mount(source=device, target=device) for device in rights.devices)):
@@ -126,14 +128,14 @@ def _mounts(rights: Rights, mounts: Any, volumes: list[Volume]) -> list[tuple[st
     return found
 
 
-def _isolators(rights: Rights, version: Version) -> Isolators:
+def _make_isolators(rights: Rights, version: Version) -> Isolators:
     """Return what only an image can say."""
     if rights.no_new_privileges is not None:
         require(version, "no new privileges")
     return Isolators(no_new_privileges=rights.no_new_privileges)
 
 
-def _rights(rights: Rights) -> dict[str, Any]:
+def _convert_rights(rights: Rights) -> dict[str, Any]:
     return {
         "retained": rights.capabilities or (),
         "groups": rights.groups,

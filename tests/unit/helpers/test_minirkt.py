@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suites.runtimes.rkt.command import PodSpec, RuntimeApp, run_words
+from suites.runtimes.rkt.command import PodSpec, RuntimeApp, format_run
 from tests.helpers.minirkt import TREE
 
 LIBRARY = TREE / "usr" / "lib" / "minirkt"
@@ -25,7 +25,7 @@ def test_words_of_apps_arrive_as_they_are(argvs: list[list[str]]) -> None:
     """Whatever an app's words are, options and separators among them, the double reads them as they were meant."""
     pod = PodSpec(apps=tuple(RuntimeApp(image=f"image{number}", argv=tuple(argv)) for number, argv in enumerate(argvs)))
     found: dict[str, str] = {}
-    argv = ["awk", "-f", str(LIBRARY / "cli.awk"), "x", *run_words((1, 30, 0), pod)]
+    argv = ["awk", "-f", str(LIBRARY / "cli.awk"), "x", *format_run((1, 30, 0), pod)]
     for line in subprocess.run(argv, check=True, capture_output=True, timeout=20).stdout.decode().split("\n")[:-1]:
         key, _, value = line.partition("\t")
         found[re.sub(r"opt/\d+/", "", key)] = re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), value)

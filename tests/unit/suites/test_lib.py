@@ -12,7 +12,7 @@ from suites.lib.rights import Mount
 from suites.lib.rootfs import Rootfs
 from suites.lib.spec import MIB, Spec
 from suites.runtimes.nspawn import Nspawn
-from suites.runtimes.runc import Runc, bundle_config
+from suites.runtimes.runc import Runc, make_config
 from tests.helpers.fake_host import FakeHost
 
 # Lines of bookworm's own /proc/1/mountinfo, shortened.
@@ -46,12 +46,12 @@ def test_hierarchy_of_a_controller() -> None:
     """A controller is governed by its own hierarchy on v1, and by the one tree in unified mode."""
     legacy, unified = Hierarchies.parse(LEGACY, ""), Hierarchies.parse(UNIFIED, "cpu memory")
 
-    assert legacy.directory("cpu", "/machine.slice") == "/sys/fs/cgroup/cpu,cpuacct/machine.slice"
-    assert unified.directory("memory", "/machine.slice") == "/sys/fs/cgroup/machine.slice"
+    assert legacy.get_directory("cpu", "/machine.slice") == "/sys/fs/cgroup/cpu,cpuacct/machine.slice"
+    assert unified.get_directory("memory", "/machine.slice") == "/sys/fs/cgroup/machine.slice"
     with pytest.raises(LookupError, match="No hierarchy `name=systemd` is mounted; there are unified"):
-        unified.hierarchy("name=systemd")
+        unified.find_hierarchy("name=systemd")
     with pytest.raises(LookupError, match="pids"):
-        legacy.hierarchy("pids")
+        legacy.find_hierarchy("pids")
 
 
 def test_places_of_a_process() -> None:
@@ -106,9 +106,9 @@ def test_scopes_are_named_as_each_runtime_does() -> None:
     """For machined a dash in a name is escaped, as in rkt's pods; runc takes the name as it is."""
     guest = Guest(FakeHost())
 
-    assert Nspawn(guest, 258).scope("rkt-6f1e_x") == r"machine-rkt\x2d6f1e_x.scope"
-    assert Nspawn(guest, 259).scope("rkt-6f1e_x") == "rkt-6f1e_x.scope"
-    assert Runc(guest).scope("rkt-6f1e") == "runc-rkt-6f1e.scope"
+    assert Nspawn(guest, 258).get_scope("rkt-6f1e_x") == r"machine-rkt\x2d6f1e_x.scope"
+    assert Nspawn(guest, 259).get_scope("rkt-6f1e_x") == "rkt-6f1e_x.scope"
+    assert Runc(guest).get_scope("rkt-6f1e") == "runc-rkt-6f1e.scope"
 
 
 def spec(**changes: object) -> Spec:
@@ -128,7 +128,7 @@ def test_service_manager_leaves_variables_alone() -> None:
 def test_bundle_asks_for_what_the_spec_says() -> None:
     """The limits, the user, the environment, the mounts and the scope are in config.json."""
     mount = Mount(source="/a", target="/b", read_only=True)
-    config = bundle_config(
+    config = make_config(
         spec(memory=64 * MIB, pids=9, cpu=0.5, user=1000, environment={"A": "b c"}, mounts=(mount,), read_only=True)
     )
 
@@ -149,7 +149,7 @@ def test_only_a_systemd_may_write_its_cgroups() -> None:
     """The cgroup tree is mounted writable for a container that boots, and for no other."""
 
     def options(boots: bool) -> list[str]:  # noqa: FBT001 - the one thing that differs
-        mounts = bundle_config(spec(boots=boots))["mounts"]
+        mounts = make_config(spec(boots=boots))["mounts"]
         return next(mount["options"] for mount in mounts if mount["type"] == "cgroup")
 
     assert "ro" in options(False)

@@ -9,9 +9,9 @@ import pytest
 
 from suites.lib import cni
 from suites.lib.cni import Cni
-from suites.lib.cnimade import Joined, Told, look
-from suites.lib.cnispec import CniResult, Network, PluginError, VersionError, answer
+from suites.lib.cni_spec import CniResult, Network, PluginError, VersionError, read_answer
 from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.runtime_networks import AttachedNetwork, NetworkStatus, read_networks
 from suites.networking.wire import Reply, parse
 
 NETWORK = Network(
@@ -59,8 +59,8 @@ def refused(code: int, message: str) -> tuple[int, str]:
 
 def test_configuration_is_derived_for_each_plugin() -> None:
     """A plugin gets the list's name and version, the result before it, and of the container's wishes those it knows."""
-    first = json.loads(NETWORK.configuration(0, "1.0.0", None, PORTS))
-    second = json.loads(NETWORK.configuration(1, "1.0.0", ADDED, PORTS))
+    first = json.loads(NETWORK.format_configuration(0, "1.0.0", None, PORTS))
+    second = json.loads(NETWORK.format_configuration(1, "1.0.0", ADDED, PORTS))
 
     assert first == {"type": "ptp", "ipam": {"type": "host-local"}, "cniVersion": "1.0.0", "name": "blue"}
     assert second == {
@@ -86,17 +86,17 @@ def test_error_of_a_plugin_has_its_words() -> None:
     """The message names the plugin, what it was asked, and what it said; what is no answer of CNI is reported as it is."""
     code, text = refused(11, "try later")
     with pytest.raises(PluginError, match=r"ptp failed to ADD \(code 11\): try later \(at 10.0.0.2\)"):
-        answer("ptp", "ADD", Result(code=code, out=text + text, err=""))
+        read_answer("ptp", "ADD", Result(code=code, out=text + text, err=""))
     for output in ("", "panic: no", "{}"):
         with pytest.raises(CommandFailedError, match="ptp ADD"):
-            answer("ptp", "ADD", Result(code=2, out=output, err="it died"))
-    assert answer("ptp", "DEL", Result(code=0, out="", err="")) == {}
+            read_answer("ptp", "ADD", Result(code=2, out=output, err="it died"))
+    assert read_answer("ptp", "DEL", Result(code=0, out="", err="")) == {}
 
 
 def test_plugins_are_called_in_order_and_left_in_reverse() -> None:
     """Each plugin of a list is added with the result before it; all are deleted, the last one first, in one command."""
     host = Plugins((0, json.dumps(ADDED)), (0, json.dumps(ADDED)))
-    with Cni(Guest(host), "1.0.0", "harness").namespace() as namespace:
+    with Cni(Guest(host), "1.0.0", "harness").make_namespace() as namespace:
         namespace.add(NETWORK, arguments={"IP": "10.0.0.2", "X": "y"}, capabilities=PORTS)
     first, second, last = host.asked
 
@@ -112,7 +112,7 @@ def test_plugins_are_called_in_order_and_left_in_reverse() -> None:
 def test_network_that_fails_is_left_again() -> None:
     """When a plugin of a list refuses, the whole list is deleted, and the container is not in the network."""
     host = Plugins((0, json.dumps(ADDED)), refused(7, "no such port"))
-    with Cni(Guest(host), "1.0.0", "harness").namespace() as namespace:
+    with Cni(Guest(host), "1.0.0", "harness").make_namespace() as namespace:
         with pytest.raises(PluginError, match="no such port"):
             namespace.add(NETWORK)
 
@@ -126,7 +126,7 @@ def test_network_that_fails_is_left_again() -> None:
 def test_interface_of_another_network_is_not_taken_away() -> None:
     """When a plugin refuses a name that another network's interface has, nothing is deleted by that name."""
     host = Plugins(*[(0, json.dumps(ADDED))] * 2, refused(999, "eth0 exists"))
-    with Cni(Guest(host), "1.0.0", "harness").namespace() as namespace:
+    with Cni(Guest(host), "1.0.0", "harness").make_namespace() as namespace:
         namespace.add(NETWORK)
         with pytest.raises(PluginError, match="eth0 exists"):
             namespace.add(NETWORK)
@@ -177,12 +177,12 @@ search a.test b.test
 
 def test_networks_that_a_runtime_has_made() -> None:
     """The runtime's word has the name, interface and address; what the guest shows has the rest, of each interface."""
-    told = Told(
+    told = NetworkStatus(
         id="6f1e0d3c-1", mark="6f1e0d3c",
-        networks=[Joined(network="wire", interface="eth1", address="192.0.2.9"),
-                  Joined(network="blue", interface="eth0", address="10.0.0.2")],
+        networks=[AttachedNetwork(network="wire", interface="eth1", address="192.0.2.9"),
+                  AttachedNetwork(network="blue", interface="eth0", address="10.0.0.2")],
     )  # fmt: skip
-    made = look(Guest(Plugins((0, SEEN))), 7, told, ["blue"])
+    made = read_networks(Guest(Plugins((0, SEEN))), 7, told, ["blue"])
     blue, wire = made.reports
 
     assert (made.name, made.path, made.marks) == ("6f1e0d3c-1", "/run/netns/cni-1", ("6f1e0d3c", "CNI-0123"))
@@ -194,7 +194,7 @@ def test_networks_that_a_runtime_has_made() -> None:
     ]
     assert (blue.nameservers, blue.search) == (("192.0.2.53",), ("a.test", "b.test"))
     with pytest.raises(LookupError, match="no network red but wire, blue"):
-        look(Guest(Plugins((0, SEEN))), 7, told, ["red"])
+        read_networks(Guest(Plugins((0, SEEN))), 7, told, ["red"])
 
 
 def test_answers_of_servers() -> None:

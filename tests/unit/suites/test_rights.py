@@ -8,7 +8,7 @@ from suites.lib.guest import Guest
 from suites.lib.rights import App, Mount
 from suites.lib.spec import Spec
 from suites.runtimes.nspawn import Nspawn
-from suites.runtimes.runc import bundle_config
+from suites.runtimes.runc import make_config
 from tests.helpers.fake_host import FakeHost
 
 
@@ -45,7 +45,7 @@ def test_mounts_say_whether_they_are_recursive() -> None:
     mounts = (Mount(source="/a", target="/b"), Mount(source="/c", target="/d", recursive=False, propagation="slave"))
 
     assert {"--bind=/a:/b:rbind", "--bind=/c:/d:norbind"} <= set(words(spec(mounts=mounts)))
-    assert [mount["options"] for mount in bundle_config(spec(mounts=mounts))["mounts"][-2:]] == [
+    assert [mount["options"] for mount in make_config(spec(mounts=mounts))["mounts"][-2:]] == [
         ["rbind", "rw"],
         ["bind", "rw", "rslave"],
     ]
@@ -53,7 +53,7 @@ def test_mounts_say_whether_they_are_recursive() -> None:
 
 def test_bundle_has_the_rights() -> None:
     """Capabilities, system calls, devices and users are in config.json as the OCI's specification spells them."""
-    config = bundle_config(
+    config = make_config(
         spec(capabilities=("CAP_KILL",), syscalls_refused=("mkdir",), private_users=70000, groups=(5,)),
         {"/dev/x": {"type": "b", "major": 7, "minor": 3}},
     )
@@ -74,7 +74,7 @@ def test_apps_become_services(tmp_path: Path) -> None:
         name="web", argv=("sh", "-c", 'echo "$X" 5%'), rootfs="/r", user=1000, group=50, groups=(60,),
         environment={"A": 'b "c" \\d'}, masked=("/proc/x",), after=("db",), no_new_privileges=False,
     )  # fmt: skip
-    script, arguments = apps.script((app,))
+    script, arguments = apps.make_script((app,))
     (tmp_path / "etc/systemd/system").mkdir(parents=True)
     subprocess.run(("sh", "-c", script, "sh", str(tmp_path), *arguments), check=True, timeout=30)
     unit = (tmp_path / "etc/systemd/system/web.service").read_text().splitlines()

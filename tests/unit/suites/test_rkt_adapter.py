@@ -13,11 +13,20 @@ from suites.lib.rights import App as SpecApp
 from suites.lib.rights import LacksError, Mount
 from suites.lib.spec import MIB, Spec
 from suites.runtimes.rkt import specs
-from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, Seccomp, Volume, run_words, service_units, unit_word
+from suites.runtimes.rkt.command import (
+    PodSpec,
+    Port,
+    RuntimeApp,
+    Seccomp,
+    Volume,
+    format_run,
+    format_units,
+    quote_unit_word,
+)
 from suites.runtimes.rkt.engine import LINE, Rkt
-from suites.runtimes.rkt.images import Aci, Isolators, port
+from suites.runtimes.rkt.images import Aci, Isolators, make_port
 from suites.runtimes.rkt.pods import PodCgroup, parse_list, parse_status, parse_status_text
-from suites.runtimes.rkt.versions import FEATURES, NotYetError, has, parse_version, require, spelled
+from suites.runtimes.rkt.versions import FEATURES, NotYetError, has, parse_version, require, spell
 
 NEWEST = (1, 30, 0)
 
@@ -41,7 +50,7 @@ def test_feature_is_there_from_its_release_on(release: tuple[int, int, int], fea
     it = FEATURES[feature]
     if release >= it.since:
         assert has(release, feature)
-        assert spelled(release, feature) in {word for _, word in it.spellings}
+        assert spell(release, feature) in {word for _, word in it.spellings}
     else:
         assert not has(release, feature)
         with pytest.raises(NotYetError, match=re.escape(".".join(map(str, it.since)))) as caught:
@@ -60,10 +69,10 @@ def test_option_that_was_renamed() -> None:
     """Capabilities are retained by --cap-retain in 1.9 to 1.11, by --caps-retain from 1.12 on, and not before."""
     pod = PodSpec(apps=(RuntimeApp(image="i", retained=("CAP_CHOWN", "CAP_KILL")),))
 
-    assert run_words((1, 11, 9), pod) == ("i", "--cap-retain=CAP_CHOWN,CAP_KILL")
-    assert run_words((1, 12, 0), pod) == ("i", "--caps-retain=CAP_CHOWN,CAP_KILL")
+    assert format_run((1, 11, 9), pod) == ("i", "--cap-retain=CAP_CHOWN,CAP_KILL")
+    assert format_run((1, 12, 0), pod) == ("i", "--caps-retain=CAP_CHOWN,CAP_KILL")
     with pytest.raises(NotYetError, match=r"rkt 1\.8\.1 has no retained capabilities; it came with 1\.9\.0"):
-        run_words((1, 8, 1), pod)
+        format_run((1, 8, 1), pod)
 
 
 def test_command_line_of_a_pod() -> None:
@@ -84,7 +93,7 @@ def test_command_line_of_a_pod() -> None:
         hosts=(("192.0.2.1", "db"),), environment={"ALL": "x"}, private_users=True, uuid_file="/run/u",
     )  # fmt: skip
 
-    assert run_words(NEWEST, pod) == (
+    assert format_run(NEWEST, pod) == (
         "--volume=data,kind=host,source=/data,readOnly=true,recursive=false", "--volume=tmp,kind=empty,mode=1777",
         "--port=http:8080", "--port=admin:127.0.0.1:81", "--net=default,ptp:IP=172.16.28.9", "--hostname=h",
         "--dns=host", "--dns-search=a.example", "--hosts-entry=192.0.2.1=db", "--set-env=ALL=x", "--private-users",
@@ -107,7 +116,7 @@ def test_command_line_of_a_pod() -> None:
 def test_what_a_command_line_cannot_say(pod: PodSpec, message: str) -> None:
     """What rkt would take for something else is refused, and not asked for."""
     with pytest.raises(ValueError, match=message):
-        run_words(NEWEST, pod)
+        format_run(NEWEST, pod)
 
 
 def test_status_as_json() -> None:
@@ -157,8 +166,8 @@ def test_where_a_pod_is(subcgroup: str, systemd: str, mode: str, roots: list[str
     """One level down since systemd 239, and before that in a service on v2; the version is the stage1's."""
     place = PodCgroup.parse(subcgroup + "\n", "host\n", systemd + "\n")
 
-    assert list(place.roots(mode)) == roots
-    assert list(place.app("etcd", mode)) == [f"{root}/system.slice/etcd.service" for root in roots]
+    assert list(place.list_roots(mode)) == roots
+    assert list(place.list_app_cgroups("etcd", mode)) == [f"{root}/system.slice/etcd.service" for root in roots]
     assert place.service == subcgroup.endswith(".service")
     assert place.scope == subcgroup.rpartition("/")[2]
 
@@ -174,7 +183,7 @@ def test_what_an_app_says_is_told_from_what_journald_adds() -> None:
 @given(words)
 def test_words_of_a_unit_mean_themselves(word: str) -> None:
     """Neither variables nor specifiers nor quotes of a word are taken for such by a service manager."""
-    quoted = unit_word(word)
+    quoted = quote_unit_word(word)
     inside = quoted[1:-1]
 
     assert quoted[0] == quoted[-1] == '"'
@@ -184,23 +193,23 @@ def test_words_of_a_unit_mean_themselves(word: str) -> None:
 
 def test_units_of_a_pod_that_is_a_service() -> None:
     """The main process is rkt, the pod may manage its cgroups, only its first process is asked to end; a socket starts it."""
-    units = service_units("web", ("rkt", "run", "--port=http:8080", "a$b"), listen="8080")
+    units = format_units("web", ("rkt", "run", "--port=http:8080", "a$b"), listen="8080")
 
     assert set(units) == {"web.service", "web.socket"}
     assert units["web.socket"] == "[Socket]\nListenStream=8080\n"
     lines = units["web.service"].splitlines()
     assert {"Type=notify", "Delegate=yes", "KillMode=mixed", "Slice=machine.slice"} <= set(lines)
     assert lines[-1] == 'ExecStart="rkt" "run" "--port=http:8080" "a$$b"'
-    assert "Type=simple" in service_units("web", ("rkt",), ready=False)["web.service"]
+    assert "Type=simple" in format_units("web", ("rkt",), ready=False)["web.service"]
 
 
 def test_manifest_of_an_image() -> None:
     """Isolators and ports are in the form of appc's specification; what was not asked for is not there."""
     found = Aci(
         name="example.com/a", argv=("/bin/a",), user=5, notifies=True, mounts={"data": "/srv"},
-        ports=(port("http", 80, socket_activated=True),),
+        ports=(make_port("http", 80, socket_activated=True),),
         isolators=Isolators(memory="42Mi", no_new_privileges=False, seccomp=Seccomp(mode="retain", calls=("read",))),
-    ).manifest()  # fmt: skip
+    ).make_manifest()  # fmt: skip
 
     assert (found["acKind"], found["app"]["exec"], found["app"]["user"]) == ("ImageManifest", ["/bin/a"], "5")
     assert found["app"]["isolators"] == [
@@ -210,7 +219,7 @@ def test_manifest_of_an_image() -> None:
     ]
     assert found["annotations"] == [{"name": "appc.io/executor/supports-systemd-notify", "value": "true"}]
     assert found["app"]["ports"][0]["socketActivated"] is True
-    assert Aci(name="example.com/a", argv=("/bin/a",)).manifest()["annotations"] == []
+    assert Aci(name="example.com/a", argv=("/bin/a",)).make_manifest()["annotations"] == []
 
 
 def spec(**changes: object) -> Spec:
@@ -219,7 +228,9 @@ def spec(**changes: object) -> Spec:
 
 def words_of(it: Spec) -> list[str]:
     return list(
-        run_words(NEWEST, specs.pod(it, NEWEST, lambda tree, isolators: f"{tree}:{json.dumps(isolators.as_json())}"))
+        format_run(
+            NEWEST, specs.make_pod(it, NEWEST, lambda tree, isolators: f"{tree}:{json.dumps(isolators.format_json())}")
+        )
     )
 
 
@@ -289,7 +300,7 @@ def test_pods_are_called_by_their_containers_names() -> None:
     """So that what a pod leaves is found, and is not held against another worker's case; what is nobody's keeps its UUID."""
     text = f"path /run/{uuid(1)}\npath /run/netns/cni-{uuid(8)}\npath /run/{uuid(2)}\npath /run/netns/cni-{uuid(3)}"
 
-    assert Rkt(Guest(Uuids()), NEWEST).named(text).splitlines() == [
+    assert Rkt(Guest(Uuids()), NEWEST).replace_names(text).splitlines() == [
         "path /run/harness-gw0-0001",
         "path /run/netns/harness-gw1-0007",
         "path /run/harness-gw1-0007",

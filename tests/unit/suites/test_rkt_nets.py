@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from suites.lib.cnimade import Wanted
-from suites.lib.cnispec import Network
+from suites.lib.cni_spec import Network
 from suites.lib.rights import LacksError
+from suites.lib.runtime_networks import NetworkRequest
 from suites.runtimes.rkt import nets
 from suites.runtimes.rkt.command import Port
 
@@ -22,16 +22,16 @@ DEFAULT = Network(name="default", plugins=({"type": "ptp", "ipam": {}},))
 
 def test_networks_are_files_and_words() -> None:
     """Networks of rkt's own have no file, and a file one plugin, of the oldest form; all have the arguments."""
-    wanted = Wanted(networks=(DEFAULT, BLUE), arguments={"IP": "10.0.0.9", "X": "y"})
-    ((name, text),) = nets.files(wanted).items()
+    wanted = NetworkRequest(networks=(DEFAULT, BLUE), arguments={"IP": "10.0.0.9", "X": "y"})
+    ((name, text),) = nets.make_files(wanted).items()
 
     assert name == "01-blue.conf"
     assert json.loads(text) == {
         "name": "blue", "type": "ptp", "ipMasq": True,
         "ipam": {"type": "host-local", "subnet": "10.0.0.0/24", "routes": []},
     }  # fmt: skip
-    assert nets.words(wanted) == ("default:IP=10.0.0.9;X=y", "blue:IP=10.0.0.9;X=y")
-    assert nets.words(Wanted(networks=(BLUE,))) == ("blue",)
+    assert nets.format_words(wanted) == ("default:IP=10.0.0.9;X=y", "blue:IP=10.0.0.9;X=y")
+    assert nets.format_words(NetworkRequest(networks=(BLUE,))) == ("blue",)
 
 
 def test_port_is_one_of_the_image_and_one_of_the_guest() -> None:
@@ -40,10 +40,10 @@ def test_port_is_one_of_the_image_and_one_of_the_guest() -> None:
         {"hostPort": 81, "containerPort": 80, "protocol": "tcp", "hostIP": "192.0.2.1"},
         {"hostPort": 82, "containerPort": 80, "protocol": "udp"},
     )
-    wanted = Wanted(networks=(BLUE,), ports=ports)
+    wanted = NetworkRequest(networks=(BLUE,), ports=ports)
 
-    assert nets.ports(wanted) == (Port(name="p0", port=81, address="192.0.2.1"), Port(name="p1", port=82))
-    assert [(each["name"], each["port"], each["protocol"]) for each in nets.image_ports(wanted)] == [
+    assert nets.list_ports(wanted) == (Port(name="p0", port=81, address="192.0.2.1"), Port(name="p1", port=82))
+    assert [(each["name"], each["port"], each["protocol"]) for each in nets.list_image_ports(wanted)] == [
         ("p0", 80, "tcp"),
         ("p1", 80, "udp"),
     ]
@@ -60,4 +60,4 @@ def test_port_is_one_of_the_image_and_one_of_the_guest() -> None:
 def test_networks_that_rkt_has_no_word_for(networks: tuple[Network, ...], message: str) -> None:
     """What rkt would do in another way is refused."""
     with pytest.raises(LacksError, match=message):
-        nets.files(Wanted(networks=networks))
+        nets.make_files(NetworkRequest(networks=networks))

@@ -12,7 +12,7 @@ from typing import Any
 
 from suites.lib.guest import CommandFailedError, Result
 
-__all__ = ["VERSIONS", "Address", "CniResult", "Network", "PluginError", "VersionError", "answer"]
+__all__ = ["VERSIONS", "Address", "CniResult", "Network", "PluginError", "VersionError", "read_answer"]
 
 VERSIONS = ("0.4.0", "1.0.0")
 """Versions of the specification that are spoken here, the newest last; CHECK is there since 0.4.0."""
@@ -118,7 +118,7 @@ class Network:
     name: str
     plugins: tuple[Mapping[str, Any], ...]
 
-    def configuration(
+    def format_configuration(
         self, index: int, version: str, previous: Mapping[str, Any] | None, capabilities: Mapping[str, Any]
     ) -> str:
         """Return what the plugin at `index` reads on its standard input (section "Deriving execution configuration").
@@ -142,7 +142,7 @@ class Network:
         )  # fmt: skip
 
 
-def answer(plugin: str, command: str, result: Result) -> dict[str, Any]:
+def read_answer(plugin: str, command: str, result: Result) -> dict[str, Any]:
     """Return what a plugin, or the first of several, wrote to its standard output.
 
     Raises:

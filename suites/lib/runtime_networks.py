@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Any, Protocol, runtime_checkable
 
-from suites.lib.cnispec import Address, CniResult, Network
+from suites.lib.cni_spec import Address, CniResult, Network
 from suites.lib.guest import Guest
 
-__all__ = ["Joined", "Made", "Networking", "Told", "Wanted", "look"]
+__all__ = ["AttachedNetwork", "ContainerNetworks", "NetworkRequest", "NetworkStatus", "Networking", "read_networks"]
 
 LOOK = r"""
 pid=$1 mark=$2
@@ -43,7 +43,7 @@ CHAIN = re.compile(r"-[Aj] (CNI-\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class NetworkRequest:
     """What a container wants of a runtime that makes networks itself.
 
     Attributes:
@@ -58,7 +58,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class AttachedNetwork:
     """A network that a container is in, as its runtime reports it: the name, the interface inside, the address."""
 
     network: str
@@ -67,7 +67,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class NetworkStatus:
     """What a runtime reports of a running container.
 
     Attributes:
@@ -78,19 +78,19 @@ class Told:
 
     id: str
     mark: str
-    networks: Sequence[Joined]
+    networks: Sequence[AttachedNetwork]
 
 
 @runtime_checkable
 class Networking(Protocol):
     """What an engine has that makes its containers' networks itself, as `Spec.networks` wants them."""
 
-    def networks_of(self, name: str) -> Told:
+    def read_network_status(self, name: str) -> NetworkStatus:
         """Return what the runtime reports of a running container's networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class ContainerNetworks:
     """The networks of a container that its runtime has made; as much as cases look at of a `Namespace`.
 
     Attributes:
@@ -109,7 +109,7 @@ class Made:
     reports: list[CniResult]
 
 
-def look(guest: Guest, pid: int, told: Told, wanted: Sequence[str]) -> Made:
+def read_networks(guest: Guest, pid: int, told: NetworkStatus, wanted: Sequence[str]) -> ContainerNetworks:
     """Return the networks of the container of a process.
 
     Args:
@@ -133,13 +133,13 @@ def look(guest: Guest, pid: int, told: Told, wanted: Sequence[str]) -> Made:
         raise LookupError(f"the runtime reports no network {', '.join(missing)} but {', '.join(joined) or 'none'}")
     others = [name for name in joined if name not in wanted]
     chains = {found[1] for line in seen["nat"] for found in CHAIN.finditer(line)}
-    return Made(
+    return ContainerNetworks(
         name=told.id, path="".join(seen["path"]), mark=told.mark, marks=(told.mark, *sorted(chains)),
         reports=[_report(joined[name], seen) for name in (*wanted, *others)],
     )  # fmt: skip
 
 
-def _report(joined: Joined, seen: Mapping[str, Sequence[str]]) -> CniResult:
+def _report(joined: AttachedNetwork, seen: Mapping[str, Sequence[str]]) -> CniResult:
     links = {found[2]: found[4] for line in seen["link"] if (found := LINK.match(line))}
     ends = {(found[1], found[3]): (found[2], found[4]) for line in seen["outside"] if (found := LINK.match(line))}
     pairs = {found[2]: (found[3], found[1]) for line in seen["veth"] if (found := LINK.match(line))}
