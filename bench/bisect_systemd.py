@@ -35,7 +35,7 @@ from harness.bisect.records import Sample
 from harness.build import BuildSpec, container, environment
 from harness.build.spec import BuildPaths
 from harness.catalog import Source
-from harness.distros.debian.archive import find_archive, format_sources_list
+from harness.distros.debian.apt import find_archive, format_sources_list
 from harness.image import ImageSpec
 from harness.model import Verdict
 from harness.rundir import JOURNAL

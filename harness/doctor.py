@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import accel, distros, image, proc
 from harness.build import container
-from harness.distros.debian.archive import find_archive
+from harness.distros.debian.apt import find_archive
 from harness.errors import HarnessError
 from harness.store import Store
 from harness.text import pluralize

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from harness import fetch, lookup, proc
 from harness.catalog import ToolchainFile, ToolchainSource
 from harness.distros.debian import apt
-from harness.distros.debian.archive import find_archive
+from harness.distros.debian.apt import find_archive
 from harness.errors import InfrastructureError, UsageError
 from harness.model import VersionRange, compare_versions
 from harness.store import Artifact, Store, hash_file

@@ -17,11 +17,11 @@ from harness.app.sources import change_project
 from harness.errors import UsageError
 from harness.machine import Machine
 from harness.model import Event
-from harness.pipeline import CellTask, RunContext
+from harness.pipeline import CellTask, KnownFailure, RunContext, review_expectations
 from harness.report import junit, run_page
 from harness.results import CellResult, RunResult
 from harness.rundir import Request
-from harness.schedule import DurationHistory, KnownFailure, Slots
+from harness.schedule import DurationHistory, Slots
 from harness.store import Store
 from harness.wait import Deadline
 from harness.writing import STORE_HINT, translate_os_errors
@@ -131,7 +131,7 @@ def run_request(
         ended=hooks.ended,
     )
     failures = _list_known_failures(request, project)
-    reviewed = schedule.review_expectations(failures, result.cells, datetime.now(UTC).date())
+    reviewed = review_expectations(failures, result.cells, datetime.now(UTC).date())
     result = result.model_copy(update={"expectations": reviewed})
     results.write(result, directory / rundir.RESULT)
     junit.write(result, directory / rundir.JUNIT)

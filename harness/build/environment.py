@@ -9,8 +9,7 @@ from typing import Any
 
 from harness import proc
 from harness.catalog import Environment
-from harness.distros.debian.apt import parse_records
-from harness.distros.debian.archive import find_archive, format_sources_list
+from harness.distros.debian.apt import find_archive, format_sources_list, parse_records
 from harness.store import Artifact, Store, make_key
 from harness.wait import Deadline
 

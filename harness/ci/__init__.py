@@ -4,11 +4,9 @@ What a CI system wants to read is one file of knowledge, systems/NAME.yaml; what
 of the project, which run on a laptop as well. `render` makes the files, `compare` finds those that have drifted.
 """
 
-from harness.ci.drift import Drift, DriftState, compare
 from harness.ci.durations import DURATIONS, merged, of_runs, read, text
 from harness.ci.merging import Merged, Shard, collect, merge
-from harness.ci.rendering import Pipeline, Rendered, render
-from harness.ci.systems import System, systems
+from harness.ci.rendering import Drift, DriftState, Pipeline, Rendered, System, compare, render, systems
 
 __all__ = [
     "DURATIONS",

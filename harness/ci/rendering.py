@@ -1,4 +1,4 @@
-"""From pipelines to the files of the CI systems: a pure function.
+"""From pipelines to the files of the CI systems, and which of those in a project have drifted from it.
 
 Templates are Jinja2 with `<< value >>`, `<% statement %>` and `<# comment #>`, since `{{ }}` is what GitHub and
 Semaphore write themselves. An unknown name is an error. What a template has:
@@ -8,17 +8,70 @@ pipelines         those of them that there are
 keep              MB that one job may leave in the system's cache
 """
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
 import jinja2
+from pydantic import Field
 
-from harness.ci.systems import System
+from harness import yamlfile
 from harness.errors import ConfigError, UsageError
 from harness.text import pluralize
+from harness.yamlfile import FileModel
 
-__all__ = ["Pipeline", "Rendered", "render"]
+__all__ = ["DIRECTORY", "Drift", "DriftState", "Pipeline", "Rendered", "System", "compare", "render", "systems"]
+
+DIRECTORY = Path(__file__).parent / "systems"
+"""The systems that the harness knows."""
+
+
+class System(FileModel):
+    """harness/ci/systems/NAME.yaml: a CI system, and the files that it reads.
+
+    Attributes:
+        name: The file's name.
+        description: What it is, and what is special about it here.
+        sources: Where the facts in the file are from.
+        shards: How many jobs it can make of one, at most.
+        cache: How many MB its cache may hold, for all jobs of a project together.
+        shared: Template text before that of each file, for macros.
+        files: A template for each file that it reads, by the file's path in the project; see `rendering`.
+    """
+
+    name: str
+    description: str
+    sources: Annotated[tuple[str, ...], Field(min_length=1)]
+    shards: Annotated[int, Field(ge=1)]
+    cache: Annotated[int, Field(ge=1)]
+    shared: str = ""
+    files: Annotated[Mapping[str, str], Field(min_length=1)]
+
+
+def systems(directory: Path = DIRECTORY) -> tuple[System, ...]:
+    """Return the systems in a directory, by name.
+
+    Raises:
+        ConfigError: A file is wrong, or has another name than it says; with file:line:column.
+    """
+    return tuple(_load(path) for path in sorted(directory.glob("*.yaml")))
+
+
+def _load(path: Path) -> System:
+    name = f"{path.parent.name}/{path.name}"
+    document = yamlfile.read(path, name=name)
+    system = document.validate_as(System)
+    if system.name != path.stem:
+        raise ConfigError(f"{document.locate(('name',))}: the name must be `{path.stem}`, as the file is called.")
+    for file in system.files:
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            raise ConfigError(f"{document.locate(('files', file))}: `{file}` must be below the project's directory.")
+    return system
+
 
 HEAD = "# Made from matrix.yaml by `harness ci generate`, with harness/ci/systems/{name}.yaml; changes here are lost.\n"
 
@@ -136,3 +189,55 @@ def _filled(system: System, path: str, values: dict[str, object]) -> str:
         raise ConfigError(f"systems/{system.name}.yaml: the template of {path} is wrong{line}: {error}.") from error
     # Macros end with newlines of their own.
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
+
+
+class DriftState(StrEnum):
+    """How a file in the project is to what would be made."""
+
+    SAME = "same"
+    DIFFERS = "differs"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One file of a CI system, and how it has drifted.
+
+    Attributes:
+        file: What it should be.
+        state: How the file in the project is.
+        diff: Unified diff from the file in the project to what it should be; empty where they are the same.
+    """
+
+    file: Rendered
+    state: DriftState
+    diff: str
+
+
+def compare(files: Sequence[Rendered], root: Path) -> tuple[Drift, ...]:
+    """How each file is in the project; those that are the same are there as well.
+
+    Args:
+        files: What would be made.
+        root: The project's directory.
+    """
+    return tuple(_compare(file, root / file.path) for file in files)
+
+
+def _compare(file: Rendered, path: Path) -> Drift:
+    try:
+        # What is no UTF-8 differs, and is shown as well as it can be.
+        now = path.read_bytes().decode(errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return Drift(file=file, state=DriftState.MISSING, diff=_diff("/dev/null", "", file))
+    if now == file.text:
+        return Drift(file=file, state=DriftState.SAME, diff="")
+    return Drift(file=file, state=DriftState.DIFFERS, diff=_diff(f"a/{file.path}", now, file))
+
+
+def _diff(name: str, now: str, file: Rendered) -> str:
+    lines = difflib.unified_diff(
+        now.splitlines(keepends=True), file.text.splitlines(keepends=True), name, f"b/{file.path}"
+    )
+    # As git writes it, so that `patch` can read it where a file has no newline at its end.
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)

@@ -100,7 +100,7 @@ def validate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
     settings = get_settings(context)
     project = load_project(settings, list_cases=list_cases)
     profiles = {name: len(project.choose(profile=name, select=()).cells) for name in project.matrix.profiles}
-    late = matrix.list_expired(project.matrix, datetime.now(tz=UTC).date())
+    late = project.matrix.list_expired(datetime.now(tz=UTC).date())
     report = {
         "file": show_path(settings.matrix),
         "cells": len(project.expansion.cells),

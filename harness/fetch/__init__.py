@@ -4,8 +4,7 @@ A broken connection is taken up where it broke (Range with If-Range), a wrong di
 file's name, and unpacking cannot write or point outside its directory.
 """
 
-from harness.fetch.archives import unpack
-from harness.fetch.files import FileSink, download
+from harness.fetch.files import FileSink, download, unpack
 from harness.fetch.streams import ATTEMPTS, CHUNK, DownloadProgress, Sink, stream
 
 __all__ = ["ATTEMPTS", "CHUNK", "DownloadProgress", "FileSink", "Sink", "download", "stream", "unpack"]

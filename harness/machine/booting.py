@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.accel import Accelerator
 from harness.distros.protocol import BootOptions
 from harness.errors import DeadlineError
-from harness.image import Image, overlay
+from harness.image import Image, make_overlay_arguments
 from harness.machine.guest import Machine
 from harness.machine.qemu_process import find_free_port, start_qemu
 from harness.qemu import ROOT, MachineSpec, Monitor
@@ -49,7 +49,7 @@ def specify(  # noqa: PLR0913 - each is one fact
         kernel=image.kernel,
         initrd=image.initrd,
         root=wanted.root or ROOT,
-        arguments=(*arguments, *overlay.make_arguments(overlays), *wanted.arguments),
+        arguments=(*arguments, *make_overlay_arguments(overlays), *wanted.arguments),
         accelerator=accelerator,
         cores=cores,
         memory=memory,

@@ -230,6 +230,10 @@ class Matrix(_Part):
         known = catalog.toolchains[name].sources if name in catalog.toolchains else ()
         return (*self.toolchains.get(name, ()), *known)
 
+    def list_expired(self, today: date) -> tuple[Expectation, ...]:
+        """Return the expectations whose last day is over: to be fixed, or to be renewed with a reason."""
+        return tuple(item for item in self.expectations if item.is_expired(today))
+
     def find_expectations(self, cell: Cell) -> tuple[Expectation, ...]:
         """Return the known failures of a cell, in the order of the file."""
         return tuple(item for item in self.expectations if item.cells.holds(cell))

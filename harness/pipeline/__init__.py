@@ -2,7 +2,19 @@
 
 from harness.pipeline.context import BUDGETS, CellTask, RunContext
 from harness.pipeline.evaluation import evaluate
+from harness.pipeline.expectations import KnownFailure, judge, review_expectations
 from harness.pipeline.guest import boot_cell
 from harness.pipeline.prerequisites import Prerequisite, list_prerequisites
 
-__all__ = ["BUDGETS", "CellTask", "Prerequisite", "RunContext", "boot_cell", "evaluate", "list_prerequisites"]
+__all__ = [
+    "BUDGETS",
+    "CellTask",
+    "KnownFailure",
+    "Prerequisite",
+    "RunContext",
+    "boot_cell",
+    "evaluate",
+    "judge",
+    "list_prerequisites",
+    "review_expectations",
+]

@@ -15,11 +15,11 @@ from harness.cell_file import Limits
 from harness.console import format_warnings
 from harness.errors import CancelledError, HarnessError, InfrastructureError
 from harness.machine import Machine
-from harness.matrix import Expectation, judge
+from harness.matrix import Expectation
 from harness.model import Outcome, Phase
-from harness.pipeline.context import BUDGETS, CellTask, RunContext
+from harness.pipeline.context import BUDGETS, IN_GUEST, CellTask, Evaluation, RunContext
+from harness.pipeline.expectations import judge
 from harness.pipeline.guest import open_guest
-from harness.pipeline.state import IN_GUEST, Evaluation
 from harness.results import INTERRUPTED, CaseResult, CellResult, write
 from harness.rundir import PLAN, RESULT
 from harness.suite import SuiteSpec

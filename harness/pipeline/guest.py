@@ -11,11 +11,10 @@ from harness import accel, build, distros, image, machine
 from harness.accel import Accelerator
 from harness.build.recipes import meson
 from harness.errors import DeadlineError, UsageError
-from harness.image import Image, overlay
+from harness.image import Image
 from harness.machine import GuestLostError, Machine
 from harness.model import Phase
-from harness.pipeline.context import BUDGETS, CellTask, RunContext
-from harness.pipeline.state import Evaluation
+from harness.pipeline.context import BUDGETS, CellTask, Evaluation, RunContext
 from harness.plan import BuildRequest, Plan
 from harness.qemu import MachineSpec
 from harness.resolve import resolve_build
@@ -104,9 +103,7 @@ def _boot(evaluation: Evaluation, disk: Image, accelerator: Accelerator, systemd
     overlays: tuple[Path, ...] = ()
     if systemd is not None:
         overlays = (
-            overlay.make_archive(
-                systemd, evaluation.context.store, evaluation.context.deadline.within(60.0, "overlay")
-            ),
+            image.make_overlay(systemd, evaluation.context.store, evaluation.context.deadline.within(60.0, "overlay")),
         )
     spec = machine.specify(
         disk,

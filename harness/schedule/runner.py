@@ -19,7 +19,7 @@ from harness.errors import CancelledError, HarnessError
 from harness.pipeline import CellTask, Prerequisite, RunContext
 from harness.results import INTERRUPTED, CellResult, RunResult
 from harness.rundir import CELLS, NEEDS, REQUEST, RESULT, Request
-from harness.schedule.history import DurationHistory
+from harness.schedule.durations import DurationHistory
 from harness.schedule.scheduler import Scheduler, Slots, Task
 from harness.version import read_version
 from harness.wait import wait_for_any

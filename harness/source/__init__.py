@@ -10,8 +10,8 @@ from pathlib import Path
 from harness.catalog import Source
 from harness.errors import UsageError
 from harness.model import VersionRange
-from harness.source import directory, git, mirroring, package, tarball
-from harness.source.directory import hash_tree, require
+from harness.source import directory, git, package, tarball
+from harness.source.directory import hash_tree, mirror, require
 from harness.source.revision import Revision
 from harness.store import Artifact, Store
 from harness.wait import Deadline
@@ -95,7 +95,7 @@ def update(source: Source, revision: Revision, tree: Path, index: Path, store: S
     else:
         # An index would be about the files of another kind's tree.
         index.unlink(missing_ok=True)
-        mirroring.mirror(check_out(source, revision, store, deadline).path, tree)
+        mirror(check_out(source, revision, store, deadline).path, tree)
 
 
 def read_patch(source: Source, commit: str, store: Store, deadline: Deadline) -> str | None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from harness import lookup, proc
 from harness.catalog import Source
-from harness.distros.debian.apt import Apt, open_apt, parse_checksums
-from harness.distros.debian.archive import find_archive
+from harness.distros.debian.apt import Apt, find_archive, open_apt, parse_checksums
 from harness.errors import InfrastructureError, UsageError
 from harness.model import compare_versions, make_version_key
 from harness.source.revision import Revision, fill_template

@@ -9,10 +9,9 @@ it `<key>.lock`, and `<key>.part` while it is being made or removed.
 """
 
 from harness.store.artifacts import Artifact, Store
-from harness.store.keys import hash_file, make_key
-from harness.store.listing import Stored, list_artifacts
 from harness.store.locks import hold_lock, try_lock
-from harness.store.upkeep import Damaged, Pruned, Verified, prune, verify
+from harness.store.manifest import hash_file, make_key
+from harness.store.upkeep import Damaged, Pruned, Stored, Verified, list_artifacts, prune, verify
 
 __all__ = [
     "Artifact",

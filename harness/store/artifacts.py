@@ -12,9 +12,8 @@ from typing import Any
 
 from harness.errors import DeadlineError, InfrastructureError
 from harness.store import manifest, trees
-from harness.store.keys import Inputs, make_key
 from harness.store.locks import Uses, get_lock_path, hold_lock
-from harness.store.manifest import FILES
+from harness.store.manifest import FILES, Inputs, make_key
 from harness.wait import Deadline
 
 __all__ = ["Artifact", "Store"]

@@ -1,5 +1,6 @@
-"""The manifest of an artifact: what it was made from, and what each of its files has to be."""
+"""The key of an artifact, a hash of what it is made from, and its manifest: what each of its files has to be."""
 
+import hashlib
 import json
 import os
 import stat
@@ -9,9 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.store.keys import Inputs, hash_file, make_key
+__all__ = ["FILES", "Inputs", "Manifest", "hash_file", "make_key", "read", "write"]
 
-__all__ = ["FILES", "Manifest", "read", "write"]
+Inputs = Mapping[str, Any]
+"""Everything that an artifact's content depends on, as plain JSON values."""
+
+
+def make_key(kind: str, inputs: Inputs) -> str:
+    """Return the key of an artifact: SHA-256 of its kind and its inputs as canonical JSON, 64 hexadecimal digits."""
+    text = json.dumps([kind, inputs], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Return SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
 
 MANIFEST = "manifest.json"
 FILES = "files"

@@ -7,7 +7,7 @@ import pytest
 from harness import catalog, machine
 from harness.accel import Accelerator
 from harness.errors import InfrastructureError
-from harness.image import Image, overlay
+from harness.image import Image, make_overlay
 from harness.machine import GuestLostError
 from harness.model import CgroupMode
 from harness.store import Artifact, Store
@@ -29,7 +29,7 @@ def test_files_are_there_before_pid_1_starts(
 
     The guest is not taken for one whose systemd was built from some revision.
     """
-    archive = overlay.make_archive(tree, Store(tmp_path / "store"), deadline)
+    archive = make_overlay(tree, Store(tmp_path / "store"), deadline)
     rule = catalog.load(ROOT).systemd.cgroup_rule("252", CgroupMode.UNIFIED)
     spec = machine.specify(
         bookworm, name="test", arguments=rule.arguments or (), accelerator=accelerator, overlays=(archive,)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from harness import proc
 from harness.distros import protocol
-from harness.distros.debian.archive import find_archive, format_sources_list
+from harness.distros.debian.apt import find_archive, format_sources_list
 from harness.distros.debian.disk import MERGE
 from harness.store import Store
 from harness.wait import Deadline

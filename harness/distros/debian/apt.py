@@ -1,7 +1,9 @@
-"""A private apt: packages and source packages of any Debian release, without touching the computer's own apt.
+"""Debian's archive as this computer already uses it, and a private apt for any release of it.
 
-Its lists, cache and configuration are in one directory that the caller gives and throws away, so it also
-works for an ordinary user. Proxies and credentials of the computer's own apt stay in force.
+The address of the archive is never written down in the project: it is read from the computer's own apt, so that a
+company's mirror, a cache or a snapshot is used for guests and builds too. The lists, cache and configuration of the
+private apt are in one directory that the caller gives and throws away, so that it leaves the computer's own apt alone
+and works for an ordinary user. Proxies and credentials of the computer's own apt stay in force.
 """
 
 import re
@@ -10,11 +12,66 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import proc
-from harness.distros.debian.archive import find_archive, format_sources_list
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
-__all__ = ["Apt", "open_apt", "parse_checksums", "parse_records", "unpack_package"]
+__all__ = [
+    "KEYRING",
+    "Apt",
+    "find_archive",
+    "format_sources_list",
+    "open_apt",
+    "parse_checksums",
+    "parse_records",
+    "unpack_package",
+]
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+"""Debian's archive keys, of package debian-archive-keyring."""
+
+FORMAT = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"
+
+
+_known: list[str] = []
+"""What `find_archive` has found in this process; each cell wants to know, and asking takes most of a second."""
+
+
+def find_archive(deadline: Deadline) -> str:
+    """Return the URI of the Debian archive that this computer's apt uses, with a trailing slash; it looks once.
+
+    Raises:
+        InfrastructureError: apt is not there or knows no Debian archive.
+    """
+    if _known:
+        return _known[0]
+    proc.require("apt-get")
+    listing = proc.run(["apt-get", "indextargets", "--format", FORMAT, "Identifier: Packages"], deadline=deadline)
+    for line in listing.out.splitlines():
+        origin, label, component, uri = line.split("|", 3)
+        if (origin, label, component) == ("Debian", "Debian", "main"):
+            _known.append(uri)
+            return uri
+    raise InfrastructureError(
+        "This computer's apt knows no Debian archive, so there is nowhere to take guest packages from.",
+        hint="Run `apt-get update`; on another distribution, add a Debian archive to /etc/apt/sources.list.d.",
+    )
+
+
+def format_sources_list(uri: str, release: str, *, pocket: str | None = None, source_packages: bool = False) -> str:
+    """Return lines of a sources.list(5) for a Debian release.
+
+    Args:
+        uri: See `find_archive`.
+        release: Code name: "bookworm".
+        pocket: A further suite of the same archive: "bookworm-backports".
+        source_packages: Include source packages.
+    """
+    # An archive that is a snapshot of the past has indexes that are no longer "valid until" today.
+    options = f"[signed-by={KEYRING} check-valid-until=no]"
+    kinds = ("deb", "deb-src") if source_packages else ("deb",)
+    suites = (release, pocket) if pocket else (release,)
+    return "".join(f"{kind} {options} {uri} {suite} main\n" for kind in kinds for suite in suites)
+
 
 CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field
 from harness import catalog, proc, yamlfile
 from harness.catalog import DistroFile
 from harness.distros import initrd, protocol
-from harness.distros.debian.archive import find_archive, format_sources_list
+from harness.distros.debian.apt import find_archive, format_sources_list
 from harness.distros.protocol import ImageSpec
 from harness.errors import InfrastructureError, UsageError
 from harness.store import make_key

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import lookup, proc
 from harness.distros.debian import apt
-from harness.distros.debian.archive import find_archive
+from harness.distros.debian.apt import find_archive
 from harness.distros.protocol import Image
 from harness.store import Artifact, Store
 from harness.wait import Deadline

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.image import overlay
+from harness.image import BORN, make_overlay
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 from tests.helpers.overlays import obtain_overlay
@@ -19,9 +19,9 @@ def tree(tmp_path: Path, deadline: Deadline) -> Artifact:
 
 def test_archive_is_the_same_for_the_same_tree(tree: Artifact, tmp_path: Path, deadline: Deadline) -> None:
     """It belongs to root, has no time of today, and two stores make the same bytes."""
-    archives = [overlay.make_archive(tree, Store(tmp_path / name), deadline) for name in ("one", "two")]
+    archives = [make_overlay(tree, Store(tmp_path / name), deadline) for name in ("one", "two")]
     assert archives[0].read_bytes() == archives[1].read_bytes()
     with tarfile.open(archives[0]) as archive:
         members = archive.getmembers()
-    assert {(0, 0, "root", overlay.BORN)} == {(each.uid, each.gid, each.uname, each.mtime) for each in members}
+    assert {(0, 0, "root", BORN)} == {(each.uid, each.gid, each.uname, each.mtime) for each in members}
     assert "usr/lib/laid/over" in {each.name for each in members}

@@ -16,7 +16,7 @@ from harness.errors import CancelledError, InfrastructureError
 from harness.machine import Machine
 from harness.model import Event, Outcome, Phase, State
 from harness.pipeline import CellTask, Prerequisite, RunContext, evaluation
-from harness.pipeline.state import Evaluation
+from harness.pipeline.context import Evaluation
 from harness.plan import Plan
 from harness.results import INTERRUPTED, CellResult
 from harness.schedule import runner

@@ -9,7 +9,7 @@ import pytest
 from harness.accel import make_tcg
 from harness.errors import CancelledError, DeadlineError
 from harness.pipeline import CellTask, RunContext, guest
-from harness.pipeline.state import Evaluation
+from harness.pipeline.context import Evaluation
 from harness.plan import Plan
 from harness.qemu import MachineSpec
 from harness.wait import Cancellation, Deadline

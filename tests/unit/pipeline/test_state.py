@@ -8,7 +8,7 @@ import pytest
 from harness.errors import InfrastructureError
 from harness.model import Event, Outcome, Phase, State
 from harness.pipeline import BUDGETS, CellTask, RunContext
-from harness.pipeline.state import IN_GUEST, Evaluation
+from harness.pipeline.context import IN_GUEST, Evaluation
 from harness.plan import Plan
 from harness.wait import Deadline
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from harness import source
 from harness.catalog import Source
-from harness.source import hash_tree, mirroring
+from harness.source import hash_tree
+from harness.source.directory import mirror
 from harness.store import Store
 from harness.wait import Deadline
 from tests.helpers.builds import Repository
@@ -49,7 +50,7 @@ def test_mirrored_tree_is_the_other_one(
     root = tmp_path_factory.mktemp("trees")
     _write(root / "origin", after)
     _write(root / "tree", before)
-    mirroring.mirror(root / "origin", root / "tree")
+    mirror(root / "origin", root / "tree")
     assert hash_tree(root / "origin") == hash_tree(root / "tree")
     for name, (kind, text, _) in after.items():
         if kind == "file":

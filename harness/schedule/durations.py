@@ -1,14 +1,15 @@
-"""How long things took before: for the scheduler, for `harness plan`, and for `harness ci durations`."""
+"""How long things took before, and shards of the cells that are balanced by it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 
 from harness.writing import STORE_HINT, translate_os_errors, write_text
 
-__all__ = ["DurationHistory"]
+__all__ = ["DurationHistory", "select_shard"]
 
 
 class DurationHistory:
@@ -34,3 +35,34 @@ class DurationHistory:
             with FileLock(self._path.with_suffix(".lock"), timeout=10):
                 merged = {**self.read(), **{name: round(value, 3) for name, value in seconds.items()}}
                 write_text(self._path, json.dumps(merged, indent=1, sort_keys=True) + "\n", hint=STORE_HINT)
+
+
+T = TypeVar("T")
+
+UNKNOWN = 60.0
+"""Seconds that a cell of which nothing is known is taken to need."""
+
+
+def select_shard(
+    items: Sequence[T], names: Sequence[str], seconds: Mapping[str, float], *, index: int, count: int
+) -> list[T]:
+    """Return the items of one shard, in their order.
+
+    Longest first, each to the shard with the least work so far; equal ones by name, so that every machine
+    that is given the same seconds computes the same shards.
+
+    Args:
+        items: All items.
+        names: Their names, each once.
+        seconds: How long an item of a name takes; CI has it from a file that is committed, see `harness.ci.durations`.
+        index: Which shard, from 1.
+        count: How many there are.
+    """
+    loads = [0.0] * count
+    mine: set[str] = set()
+    for name in sorted(names, key=lambda item: (-seconds.get(item, UNKNOWN), item)):
+        least = min(range(count), key=lambda place: (loads[place], place))
+        loads[least] += seconds.get(name, UNKNOWN)
+        if least == index - 1:
+            mine.add(name)
+    return [item for item, name in zip(items, names, strict=True) if name in mine]

@@ -1,19 +1,38 @@
 """Bootable disks in the store: the one way from what is asked for (`ImageSpec`) to what came out (`Image`).
 
 How a distro's disks are made, its folder in harness/distros knows.
+
+An overlay is what is laid over an image before its PID 1 starts: another systemd, without another image.
+It is a tar archive that a machine has as a read-only disk, and the harness's initrd unpacks over the root
+disk (see harness/distros/init.sh). No file system has to be made, mounted or merged, the guest can write to all of it, and the
+disk itself is an overlay that is thrown away with the machine.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import distros
 from harness.distros.protocol import DISK, FACTS, INITRD, KERNEL, KIND, PACKAGES, Image, ImageSpec
-from harness.store import Store
+from harness.store import Artifact, Store
 from harness.wait import Deadline
 
-__all__ = ["KIND", "Image", "ImageSpec", "collect_inputs", "find", "list_kernels", "load", "make", "pin"]
+__all__ = [
+    "ARCHIVE",
+    "KIND",
+    "Image",
+    "ImageSpec",
+    "collect_inputs",
+    "find",
+    "list_kernels",
+    "load",
+    "make",
+    "make_overlay",
+    "make_overlay_arguments",
+    "pin",
+]
 
 
 def collect_inputs(spec: ImageSpec) -> Mapping[str, Any]:
@@ -81,3 +100,41 @@ def load(directory: Path) -> Image:
         release=facts.get("release", ""),
         facts=facts,
     )
+
+
+OVERLAY = "overlay"
+ARCHIVE = "overlay.tar"
+
+RECIPE = 1
+"""Raised when archives are made differently."""
+
+BORN = 946_684_800
+"""Time of change of everything in it, seconds since 1970: older than an image, whose systemd looks for a newer /usr."""
+
+
+def make_overlay(tree: Artifact, store: Store, deadline: Deadline) -> Path:
+    """Return the archive of an artifact whose directory stands for the guest's root; it belongs to root there.
+
+    Raises:
+        InfrastructureError: The store cannot keep it.
+    """
+
+    def fill(files: Path) -> dict[str, str]:
+        with tarfile.open(files / ARCHIVE, "w", format=tarfile.GNU_FORMAT) as archive:
+            for path in sorted(tree.path.rglob("*")):
+                archive.add(path, str(path.relative_to(tree.path)), recursive=False, filter=_normalize)
+        return {"title": f"{tree.kind} {tree.key[:12]} to be laid over an image"}
+
+    return store.obtain(OVERLAY, {"recipe": RECIPE, "kind": tree.kind, "key": tree.key}, fill, deadline).path / ARCHIVE
+
+
+def _normalize(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    member.mtime = BORN
+    return member
+
+
+def make_overlay_arguments(archives: Iterable[Path]) -> tuple[str, ...]:
+    """Return the kernel command line that makes the initrd unpack these archives, which are the machine's further disks in order."""
+    return tuple(f"harness.overlay=/dev/vd{chr(ord('b') + number)}" for number, _ in enumerate(archives))

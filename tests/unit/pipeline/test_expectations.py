@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from harness.matrix import Matrix
 from harness.model import Outcome
+from harness.pipeline import KnownFailure, review_expectations
 from harness.results import CaseResult, CellResult
-from harness.schedule import KnownFailure, review_expectations
 from tests.helpers import trees
 
 TEXT = f"""{trees.AXES}\

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness import matrix
 from harness.matrix import Expectation, Matrix
 from harness.model import Outcome
+from harness.pipeline import judge
 from tests.helpers import trees
 
 TEXT = f"""{trees.AXES}\
@@ -91,7 +92,7 @@ def test_an_outcome_is_judged(
     wanted: Matrix, nodeid: str, outcome: Outcome, text: str, today: date, judged: Outcome, note: str
 ) -> None:
     """Only the described failure is excused, only until its last day; a pass against it is reported."""
-    found = matrix.judge(nodeid, outcome, text, wanted.expectations, today)
+    found = judge(nodeid, outcome, text, wanted.expectations, today)
     assert judged is found.outcome
     assert found.note.startswith(note)
     assert bool(note) == bool(found.note) == (found.expectation is not None)
@@ -100,7 +101,7 @@ def test_an_outcome_is_judged(
 @given(outcome=st.sampled_from(list(Outcome)), text=st.sampled_from(["payload", "other"]), today=st.dates())
 def test_expectations_never_hide_more_than_a_failure(wanted: Matrix, outcome: Outcome, text: str, today: date) -> None:
     """Errors, skips and flaky cases stay what they are, and nothing becomes a plain pass."""
-    found = matrix.judge(MEMORY, outcome, text, wanted.expectations, today).outcome
+    found = judge(MEMORY, outcome, text, wanted.expectations, today).outcome
     assert found is outcome or (outcome, found) in {
         (Outcome.FAILED, Outcome.XFAILED),
         (Outcome.PASSED, Outcome.XPASSED),
@@ -109,4 +110,4 @@ def test_expectations_never_hide_more_than_a_failure(wanted: Matrix, outcome: Ou
 
 def test_expired_expectations_are_listed(wanted: Matrix) -> None:
     """An expectation is over on the day after its last one."""
-    assert [len(matrix.list_expired(wanted, today)) for today in (BEFORE, LAST, AFTER)] == [0, 1, 2]
+    assert [len(wanted.list_expired(today)) for today in (BEFORE, LAST, AFTER)] == [0, 1, 2]
