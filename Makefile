@@ -7,6 +7,9 @@ UV := $(BIN)/uv
 PROFILE := quick
 ARGS :=
 
+# Bytecode is kept: without it, every process of the tests compiles what it imports, and pytest rewrites all asserts anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run check check-unit check-code test campaign format mutants bench measure docs deps lock clean
 
 help:
