@@ -17,7 +17,7 @@ import platformdirs
 import typer
 
 from harness.app.settings import APPLICATION, resolve_settings
-from harness.cli.interrupt import interruptible
+from harness.cli.process import interruptible, outlive_readers
 from harness.cli.settings import (
     DebugOption,
     LogLevel,
@@ -27,7 +27,6 @@ from harness.cli.settings import (
     StoreOption,
     VersionOption,
 )
-from harness.cli.streams import outlive_readers
 from harness.cli.verbs import VerbGroup
 from harness.errors import CancelledError, ExitCode, HarnessError
 from harness.wait import Cancellation

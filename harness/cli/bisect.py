@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from harness import log, machine, rundir
+from harness import log, machine, read_version, rundir
 from harness.app.project import load_project
 from harness.app.settings import Settings, show_path
 from harness.app.sources import change_project
@@ -60,7 +60,6 @@ from harness.cli.settings import get_settings
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
 from harness.store import Store
-from harness.version import read_version
 
 __all__ = ["place_of", "register"]
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from harness import read_version
 from harness.app.settings import Settings
-from harness.version import read_version
 
 __all__ = [
     "DebugOption",

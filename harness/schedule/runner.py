@@ -14,14 +14,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness import pipeline, results
+from harness import pipeline, read_version, results
 from harness.errors import CancelledError, HarnessError
 from harness.pipeline import CellTask, Prerequisite, RunContext
 from harness.results import INTERRUPTED, CellResult, RunResult
 from harness.rundir import CELLS, NEEDS, REQUEST, RESULT, Request
 from harness.schedule.durations import DurationHistory
 from harness.schedule.scheduler import Scheduler, Slots, Task
-from harness.version import read_version
 from harness.wait import wait_for_any
 
 __all__ = ["run_cells"]
