@@ -8,7 +8,7 @@ for a serial log, in which only what a reader would see counts; `clean_xml` for 
 import re
 import unicodedata
 
-__all__ = ["clean", "clean_xml", "escape", "format_duration", "pluralize", "strip_escapes"]
+__all__ = ["clean", "clean_xml", "escape", "format_duration", "format_size", "parse_size", "pluralize", "strip_escapes"]
 
 LONGEST = 300
 """Characters of a name or message that are shown."""
@@ -38,6 +38,11 @@ CONSOLE = re.compile(
     rb"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"  # control characters, carriage return included
 )
 """The same in bytes: what a reader of a serial log does not see."""
+
+UNITS = "KMGT"
+FACTOR = 1024
+"""How many of a unit are the next."""
+SIZE = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]+)?) *([{UNITS}]?)(?:i?B)?", re.IGNORECASE)
 
 
 def clean(text: str) -> str:
@@ -96,3 +101,21 @@ def format_duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size; raise ValueError for what is none."""
+    match = SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"`{text}` is not a size; write a number with K, M, G or T after it, such as 20G or 500M")
+    return int(float(match[1]) * FACTOR ** (UNITS.find(match[2].upper()) + 1 if match[2] else 0))
+
+
+def format_size(size: float) -> str:
+    """Return a size as `parse_size` reads it."""
+    unit = ""
+    for larger in UNITS:
+        if size < FACTOR:
+            break
+        size, unit = size / FACTOR, larger
+    return f"{size:.1f}{unit}" if unit else f"{size:.0f}"

@@ -8,7 +8,9 @@ from harness import matrix
 from harness.app.catalog import load_catalog
 from harness.app.settings import Settings, show_path
 from harness.catalog import Catalog
+from harness.errors import NothingRanError
 from harness.matrix import Choice, Expansion, Matrix
+from harness.model import Cell
 
 __all__ = ["Project", "load_project"]
 
@@ -30,6 +32,18 @@ class Project:
     def choose(self, *, profile: str | None, select: Sequence[str]) -> Choice:
         """Return the cells and suites that `--profile` and `--select` ask for; see `harness.matrix.choose`."""
         return matrix.choose(self.expansion, self.matrix, self.catalog, profile=profile, select=select)
+
+    def choose_excluded(self, *, profile: str | None, select: Sequence[str]) -> dict[Cell, str]:
+        """Return the cells that are left out and would be chosen, each with the reason; raise NothingRanError for none."""
+        reasons = dict(self.expansion.excluded)
+        if not reasons:
+            raise NothingRanError("No cell of the matrix is excluded.")
+        only = Expansion(cells=tuple(reasons), excluded=())
+        try:
+            chosen = matrix.choose(only, self.matrix, self.catalog, profile=profile, select=select)
+        except NothingRanError as error:
+            raise NothingRanError("No cell that fits the selection is excluded.") from error
+        return {cell: reasons[cell] for cell in chosen.cells}
 
 
 def load_project(

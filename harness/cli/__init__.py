@@ -1,6 +1,6 @@
 """The command line: verbs, and the one place that turns errors into sentences and exit codes.
 
-Each verb is in a module here with a function `register(app)`; adding one is adding it to `verbs.VERBS`. A verb reads
+Each verb is a function in a module here; adding one is adding it to `verbs.VERBS`. A verb reads
 `settings.get_settings(context)`, prints through `output`, raises `HarnessError`s, and ends with another exit code than 0
 by `raise typer.Exit(code)`.
 """

@@ -24,15 +24,10 @@ from harness.matrix import find
 from harness.model import Cell, Verdict
 from harness.pipeline import RunContext
 
-__all__ = ["register"]
+__all__ = ["bisect_axes"]
 
 GoodOption = Annotated[str, typer.Option("--good", metavar="CELL", help="A cell in which the test passes.")]
 BadOption = Annotated[str, typer.Option("--bad", metavar="CELL", help="A cell in which it fails.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.command("bisect-axes", help="Find which differences of two cells make a test fail.")(bisect_axes)
 
 
 def bisect_axes(

@@ -1,5 +1,6 @@
 """`harness baseline`: keep what a run found, to compare later runs with it."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,24 +10,18 @@ from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.compare import ChangeKind, Places, RunOutcomes, compare, open_all
+from harness.compare import ChangeKind, Places, compare, open_all
 from harness.compare.baseline import SUFFIX, find_path, load_baseline, save
 from harness.errors import ExitCode, NothingRanError, UsageError
-from harness.model import Outcome
 from harness.report.comparison import format_summary
 from harness.text import escape
 
-__all__ = ["register"]
+__all__ = ["verbs"]
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the baseline.")]
 RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN...", help="A run, or all shards of one.")]
 
-verbs = typer.Typer(no_args_is_help=True, help="Keep what a run found, to compare later runs with it.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.add_typer(verbs, name="baseline")
+verbs = typer.Typer(no_args_is_help=True)
 
 
 @verbs.command("save")
@@ -48,12 +43,10 @@ def save_baseline(
     side, conflicts = open_all(runs, Places(runs=settings.runs, baselines=settings.baselines))
     if problems := (*conflicts, *side.problems):
         raise UsageError("\n".join(map(escape, problems)), hint="A baseline is of a run that is whole.")
-    if not _counts(side)["ran"]:
+    if not side.counts["ran"]:
         raise NothingRanError(f"Nothing ran in {side.name}, so that nothing could be compared with it.")
     save(side, path)
-    counts = _counts(side)
-    told = ", ".join(f"{counts[key]} {key}" for key in ("cells", "cases", "ran", "failed"))
-    output.say(f"{show_path(path)}: {told}.")
+    output.say(f"{show_path(path)}: {', '.join(f'{count} {what}' for what, count in side.counts.items())}.")
 
 
 @verbs.command("list")
@@ -61,17 +54,12 @@ def list_baselines(context: typer.Context, *, form: FormatOption = Format.TABLE)
     """Print the baselines."""
     directory = get_settings(context).baselines
     paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if not path.name.startswith("."))
-    if form is Format.IDS:
-        for path in paths:
-            output.say(path.stem)
-        return
-    rows = [{"name": path.stem, **_described(path)} for path in paths]
-    if form is Format.JSON:
-        output.as_json(rows)
-    elif rows:
-        output.table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
-    else:
-        output.say(f"There is no baseline in {show_path(directory)}.")
+    output.show(
+        form,
+        ids=(path.stem for path in paths),
+        data=lambda: [_describe(path) for path in paths],
+        lines=_format_rows(paths) if paths else [f"There is no baseline in {show_path(directory)}."],
+    )
 
 
 @verbs.command()
@@ -92,10 +80,7 @@ def promote(
     side = load_baseline(path, name=name)
     if goal.is_file():
         found = compare(load_baseline(goal, name=target), side)
-        worse = {ChangeKind.REGRESSED, ChangeKind.BROKEN, ChangeKind.GONE} & {
-            *found.counts,
-            *(cell.change for cell in found.cells),
-        }
+        worse = {ChangeKind.REGRESSED, ChangeKind.BROKEN, ChangeKind.GONE} & found.changes
         output.say(f"{target} -> {name}: {format_summary(found)}")
         if worse and not accept:
             for case in found.of(*worse)[:20]:
@@ -106,17 +91,11 @@ def promote(
     output.say(f"{show_path(goal)}: is now as {name}.")
 
 
-def _described(path: Path) -> dict[str, object]:
+def _describe(path: Path) -> dict[str, object]:
     side = load_baseline(path, name=show_path(path))
-    return {**_counts(side), "started": side.started, "harness": side.facts.get("harness", "")}
+    return {"name": path.stem, **side.counts, "started": side.started, "harness": side.facts.get("harness", "")}
 
 
-def _counts(side: RunOutcomes) -> dict[str, int]:
-    outcomes = [outcome for cell in side.cells.values() for outcome in cell.cases.values()]
-    silent = outcomes.count(Outcome.SKIPPED) + outcomes.count(Outcome.ERROR)
-    return {
-        "cells": len(side.cells),
-        "cases": len(outcomes),
-        "ran": len(outcomes) - silent,
-        "failed": outcomes.count(Outcome.FAILED),
-    }
+def _format_rows(paths: Sequence[Path]) -> Iterator[str]:
+    rows = [_describe(path) for path in paths]
+    yield from output.format_table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])

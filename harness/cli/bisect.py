@@ -61,7 +61,7 @@ from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
 from harness.store import Store
 
-__all__ = ["place_of", "register"]
+__all__ = ["bisect", "place_of"]
 
 SECONDS = 7 * 24 * 3600.0
 """A bisection that takes longer than a week is stuck."""
@@ -71,18 +71,6 @@ WIDTH = 160
 
 CODES = {Verdict.GOOD: ExitCode.OK, Verdict.BAD: ExitCode.FAILED, Verdict.SKIP: ExitCode.INFRASTRUCTURE}
 """What `--at` ends with."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the application."""
-    app.command("bisect-systemd", help="Find the commit of systemd that changed what a test says.")(bisect)
-    app.command(
-        "bisect-go", help="Find the release of Go that changed what a test says about the runtime that it builds."
-    )(bisect)
-    app.command(
-        "bisect-runtime",
-        help="Find the commit of the container runtime that changed what a test says; systemd stays fixed.",
-    )(bisect)
 
 
 def bisect(  # noqa: PLR0913 - each is an option of the command

@@ -1,9 +1,6 @@
 """`harness cache`: what the store has, room on the disk, and whether its files are what they were."""
 
-import re
-import time
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -16,9 +13,9 @@ from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError, UsageError
 from harness.store import Store, Stored
-from harness.text import format_duration, pluralize
+from harness.text import format_duration, format_size, parse_size, pluralize
 
-__all__ = ["register"]
+__all__ = ["verbs"]
 
 HOUR = 3600.0
 """Seconds for work on the whole store."""
@@ -26,9 +23,7 @@ HOUR = 3600.0
 KEY_DIGITS = 12
 """Digits of a key that people are shown."""
 
-UNITS = "KMGT"
-FACTOR = 1024
-SIZE = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]+)?) *([{UNITS}]?)(?:i?B)?", re.IGNORECASE)
+HEADS = ("kind", "key", "size", "last used", "made in", "what")
 
 KeepOption = Annotated[
     str,
@@ -39,12 +34,7 @@ KeepOption = Annotated[
     ),
 ]
 
-verbs = typer.Typer(no_args_is_help=True, help="What is in the store; make room; find damage.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.add_typer(verbs, name="cache")
+verbs = typer.Typer(no_args_is_help=True)
 
 
 @verbs.command("list")
@@ -52,16 +42,16 @@ def list_artifacts(context: typer.Context, *, form: FormatOption = Format.TABLE)
     """Print what is in the store, the latest use first."""
     settings = get_settings(context)
     items = stores.list_artifacts(Store(settings.store))
-    match form:
-        case Format.IDS:
-            _lines(item.name for item in items)
-        case Format.JSON:
-            output.as_json([_plain(item) for item in items])
-        case Format.TABLE:
-            if items:
-                output.table(("kind", "key", "size", "last used", "made in", "what"), [_row(item) for item in items])
-            total = _shown(sum(item.size for item in items))
-            output.say(f"{pluralize(len(items), 'artifact')} with {total} in {show_path(settings.store)}.")
+    total = format_size(sum(item.size for item in items))
+    output.show(
+        form,
+        ids=(item.name for item in items),
+        data=lambda: [_plain(item) for item in items],
+        lines=(
+            *(output.format_table(HEADS, map(_make_row, items)) if items else ()),
+            f"{pluralize(len(items), 'artifact')} with {total} in {show_path(settings.store)}.",
+        ),
+    )
 
 
 @verbs.command()
@@ -72,30 +62,34 @@ def prune(context: typer.Context, *, keep: KeepOption, form: FormatOption = Form
     """
     settings = get_settings(context)
     store = Store(settings.store)
-    limit = _bytes(keep)
+    try:
+        limit = parse_size(keep)
+    except ValueError as error:
+        raise UsageError(f"{error}.") from error
     done = stores.prune(store, limit, settings.make_deadline(HOUR, "pruning of the store"))
     images = build.prune_images(store)
-    match form:
-        case Format.IDS:
-            _lines(item.name for item in done.removed)
-        case Format.JSON:
-            report = {
-                "removed": [_plain(item) for item in done.removed],
-                "leftovers": [str(path) for path in done.leftovers],
-                "images": images,
-                "busy": [item.name for item in done.busy],
-                "bytes": done.size,
-            }
-            output.as_json(report)
-        case Format.TABLE:
-            for item in done.removed:
-                output.say(f"removed {item.kind} {item.key[:KEY_DIGITS]} ({_shown(item.size)}): {item.title}")
-            for what in (*map(show_path, done.leftovers), *images):
-                output.say(f"removed {what}")
-            output.say(f"{_shown(done.size)} remain in {show_path(settings.store)}.")
-            if done.size > limit:
-                what = pluralize(len(done.busy), "artifact is", "artifacts are")
-                output.say(f"That is more than {_shown(limit)}: {what} in use now and kept.")
+
+    def format_lines() -> Iterator[str]:
+        for item in done.removed:
+            yield f"removed {item.kind} {item.key[:KEY_DIGITS]} ({format_size(item.size)}): {item.title}"
+        yield from (f"removed {what}" for what in (*map(show_path, done.leftovers), *images))
+        yield f"{format_size(done.size)} remain in {show_path(settings.store)}."
+        if done.size > limit:
+            what = pluralize(len(done.busy), "artifact is", "artifacts are")
+            yield f"That is more than {format_size(limit)}: {what} in use now and kept."
+
+    output.show(
+        form,
+        ids=(item.name for item in done.removed),
+        data=lambda: {
+            "removed": [_plain(item) for item in done.removed],
+            "leftovers": [str(path) for path in done.leftovers],
+            "images": images,
+            "busy": [item.name for item in done.busy],
+            "bytes": done.size,
+        },
+        lines=format_lines(),
+    )
 
 
 @verbs.command()
@@ -103,20 +97,24 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
     """Read every file in the store, and remove the artifacts that are not what they were; they are made again."""
     settings = get_settings(context)
     done = stores.verify(Store(settings.store), settings.make_deadline(HOUR, "verification of the store"))
-    match form:
-        case Format.IDS:
-            _lines(item.name for item in done.damaged)
-        case Format.JSON:
-            damaged = [
-                {"kind": item.kind, "key": item.key, "title": item.title, "what": item.what} for item in done.damaged
-            ]
-            output.as_json({"sound": done.sound, "busy": done.busy, "damaged": damaged})
-        case Format.TABLE:
-            for item in done.damaged:
-                title = f" ({item.title})" if item.title else ""
-                output.say(f"removed {item.kind} {item.key[:KEY_DIGITS]}{title}: {item.what}.")
-            busy = f" {pluralize(done.busy, 'is', 'are')} being made now and not looked at." if done.busy else ""
-            output.say(f"{pluralize(done.sound, 'artifact is as it was', 'artifacts are as they were')} made.{busy}")
+
+    def format_lines() -> Iterator[str]:
+        for item in done.damaged:
+            title = f" ({item.title})" if item.title else ""
+            yield f"removed {item.kind} {item.key[:KEY_DIGITS]}{title}: {item.what}."
+        busy = f" {pluralize(done.busy, 'is', 'are')} being made now and not looked at." if done.busy else ""
+        yield f"{pluralize(done.sound, 'artifact is as it was', 'artifacts are as they were')} made.{busy}"
+
+    output.show(
+        form,
+        ids=(item.name for item in done.damaged),
+        data=lambda: {
+            "sound": done.sound,
+            "busy": done.busy,
+            "damaged": [{key: getattr(item, key) for key in ("kind", "key", "title", "what")} for item in done.damaged],
+        },
+        lines=format_lines(),
+    )
     if done.damaged:
         count = len(done.damaged)
         raise InfrastructureError(
@@ -125,40 +123,13 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
         )
 
 
-def _bytes(text: str) -> int:
-    """Return the bytes of a size as people write it; raises UsageError for what is none."""
-    match = SIZE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"`{text}` is not a size; write a number with K, M, G or T after it, such as 20G or 500M.")
-    return int(float(match[1]) * FACTOR ** (UNITS.find(match[2].upper()) + 1 if match[2] else 0))
-
-
-def _shown(size: float) -> str:
-    """Return the bytes as people write them, to be read back by `_bytes`."""
-    unit = ""
-    for larger in UNITS:
-        if size < FACTOR:
-            break
-        size, unit = size / FACTOR, larger
-    return f"{size:.1f}{unit}" if unit else f"{size:.0f}"
-
-
-def _lines(names: Iterable[str]) -> None:
-    for name in names:
-        output.say(name)
-
-
-def _used(item: Stored) -> float:
-    # The order of uses is always right; a time to come is from a clock that ran ahead.
-    return min(item.used / 1e9, time.time())
-
-
 def _plain(item: Stored) -> dict[str, Any]:
-    used = datetime.fromtimestamp(_used(item), tz=UTC).isoformat(timespec="seconds")
+    used = item.used_at.isoformat(timespec="seconds")
     facts = {"kind": item.kind, "key": item.key, "title": item.title, "bytes": item.size}
     return facts | {"used": used, "seconds": item.seconds}
 
 
-def _row(item: Stored) -> tuple[str, ...]:
-    used = time.strftime("%Y-%m-%d %H:%M", time.localtime(_used(item)))
-    return item.kind, item.key[:KEY_DIGITS], _shown(item.size), used, format_duration(item.seconds) or "-", item.title
+def _make_row(item: Stored) -> tuple[str, ...]:
+    used = f"{item.used_at.astimezone():%Y-%m-%d %H:%M}"
+    size = format_size(item.size)
+    return item.kind, item.key[:KEY_DIGITS], size, used, format_duration(item.seconds) or "-", item.title

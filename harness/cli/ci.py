@@ -9,7 +9,7 @@ from harness import ci, results, rundir
 from harness.app.ci import assign_shards, collect_durations, find_drift
 from harness.app.project import load_project
 from harness.app.settings import show_path
-from harness.ci import Drift, DriftState
+from harness.ci import DriftState
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
@@ -18,7 +18,7 @@ from harness.report import junit
 from harness.text import format_duration, pluralize
 from harness.writing import write_text
 
-__all__ = ["register"]
+__all__ = ["verbs"]
 
 ProfileArgument = Annotated[str, typer.Option("--profile", metavar="NAME", help="A profile of the matrix.")]
 DurationsOption = Annotated[
@@ -26,12 +26,7 @@ DurationsOption = Annotated[
     typer.Option("--durations", metavar="FILE", help=f"How long cells take; the project's {ci.DURATIONS} without it."),
 ]
 
-verbs = typer.Typer(no_args_is_help=True, help="The files of CI systems from the matrix, and what their jobs need.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.add_typer(verbs, name="ci")
+verbs = typer.Typer(no_args_is_help=True)
 
 
 @verbs.command()
@@ -43,16 +38,13 @@ def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
         if item.state is not DriftState.SAME:
             write_text(settings.root / item.file.path, item.file.text)
     done = {DriftState.SAME: "unchanged", DriftState.DIFFERS: "updated", DriftState.MISSING: "created"}
-    match form:
-        case Format.JSON:
-            output.as_json(
-                [{"system": item.file.system, "path": item.file.path, "done": done[item.state]} for item in found]
-            )
-        case Format.IDS:
-            output.say("\n".join(item.file.path for item in found))
-        case Format.TABLE:
-            rows = [(item.file.system, item.file.path, done[item.state]) for item in found]
-            output.table(("system", "file", ""), rows)
+    rows = [(item.file.system, item.file.path, done[item.state]) for item in found]
+    output.show(
+        form,
+        ids=(item.file.path for item in found),
+        data=lambda: [dict(zip(("system", "path", "done"), row, strict=True)) for row in rows],
+        lines=output.format_table(("system", "file", ""), rows),
+    )
 
 
 @verbs.command()
@@ -60,20 +52,21 @@ def check(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
     """Print how the files of the CI systems differ from what the matrix says; exit code 1 if any does."""
     found = find_drift(get_settings(context))
     drifted = [item for item in found if item.state is not DriftState.SAME]
-    match form:
-        case Format.JSON:
-            output.as_json([_plain(item) for item in found])
-        case Format.IDS:
-            for item in drifted:
-                output.say(item.file.path)
-        case Format.TABLE:
-            for item in drifted:
-                output.say(item.diff.rstrip("\n"))
-            output.say(
-                f"{len(drifted)} of {len(found)} CI files are not what the matrix says; `harness ci generate` updates them."
-                if drifted
-                else f"{len(found)} CI files are what the matrix says."
-            )
+    verdict = (
+        f"{len(drifted)} of {len(found)} CI files are not what the matrix says; `harness ci generate` updates them."
+    )
+    output.show(
+        form,
+        ids=(item.file.path for item in drifted),
+        data=lambda: [
+            {"system": item.file.system, "path": item.file.path, "state": item.state, "diff": item.diff}
+            for item in found
+        ],
+        lines=(
+            *(item.diff.rstrip("\n") for item in drifted),
+            verdict if drifted else f"{len(found)} CI files are what the matrix says.",
+        ),
+    )
     if drifted:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -95,14 +88,13 @@ def shard(
     mine = [cell for cell, owner in assign_shards(project, profile, count, seconds).items() if owner == index]
     if not mine:
         raise NothingRanError(f"The profile `{profile}` has fewer cells than {count}; shard {index} has none.")
-    match form:
-        case Format.JSON:
-            output.as_json([{"id": cell, "seconds": seconds.get(cell)} for cell in mine])
-        case Format.IDS:
-            output.say("\n".join(mine))
-        case Format.TABLE:
-            rows = [(cell, format_duration(seconds[cell]) if cell in seconds else "unknown") for cell in mine]
-            output.table(("cell", "expected"), rows)
+    rows = [(cell, format_duration(seconds[cell]) if cell in seconds else "unknown") for cell in mine]
+    output.show(
+        form,
+        ids=mine,
+        data=lambda: [{"id": cell, "seconds": seconds.get(cell)} for cell in mine],
+        lines=output.format_table(("cell", "expected"), rows),
+    )
 
 
 @verbs.command()
@@ -128,17 +120,14 @@ def merge(
     )  # fmt: skip
     results.write(merged.result, into / rundir.RESULT)
     junit.write(merged.result, into / rundir.JUNIT)
-    match form:
-        case Format.JSON:
-            output.as_json({"cells": len(merged.result.cells), "problems": merged.problems})
-        case Format.IDS:
-            output.say("\n".join(cell.id for cell in merged.result.cells))
-        case Format.TABLE:
-            for problem in merged.problems:
-                output.say(problem)
-            output.say(
-                f"{pluralize(len(merged.result.cells), 'cell')} of {pluralize(shards, 'shard')} merged in {show_path(into.absolute())}."
-            )
+    cells = merged.result.cells
+    what = f"{pluralize(len(cells), 'cell')} of {pluralize(shards, 'shard')}"
+    output.show(
+        form,
+        ids=(cell.id for cell in cells),
+        data=lambda: {"cells": len(cells), "problems": merged.problems},
+        lines=(*merged.problems, f"{what} merged in {show_path(into.absolute())}."),
+    )
     if merged.problems:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -165,15 +154,5 @@ def write_durations(
     seconds = collect_durations(runs or (), project, settings)
     path = into or settings.root / ci.DURATIONS
     write_text(path, ci.text(seconds))
-    match form:
-        case Format.JSON:
-            output.as_json(seconds)
-        case Format.IDS:
-            output.say("\n".join(seconds))
-        case Format.TABLE:
-            cells = len(project.expansion.cells)
-            output.say(f"{show_path(path.absolute())}: the times of {len(seconds)} of {pluralize(cells, 'cell')}.")
-
-
-def _plain(item: Drift) -> dict[str, str]:
-    return {"system": item.file.system, "path": item.file.path, "state": item.state, "diff": item.diff}
+    of = f"{len(seconds)} of {pluralize(len(project.expansion.cells), 'cell')}"
+    output.show(form, ids=seconds, data=lambda: seconds, lines=[f"{show_path(path.absolute())}: the times of {of}."])

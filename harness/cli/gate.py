@@ -13,19 +13,14 @@ from harness.cli.options import MarkdownOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ExitCode
-from harness.gate import Decision
 from harness.report.decision import format_notice, render_decision, write_junit
 from harness.writing import write_text
 
-__all__ = ["register"]
+__all__ = ["decide"]
 
 PolicyOption = Annotated[
     Path | None,
-    typer.Option(
-        "--policy",
-        metavar="FILE",
-        help=f"The release policy; that of the profile, or {POLICY}, without it.",
-    ),
+    typer.Option("--policy", metavar="FILE", help=f"The release policy; that of the profile, or {POLICY}, without it."),
 ]
 ProfileOption = Annotated[
     str | None,
@@ -47,11 +42,6 @@ RunsArgument = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.command("gate")(decide)
-
-
 def decide(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context,
     runs: RunsArgument,
@@ -70,23 +60,16 @@ def decide(  # noqa: PLR0913 - each is an option of the command
         write_junit(decision, junit)
     if markdown_file is not None:
         write_text(markdown_file, render_decision(decision))
-    _print_decision(decision, form)
+    output.show(
+        form,
+        ids=["ships"] if decision.ships else [check.name for check in decision.refused],
+        data=lambda: {
+            "ships": decision.ships,
+            "checks": [asdict(check) for check in decision.checks],
+            "counts": dict(decision.comparison.counts),
+            "follows": asdict(decision.following.overall),
+            "first_bad": [asdict(one) for one in decision.first_bads],
+        },
+        lines=[format_notice(decision)],
+    )
     raise typer.Exit(ExitCode.OK if decision.ships else ExitCode.FAILED)
-
-
-def _print_decision(decision: Decision, form: Format) -> None:
-    match form:
-        case Format.TABLE:
-            output.say(format_notice(decision))
-        case Format.IDS:
-            output.say("ships" if decision.ships else "\n".join(check.name for check in decision.refused))
-        case Format.JSON:
-            output.as_json(
-                {
-                    "ships": decision.ships,
-                    "checks": [asdict(check) for check in decision.checks],
-                    "counts": dict(decision.comparison.counts),
-                    "follows": asdict(decision.following.overall),
-                    "first_bad": [asdict(one) for one in decision.first_bads],
-                }
-            )

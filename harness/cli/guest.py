@@ -31,7 +31,7 @@ from harness.pipeline import RunContext, boot_cell
 from harness.store import Store
 from harness.wait import Deadline, poll
 
-__all__ = ["register"]
+__all__ = ["boot", "console", "shell"]
 
 SECONDS = 24 * 3600.0
 """A guest that is kept longer than a day was forgotten."""
@@ -43,13 +43,7 @@ CellArgument = Annotated[str, typer.Argument(metavar="CELL", help="The cell's id
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Boot, where it could start from a saved memory.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the application."""
-    app.command("boot")(take_distro_options(boot))
-    app.command("shell")(take_distro_options(shell))
-    app.command("console")(console)
-
-
+@take_distro_options
 def boot(
     context: typer.Context,
     cell: CellArgument,
@@ -77,6 +71,7 @@ def boot(
         poll(attempt, deadline, every=0.5)
 
 
+@take_distro_options
 def shell(
     context: typer.Context,
     cell: CellArgument,

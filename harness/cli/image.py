@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import platformdirs
 import typer
@@ -14,7 +14,7 @@ from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.distros import flatcar
-from harness.distros.flatcar import Channel, Fetched, Index, Release
+from harness.distros.flatcar import Channel, Release
 from harness.distros.flatcar.release_store import KIND
 from harness.distros.flatcar.releases import INDEX
 from harness.errors import UsageError
@@ -22,9 +22,8 @@ from harness.fetch import DownloadProgress
 from harness.model import VersionRange
 from harness.store import Store
 from harness.text import format_duration
-from harness.wait import Deadline
 
-__all__ = ["register"]
+__all__ = ["verbs"]
 
 HOUR = 3600.0
 """Seconds for a download."""
@@ -34,17 +33,14 @@ EVERY = {True: 0.2, False: 10.0}
 
 FOLDER = Path("images") / "flatcar"
 
+HEADS = ("channel", "version", "date", "systemd", "kernel", "for", "stored")
+
 SystemdOption = Annotated[
     str | None, typer.Option("--systemd", metavar="RANGE", help="Only with such a systemd: '>=252,<255' or '==252'.")
 ]
 ArchitectureOption = Annotated[str, typer.Option("--arch", metavar="NAME", help="The processor by Flatcar's name.")]
 
-verbs = typer.Typer(no_args_is_help=True, help="Releases of Flatcar: which there are; download one and verify it.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.add_typer(verbs, name="image")
+verbs = typer.Typer(no_args_is_help=True)
 
 
 @verbs.command("list")
@@ -65,20 +61,18 @@ def list_releases(
         known = flatcar.refresh(store, deadline, files, url=index or INDEX)
     else:
         known = flatcar.known(store, files)
-    wanted = _range(systemd)
-    shown = [item for item in _sorted(known) if _fits(item, channel, wanted)]
+    shown = known.choose(channel=channel, systemd=_parse_range(systemd))
     kept = {item.title.split()[2] for item in stores.list_artifacts(store) if item.kind == KIND}
-    match form:
-        case Format.IDS:
-            for item in shown:
-                output.say(item.version)
-        case Format.JSON:
-            output.as_json([item.model_dump(mode="json") | {"stored": item.version in kept} for item in shown])
-        case Format.TABLE:
-            if shown:
-                heads = ("channel", "version", "date", "systemd", "kernel", "for", "stored")
-                output.table(heads, [_row(item, stored=item.version in kept) for item in shown])
-            output.say(f"{len(shown)} of {len(known.releases)} releases, as of {known.date}: {known.source}.")
+    table = output.format_table(HEADS, [_make_row(item, stored=item.version in kept) for item in shown])
+    output.show(
+        form,
+        ids=(item.version for item in shown),
+        data=lambda: [item.model_dump(mode="json") | {"stored": item.version in kept} for item in shown],
+        lines=(
+            *(table if shown else ()),
+            f"{len(shown)} of {len(known.releases)} releases, as of {known.date}: {known.source}.",
+        ),
+    )
 
 
 @verbs.command()
@@ -107,38 +101,30 @@ def fetch(
     settings = get_settings(context)
     store, files = Store(settings.store), settings.root / FOLDER
     deadline = settings.make_deadline(HOUR, f"download of Flatcar {release}")
-    found = _resolved(release, systemd, architecture, store, deadline=deadline, mirror=mirror, files=files)
+    found = flatcar.resolve(
+        release, architecture, store, deadline, mirror=mirror, files=files, systemd=_parse_range(systemd)
+    )
     log = platformdirs.user_log_path(APPLICATION) / f"flatcar-{found.version}.log"
     with _Bar() as bar:
         done = flatcar.obtain(found, store, deadline, log, mirror=mirror, key=key, files=files, progress=bar)
-    match form:
-        case Format.IDS:
-            output.say(done.version)
-        case Format.JSON:
-            output.as_json(_plain(done))
-        case Format.TABLE:
-            how = "was here" if done.cached else f"downloaded in {format_duration(done.seconds)}"
-            output.say(f"Flatcar {found.channel} {done.version} ({architecture}) with systemd {done.systemd}: {how}.")
-            output.say(f"Signed by {done.fingerprint}.")
-            output.say(f"Disk: {show_path(done.disk)}")
-
-
-def _resolved(
-    wanted: str,
-    systemd: str | None,
-    architecture: str,
-    store: Store,
-    *,
-    deadline: Deadline,
-    mirror: str | None,
-    files: Path,
-) -> Release:
-    if systemd is None:
-        return flatcar.resolve(wanted, architecture, store, deadline, mirror=mirror, files=files)
-    if wanted not in set(Channel):
-        raise UsageError("--systemd chooses among the releases of a channel, and not with a version.")
-    newest = flatcar.known(store, files).newest(Channel(wanted), architecture, systemd=_range(systemd))
-    return newest.model_copy(update={"architectures": (architecture,)})
+    how = "was here" if done.cached else f"downloaded in {format_duration(done.seconds)}"
+    paths = ("disk", "kernel", "packages", "version_file")
+    output.show(
+        form,
+        ids=[done.version],
+        data=lambda: {
+            "release": done.release.model_dump(mode="json"),
+            "cached": done.cached,
+            "sha512": done.sha512,
+            "fingerprint": done.fingerprint,
+            **{name: str(getattr(done, name)) for name in paths},
+        },
+        lines=[
+            f"Flatcar {found.channel} {done.version} ({architecture}) with systemd {done.systemd}: {how}.",
+            f"Signed by {done.fingerprint}.",
+            f"Disk: {show_path(done.disk)}",
+        ],
+    )
 
 
 class _Bar:
@@ -165,34 +151,14 @@ class _Bar:
         sys.stderr.flush()
 
 
-def _range(text: str | None) -> VersionRange | None:
+def _parse_range(text: str | None) -> VersionRange | None:
     try:
         return VersionRange(text) if text is not None else None
     except ValueError as error:
         raise UsageError(f"{error}.") from error
 
 
-def _sorted(index: Index) -> list[Release]:
-    return sorted(index.releases.values(), key=lambda item: (item.channel, item.number))
-
-
-def _fits(item: Release, channel: Channel | None, systemd: VersionRange | None) -> bool:
-    known = item.best_systemd
-    return channel in {None, item.channel} and (systemd is None or (known is not None and systemd.holds(known)))
-
-
-def _row(item: Release, *, stored: bool) -> tuple[str, ...]:
+def _make_row(item: Release, *, stored: bool) -> tuple[str, ...]:
     day = item.date.isoformat() if item.date else "-"
     facts = (item.best_systemd or "-", item.kernel or "-", " ".join(item.architectures))
     return str(item.channel), item.version, day, *facts, "yes" if stored else "-"
-
-
-def _plain(done: Fetched) -> dict[str, Any]:
-    paths = {"disk": done.disk, "kernel": done.kernel, "packages": done.packages, "version_file": done.version_file}
-    return {
-        "release": done.release.model_dump(mode="json"),
-        "cached": done.cached,
-        "sha512": done.sha512,
-        "fingerprint": done.fingerprint,
-        **{name: str(path) for name, path in paths.items()},
-    }

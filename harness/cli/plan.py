@@ -1,6 +1,7 @@
 """`harness plan` prints what would be done for a cell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -15,22 +16,18 @@ from harness.cli.options import ProfileOption, SetOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.plan import Plan
-from harness.resolve import explain_plan
+from harness.resolve import PlannedPhase, explain_plan
 from harness.schedule import DurationHistory
 from harness.store import Store
 from harness.text import format_duration
 
-__all__ = ["print_plans", "register"]
+__all__ = ["print_plans", "show"]
 
 SECONDS = 120.0
 """Time for looking at the store and asking where sources are."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.command("plan")(take_distro_options(show))
-
-
+@take_distro_options
 def show(
     context: typer.Context,
     cell: Annotated[str, typer.Argument(metavar="CELL", help="The cell's identifier.")],
@@ -50,28 +47,21 @@ def show(
 
 def print_plans(plans: Sequence[Plan], settings: Settings, form: Format) -> None:
     """Print plans on stdout."""
-    if form is Format.IDS:
-        output.say("\n".join(item.cell.id for item in plans))
-        return
     store, took = Store(settings.store), DurationHistory(settings.history).read()
     deadline = settings.make_deadline(SECONDS, "look at the store")
-    explained = [(item.cell.id, explain_plan(item, store, deadline)) for item in plans]
-    if form is Format.JSON:
-        output.as_json(
-            [
-                {
-                    "cell": name,
-                    "seconds": took.get(name),
-                    "steps": [
-                        {"phase": step.phase, "state": step.state, "text": step.text, "key": step.key} for step in steps
-                    ],
-                }
-                for name, steps in explained
-            ]
-        )
-        return
-    for name, steps in explained:
-        last = f"last time {format_duration(took[name])}" if name in took else "never run here"
-        output.say(f"{name}: {last}")
-        rows = [(f"  {step.phase}", step.state, (step.key or "-")[:12], step.text) for step in steps]
-        output.table(("  phase", "state", "key", "what"), rows)
+    explained = ((item.cell.id, explain_plan(item, store, deadline)) for item in plans)
+    output.show(
+        form,
+        ids=(item.cell.id for item in plans),
+        data=lambda: [
+            {"cell": name, "seconds": took.get(name), "steps": [asdict(step) for step in steps]}
+            for name, steps in explained
+        ],
+        lines=(line for name, steps in explained for line in _format_steps(name, steps, took.get(name))),
+    )
+
+
+def _format_steps(cell: str, steps: Iterable[PlannedPhase], seconds: float | None) -> Iterator[str]:
+    yield f"{cell}: {'never run here' if seconds is None else f'last time {format_duration(seconds)}'}"
+    rows = [(f"  {step.phase}", step.state, (step.key or "-")[:12], step.text) for step in steps]
+    yield from output.format_table(("  phase", "state", "key", "what"), rows)

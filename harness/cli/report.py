@@ -10,10 +10,10 @@ from harness import results, rundir
 from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.settings import get_settings
-from harness.errors import InfrastructureError
 from harness.report import junit, run_page
+from harness.writing import write_text
 
-__all__ = ["register"]
+__all__ = ["report"]
 
 
 class ReportFormat(StrEnum):
@@ -40,11 +40,6 @@ OutputOption = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.command("report")(report)
-
-
 def report(
     context: typer.Context,
     name: RunArgument = None,
@@ -55,25 +50,15 @@ def report(
     """Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."""
     directory = rundir.find_run(get_settings(context).runs, name or rundir.LAST)
     run = results.read(directory / rundir.RESULT)
+    if form is ReportFormat.JSON and path is None:
+        output.say(run.model_dump_json(indent=1))
+        return
     place = path or directory / (rundir.PAGE if form is ReportFormat.HTML else rundir.JUNIT)
-    try:
-        match form:
-            case ReportFormat.HTML:
-                run_page.write(run, directory, place)
-            case ReportFormat.JUNIT:
-                junit.write(run, place)
-            case ReportFormat.JSON:
-                _text(run.model_dump_json(indent=1), path)
-                return
-    except OSError as error:
-        raise InfrastructureError(f"{show_path(place)} cannot be written: {error.strerror}.") from error
+    match form:
+        case ReportFormat.HTML:
+            run_page.write(run, directory, place)
+        case ReportFormat.JUNIT:
+            junit.write(run, place)
+        case ReportFormat.JSON:
+            write_text(place, f"{run.model_dump_json(indent=1)}\n")
     output.say(show_path(place))
-
-
-def _text(text: str, path: Path | None) -> None:
-    """Write a report that is text, on stdout where no file is named."""
-    if path is None:
-        output.say(text)
-    else:
-        path.write_text(f"{text}\n", encoding="utf-8")
-        output.say(show_path(path))

@@ -26,7 +26,7 @@ from harness.machine import Machine
 from harness.report import terminal
 from harness.results import RunResult
 
-__all__ = ["register"]
+__all__ = ["run"]
 
 SECONDS = 24 * 3600.0
 """A run that takes longer than a day is stuck."""
@@ -71,11 +71,7 @@ ResumeOption = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.command("run")(take_distro_options(run))
-
-
+@take_distro_options
 def run(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context,
     arguments: Annotated[

@@ -1,11 +1,11 @@
-"""The verbs, each with its module and its help: the one place where modules are imported only when they are needed.
+"""The verbs, each with its place and its help: the one place where modules are imported only when they are needed.
 
 A command line uses one verb, and most verbs import much that the others do not need: QEMU, Docker, numpy, pytest.
 """
 
-from dataclasses import dataclass
+import inspect
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,66 +13,68 @@ from typer.core import TyperCommand, TyperGroup
 __all__ = ["VERBS", "Verb", "VerbGroup", "load_verb"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
+class Verb(NamedTuple):
     """A verb of the command line.
 
     Attributes:
-        module: Module of this package that has it, with a function `register(app)`.
-        help: What `harness --help` says of it: the first paragraph of its own help.
+        place: Module of this package and, in it, the function or the application of further verbs: "run:run".
+        help: What it does; further paragraphs of its own help are those of the docstring.
     """
 
-    module: str
+    place: str
     help: str
 
 
 VERBS = {
-    "doctor": Verb(
-        module="doctor", help="Say what this computer can do, what is missing, and the command that fixes it."
-    ),
-    "run": Verb(module="run", help="Build, boot and test the cells, and say what came out."),
+    "doctor": Verb("doctor:examine", "Say what this computer can do, what is missing, and the command that fixes it."),
+    "run": Verb("run:run", "Build, boot and test the cells, and say what came out."),
     "plan": Verb(
-        module="plan",
-        help="Print what would be done for a cell, what of it is in the store, and how long it took last time.",
+        "plan:show", "Print what would be done for a cell, what of it is in the store, and how long it took last time."
     ),
-    "matrix": Verb(module="matrix", help="Which cells there are, and whether matrix.yaml is right."),
+    "matrix": Verb("matrix:verbs", "Which cells there are, and whether matrix.yaml is right."),
     "report": Verb(
-        module="report", help="Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."
+        "report:report", "Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."
     ),
-    "bisect-systemd": Verb(module="bisect", help="Find the commit of systemd that changed what a test says."),
+    "bisect-systemd": Verb("bisect:bisect", "Find the commit of systemd that changed what a test says."),
     "bisect-go": Verb(
-        module="bisect", help="Find the release of Go that changed what a test says about the runtime that it builds."
+        "bisect:bisect", "Find the release of Go that changed what a test says about the runtime that it builds."
     ),
     "bisect-runtime": Verb(
-        module="bisect",
-        help="Find the commit of the container runtime that changed what a test says; systemd stays fixed.",
+        "bisect:bisect",
+        "Find the commit of the container runtime that changed what a test says; systemd stays fixed.",
     ),
-    "bisect-axes": Verb(module="axes", help="Find which differences of two cells make a test fail."),
+    "bisect-axes": Verb("axes:bisect_axes", "Find which differences of two cells make a test fail."),
     "compare": Verb(
-        module="compare",
-        help="Say what changed from one run to another, what else differs, and which axis the regressions follow.",
+        "compare:compare_runs",
+        "Say what changed from one run to another, what else differs, and which axis the regressions follow.",
     ),
     "gate": Verb(
-        module="gate", help="Decide whether a release may be shipped: exit code 0 if so, 1 if not, with the reasons."
+        "gate:decide", "Decide whether a release may be shipped: exit code 0 if so, 1 if not, with the reasons."
     ),
-    "baseline": Verb(module="baseline", help="Keep what a run found, to compare later runs with it."),
-    "boot": Verb(module="guest", help="Boot a cell's guest with its runtime installed, and keep it until Ctrl-C."),
+    "baseline": Verb("baseline:verbs", "Keep what a run found, to compare later runs with it."),
+    "boot": Verb("guest:boot", "Boot a cell's guest with its runtime installed, and keep it until Ctrl-C."),
     "shell": Verb(
-        module="guest",
-        help="Boot a cell's guest with its runtime installed, and log in; the guest ends with the shell.",
+        "guest:shell", "Boot a cell's guest with its runtime installed, and log in; the guest ends with the shell."
     ),
-    "console": Verb(module="guest", help="Attach to the serial console of a running guest; Ctrl-] leaves it."),
-    "cache": Verb(module="cache", help="What is in the store; make room; find damage."),
-    "image": Verb(module="image", help="Releases of Flatcar: which there are; download one and verify it."),
-    "ci": Verb(module="ci", help="The files of CI systems from the matrix, and what their jobs need."),
+    "console": Verb("guest:console", "Attach to the serial console of a running guest; Ctrl-] leaves it."),
+    "cache": Verb("cache:verbs", "What is in the store; make room; find damage."),
+    "image": Verb("image:verbs", "Releases of Flatcar: which there are; download one and verify it."),
+    "ci": Verb("ci:verbs", "The files of CI systems from the matrix, and what their jobs need."),
 }
 """The verbs by name, in the order of the help."""
 
 
 def load_verb(name: str) -> TyperCommand | TyperGroup:
     """Return the command of a verb, for which its module is imported."""
+    verb = VERBS[name]
+    module, _, attribute = verb.place.partition(":")
+    target = getattr(import_module(f"harness.cli.{module}"), attribute)
     app = typer.Typer()
-    import_module(f"harness.cli.{VERBS[name].module}").register(app)
+    if isinstance(target, typer.Typer):
+        app.add_typer(target, name=name, help=verb.help)
+    else:
+        _, *further = (inspect.getdoc(target) or "").split("\n\n")
+        app.command(name, help="\n\n".join((verb.help, *further)))(target)
     command = typer.main.get_group(app).commands[name]
     assert isinstance(command, (TyperCommand, TyperGroup))
     return command

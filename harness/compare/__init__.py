@@ -5,7 +5,7 @@
 
 from harness.compare.causes import Difference, Following, find_differences, find_rules
 from harness.compare.changes import CaseChange, CellChange, ChangeKind, Comparison, change_of, compare, group_changes
-from harness.compare.loading import Places, open_all, open_side
+from harness.compare.loading import Places, open_all, open_part, open_side
 from harness.compare.outcomes import CellOutcomes, RunOutcomes, drop_axes, find_suite, join
 from harness.compare.rules import AxisRule, separate
 from harness.compare.runs import load_run
@@ -31,6 +31,7 @@ __all__ = [
     "join",
     "load_run",
     "open_all",
+    "open_part",
     "open_side",
     "separate",
 ]

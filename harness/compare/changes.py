@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.compare.outcomes import CellOutcomes, RunOutcomes, find_suite
+from harness.errors import ExitCode
 from harness.model import Outcome, Statement
 
 __all__ = ["CaseChange", "CellChange", "ChangeKind", "Comparison", "change_of", "compare", "group_changes"]
@@ -118,6 +119,20 @@ class Comparison:
     cases: tuple[CaseChange, ...]
     common: int
     ran: int
+
+    @property
+    def changes(self) -> frozenset[ChangeKind]:
+        """All changes that there are, of cases and of cells."""
+        return frozenset((*self.counts, *(cell.change for cell in self.cells)))
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What `harness compare` ends with."""
+        if self.changes & {ChangeKind.REGRESSED, ChangeKind.NEW_FAILING}:
+            return ExitCode.FAILED
+        if ChangeKind.BROKEN in self.changes:
+            return ExitCode.INFRASTRUCTURE
+        return ExitCode.OK if self.common and self.ran else ExitCode.NOTHING_RAN
 
     def of(self, *changes: ChangeKind) -> list[CaseChange]:
         """Return the cases with one of some changes."""

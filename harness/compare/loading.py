@@ -1,19 +1,21 @@
 """What a user names, as a side: a run, its result.json, a JUnit file, or a baseline, by path or by name."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compare import baseline
 from harness.compare.baseline import KIND, load_baseline
 from harness.compare.junit import load_junit
-from harness.compare.outcomes import RunOutcomes, join
+from harness.compare.outcomes import RunOutcomes, drop_axes, join
 from harness.compare.runs import load_run
 from harness.errors import InfrastructureError, UsageError
+from harness.model import Cell
 from harness.rundir import LAST, RESULT, find_run, is_run
+from harness.text import escape
 
-__all__ = ["Places", "open_all", "open_side"]
+__all__ = ["Places", "open_all", "open_part", "open_side"]
 
 HEAD = 4096
 """Bytes by which a file is known."""
@@ -102,3 +104,26 @@ def open_all(texts: Sequence[str], places: Places) -> tuple[RunOutcomes, tuple[s
         twice = next(text for index, text in enumerate(texts) if paths[index] in paths[:index])
         raise UsageError(f"The run {twice} is named twice.")
     return join([open_side(text, places) for text in texts])
+
+
+def open_part(text: str, places: Places, holds: Sequence[Callable[[Cell], bool]], axes: Sequence[str]) -> RunOutcomes:
+    """Read one side of a comparison, or a part of it.
+
+    Args:
+        text: What a user named; shards with commas between.
+        places: Where names are looked for.
+        holds: What must hold for each of its cells.
+        axes: Axes without which its cells are named, see `drop_axes`.
+
+    Raises:
+        UsageError: There is nothing of a name, or shards do not fit together.
+        InfrastructureError: One cannot be read.
+    """
+    side, conflicts = open_all([part for part in text.split(",") if part], places)
+    if conflicts:
+        raise UsageError("\n".join(map(escape, conflicts)))
+    if holds:
+        cells = {name: cell for name, item in side.cells.items() if (cell := item.cell) is not None}
+        kept = [name for name, cell in cells.items() if all(hold(cell) for hold in holds)]
+        side = replace(side, cells={name: side.cells[name] for name in kept})
+    return drop_axes(side, axes) if axes else side

@@ -75,6 +75,17 @@ class RunOutcomes:
     problems: tuple[str, ...] = ()
     shards: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cells and cases it has, and how many of these ran and failed."""
+        outcomes = [outcome for cell in self.cells.values() for outcome in cell.cases.values()]
+        return {
+            "cells": len(self.cells),
+            "cases": len(outcomes),
+            "ran": sum(outcome.ran for outcome in outcomes),
+            "failed": outcomes.count(Outcome.FAILED),
+        }
+
 
 def find_suite(nodeid: str) -> str:
     """Return a case's suite: the first directory of its node id, or the class or package of another tool's."""

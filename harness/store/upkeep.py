@@ -2,8 +2,10 @@
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.store import manifest, trees
@@ -43,6 +45,11 @@ class Stored:
     def name(self) -> str:
         """Kind and key, as one word."""
         return f"{self.kind}/{self.key}"
+
+    @property
+    def used_at(self) -> datetime:
+        """When it was last used; a time to come is from a clock that ran ahead, and is now."""
+        return datetime.fromtimestamp(min(self.used / 1e9, time.time()), tz=UTC)
 
 
 def list_artifacts(store: Store) -> list[Stored]:

@@ -9,6 +9,7 @@ from harness.distros.flatcar import releases
 from harness.distros.flatcar.releases import FILES, Index, Release
 from harness.distros.flatcar.versions import Channel, Version, systemd_of, version_of
 from harness.errors import InfrastructureError, UsageError
+from harness.model import VersionRange
 from harness.store import Store
 from harness.wait import Deadline
 
@@ -57,8 +58,9 @@ def address(channel: Channel, architecture: str, version: str, name: str, *, mir
 
 
 def resolve(
-    wanted: str, architecture: str, store: Store, deadline: Deadline, *, mirror: str | None = None, files: Path = FILES
-) -> Release:
+    wanted: str, architecture: str, store: Store, deadline: Deadline, *, mirror: str | None = None, files: Path = FILES,
+    systemd: VersionRange | None = None,
+) -> Release:  # fmt: skip
     """Return the release that a user means; what `current` is now is asked for once in some hours.
 
     Args:
@@ -68,12 +70,18 @@ def resolve(
         deadline: When to give up.
         mirror: What stands in place of the release host, see `address`.
         files: Directory with the snapshot of the index.
+        systemd: Its systemd must be one of these; only with a channel, of which the index is asked then.
 
     Raises:
-        UsageError: There is no such channel or version, or not for this processor.
+        UsageError: There is no such channel or version, or not for this processor or with such a systemd.
         InfrastructureError: What `current` is could not be asked, nothing is remembered and the index has none.
     """
     index = releases.known(store, files)
+    if systemd is not None:
+        if wanted not in set(Channel):
+            raise UsageError("--systemd chooses among the releases of a channel, and not with a version.")
+        newest = index.newest(Channel(wanted), architecture, systemd=systemd)
+        return newest.model_copy(update={"architectures": (architecture,)})
     stream, _, number = wanted.rpartition("@") if "@" in wanted or wanted[:1].isdigit() else (wanted, "", "")
     name, _, year = stream.partition("-")
     if name and (name not in set(Channel) or (year and (name != Channel.LTS or not year.isdigit()))):

@@ -109,6 +109,16 @@ class Index:
     date: dt.date
     source: str
 
+    def choose(self, *, channel: Channel | None = None, systemd: VersionRange | None = None) -> list[Release]:
+        """Return the releases of a channel, or of all, whose systemd is one of these; the newest last in each channel."""
+        fit = (
+            release
+            for release in self.releases.values()
+            if channel in {None, release.channel}
+            and (systemd is None or (release.best_systemd is not None and systemd.holds(release.best_systemd)))
+        )
+        return sorted(fit, key=lambda release: (release.channel, release.number))
+
     def newest(
         self, channel: Channel, architecture: str, *, systemd: VersionRange | None = None, major: int | None = None
     ) -> Release:
@@ -125,11 +135,8 @@ class Index:
         """
         fit = [
             release
-            for release in self.releases.values()
-            if release.channel is channel
-            and architecture in release.architectures
-            and (systemd is None or (release.best_systemd is not None and systemd.holds(release.best_systemd)))
-            and (major is None or release.number.major == major)
+            for release in self.choose(channel=channel, systemd=systemd)
+            if architecture in release.architectures and (major is None or release.number.major == major)
         ]
         if not fit:
             which = f" with systemd {systemd}" if systemd is not None else ""
@@ -137,7 +144,7 @@ class Index:
                 f"Of Flatcar's channel {channel} no release{which} for {architecture} is known (as of {self.date}).",
                 hint="`harness image list` prints what is known; with `--refresh` it downloads the published index.",
             )
-        return max(fit, key=lambda release: release.number)
+        return fit[-1]
 
 
 def known(store: Store, files: Path = FILES) -> Index:

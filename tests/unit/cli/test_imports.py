@@ -47,11 +47,11 @@ def test_the_program_itself_imports_no_verb() -> None:
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_the_help_of_a_verb_is_that_of_its_module(name: str) -> None:
-    """The table repeats the first paragraph, so that `--help` imports no verb."""
+def test_a_verb_has_its_help_when_it_is_loaded(name: str) -> None:
+    """The table has the first paragraph, so that `--help` imports no verb."""
     assert VERBS[name].help == (load_verb(name).help or "").partition("\n\n")[0]
 
 
 def test_every_verb_is_in_the_table() -> None:
-    """What `register` of a module adds, `--help` lists, in the order of the table."""
+    """`--help` lists what the table has, in its order."""
     assert list(VERBS) == list(get_group(app).commands)
