@@ -13,10 +13,10 @@ from harness.wait import Deadline
 from tests.helpers.bisections import Repo, git
 
 
-@pytest.fixture
-def repo(tmp_path: Path) -> Repo:
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Repo:
     """Three commits, a side branch that was merged, a tag."""
-    repo = Repo.empty(tmp_path / "repo")
+    repo = Repo.empty(tmp_path_factory.mktemp("pattern") / "repo")
     repo.commit("first: ä", meson="x", src__a="1")
     repo.commit("second", src__a="2", docs__b="1")
     git(repo.path, "checkout", "--quiet", "-b", "side", repo.names[0])
@@ -26,6 +26,13 @@ def repo(tmp_path: Path) -> Repo:
     repo.names.append(git(repo.path, "rev-parse", "HEAD"))
     git(repo.path, "tag", "-a", "v1", "-m", "one", repo.names[0])
     return repo
+
+
+@pytest.fixture
+def repo(pattern: Repo, tmp_path: Path) -> Repo:
+    """A copy of that repository, which a test may change."""
+    shutil.copytree(pattern.path, tmp_path / "repo", symlinks=True)
+    return Repo(path=tmp_path / "repo", names=[*pattern.names])
 
 
 @pytest.fixture

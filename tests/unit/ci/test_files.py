@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ SCHEMAS = {
 """Published schemas, as the package check-jsonschema ships them: SchemaStore's, and GitLab's own for GitLab."""
 
 
+@cache
 def rendered(change: int, release: int | None) -> tuple[Rendered, ...]:
     """The files of all systems for pipelines of so many shards."""
     return ci.render(
