@@ -7,7 +7,7 @@ from harness.app.project import Project, load_project
 from harness.app.settings import Settings, show_path
 from harness.ci import Drift, Pipeline
 from harness.errors import ConfigError
-from harness.matrix.models import CiRun
+from harness.matrix import CiRun
 
 __all__ = ["assign_shards", "collect_durations", "find_drift"]
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from harness import gate
 from harness.app.project import Project
 from harness.app.settings import Settings, show_path
-from harness.compare import Places, RunOutcomes, open_all, open_side
-from harness.compare.baseline import find_path, load_baseline
+from harness.compare import Places, RunOutcomes, find_baseline, load_baseline, open_all, open_side
 from harness.errors import ConfigError, HarnessError
 from harness.gate import Decision, GateInput, Policy
 
@@ -73,7 +72,7 @@ def _open_baseline(rules: Policy, named: str | None, places: Places) -> tuple[Ru
         return open_side(named, places), ""
     if rules.baseline is None:
         return None, ""
-    path = find_path(places.baselines, rules.baseline.name)
+    path = find_baseline(places.baselines, rules.baseline.name)
     if not path.is_file():
         text = f"There is no baseline {rules.baseline.name} ({show_path(path)}); `harness baseline save` makes it."
         return None, text

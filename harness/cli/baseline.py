@@ -10,8 +10,16 @@ from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.compare import ChangeKind, Places, compare, open_all
-from harness.compare.baseline import SUFFIX, find_path, load_baseline, save
+from harness.compare import (
+    SUFFIX,
+    ChangeKind,
+    Places,
+    compare,
+    find_baseline,
+    load_baseline,
+    open_all,
+    write_baseline,
+)
 from harness.errors import ExitCode, NothingRanError, UsageError
 from harness.report.comparison import format_summary
 from harness.text import escape
@@ -34,7 +42,7 @@ def save_baseline(
 ) -> None:
     """Save what a run found; the file is small, sorted and the same for the same results."""
     settings = get_settings(context)
-    path = find_path(settings.baselines, name)
+    path = find_baseline(settings.baselines, name)
     if path.exists() and not replace:
         raise UsageError(
             f"There is a baseline {name} already: {show_path(path)}.",
@@ -45,7 +53,7 @@ def save_baseline(
         raise UsageError("\n".join(map(escape, problems)), hint="A baseline is of a run that is whole.")
     if not side.counts["ran"]:
         raise NothingRanError(f"Nothing ran in {side.name}, so that nothing could be compared with it.")
-    save(side, path)
+    write_baseline(side, path)
     output.say(f"{show_path(path)}: {', '.join(f'{count} {what}' for what, count in side.counts.items())}.")
 
 
@@ -74,7 +82,7 @@ def promote(
 ) -> None:
     """Make a baseline the one that a gate compares with, unless something is worse in it."""
     where = get_settings(context).baselines
-    path, goal = find_path(where, name), find_path(where, target)
+    path, goal = find_baseline(where, name), find_baseline(where, target)
     if not path.is_file():
         raise UsageError(f"There is no baseline {name}: {show_path(path)} does not exist.")
     side = load_baseline(path, name=name)
@@ -87,7 +95,7 @@ def promote(
                 output.say(f"  {case.change}: {escape(case.cell)} {escape(case.nodeid)}")
             output.say(f"{target} stays as it is; --accept-regressions replaces it nevertheless.")
             raise typer.Exit(ExitCode.FAILED)
-    save(side, goal)
+    write_baseline(side, goal)
     output.say(f"{show_path(goal)}: is now as {name}.")
 
 

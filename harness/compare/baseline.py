@@ -21,7 +21,7 @@ from harness.results import problem
 from harness.text import escape
 from harness.writing import write_text
 
-__all__ = ["KIND", "SUFFIX", "check_name", "find_path", "format_baseline", "load_baseline", "save"]
+__all__ = ["KIND", "SUFFIX", "check_name", "find_baseline", "format_baseline", "load_baseline", "write_baseline"]
 
 FORMAT = 1
 """Version of the file; a change that a reader could stumble over raises it."""
@@ -77,7 +77,7 @@ def _dump(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def save(side: RunOutcomes, path: Path) -> None:
+def write_baseline(side: RunOutcomes, path: Path) -> None:
     """Write a baseline; raises as `write_text` does."""
     write_text(path, format_baseline(side))
 
@@ -128,6 +128,6 @@ def check_name(name: str) -> str:
     return name
 
 
-def find_path(directory: Path, name: str) -> Path:
+def find_baseline(directory: Path, name: str) -> Path:
     """Return the file of a baseline; raises UsageError for what is no name."""
     return directory / f"{check_name(name)}{SUFFIX}"

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.compare import baseline
-from harness.compare.baseline import KIND, load_baseline
+from harness.compare.baseline import KIND, find_baseline, load_baseline
 from harness.compare.junit import load_junit
 from harness.compare.outcomes import RunOutcomes, drop_axes, join
 from harness.compare.runs import load_run
@@ -61,7 +60,7 @@ def _find(text: str, places: Places) -> Path:
         if not path.exists():
             raise UsageError(f"{text}: there is no such file or directory.", hint="A run is named by its directory.")
     elif text != LAST and not is_run(path):
-        run, saved = places.runs / text, baseline.find_path(places.baselines, text)
+        run, saved = places.runs / text, find_baseline(places.baselines, text)
         if run.exists() and saved.exists():
             raise UsageError(f"`{text}` is a run and a baseline; write the path: {run} or {saved}.")
         if saved.exists():

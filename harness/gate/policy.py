@@ -8,9 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from harness import yamlfile
 from harness.catalog import Catalog
 from harness.errors import ConfigError
-from harness.matrix import Expansion, Matrix
-from harness.matrix.models import Suites
-from harness.matrix.value_types import Select, Sentence
+from harness.matrix import Expansion, Matrix, Select, Sentence, Suites
 from harness.selection import names
 from harness.yamlfile import FileModel
 

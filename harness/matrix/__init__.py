@@ -6,15 +6,20 @@
 
 from harness.matrix.expansion import Choice, Expansion, choose, expand, find
 from harness.matrix.loading import load, make_schema
-from harness.matrix.models import Defaults, Expectation, Matrix, Profile
+from harness.matrix.models import CiRun, Defaults, Expectation, Matrix, Profile, Suites
+from harness.matrix.value_types import Select, Sentence
 
 __all__ = [
     "Choice",
+    "CiRun",
     "Defaults",
     "Expansion",
     "Expectation",
     "Matrix",
     "Profile",
+    "Select",
+    "Sentence",
+    "Suites",
     "choose",
     "expand",
     "find",

@@ -1,9 +1,10 @@
 """The words of the harness as types: cells, modes, outcomes, verdicts, versions."""
 
-from harness.model.axes import AXES, AXES_BY_NAME, OUTER_AXES, Axis, AxisField, CgroupMode
+from harness.model.axes import AXES, AXES_BY_NAME, BARE_NUMBER, OUTER_AXES, REVISION, Axis, AxisField, CgroupMode
 from harness.model.cell import Cell, format_axes, format_id_part, parse_axes, parse_cell_id
 from harness.model.outcome import Event, Outcome, Phase, State, Statement, Verdict, find_worst
 from harness.model.versions import (
+    RELEASE,
     VersionRange,
     compare_versions,
     find_systemd_version,
@@ -14,7 +15,10 @@ from harness.model.versions import (
 __all__ = [
     "AXES",
     "AXES_BY_NAME",
+    "BARE_NUMBER",
     "OUTER_AXES",
+    "RELEASE",
+    "REVISION",
     "Axis",
     "AxisField",
     "Cell",

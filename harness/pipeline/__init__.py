@@ -3,8 +3,7 @@
 from harness.pipeline.context import BUDGETS, CellTask, RunContext
 from harness.pipeline.evaluation import evaluate
 from harness.pipeline.expectations import KnownFailure, judge, review_expectations
-from harness.pipeline.guest import boot_cell
-from harness.pipeline.prerequisites import Prerequisite, list_prerequisites
+from harness.pipeline.guest import Prerequisite, boot_cell, list_prerequisites
 
 __all__ = [
     "BUDGETS",

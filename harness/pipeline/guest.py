@@ -1,10 +1,14 @@
-"""From a plan to a running guest that has proved what it is, with its runtime installed."""
+"""From a plan to a running guest that has proved what it is, with its runtime installed.
+
+What several cells share, builds and images, is made once before them: a `Prerequisite`.
+"""
 
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import accel, build, distros, image, machine
@@ -13,7 +17,7 @@ from harness.build.recipes import meson
 from harness.errors import DeadlineError, UsageError
 from harness.image import Image
 from harness.machine import GuestLostError, Machine
-from harness.model import Phase
+from harness.model import Event, Phase, State
 from harness.pipeline.context import BUDGETS, CellTask, Evaluation, RunContext
 from harness.plan import BuildRequest, Plan
 from harness.qemu import MachineSpec
@@ -22,7 +26,73 @@ from harness.rundir import MACHINE
 from harness.store import Artifact
 from harness.wait import Deadline
 
-__all__ = ["boot_cell", "open_guest"]
+__all__ = ["Prerequisite", "boot_cell", "list_prerequisites", "open_guest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prerequisite:
+    """One thing that cells wait for.
+
+    Attributes:
+        name: What it is; equal names are one thing: "build runc 1.1.5 with Go 1.27 by docker".
+        phase: The phase of a cell that finds it in the store afterwards.
+        obtain: Puts it into the store if it is not there; gets the deadline and the file for its log, and
+            returns whether it had to be made.
+    """
+
+    name: str
+    phase: Phase
+    obtain: Callable[[RunContext, Deadline, Path], bool]
+
+    def make(self, context: RunContext, log: Path) -> None:
+        """Put it into the store, and report it if that takes work; raises as the engines do."""
+        deadline = context.deadline.within(BUDGETS[self.phase], self.name)
+        context.emit(Event(cell=self.name, phase=self.phase, state=State.RUNNING))
+        state = State.FAILED
+        try:
+            state = State.DONE if self.obtain(context, deadline, log) else State.CACHED
+        except BaseException:
+            if deadline.cancelled.is_set():  # whatever went wrong then is a consequence
+                state = State.INTERRUPTED
+            raise
+        finally:
+            context.emit(Event(cell=self.name, phase=self.phase, state=state))
+
+
+def list_prerequisites(plan: Plan) -> tuple[Prerequisite, ...]:
+    """Return what the plan of a cell needs that other cells may need too."""
+    spec = plan.image
+
+    def obtain_image(context: RunContext, deadline: Deadline, log: Path) -> bool:
+        exact = image.pin(spec, context.store, deadline)
+        if image.find(exact, context.store) is not None:
+            return False
+        image.make(exact, context.store, deadline, log)
+        return True
+
+    prerequisites = [Prerequisite(name=name_image(plan), phase=Phase.IMAGE, obtain=obtain_image)]
+    prerequisites += [
+        _make_build_prerequisite(request) for request in (plan.systemd, plan.build) if request is not None
+    ]
+    return tuple(prerequisites)
+
+
+def _make_build_prerequisite(request: BuildRequest) -> Prerequisite:
+    def obtain(context: RunContext, deadline: Deadline, log: Path) -> bool:
+        return not build.build(resolve_build(request, context.store, deadline), context.store, deadline, log).cached
+
+    return Prerequisite(name=name_build(request), phase=Phase.BUILD, obtain=obtain)
+
+
+def name_image(plan: Plan) -> str:
+    """Return the name of the prerequisite that is a plan's image."""
+    return f"image {plan.image.title}"
+
+
+def name_build(request: BuildRequest) -> str:
+    """Return the name of the prerequisite that is a build."""
+    return f"build {request.title} by {request.builder}"
+
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.catalog import Catalog
 from harness.errors import UsageError
-from harness.model import Cell, compare_versions
-from harness.model.versions import RELEASE
+from harness.model import RELEASE, Cell, compare_versions
 from harness.selection import grammar, names
 from harness.selection.fields import FIELDS, Selector
 from harness.selection.grammar import And, Condition, Expression, Not, Or, Word

@@ -11,8 +11,7 @@ from itertools import product
 from typing import Any
 
 from harness.catalog import Catalog
-from harness.model import AXES, Axis, AxisField, Cell, compare_versions
-from harness.model.versions import RELEASE
+from harness.model import AXES, RELEASE, Axis, AxisField, Cell, compare_versions
 from harness.selection import names
 from harness.yamlfile import TextError
 

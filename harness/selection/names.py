@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.catalog import Catalog
-from harness.model import AXES_BY_NAME
-from harness.model.axes import BARE_NUMBER, REVISION
+from harness.model import AXES_BY_NAME, BARE_NUMBER, REVISION
 from harness.yamlfile import TextError
 
 __all__ = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness import cli
 from harness.compare import RunOutcomes, compare, load_run, open_side
-from harness.compare.baseline import find_path, format_baseline, load_baseline, save
+from harness.compare.baseline import find_baseline, format_baseline, load_baseline, write_baseline
 from harness.compare.loading import Places
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Outcome
@@ -36,7 +36,7 @@ def test_what_is_saved_is_what_is_read(
     """Any names and outcomes come back; what varies from run to run does not."""
     path = tmp_path_factory.mktemp("b") / "b.json"
     one = made(cells)
-    save(one, path)
+    write_baseline(one, path)
     read = load_baseline(path, name="b")
 
     assert {name: cell.cases for name, cell in read.cells.items()} == cells
@@ -93,8 +93,8 @@ def test_name_cannot_leave_the_directory(tmp_path: Path) -> None:
     """A baseline is named by one word, which is no path."""
     for name in ("../x", "a/b", "", ".x", "a\nb", "x" * 101):
         with pytest.raises(UsageError):
-            find_path(tmp_path, name)
-    assert find_path(tmp_path, "release-1.2") == tmp_path / "release-1.2.json"
+            find_baseline(tmp_path, name)
+    assert find_baseline(tmp_path, "release-1.2") == tmp_path / "release-1.2.json"
 
 
 @pytest.fixture
