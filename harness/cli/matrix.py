@@ -46,7 +46,7 @@ def list_cells(
     output.show(
         form,
         ids=(cell.id for cell in cells),
-        data=lambda: [{"id": cell.id} | asdict(cell) | dict.fromkeys(more, reasons[cell]) for cell in cells],
+        data=lambda: [{"id": cell.id} | asdict(cell) | dict.fromkeys(more, reasons.get(cell)) for cell in cells],
         lines=output.format_table(
             ("cell", *(axis.name for axis in COLUMNS), *more),
             [
