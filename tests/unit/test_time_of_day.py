@@ -5,12 +5,12 @@ import re
 from tests import ROOT
 
 WALL = {
-    "cli/cache.py": "ages for people",
     "distros/flatcar/trust.py": "whether a key has expired",
     "lookup.py": "answers that are hours old, of another run",
     "machine/warm.py": "what the guest's clock says",
     "machine/cloning.py": "what the guest's clock should say",
     "store/locks.py": "an order of uses that only ever grows",
+    "store/upkeep.py": "ages for people",
 }
 """Modules that ask this computer what time it is, and for what; whatever waits asks a clock that does not jump."""
 
