@@ -96,7 +96,7 @@ def prepare(work: Path, made: History, store: Store, deadline: Deadline) -> Acce
     disk = image.make(spec, store, deadline, work / "image.log")
     accelerator = accel.probe(disk.kernel, store.root, deadline)
     rules = catalog.load(ROOT).systemd.build
-    tools = environment.obtain(rules.environment(history.VERSION), (), store, deadline)
+    tools = environment.obtain(rules.choose_environment(history.VERSION), (), store, deadline)
     # Without commands it only brings the environment to Docker, as the script has it in a chroot.
     container.run((), tools, (), work / "import.log", deadline)
     chroot = work / "chroot"

@@ -66,7 +66,7 @@ def measure(guest: Machine, figures: Figures) -> None:
 def boot(made: Image, accelerator: accel.Accelerator, figures: Figures) -> None:
     """One life of a guest."""
     major = made.systemd.split(".")[0]
-    rule = catalog.load(ROOT).systemd.cgroup_rule(major, CgroupMode.UNIFIED)
+    rule = catalog.load(ROOT).systemd.find_cgroup_rule(major, CgroupMode.UNIFIED)
     spec = machine.specify(made, name="bench", arguments=rule.arguments or (), accelerator=accelerator)
     with tempfile.TemporaryDirectory() as name:
         begin = time.monotonic()

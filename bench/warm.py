@@ -154,7 +154,7 @@ def main() -> None:
     figures: Figures = {}
     made, store = obtain(asked.channel, figures, build=False)
     accelerator = accel.probe(made.kernel, store.root, Deadline.after(60, "probe of KVM"))
-    rule = catalog.load(ROOT).systemd.cgroup_rule(made.systemd.split(".")[0], CgroupMode.UNIFIED)
+    rule = catalog.load(ROOT).systemd.find_cgroup_rule(made.systemd.split(".")[0], CgroupMode.UNIFIED)
     spec = machine.specify(made, name="bench", arguments=rule.arguments or (), accelerator=accelerator)
     if asked.cycles:
         cycle(spec, asked.cycles)

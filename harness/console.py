@@ -22,7 +22,7 @@ __all__ = ["Console", "ConsoleFinding", "ConsoleRule", "check_names", "format_wa
 TABLE = Path(__file__).with_name("console.yaml")
 
 
-def _pattern(text: str) -> str:
+def _check_pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
@@ -42,12 +42,12 @@ class ConsoleRule(FileModel):
     """
 
     name: str
-    pattern: Annotated[str, AfterValidator(_pattern)]
-    unless: Annotated[str, AfterValidator(_pattern)] | None = None
+    pattern: Annotated[str, AfterValidator(_check_pattern)]
+    unless: Annotated[str, AfterValidator(_check_pattern)] | None = None
     fatal: bool
     description: str
 
-    def fits(self, line: str) -> bool:
+    def matches(self, line: str) -> bool:
         """Whether the line is of this kind."""
         # re keeps the compiled patterns in a cache of its own.
         return bool(re.search(self.pattern, line)) and not (self.unless and re.search(self.unless, line))
@@ -140,18 +140,18 @@ class Console:
         self.findings += new
         return new
 
-    def tail(self, lines: int = 15) -> str:
+    def format_tail(self, lines: int = 15) -> str:
         """Return the last lines of the log that say something, each behind a bar as in other error messages."""
-        return _draw_bars([line for line in self._text() if line.strip()][-lines:])
+        return _draw_bars([line for line in self._read_text() if line.strip()][-lines:])
 
-    def excerpt(self, lines: int = 15) -> str:
+    def format_excerpt(self, lines: int = 15) -> str:
         """Return the lines that say most: those around the fatal one, and without one the last."""
         if not self.fatal:
-            return self.tail(lines)
+            return self.format_tail(lines)
         begin = max(0, self.fatal.line - 1 - lines // 2)
-        return _draw_bars(self._text()[begin : begin + lines])
+        return _draw_bars(self._read_text()[begin : begin + lines])
 
-    def _text(self) -> list[str]:
+    def _read_text(self) -> list[str]:
         try:
             return strip_escapes(self.path.read_bytes()).split("\n")
         except FileNotFoundError:
@@ -160,7 +160,7 @@ class Console:
     def _judge(self, line: str) -> ConsoleFinding | None:
         self._lines += 1
         for rule in load_rules():
-            if rule.fits(line):
+            if rule.matches(line):
                 return ConsoleFinding(
                     rule=rule.name,
                     fatal=rule.fatal,

@@ -64,13 +64,13 @@ def examine(store: Store, deadline: Deadline) -> tuple[Diagnosis, ...]:
     Raises:
         CancelledError: It was interrupted.
     """
-    found = [_computer(), *_tools()]
+    found = [_check_computer(), *_check_tools()]
     if proc.find(accel.QEMU):
-        found.append(_accelerator(store, deadline))
-    return (*found, _archive(deadline), _docker(), _room(store))
+        found.append(_check_accelerator(store, deadline))
+    return (*found, _archive(deadline), _check_docker(), _check_room(store))
 
 
-def _computer() -> Diagnosis:
+def _check_computer() -> Diagnosis:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     says = f"It has {pluralize(os.cpu_count() or 1, 'processor')} and {memory / GIB:.1f} GiB of memory."
     if memory >= MEMORY:
@@ -79,7 +79,7 @@ def _computer() -> Diagnosis:
     return Diagnosis(what="computer", state=Health.LIMITED, says=says, mend=mend)
 
 
-def _tools() -> Iterator[Diagnosis]:
+def _check_tools() -> Iterator[Diagnosis]:
     for tools in (*TOOLSETS, *(distro.tools for distro in distros.list_distros())):
         lacking = [name for name in tools.names if proc.find(name) is None]
         if not lacking:
@@ -93,17 +93,17 @@ def _tools() -> Iterator[Diagnosis]:
         )
 
 
-def _accelerator(store: Store, deadline: Deadline) -> Diagnosis:
+def _check_accelerator(store: Store, deadline: Deadline) -> Diagnosis:
     kernel = next(image.list_kernels(store), None)
     if kernel is not None:
         chosen = accel.probe(kernel, store.root, deadline)
-        return _accelerated(chosen.reason, limited=chosen.name == "tcg")
+        return _check_accelerated(chosen.reason, limited=chosen.name == "tcg")
     obstacle = accel.find_obstacle()
     tried = f"{accel.DEVICE} answers; whether a kernel boots under KVM is tried with the first image."
-    return _accelerated(obstacle or tried, limited=obstacle is not None)
+    return _check_accelerated(obstacle or tried, limited=obstacle is not None)
 
 
-def _accelerated(says: str, *, limited: bool) -> Diagnosis:
+def _check_accelerated(says: str, *, limited: bool) -> Diagnosis:
     return Diagnosis(what="accelerator", state=Health.LIMITED if limited else Health.OK, says=says)
 
 
@@ -116,7 +116,7 @@ def _archive(deadline: Deadline) -> Diagnosis:
     return Diagnosis(what="archive", state=Health.OK, says=f"Guest packages come from {uri}.")
 
 
-def _docker() -> Diagnosis:
+def _check_docker() -> Diagnosis:
     try:
         container.ping()
     except HarnessError as error:
@@ -124,10 +124,10 @@ def _docker() -> Diagnosis:
     return Diagnosis(what="builds", state=Health.OK, says="The Docker daemon answers.")
 
 
-def _room(store: Store) -> Diagnosis:
+def _check_room(store: Store) -> Diagnosis:
     place = next(parent for parent in (store.root, *store.root.absolute().parents) if parent.exists())
     free = shutil.disk_usage(place).free
-    says = f"There are {free / GIB:.1f} GiB free for {_home(store.root)}."
+    says = f"There are {free / GIB:.1f} GiB free for {_shorten_home(store.root)}."
     if not os.access(place, os.W_OK):
         mend = "Name another directory with --store or HARNESS_STORE."
         return Diagnosis(what="store", state=Health.MISSING, says=f"This user may not write to {place}.", mend=mend)
@@ -136,7 +136,7 @@ def _room(store: Store) -> Diagnosis:
     return Diagnosis(what="store", state=Health.OK, says=says)
 
 
-def _home(path: Path) -> str:
+def _shorten_home(path: Path) -> str:
     """Return a path as people write it."""
     home = Path.home()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -17,7 +17,7 @@ from harness.errors import InfrastructureError
 from harness.store import Store, make_key
 from harness.writing import STORE_HINT, write_text
 
-__all__ = ["HOURS", "forget", "remembered"]
+__all__ = ["HOURS", "ask_remembered", "forget"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ HOURS = 12.0
 Answer = dict[str, Any]
 
 
-def remembered(
+def ask_remembered(
     store: Store, kind: str, question: Mapping[str, Any], ask: Callable[[], Answer], *, hours: float = HOURS
 ) -> Answer:
     """Return the answer to `question`: a remembered one that is young enough, else what `ask` returns.
@@ -42,7 +42,7 @@ def remembered(
     Raises:
         InfrastructureError: `ask` could not look, and nothing is remembered, not even from long ago.
     """
-    path = _home(store) / f"{kind}-{make_key(kind, question)[:24]}.json"
+    path = _get_home(store) / f"{kind}-{make_key(kind, question)[:24]}.json"
     old = _read(path)
     # An age below zero is a clock that was set back.
     if old is not None and 0 <= time.time() - old["asked"] < hours * 3600:
@@ -52,7 +52,7 @@ def remembered(
     except InfrastructureError as error:
         if old is None:
             raise
-        logger.warning("The answer from %s is used, because asking again failed: %s", _age(old), error)
+        logger.warning("The answer from %s is used, because asking again failed: %s", _format_age(old), error)
         return _answer(old)
     kept = {"asked": time.time(), "question": dict(question), "answer": answer}
     write_text(path, json.dumps(kept), hint=STORE_HINT)
@@ -61,10 +61,10 @@ def remembered(
 
 def forget(store: Store) -> None:
     """Drop every remembered answer, so that the next run asks again."""
-    shutil.rmtree(_home(store), ignore_errors=True)
+    shutil.rmtree(_get_home(store), ignore_errors=True)
 
 
-def _home(store: Store) -> Path:
+def _get_home(store: Store) -> Path:
     return store.root / "lookup"
 
 
@@ -82,5 +82,5 @@ def _answer(record: Answer) -> Answer:
     return answer
 
 
-def _age(record: Answer) -> str:
+def _format_age(record: Answer) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(record["asked"]))

@@ -17,7 +17,7 @@ from harness.image import ImageSpec
 from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode, find_systemd_version, parse_major_version
 
-__all__ = ["BuildRequest", "Plan", "make_plan", "make_plans", "with_image_options", "with_systemd"]
+__all__ = ["BuildRequest", "Plan", "make_plan", "make_plans", "replace_image_options", "replace_systemd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,13 +143,13 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
 
 
 def _find_arguments(cell: Cell, catalog: Catalog) -> tuple[str, ...]:
-    rule = catalog.systemd.cgroup_rule(cell.systemd, cell.cgroup)
+    rule = catalog.systemd.find_cgroup_rule(cell.systemd, cell.cgroup)
     if rule.arguments is None:
         raise UsageError(f"The cell {cell.id} cannot be: {rule.reason}")
     return rule.arguments
 
 
-def with_image_options(plan: Plan, options: Mapping[str, str]) -> Plan:
+def replace_image_options(plan: Plan, options: Mapping[str, str]) -> Plan:
     """Return the same plan with options of distros, of which its image takes those that its distro has.
 
     Args:
@@ -161,7 +161,7 @@ def with_image_options(plan: Plan, options: Mapping[str, str]) -> Plan:
     return replace(plan, image=replace(plan.image, options=taken))
 
 
-def with_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, commit: str) -> Plan:
+def replace_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, commit: str) -> Plan:
     """Return the same plan with another systemd: a commit of a git repository.
 
     Args:
@@ -211,12 +211,12 @@ def _find_kind(cell: Cell, catalog: Catalog) -> tuple[str | None, ...]:
         cell.runtime,
         cell.runtime_version,
         cell.flavor,
-        cell.systemd if _wants_systemd(cell, catalog) else None,
+        cell.systemd if _needs_systemd(cell, catalog) else None,
     )
 
 
-def _wants_systemd(cell: Cell, catalog: Catalog) -> bool:
-    rules = catalog.runtime(cell.runtime).build
+def _needs_systemd(cell: Cell, catalog: Catalog) -> bool:
+    rules = catalog.get_runtime(cell.runtime).build
     flavor = rules.flavors.get(cell.flavor or "") if rules is not None else None
     return flavor is not None and flavor.systemd
 
@@ -231,7 +231,7 @@ def _make_build_request(
     cell: Cell, matrix: Matrix, catalog: Catalog, kinds: dict[tuple[str | None, ...], BuildRequest]
 ) -> BuildRequest | None:
     """Return the build of a cell's runtime; `kinds` remembers it, as many versions of Go may build it."""
-    runtime = catalog.runtime(cell.runtime)
+    runtime = catalog.get_runtime(cell.runtime)
     if runtime.build is None:
         return None
     if cell.runtime_version is None or cell.go is None:
@@ -249,6 +249,6 @@ def _make_build_request(
             ),
             builder=Builder(matrix.defaults.builder),
             flavor=cell.flavor if cell.flavor in runtime.build.flavors else None,
-            systemd=_choose_handed(cell, matrix, catalog) if _wants_systemd(cell, catalog) else None,
+            systemd=_choose_handed(cell, matrix, catalog) if _needs_systemd(cell, catalog) else None,
         )
     return replace(kinds[kind], go=cell.go)

@@ -26,7 +26,7 @@ __all__ = [
     "ExpectationResult",
     "PhaseResult",
     "RunResult",
-    "problem",
+    "find_problem",
     "read",
     "write",
 ]
@@ -126,11 +126,11 @@ class CellResult(ResultModel):
         """Time of all its phases."""
         return sum(phase.seconds for phase in self.phases)
 
-    def seconds_of(self, phase: Phase) -> float | None:
+    def get_seconds(self, phase: Phase) -> float | None:
         """Return the time of one phase, or None if it was not begun."""
         return next((item.seconds for item in self.phases if item.phase is phase), None)
 
-    def counts(self) -> Counter[Outcome]:
+    def count_outcomes(self) -> Counter[Outcome]:
         """Return how many cases had which outcome."""
         return Counter(case.outcome for case in self.cases)
 
@@ -187,7 +187,7 @@ class RunResult(ResultModel):
     expectations: tuple[ExpectationResult, ...] = ()
     shard: tuple[int, int] | None = None
 
-    def counts(self) -> Counter[Outcome]:
+    def count_outcomes(self) -> Counter[Outcome]:
         """Return how many cells had which outcome."""
         return Counter(cell.outcome for cell in self.cells)
 
@@ -228,10 +228,10 @@ def read(path: Path) -> RunResult:
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
-        raise InfrastructureError(f"{path}: this is no result of format {FORMAT}: {problem(error)}.") from error
+        raise InfrastructureError(f"{path}: this is no result of format {FORMAT}: {find_problem(error)}.") from error
 
 
-def problem(error: ValidationError) -> str:
+def find_problem(error: ValidationError) -> str:
     """Return the first thing that is wrong in a file that the harness wrote earlier, as a clause."""
     first = error.errors(include_url=False)[0]
     name = ".".join(map(str, first["loc"]))

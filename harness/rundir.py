@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from harness.errors import NothingRanError, UsageError
-from harness.results import RunResult, problem
+from harness.results import RunResult, find_problem
 from harness.writing import translate_os_errors
 
 __all__ = [
@@ -153,7 +153,7 @@ def read_request(directory: Path) -> Request:
         raise UsageError(f"{directory / REQUEST} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         raise UsageError(
-            f"{directory / REQUEST} does not say what was asked for: {problem(error)}.",
+            f"{directory / REQUEST} does not say what was asked for: {find_problem(error)}.",
             hint=f"Begin a new run; what this one found is in {directory / RESULT}, if that is there.",
         ) from error
 

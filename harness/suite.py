@@ -20,7 +20,7 @@ from harness.model import Cell, Outcome
 from harness.results import CaseResult
 from harness.wait import Deadline
 
-__all__ = ["SuiteSpec", "cases_of", "collected", "put_off", "run"]
+__all__ = ["SuiteSpec", "collect_cases", "parse_cases", "put_off", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +61,10 @@ class SuiteSpec:
     fresh: bool | None = None
     workers: int = 1
 
-    def argv(self) -> tuple[str, ...]:
+    def make_argv(self) -> tuple[str, ...]:
         """Return the child's command line."""
         return (
-            *_pytest(self.root),
+            *_make_pytest_argv(self.root),
             "--harness-cell", str(self.directory / CELL_FILE),
             "--report-log", str(self.directory / REPORT),
             *(("-n", str(self.workers)) if self.workers > 1 else ()),
@@ -73,7 +73,7 @@ class SuiteSpec:
         )  # fmt: skip
 
 
-def _pytest(root: Path) -> tuple[str, ...]:
+def _make_pytest_argv(root: Path) -> tuple[str, ...]:
     """Return pytest's command line that knows the suites below `root`."""
     return (
         sys.executable, "-m", "pytest", "-c", str(root / "pytest.ini"), "--rootdir", str(root),
@@ -82,26 +82,26 @@ def _pytest(root: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def collected(root: Path, suites: Iterable[str], deadline: Deadline) -> tuple[str, ...]:
+def collect_cases(root: Path, suites: Iterable[str], deadline: Deadline) -> tuple[str, ...]:
     """Return node ids of the cases of suites, in the order in which they run; no guest is needed.
 
     Raises:
         UsageError: A suite cannot be imported, or has no case.
     """
-    argv = [*_pytest(root), "--collect-only", "-q", *(str(root / name) for name in suites)]
-    done = proc.run(argv, cwd=root.parent, deadline=deadline, expect=None, env=_environment())
+    argv = [*_make_pytest_argv(root), "--collect-only", "-q", *(str(root / name) for name in suites)]
+    done = proc.run(argv, cwd=root.parent, deadline=deadline, expect=None, env=_make_environment())
     if done.code:
         # pytest marks what went wrong among the lines that led there.
         said = [line for line in done.out.splitlines() if line.startswith(("E ", "ERROR ", "ERROR: "))]
-        raise UsageError("The suites could not be collected; pytest says:\n" + _tail("\n".join(said) or done.out))
+        raise UsageError("The suites could not be collected; pytest says:\n" + _get_tail("\n".join(said) or done.out))
     return tuple(line for line in done.out.splitlines() if "::" in line)
 
 
-def _environment() -> dict[str, str]:
+def _make_environment() -> dict[str, str]:
     return proc.make_environment({"PYTHONDONTWRITEBYTECODE": "1"})
 
 
-def _tail(text: str) -> str:
+def _get_tail(text: str) -> str:
     return "\n".join(f"  | {line}" for line in text.splitlines()[-proc.TAIL :])
 
 
@@ -124,15 +124,15 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
     (spec.directory / CELL_FILE).write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")
     output = spec.directory / OUTPUT
     done = proc.run(
-        spec.argv(), cwd=spec.root.parent, output=output, deadline=deadline, expect=None,
-        env=_environment(),
+        spec.make_argv(), cwd=spec.root.parent, output=output, deadline=deadline, expect=None,
+        env=_make_environment(),
     )  # fmt: skip
-    cases = tuple(cases_of(read_report(spec.directory / REPORT)))
+    cases = tuple(parse_cases(read_report(spec.directory / REPORT)))
     if done.code in PASSED_OR_FAILED or (done.code == INTERRUPTED and cases):
         return cases
     if done.code == NOTHING:
         return ()
-    tail = _tail(done.out)
+    tail = _get_tail(done.out)
     if done.code in {INTERRUPTED, USAGE}:
         raise UsageError(f"The suites could not be collected; pytest's output is in {output}.\n{tail}")
     raise InfrastructureError(f"pytest ended with status {done.code}; its output is in {output}.\n{tail}")
@@ -159,20 +159,20 @@ def read_report(path: Path) -> Iterator[dict[str, Any]]:
             logger.warning("%s: a record is cut off", path)
 
 
-def cases_of(records: Iterable[Mapping[str, Any]]) -> Iterator[CaseResult]:
+def parse_cases(records: Iterable[Mapping[str, Any]]) -> Iterator[CaseResult]:
     """Yield cases out of the records of a report: the set-up, call and tear-down of every attempt make one case."""
     attempts: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         if record.get("$report_type") == "TestReport":
             attempts.setdefault(record["nodeid"], []).append(record)
     for nodeid, reports in attempts.items():
-        yield _case(nodeid, reports)
+        yield _make_case(nodeid, reports)
 
 
-def _case(nodeid: str, reports: list[Mapping[str, Any]]) -> CaseResult:
+def _make_case(nodeid: str, reports: list[Mapping[str, Any]]) -> CaseResult:
     reruns = sum(report["outcome"] == "rerun" for report in reports)
     last = [report for report in reports if report["outcome"] != "rerun"]
-    raw, guilty = _outcome(last)
+    raw, guilty = _choose_outcome(last)
     outcome = raw
     properties = dict(pair for report in last for pair in report.get("user_properties", ()))
     if "harness_outcome" in properties:
@@ -185,13 +185,13 @@ def _case(nodeid: str, reports: list[Mapping[str, Any]]) -> CaseResult:
         outcome=outcome,
         raw=raw,
         seconds=round(sum(report["duration"] for report in reports), 3),
-        message=properties.get("harness_cause") or _message(guilty or (failed[-1] if failed else None)),
-        details="\n\n".join(_details(report) for report in failed),
+        message=properties.get("harness_cause") or _make_message(guilty or (failed[-1] if failed else None)),
+        details="\n\n".join(_collect_details(report) for report in failed),
         reruns=reruns,
     )
 
 
-def _outcome(reports: list[Mapping[str, Any]]) -> tuple[Outcome, Mapping[str, Any] | None]:
+def _choose_outcome(reports: list[Mapping[str, Any]]) -> tuple[Outcome, Mapping[str, Any] | None]:
     """Return the outcome of one attempt as pytest sees it, and the report that decided it."""
     for report in reports:
         if report["outcome"] == "failed":
@@ -206,30 +206,30 @@ def _outcome(reports: list[Mapping[str, Any]]) -> tuple[Outcome, Mapping[str, An
     return Outcome.ERROR, None
 
 
-def _message(report: Mapping[str, Any] | None) -> str:
+def _make_message(report: Mapping[str, Any] | None) -> str:
     """Return one line that says why: the exception of a traceback, or the reason of a skip."""
     if report is None:
         return ""
     text = report.get("longrepr")
     if isinstance(text, Mapping):
         crash = text.get("reprcrash")
-        return _line(crash["message"]) if crash else ""
+        return _get_first_line(crash["message"]) if crash else ""
     if isinstance(text, (list, tuple)):  # a skip: file, line, reason
-        return _line(str(text[2]).removeprefix("Skipped: "))
-    return _line(str(text or ""))
+        return _get_first_line(str(text[2]).removeprefix("Skipped: "))
+    return _get_first_line(str(text or ""))
 
 
-def _line(text: str) -> str:
+def _get_first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
-def _details(report: Mapping[str, Any]) -> str:
-    parts = [_traceback(report.get("longrepr"))]
+def _collect_details(report: Mapping[str, Any]) -> str:
+    parts = [_format_traceback(report.get("longrepr"))]
     parts += [f"--- {title} ---\n{text.rstrip()}" for title, text in report.get("sections", ()) if text.strip()]
     return "\n".join(part for part in parts if part)
 
 
-def _traceback(longrepr: Any) -> str:
+def _format_traceback(longrepr: Any) -> str:
     if not isinstance(longrepr, Mapping):
         return str(longrepr or "")
     entries = longrepr.get("reprtraceback", {}).get("reprentries", ())

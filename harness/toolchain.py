@@ -92,7 +92,7 @@ def resolve(name: str, rules: ToolchainFile, version: str, store: Store, deadlin
     if not VERSION.match(version):
         raise UsageError(f"`{version}` is no version of {name}; write for instance 1.27 or 1.27.3.")
     for rule in rules.sources:
-        if VersionRange(rule.versions).holds(version):
+        if VersionRange(rule.versions).contains(version):
             break
     else:
         ranges = " and ".join(f"`{rule.versions}` ({_describe_rule(rule)})" for rule in rules.sources)
@@ -122,8 +122,8 @@ def list_versions(rules: ToolchainFile, store: Store, deadline: Deadline) -> lis
         if rule.kind == "wheel":
             question = {"package": rule.wheel, "platform": sys.platform, "machine": os.uname().machine}
             ask = partial(_list_index, str(rule.wheel), deadline)
-            offered = lookup.remembered(store, "wheels", question, ask)["versions"]
-            found |= {one for one in offered if VERSION.match(one) and VersionRange(rule.versions).holds(one)}
+            offered = lookup.ask_remembered(store, "wheels", question, ask)["versions"]
+            found |= {one for one in offered if VERSION.match(one) and VersionRange(rule.versions).contains(one)}
         else:
             found.add(rule.exact or rule.versions.removeprefix("=="))
     return sorted(found)
@@ -154,7 +154,7 @@ def _resolve_wheel(
 ) -> ToolchainRelease:
     package = str(rule.wheel)
     question = {"package": package, "version": version, "platform": sys.platform, "machine": os.uname().machine}
-    answer = lookup.remembered(store, "wheel", question, lambda: _ask_index(name, package, version, deadline))
+    answer = lookup.ask_remembered(store, "wheel", question, lambda: _ask_index(name, package, version, deadline))
     identity = f"wheel:{package}=={answer['version']}:sha256:{answer['sha256']}"
     files = {package: (answer["version"], answer["sha256"])}
     return ToolchainRelease(name=name, version=answer["version"], identity=identity, rule=rule, files=files)
@@ -220,7 +220,9 @@ def _resolve_debian(
 ) -> ToolchainRelease:
     package, release = _fill_template(rule.debian, version), str(rule.release)
     question = {"archive": find_archive(deadline), "release": release, "package": package}
-    answer = lookup.remembered(store, "debian-toolchain", question, lambda: _ask_archive(package, release, deadline))
+    answer = lookup.ask_remembered(
+        store, "debian-toolchain", question, lambda: _ask_archive(package, release, deadline)
+    )
     exact = answer["files"][package + PARTS[0]][0].partition("-")[0]
     if not compare_versions(exact, "==", version):
         raise UsageError(f"There is no {name} {version}; the version in {_describe_rule(rule)} is {exact}.")

@@ -100,7 +100,7 @@ def accelerator(bookworm: Image, store: Store) -> Accelerator:
 @pytest.fixture(scope="session")
 def guest(bookworm: Image, accelerator: Accelerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A guest with bookworm in unified mode that all tests share: they leave it as they find it."""
-    rule = catalog.load(ROOT).systemd.cgroup_rule("252", CgroupMode.UNIFIED)
+    rule = catalog.load(ROOT).systemd.find_cgroup_rule("252", CgroupMode.UNIFIED)
     spec = machine.specify(bookworm, name="shared-guest", arguments=rule.arguments or (), accelerator=accelerator)
     with machine.boot(
         spec, tmp_path_factory.mktemp("guest"), Deadline.after(180, "boot of the shared guest")

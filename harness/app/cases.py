@@ -21,7 +21,7 @@ def list_cases(catalog: Catalog, settings: Settings, suites: Iterable[str] | Non
     """Return the node ids of the cases of some suites, or of all; raise UsageError where pytest cannot collect them."""
     names = list(catalog.suites if suites is None else suites)
     deadline = settings.make_deadline(SECONDS, "collection of the suites")
-    return suite.collected(catalog.root / "suites", names, deadline)
+    return suite.collect_cases(catalog.root / "suites", names, deadline)
 
 
 def check_cases(cases: Sequence[str], project: Project, settings: Settings) -> None:
@@ -35,7 +35,7 @@ def check_cases(cases: Sequence[str], project: Project, settings: Settings) -> N
     root = project.catalog.root / "suites"
     paths = {case: case.partition("::")[0] for case in cases}
     for path in paths.values():
-        project.catalog.suite(path.partition("/")[0])
+        project.catalog.get_suite(path.partition("/")[0])
         if not (root / path).exists():
             raise UsageError(
                 f"The suites have no `{path}`.",

@@ -22,7 +22,7 @@ def find_drift(settings: Settings) -> tuple[Drift, ...]:
             hint="For instance, at the left margin:  ci: {change: {profile: quick, shards: 1}}",
         )
     release = _make_pipeline(project, wanted.release) if wanted.release is not None else None
-    return ci.compare(ci.render(ci.systems(), _make_pipeline(project, wanted.change), release), settings.root)
+    return ci.compare(ci.render(ci.list_systems(), _make_pipeline(project, wanted.change), release), settings.root)
 
 
 def assign_shards(project: Project, profile: str, count: int, seconds: Mapping[str, float]) -> dict[str, int]:
@@ -43,10 +43,10 @@ def collect_durations(runs: Sequence[str], project: Project, settings: Settings)
     """
     if runs:
         found = [results.read(rundir.find_run(settings.runs, name) / rundir.RESULT) for name in runs]
-        now = ci.of_runs(sorted(found, key=lambda run: run.started))
+        now = ci.collect_durations(sorted(found, key=lambda run: run.started))
     else:
         now = {name: value for name, value in schedule.DurationHistory(settings.history).read().items() if value > 0}
-    return ci.merged(ci.read(settings.root / ci.DURATIONS), now, (cell.id for cell in project.expansion.cells))
+    return ci.merge_durations(ci.read(settings.root / ci.DURATIONS), now, (cell.id for cell in project.expansion.cells))
 
 
 def _make_pipeline(project: Project, wanted: CiRun) -> Pipeline:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.app.project import Project
 from harness.matrix import find
-from harness.plan import Plan, make_plans, with_image_options
+from harness.plan import Plan, make_plans, replace_image_options
 
 __all__ = ["plan_cells"]
 
@@ -24,4 +24,4 @@ def plan_cells(
         distro_options: Values of the distros' own options by name.
     """
     plans = make_plans([find(project.expansion, name) for name in cells], project.matrix, project.catalog, suites)
-    return [with_image_options(each, distro_options) for each in plans] if distro_options else plans
+    return [replace_image_options(each, distro_options) for each in plans] if distro_options else plans

@@ -80,7 +80,7 @@ class RunOptions:
                     f"--suites names no suite: {self.suites!r}.", hint="Leave it out to run the profile's."
                 )
             for name in suites:
-                project.catalog.suite(name)
+                project.catalog.get_suite(name)
         if self.shard is not None:
             index, count = rundir.parse_shard(self.shard)
             # Not by this computer's own history: all machines must come to the same shards.

@@ -7,7 +7,7 @@ from harness.bisect import releases
 from harness.bisect.repository import Repository
 from harness.catalog import Catalog, Source
 from harness.errors import UsageError
-from harness.plan import BuildRequest, Plan, with_systemd
+from harness.plan import BuildRequest, Plan, replace_systemd
 from harness.wait import Deadline
 
 __all__ = ["GoSubject", "RuntimeSubject", "Subject", "SystemdSubject"]
@@ -66,7 +66,7 @@ class SystemdSubject:
         """As `Subject` says."""
         version = self.repository.find_version(commit, deadline)
         source = Source(git=self.repository.address, ref="{version}")
-        return with_systemd(self.base, self.catalog, source=source, version=version, commit=commit)
+        return replace_systemd(self.base, self.catalog, source=source, version=version, commit=commit)
 
     def request(self, plan: Plan) -> BuildRequest:
         """As `Subject` says."""

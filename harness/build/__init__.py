@@ -96,7 +96,7 @@ def _filter_fitting(spec: BuildSpec, items: tuple[BuildOptions, ...] | tuple[Fix
     return [
         item.model_dump(mode="json", exclude={"versions", "reason"})
         for item in items
-        if VersionRange(item.versions).holds(spec.version)
+        if VersionRange(item.versions).contains(spec.version)
     ]
 
 

@@ -73,7 +73,7 @@ class BuildSpec:
     @property
     def environment(self) -> Environment:
         """Where a version like this is built."""
-        return self.rules.environment(self.version)
+        return self.rules.choose_environment(self.version)
 
     @property
     def kind(self) -> Flavor:
@@ -85,7 +85,7 @@ class BuildSpec:
         """The options of the knowledge file that its version and flavor get; the last value of one counts."""
         wanted: dict[str, str] = {}
         for options in (*self.rules.options, *self.kind.options):
-            if VersionRange(options.versions).holds(self.version):
+            if VersionRange(options.versions).contains(self.version):
                 wanted |= options.set
         return wanted
 

@@ -57,7 +57,7 @@ def fill_worktree(directory: Path, tree: Path, spec: BuildSpec, store: Store, lo
     source.update(spec.source, spec.revision, tree, directory / f"{tree.name}.index", store, deadline)
     with log.open("a", encoding="utf-8") as file:
         for fixup in spec.rules.fixups:
-            if VersionRange(fixup.versions).holds(spec.version):
+            if VersionRange(fixup.versions).contains(spec.version):
                 for commit in fixup.commits:
                     done = _apply(source.read_patch(spec.source, commit, store, deadline), tree, deadline)
                     file.write(f"# fix-up {commit[:12]}: {done}. {fixup.reason}\n")

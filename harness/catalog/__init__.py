@@ -130,7 +130,7 @@ class DistroFile(KnowledgeFile):
     channels: Mapping[str, DistroChannel]
     numbered: Mapping[str, NumberedRelease] = {}
 
-    def systemd(self, channel: str, release: str | None) -> str:
+    def find_systemd(self, channel: str, release: str | None) -> str:
         """Return the major version of a release's systemd, or of what its channel has now."""
         known = self.numbered.get(release or "")
         return (known.systemd if known is not None else None) or self.channels[channel].systemd
@@ -186,10 +186,10 @@ class SystemdFile(KnowledgeFile):
     cgroup: tuple[CgroupRule, ...]
     build: Build
 
-    def cgroup_rule(self, version: str, mode: CgroupMode) -> CgroupRule:
+    def find_cgroup_rule(self, version: str, mode: CgroupMode) -> CgroupRule:
         """Return the rule for a version ("252", "v241-rc1") and a mode."""
         for rule in self.cgroup:
-            if mode in rule.modes and VersionRange(rule.systemd).holds(version):
+            if mode in rule.modes and VersionRange(rule.systemd).contains(version):
                 return rule
         raise ConfigError(f"{PACKAGE.name}/systemd.yaml: no rule says how systemd {version} boots in {mode} mode.")
 
@@ -209,7 +209,7 @@ class Catalog:
     @cached_property
     def distros(self) -> dict[str, DistroFile]:
         """Guest operating systems by name."""
-        found = _folder(sorted(self.root.glob("images/*/image.yaml")), DistroFile)
+        found = _load_folder(sorted(self.root.glob("images/*/image.yaml")), DistroFile)
         for name, distro in found.items():
             path = self.root / "images" / name / "releases.yaml"
             if path.exists():
@@ -220,34 +220,34 @@ class Catalog:
     @cached_property
     def suites(self) -> dict[str, SuiteFile]:
         """Suites by name."""
-        return _folder(sorted(self.root.glob("suites/*/suite.yaml")), SuiteFile)
+        return _load_folder(sorted(self.root.glob("suites/*/suite.yaml")), SuiteFile)
 
     @cached_property
     def runtimes(self) -> dict[str, RuntimeFile]:
         """Runtimes by name."""
-        return _folder(sorted(self.knowledge.glob("runtimes/*.yaml")), RuntimeFile)
+        return _load_folder(sorted(self.knowledge.glob("runtimes/*.yaml")), RuntimeFile)
 
     @cached_property
     def toolchains(self) -> dict[str, ToolchainFile]:
         """Toolchains by name."""
-        return _folder(sorted(self.knowledge.glob("toolchains/*.yaml")), ToolchainFile)
+        return _load_folder(sorted(self.knowledge.glob("toolchains/*.yaml")), ToolchainFile)
 
     @cached_property
     def systemd(self) -> SystemdFile:
         """What is known about versions of systemd."""
         return yamlfile.load(self.knowledge / "systemd.yaml", SystemdFile)
 
-    def distro(self, name: str) -> DistroFile:
+    def get_distro(self, name: str) -> DistroFile:
         """Return a distro by name; raises UsageError with the names that exist."""
-        return _named("distro", name, self.distros)
+        return _get_named("distro", name, self.distros)
 
-    def runtime(self, name: str) -> RuntimeFile:
+    def get_runtime(self, name: str) -> RuntimeFile:
         """Return a runtime by name; raises UsageError with the names that exist."""
-        return _named("runtime", name, self.runtimes)
+        return _get_named("runtime", name, self.runtimes)
 
-    def suite(self, name: str) -> SuiteFile:
+    def get_suite(self, name: str) -> SuiteFile:
         """Return a suite by name; raises UsageError with the names that exist."""
-        return _named("suite", name, self.suites)
+        return _get_named("suite", name, self.suites)
 
 
 def load(root: Path) -> Catalog:
@@ -255,13 +255,13 @@ def load(root: Path) -> Catalog:
     return Catalog(root=root)
 
 
-def _named(what: str, name: str, known: Mapping[str, K]) -> K:
+def _get_named(what: str, name: str, known: Mapping[str, K]) -> K:
     if name not in known:
         raise UsageError(f"There is no {what} `{name}`; known are {', '.join(sorted(known)) or 'none'}.")
     return known[name]
 
 
-def _folder(paths: list[Path], model: type[K]) -> dict[str, K]:
+def _load_folder(paths: list[Path], model: type[K]) -> dict[str, K]:
     found: dict[str, K] = {}
     for path in paths:
         item = yamlfile.load(path, model)

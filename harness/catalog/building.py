@@ -15,12 +15,12 @@ from harness.yamlfile import FileModel
 __all__ = ["Build", "BuildOptions", "Environment", "Fixup", "Flavor", "Output", "Range", "Source", "ToolchainSource"]
 
 
-def _range(text: str) -> str:
+def _check_range(text: str) -> str:
     VersionRange(text)
     return text
 
 
-Range = Annotated[str, AfterValidator(_range)]
+Range = Annotated[str, AfterValidator(_check_range)]
 """A version range as text, see `VersionRange`."""
 
 
@@ -52,7 +52,7 @@ class Source(FileModel):
         return "git" if self.git else "directory" if self.directory else "debian" if self.debian else "tarball"
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Self:
+    def _check_kind(self) -> Self:
         given = [kind for kind in ("git", "directory", "debian", "tarball") if getattr(self, kind) is not None]
         if len(given) != 1:
             raise ValueError(
@@ -93,7 +93,7 @@ class ToolchainSource(FileModel):
         return "wheel" if self.wheel else "debian" if self.debian else "tarball"
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Self:
+    def _check_kind(self) -> Self:
         if sum(value is not None for value in (self.wheel, self.debian, self.tarball)) != 1:
             raise ValueError("a toolchain is exactly one of wheel, debian and tarball")
         if self.debian and not self.release:
@@ -152,7 +152,7 @@ class Fixup(FileModel):
     reason: str
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _check_way(self) -> Self:
         texts = (self.file, self.pattern, self.replacement)
         if bool(self.commits) == (None not in texts) or (self.commits and texts != (None, None, None)):
             raise ValueError("a fix-up has either `commits`, or all of `file`, `pattern` and `replacement`")
@@ -226,10 +226,10 @@ class Build(FileModel):
     flavors: Mapping[str, Flavor] = Field(default_factory=dict)
     sources: tuple[Source, ...]
 
-    def environment(self, version: str) -> Environment:
+    def choose_environment(self, version: str) -> Environment:
         """Where a version is built; raises UsageError where no environment is known for it."""
         for environment in self.environments:
-            if VersionRange(environment.versions).holds(version):
+            if VersionRange(environment.versions).contains(version):
                 return environment
         ranges = ", ".join(f"`{environment.versions}`" for environment in self.environments)
         raise UsageError(f"No build environment is known for version {version}; there are some for {ranges}.")

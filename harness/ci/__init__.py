@@ -4,9 +4,9 @@ What a CI system wants to read is one file of knowledge, systems/NAME.yaml; what
 of the project, which run on a laptop as well. `render` makes the files, `compare` finds those that have drifted.
 """
 
-from harness.ci.durations import DURATIONS, merged, of_runs, read, text
+from harness.ci.durations import DURATIONS, collect_durations, format_durations, merge_durations, read
 from harness.ci.merging import Merged, Shard, collect, merge
-from harness.ci.rendering import Drift, DriftState, Pipeline, Rendered, System, compare, render, systems
+from harness.ci.rendering import Drift, DriftState, Pipeline, Rendered, System, compare, list_systems, render
 
 __all__ = [
     "DURATIONS",
@@ -18,12 +18,12 @@ __all__ = [
     "Shard",
     "System",
     "collect",
+    "collect_durations",
     "compare",
+    "format_durations",
+    "list_systems",
     "merge",
-    "merged",
-    "of_runs",
+    "merge_durations",
     "read",
     "render",
-    "systems",
-    "text",
 ]

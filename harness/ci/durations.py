@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import ConfigError
 from harness.results import RunResult
 
-__all__ = ["DURATIONS", "merged", "of_runs", "read", "text"]
+__all__ = ["DURATIONS", "collect_durations", "format_durations", "merge_durations", "read"]
 
 DURATIONS = Path("ci") / "durations.json"
 """The file, below the project's directory."""
@@ -43,7 +43,7 @@ def _is_time(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
-def of_runs(runs: Iterable[RunResult]) -> dict[str, float]:
+def collect_durations(runs: Iterable[RunResult]) -> dict[str, float]:
     """Return seconds by cell of runs; the latest of them counts, and a cell that broke says nothing.
 
     Args:
@@ -52,7 +52,7 @@ def of_runs(runs: Iterable[RunResult]) -> dict[str, float]:
     return {cell.id: cell.seconds for run in runs for cell in run.cells if not cell.error and cell.cases}
 
 
-def merged(before: Mapping[str, float], now: Mapping[str, float], cells: Iterable[str]) -> dict[str, int]:
+def merge_durations(before: Mapping[str, float], now: Mapping[str, float], cells: Iterable[str]) -> dict[str, int]:
     """Return seconds of a matrix's cells for the file; whole ones, so that its changes are readable.
 
     Args:
@@ -64,6 +64,6 @@ def merged(before: Mapping[str, float], now: Mapping[str, float], cells: Iterabl
     return {name: max(1, round(found[name])) for name in sorted(cells) if name in found}
 
 
-def text(durations: Mapping[str, int]) -> str:
+def format_durations(durations: Mapping[str, int]) -> str:
     """Return the file's text."""
     return json.dumps(durations, indent=1, sort_keys=True) + "\n"

@@ -86,7 +86,7 @@ def merge(shards: Sequence[Shard], wanted: Mapping[str, int], count: int, *, nam
     versions = sorted({run.harness for run in runs.values()})
     if len(versions) > 1:
         problems.append(f"The shards ran different versions of the harness: {', '.join(versions)}.")
-    cells = _cells(runs, problems)
+    cells = _merge_cells(runs, problems)
     for cell, index in wanted.items():
         if cell not in cells and index in runs:
             problems.append(f"Shard {index} of {count} has no result of the cell {cell}.")
@@ -100,15 +100,15 @@ def merge(shards: Sequence[Shard], wanted: Mapping[str, int], count: int, *, nam
         started=min((run.started for run in runs.values()), default=""),
         # Shards run side by side on machines whose clocks need not agree: the longest is how long one waits.
         seconds=max((run.seconds for run in runs.values()), default=0.0),
-        computer=_computer(runs),
+        computer=_merge_computer(runs),
         cells=tuple(cells[cell] for cell in sorted(cells, key=lambda cell: (order.get(cell, len(order)), cell))),
         interrupted=any(run.interrupted for run in runs.values()),
-        expectations=_expectations(runs.values()),
+        expectations=_merge_expectations(runs.values()),
     )
     return Merged(result=result, problems=tuple(problems))
 
 
-def _cells(runs: Mapping[int, RunResult], problems: list[str]) -> dict[str, CellResult]:
+def _merge_cells(runs: Mapping[int, RunResult], problems: list[str]) -> dict[str, CellResult]:
     """Return the cells of all shards; of two results for one cell the worse counts, and that is a problem."""
     cells: dict[str, CellResult] = {}
     owner: dict[str, int] = {}
@@ -122,14 +122,14 @@ def _cells(runs: Mapping[int, RunResult], problems: list[str]) -> dict[str, Cell
     return cells
 
 
-def _computer(runs: Mapping[int, RunResult]) -> dict[str, str]:
+def _merge_computer(runs: Mapping[int, RunResult]) -> dict[str, str]:
     """Return what ran it: each fact with the values of the machines, where they differ in the order of the shards."""
     keys = dict.fromkeys(key for run in runs.values() for key in run.computer)
     values = {key: dict.fromkeys(run.computer[key] for run in runs.values() if key in run.computer) for key in keys}
     return {key: ", ".join(found) for key, found in values.items()}
 
 
-def _expectations(runs: Iterable[RunResult]) -> tuple[ExpectationResult, ...]:
+def _merge_expectations(runs: Iterable[RunResult]) -> tuple[ExpectationResult, ...]:
     """Return what the shards said about known failures, each once.
 
     No shard can say that a known failure is about nothing if its cells are in several; that is for a whole run.

@@ -24,7 +24,7 @@ from harness.errors import ConfigError, UsageError
 from harness.text import pluralize
 from harness.yamlfile import FileModel
 
-__all__ = ["DIRECTORY", "Drift", "DriftState", "Pipeline", "Rendered", "System", "compare", "render", "systems"]
+__all__ = ["DIRECTORY", "Drift", "DriftState", "Pipeline", "Rendered", "System", "compare", "list_systems", "render"]
 
 DIRECTORY = Path(__file__).parent / "systems"
 """The systems that the harness knows."""
@@ -52,7 +52,7 @@ class System(FileModel):
     files: Annotated[Mapping[str, str], Field(min_length=1)]
 
 
-def systems(directory: Path = DIRECTORY) -> tuple[System, ...]:
+def list_systems(directory: Path = DIRECTORY) -> tuple[System, ...]:
     """Return the systems in a directory, by name.
 
     Raises:
@@ -132,7 +132,7 @@ def render(systems: Sequence[System], change: Pipeline, release: Pipeline | None
         raise UsageError(f"The pipelines `change` and `release` both run the profile `{change.profile}`.")
     for item in pipelines:
         _check(item)
-    return tuple(file for system in systems for file in _files(system, change, release, pipelines))
+    return tuple(file for system in systems for file in _render_files(system, change, release, pipelines))
 
 
 def _check(pipeline: Pipeline) -> None:
@@ -148,7 +148,7 @@ def _check(pipeline: Pipeline) -> None:
         )
 
 
-def _files(
+def _render_files(
     system: System, change: Pipeline, release: Pipeline | None, pipelines: Sequence[Pipeline]
 ) -> tuple[Rendered, ...]:
     for item in pipelines:
@@ -162,12 +162,12 @@ def _files(
         "pipelines": pipelines,
         "keep": system.cache // sum(item.shards for item in pipelines),
     }
-    texts = ((path, _filled(system, path, values)) for path in system.files)
+    texts = ((path, _fill(system, path, values)) for path in system.files)
     head = HEAD.format(name=system.name)
     return tuple(Rendered(system=system.name, path=path, text=head + text) for path, text in texts if text.strip())
 
 
-def _filled(system: System, path: str, values: dict[str, object]) -> str:
+def _fill(system: System, path: str, values: dict[str, object]) -> str:
     # Autoescaping is for HTML; what is filled in here are numbers and plain words, see `_check`.
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,

@@ -153,6 +153,6 @@ def write_durations(
     project = load_project(settings)
     seconds = collect_durations(runs or (), project, settings)
     path = into or settings.root / ci.DURATIONS
-    write_text(path, ci.text(seconds))
+    write_text(path, ci.format_durations(seconds))
     of = f"{len(seconds)} of {pluralize(len(project.expansion.cells), 'cell')}"
     output.show(form, ids=seconds, data=lambda: seconds, lines=[f"{show_path(path.absolute())}: the times of {of}."])

@@ -60,7 +60,7 @@ def list_releases(
         deadline = settings.make_deadline(HOUR, "download of the index")
         known = flatcar.refresh(store, deadline, files, url=index or INDEX)
     else:
-        known = flatcar.known(store, files)
+        known = flatcar.load_index(store, files)
     shown = known.choose(channel=channel, systemd=_parse_range(systemd))
     kept = {item.title.split()[2] for item in stores.list_artifacts(store) if item.kind == KIND}
     table = output.format_table(HEADS, [_make_row(item, stored=item.version in kept) for item in shown])

@@ -103,7 +103,7 @@ def cases(
     """Print the cases of the suites as --case and --test take them."""
     settings = get_settings(context)
     project = load_project(settings)
-    names = [name for name in suites or project.catalog.suites if project.catalog.suite(name)]
+    names = [name for name in suites or project.catalog.suites if project.catalog.get_suite(name)]
     found = list_cases(project.catalog, settings, names)
     output.show(form, ids=found, data=lambda: found, lines=found)
 

@@ -17,7 +17,7 @@ from harness.compare.runs import locate
 from harness.errors import InfrastructureError, UsageError
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome
-from harness.results import problem
+from harness.results import find_problem
 from harness.text import escape
 from harness.writing import write_text
 
@@ -108,7 +108,7 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
         with pause_garbage_collection():
             read = _Baseline.model_validate(value)
     except ValidationError as error:
-        raise InfrastructureError(f"{path}: this is no baseline of format {FORMAT}: {problem(error)}.") from error
+        raise InfrastructureError(f"{path}: this is no baseline of format {FORMAT}: {find_problem(error)}.") from error
     cells: dict[str, CellOutcomes] = {}
     for cell in read.cells:
         if cell.id in cells:

@@ -21,7 +21,7 @@ from harness.compare.outcomes import CellOutcomes, RunOutcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome, find_worst
-from harness.results import FORMAT, problem
+from harness.results import FORMAT, find_problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 from harness.text import escape
 
@@ -209,7 +209,7 @@ def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
     try:
         whole = WHOLE.validate_python(value)
     except ValidationError as error:
-        raise InfrastructureError(f"{shown}: this is no result of format {FORMAT}: {problem(error)}.") from error
+        raise InfrastructureError(f"{shown}: this is no result of format {FORMAT}: {find_problem(error)}.") from error
     texts: dict[str, str] = {}
     cells = [_make_side(cell, shown, texts) for cell in whole.get("cells", [])]
     return RUN.validate_python(value), cells

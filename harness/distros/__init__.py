@@ -18,17 +18,17 @@ def find(name: str) -> Distro:
     Raises:
         UsageError: There is no folder of that name.
     """
-    if name not in _names():
+    if name not in _list_names():
         raise UsageError(
             f"The harness cannot make images of {name}: there is no folder harness/distros/{name}; "
-            f"there are {', '.join(_names())}."
+            f"there are {', '.join(_list_names())}."
         )
     return _load(name)
 
 
 def list_distros() -> tuple[Distro, ...]:
     """Return all distros, by name."""
-    return tuple(_load(name) for name in _names())
+    return tuple(_load(name) for name in _list_names())
 
 
 def list_options() -> tuple[DistroOption, ...]:
@@ -36,7 +36,7 @@ def list_options() -> tuple[DistroOption, ...]:
     return tuple({option.name: option for distro in list_distros() for option in distro.options}.values())
 
 
-def _names() -> tuple[str, ...]:
+def _list_names() -> tuple[str, ...]:
     return tuple(found.name for found in pkgutil.iter_modules(__path__) if found.ispkg)
 
 

@@ -41,11 +41,11 @@ def make_cpio(entries: Iterable[Entry], *, devices: Mapping[str, tuple[int, int]
         # ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor, rdevminor, namesize, check
         fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, major, minor, len(path), 0)
         header = b"070701" + b"".join(b"%08x" % field for field in fields) + path
-        parts += [_padded(header), _padded(data)]
+        parts += [_pad(header), _pad(data)]
     return b"".join(parts)
 
 
-def _padded(data: bytes) -> bytes:
+def _pad(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
 
 
@@ -61,7 +61,7 @@ def order_modules(wanted: Iterable[str], dependencies: str) -> list[str]:
     for line in dependencies.splitlines():
         path, _, rest = line.partition(":")
         needs[path] = rest.split()
-        paths[_module_name(path)] = path
+        paths[_get_module_name(path)] = path
     order: dict[str, None] = {}
 
     def add(path: str) -> None:
@@ -76,7 +76,7 @@ def order_modules(wanted: Iterable[str], dependencies: str) -> list[str]:
     return list(order)
 
 
-def _module_name(path: str) -> str:
+def _get_module_name(path: str) -> str:
     return PurePosixPath(path).name.partition(".ko")[0].replace("-", "_")
 
 
@@ -91,7 +91,7 @@ def make_initrd(*, busybox: bytes, modules: Path, wanted: Iterable[str]) -> byte
     Raises:
         InfrastructureError: The archive is not that of exactly one kernel.
     """
-    return make_cpio(_entries(busybox, load_modules(modules, wanted)), devices={"dev/console": (5, 1)})
+    return make_cpio(_list_entries(busybox, load_modules(modules, wanted)), devices={"dev/console": (5, 1)})
 
 
 def load_modules(modules: Path, wanted: Iterable[str]) -> dict[str, bytes]:
@@ -111,10 +111,10 @@ def load_modules(modules: Path, wanted: Iterable[str]) -> dict[str, bytes]:
             return file.read()
 
         order = order_modules(wanted, content("modules.dep").decode())
-        return {_module_name(path) + ".ko": _decompressed(path, content(path)) for path in order}
+        return {_get_module_name(path) + ".ko": _decompress(path, content(path)) for path in order}
 
 
-def _entries(busybox: bytes, modules: Mapping[str, bytes]) -> Iterator[Entry]:
+def _list_entries(busybox: bytes, modules: Mapping[str, bytes]) -> Iterator[Entry]:
     for directory in ("bin", "dev", "modules"):
         yield directory, DIRECTORY, b""
     # Without a console of its own PID 1 has no standard output before it mounts /dev.
@@ -126,7 +126,7 @@ def _entries(busybox: bytes, modules: Mapping[str, bytes]) -> Iterator[Entry]:
     yield "modules/order", FILE, "".join(f"{name}\n" for name in modules).encode()
 
 
-def _decompressed(path: str, data: bytes) -> bytes:
+def _decompress(path: str, data: bytes) -> bytes:
     """Return a module's content; Debian compresses modules with xz since trixie."""
     if path.endswith(".xz"):
         return lzma.decompress(data)

@@ -71,7 +71,7 @@ class ImageSpec:
         """The image for people: "debian/bookworm", "flatcar/stable@3815.2.5"."""
         return f"{self.distro}/{self.channel}" + (f"@{self.release}" if self.release else "")
 
-    def option(self, name: str) -> str | None:
+    def get_option(self, name: str) -> str | None:
         """Return the value of one of the distro's own options, or None where it was not given."""
         return dict(self.options).get(name)
 

@@ -98,7 +98,7 @@ def boot_with_monitor(
             _wait_network(machine, deadline)
             machine.wait_ready(deadline)
         except DeadlineError as error:
-            raise DeadlineError(f"{error} See {machine.files.console}:\n{machine.console.excerpt()}") from error
+            raise DeadlineError(f"{error} See {machine.files.console}:\n{machine.console.format_excerpt()}") from error
         yield machine, monitor
 
 

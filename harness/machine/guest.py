@@ -106,7 +106,7 @@ class Machine:
         """Raise GuestLostError, with the most telling lines of the console, if the guest died."""
         cause = self.find_cause_of_death()
         if cause:
-            raise GuestLostError(f"The guest {self.name} died. {cause}\n{self.console.excerpt()}")
+            raise GuestLostError(f"The guest {self.name} died. {cause}\n{self.console.format_excerpt()}")
 
     def run(
         self,
@@ -247,7 +247,7 @@ class Machine:
         if state not in {"running", "degraded"}:
             raise GuestLostError(
                 f"The guest {self.name} came up in the state `{state}`; see {self.files.console}.\n"
-                f"{self.console.excerpt()}"
+                f"{self.console.format_excerpt()}"
             )
         if state == "degraded":
             logger.warning("A unit failed in the boot of %s; its journal says which.", self.name)

@@ -216,7 +216,7 @@ def _find_systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
     if systemd != names.DISTRO_IMAGE:
         return systemd
     assert distro.channel is not None  # names.axis_distro
-    return catalog.distros[distro.distro].systemd(distro.channel, distro.release)
+    return catalog.distros[distro.distro].find_systemd(distro.channel, distro.release)
 
 
 def _find_obstacle(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | None:
@@ -224,7 +224,7 @@ def _find_obstacle(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | 
     version = find_systemd_version(systemd)
     if version is None:
         return None
-    rule = catalog.systemd.cgroup_rule(version, cgroup)
+    rule = catalog.systemd.find_cgroup_rule(version, cgroup)
     return rule.reason if rule.arguments is None else None
 
 

@@ -124,13 +124,13 @@ def _check_origins(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> 
     for path, text, runtime in wanted:
         if runtime is None:
             if not any(
-                VersionRange(item.versions).holds(text) for item in matrix.list_toolchain_sources("go", catalog)
+                VersionRange(item.versions).contains(text) for item in matrix.list_toolchain_sources("go", catalog)
             ):
                 yield f"{document.locate(path)}: nothing says where Go {text} comes from; add it below `toolchains`, `go`."
             continue
         name = names.check_axis_runtime(runtime, catalog)
         sources = matrix.list_component_sources(name.runtime, catalog)
-        if name.version and not any(VersionRange(item.versions).holds(name.version) for item in sources):
+        if name.version and not any(VersionRange(item.versions).contains(name.version) for item in sources):
             what = f"{name.runtime} {name.version} comes from; add it below `sources`, `{name.runtime}`"
             yield f"{document.locate(path)}: nothing says where {what}."
 

@@ -217,7 +217,7 @@ class Matrix(_Part):
     def find_suite(self, name: str, catalog: Catalog) -> SuiteFile:
         """Return a suite with this matrix's changes; raises UsageError with the names that exist."""
         changes = self.suites.get(name, SuiteSettings()).model_dump(exclude_none=True)
-        return catalog.suite(name).model_copy(update=changes)
+        return catalog.get_suite(name).model_copy(update=changes)
 
     def list_component_sources(self, component: str, catalog: Catalog) -> tuple[Source, ...]:
         """Return where a runtime or `systemd` comes from; the first source that fits a version is taken."""

@@ -132,7 +132,7 @@ class Axis:
         Raises:
             ValueError: It is no value of this axis.
         """
-        found = re.fullmatch(_pattern_of(self.fields), text) if text is not None else None
+        found = re.fullmatch(_make_pattern(self.fields), text) if text is not None else None
         if text is not None and found is None:
             raise ValueError(f"`{text}` is no {self.name}")
         texts = found.groupdict() if found is not None else {}
@@ -148,10 +148,10 @@ class Axis:
 
     def compile(self) -> re.Pattern[str]:
         """Return the pattern of its values in matrix.yaml and expressions; all fields but the first may be left out."""
-        return re.compile(_pattern_of(self.written_fields) + r"\Z")
+        return re.compile(_make_pattern(self.written_fields) + r"\Z")
 
 
-def _pattern_of(fields: tuple[AxisField, ...]) -> str:
+def _make_pattern(fields: tuple[AxisField, ...]) -> str:
     first, *others = fields
     rest = "".join(f"(?:{re.escape(field.mark)}(?P<{field.name}>{field.pattern}))?" for field in others)
     return f"(?P<{first.name}>{first.pattern}){rest}"

@@ -114,8 +114,8 @@ def _format_part(name: str, values: tuple[str | None, ...]) -> str | None:
     heads = [_escape(str(value), dash=True) for value in values[:place]]
     rest = _format_version(values[place:]) if place < len(fields) else None
     if 1 < place < len(fields):  # the last of several names before a version
-        heads[-1] = re.sub("-+(?=[0-9])", lambda found: _hexadecimal(found[0]), _escape(str(values[place - 1])))
-        rest = _hexadecimal(rest[0]) + rest[1:] if rest and not rest[0].isdigit() else rest
+        heads[-1] = re.sub("-+(?=[0-9])", lambda found: _encode_hexadecimal(found[0]), _escape(str(values[place - 1])))
+        rest = _encode_hexadecimal(rest[0]) + rest[1:] if rest and not rest[0].isdigit() else rest
     return prefix + "-".join([*heads, *([rest] if rest is not None else [])])
 
 
@@ -124,11 +124,11 @@ def _format_version(values: Sequence[str | None]) -> str | None:
     version = _escape(values[0]) if values[0] is not None else None
     if len(values) == 1 or values[1] is None:
         if len(values) > 1 and version is not None and END_OF_VERSION.fullmatch(version.rpartition("-")[2]) is None:
-            version = version.replace("-", _hexadecimal("-"))
+            version = version.replace("-", _encode_hexadecimal("-"))
         return version
     last = _escape(values[1], dash=True)
     if END_OF_VERSION.fullmatch(last) is not None:
-        last = _hexadecimal(last[0]) + last[1:]
+        last = _encode_hexadecimal(last[0]) + last[1:]
     return f"{version or ''}-{last}"
 
 
@@ -180,11 +180,11 @@ def _parse_part(axis: Axis, text: str) -> list[str | None]:
 
 
 def _escape(text: str, *, dash: bool = False) -> str:
-    safe = UNSAFE.sub(lambda found: _hexadecimal(found[0]), text)
-    return safe.replace("-", _hexadecimal("-")) if dash else safe
+    safe = UNSAFE.sub(lambda found: _encode_hexadecimal(found[0]), text)
+    return safe.replace("-", _encode_hexadecimal("-")) if dash else safe
 
 
-def _hexadecimal(text: str) -> str:
+def _encode_hexadecimal(text: str) -> str:
     return "".join(f"@{byte:02x}" for byte in text.encode())
 
 

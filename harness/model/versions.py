@@ -73,7 +73,7 @@ class VersionRange:
             return ()
         return tuple(_parse_comparison(part.strip()) for part in self.text.split(","))
 
-    def holds(self, version: str) -> bool:
+    def contains(self, version: str) -> bool:
         """Say whether a version is in the range."""
         return all(compare_versions(version, sign, bound) for sign, bound in self.parts)
 

@@ -133,7 +133,7 @@ def _run_suites(evaluation: Evaluation, guest: Machine, *, fresh: bool | None) -
         )
         cases = suite.run(spec, progress.deadline)
         evaluation.cases = tuple(_judge(case, evaluation.task.expectations) for case in cases)
-        counts = evaluation.make_result().counts()
+        counts = evaluation.make_result().count_outcomes()
         progress.text = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
 
 

@@ -40,7 +40,7 @@ from harness.errors import HarnessError
 from harness.machine import Machine
 from harness.model import AXES, AxisField, Cell, VersionRange
 from harness.plugin import hooks
-from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, line
+from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, get_first_line
 from harness.plugin.cell_description import Described
 from harness.plugin.distribution import Spread, write_groups
 from harness.wait import Deadline
@@ -90,7 +90,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and read the cell."""
     config.addinivalue_line(
-        "markers", f"needs({', '.join(_needable())}): skip where the cell is another; versions as ranges: '>=239'"
+        "markers", f"needs({', '.join(_list_needable())}): skip where the cell is another; versions as ranges: '>=239'"
     )
     config.addinivalue_line(
         "markers",
@@ -128,14 +128,14 @@ def again(request: pytest.FixtureRequest) -> int:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Check what a case needs, and give it the reruns of its suite."""
     for mark in item.iter_markers("needs"):
-        if mark.args or not set(mark.kwargs) <= set(_needable()):
-            raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(_needable())} as keywords")
-        if FEATURE in mark.kwargs and mark.kwargs[FEATURE] not in _lacks(item):
+        if mark.args or not set(mark.kwargs) <= set(_list_needable()):
+            raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(_list_needable())} as keywords")
+        if FEATURE in mark.kwargs and mark.kwargs[FEATURE] not in _ask_lacks(item):
             raise pytest.UsageError(
-                f"{item.nodeid}: there is no feature `{mark.kwargs[FEATURE]}`; there are {', '.join(_lacks(item))}"
+                f"{item.nodeid}: there is no feature `{mark.kwargs[FEATURE]}`; there are {', '.join(_ask_lacks(item))}"
             )
     described = item.config.stash.get(DESCRIBED, None)
-    reruns = described.limits(item).reruns if described else None
+    reruns = described.get_limits(item).reruns if described else None
     if reruns and not item.get_closest_marker("flaky"):
         item.add_marker(pytest.mark.flaky(reruns=int(reruns)))
 
@@ -148,7 +148,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     worker = getattr(config, "workerinput", {}).get("workerid")
     if described.fresh is not None:
-        others = _without_others(items, fresh=described.fresh)
+        others = _remove_others(items, fresh=described.fresh)
         config.hook.pytest_deselected(items=others)
         if others and not described.fresh and worker in {None, "gw0"}:
             names = "".join(f"{item.nodeid}\n" for item in others)
@@ -157,7 +157,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         write_groups(items, described.path)
 
 
-def _without_others(items: list[pytest.Item], *, fresh: bool) -> list[pytest.Item]:
+def _remove_others(items: list[pytest.Item], *, fresh: bool) -> list[pytest.Item]:
     """Take those cases out of a list that are not marked `fresh_boot` (or those that are), and return them."""
     chosen: list[pytest.Item] = []
     others: list[pytest.Item] = []
@@ -186,7 +186,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what the cell cannot do, and do not touch a guest that is gone, before any fixture is set up."""
     for mark in item.iter_markers("needs"):
         for name, wanted in mark.kwargs.items():
-            reason = _unmet(item, name, wanted)
+            reason = _find_unmet(item, name, wanted)
             if reason:
                 pytest.skip(reason)
     backend = item.config.stash.get(BACKEND, None)
@@ -210,58 +210,58 @@ def pytest_runtest_makereport(
     backend = item.config.stash.get(BACKEND, None)
     if report.skipped or (report.passed and report.when != "call"):
         return report
-    cause = _harness_cause(call.excinfo.value if call.excinfo else None, backend)
+    cause = _find_harness_cause(call.excinfo.value if call.excinfo else None, backend)
     if cause:
         report.user_properties += [("harness_outcome", "error"), ("harness_cause", cause)]
     if cause and backend and backend.gone:
-        report.sections.append(("guest console", backend.guest.console.tail(CONSOLE_LINES)))
+        report.sections.append(("guest console", backend.guest.console.format_tail(CONSOLE_LINES)))
     return report
 
 
 @pytest.fixture(scope="session")
 def cell(pytestconfig: pytest.Config) -> Cell:
     """The cell that the guest is said to be."""
-    return _described(pytestconfig).cell
+    return _get_description(pytestconfig).cell
 
 
 @pytest.fixture(scope="session")
 def machine(pytestconfig: pytest.Config) -> Machine:
     """The running guest, as the harness holds it."""
-    return _backend(pytestconfig).guest
+    return _get_backend(pytestconfig).guest
 
 
 @pytest.fixture(scope="session")
 def host(pytestconfig: pytest.Config) -> Host:
     """The testinfra handle of the guest."""
-    backend = _backend(pytestconfig)
+    backend = _get_backend(pytestconfig)
     handle = Host(backend)
     backend.set_host(handle)
     return handle
 
 
-def _described(config: pytest.Config) -> Described:
+def _get_description(config: pytest.Config) -> Described:
     if DESCRIBED not in config.stash:
         raise pytest.UsageError("The suites need --harness-cell FILE; `harness run` writes it.")
     return config.stash[DESCRIBED]
 
 
-def _backend(config: pytest.Config) -> GuestBackend:
-    _described(config)
+def _get_backend(config: pytest.Config) -> GuestBackend:
+    _get_description(config)
     return config.stash[BACKEND]
 
 
 def _start_clock(item: pytest.Item) -> None:
     described = item.config.stash.get(DESCRIBED, None)
     if described is not None:
-        seconds = described.limits(item).timeout or FOREVER
+        seconds = described.get_limits(item).timeout or FOREVER
         item.config.stash[BACKEND].deadline = Deadline.after(seconds, "case")
 
 
-def _needable() -> tuple[str, ...]:
+def _list_needable() -> tuple[str, ...]:
     return tuple(sorted((*NEEDS, FEATURE)))
 
 
-def _lacks(item: pytest.Item) -> Mapping[str, str]:
+def _ask_lacks(item: pytest.Item) -> Mapping[str, str]:
     """Return why the cell's runtime lacks each feature; see `hooks.pytest_harness_lacks`."""
     described = item.config.stash.get(DESCRIBED, None)
     answer: Mapping[str, str] | None = item.ihook.pytest_harness_lacks(
@@ -270,34 +270,36 @@ def _lacks(item: pytest.Item) -> Mapping[str, str]:
     return answer or {}
 
 
-def _unmet(item: pytest.Item, name: str, wanted: str | tuple[str, ...]) -> str | None:
+def _find_unmet(item: pytest.Item, name: str, wanted: str | tuple[str, ...]) -> str | None:
     """Return why the cell cannot give what a case needs, in words; None if it can."""
     if name == FEATURE:
-        lack = _lacks(item)[str(wanted)]
+        lack = _ask_lacks(item)[str(wanted)]
         return f"needs {wanted}: {lack}" if lack else None
     config = item.config
     words = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-    has = _systemd(config) if name == "systemd" else getattr(_described(config).cell, name)
-    if has is not None and any(VersionRange(word).holds(has) if NEEDS[name].version else has == word for word in words):
+    has = _find_systemd(config) if name == "systemd" else getattr(_get_description(config).cell, name)
+    if has is not None and any(
+        VersionRange(word).contains(has) if NEEDS[name].version else has == word for word in words
+    ):
         return None
     return f"needs {NEEDS[name].title or name} {' or '.join(words)}; this cell has {has or 'none'}"
 
 
-def _systemd(config: pytest.Config) -> str:
+def _find_systemd(config: pytest.Config) -> str:
     """Return the version of the guest's systemd; where the cell names a revision, the guest knows."""
-    named = _described(config).cell.systemd
+    named = _get_description(config).cell.systemd
     if VERSION.fullmatch(named):
         return named
-    words: list[str] = _backend(config).run("systemctl --version").stdout.split()
+    words: list[str] = _get_backend(config).run("systemctl --version").stdout.split()
     return words[1] if len(words) > 1 else named
 
 
-def _harness_cause(raised: BaseException | None, backend: GuestBackend | None) -> str | None:
+def _find_harness_cause(raised: BaseException | None, backend: GuestBackend | None) -> str | None:
     """Return why a case is an error of the guest or the harness; None if it says something of the runtime."""
     link = raised
     while link is not None:
         if isinstance(link, (HarnessError, pytest.UsageError, pytest.FixtureLookupError, ImportError)):
-            return line(link)
+            return get_first_line(link)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    cause = backend.cause() if backend else None
+    cause = backend.find_cause() if backend else None
     return f"The guest is gone: {cause}" if cause else None

@@ -10,7 +10,7 @@ from harness.errors import CancelledError, DeadlineError, InfrastructureError
 from harness.machine import Machine, attach
 from harness.wait import Deadline
 
-__all__ = ["FOREVER", "GuestBackend", "GuestGoneError", "line"]
+__all__ = ["FOREVER", "GuestBackend", "GuestGoneError", "get_first_line"]
 
 FOREVER = 3600.0
 """Seconds of a case whose suite says nothing."""
@@ -59,27 +59,27 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
         except CancelledError:
             raise
         except InfrastructureError as error:
-            if isinstance(error, DeadlineError) and not self.silent():
+            if isinstance(error, DeadlineError) and not self.find_silence():
                 raise TimeoutError(f"The case took longer than {self.deadline.seconds:.0f} s, in `{text}`.") from None
-            self.gone = self.cause() or line(error)
+            self.gone = self.find_cause() or get_first_line(error)
             raise GuestGoneError(f"The guest is gone: {self.gone}") from error
         return self.result(done.code, text.encode(), done.out, done.err)
 
-    def cause(self) -> str | None:
+    def find_cause(self) -> str | None:
         """Return why the guest is dead; None while it lives, and if nothing was wanted from it yet."""
         if self.gone is None and "guest" in vars(self):
             self.gone = self.guest.find_cause_of_death()
         return self.gone
 
-    def silent(self) -> str | None:
+    def find_silence(self) -> str | None:
         """Return why the guest counts as gone although nothing says that it died; None if it answers."""
         try:
             self.guest.run("true", deadline=Deadline.after(ANSWER, "answer of the guest"))
         except InfrastructureError as error:
-            self.gone = self.cause() or line(error)
+            self.gone = self.find_cause() or get_first_line(error)
         return self.gone
 
 
-def line(error: BaseException) -> str:
+def get_first_line(error: BaseException) -> str:
     """Return the first line of what an error says."""
     return (str(error).splitlines() or [type(error).__name__])[0]

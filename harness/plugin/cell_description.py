@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from harness.cell_file import CellFile, Limits
-from harness.results import problem
+from harness.results import find_problem
 
 __all__ = ["Described"]
 
@@ -31,10 +31,10 @@ class Described(CellFile):
         try:
             return cls.model_validate({**json.loads(path.read_text(encoding="utf-8")), "path": path})
         except ValidationError as error:
-            raise pytest.UsageError(f"--harness-cell {path}: {problem(error)}") from error
+            raise pytest.UsageError(f"--harness-cell {path}: {find_problem(error)}") from error
         except (OSError, ValueError, TypeError) as error:
             raise pytest.UsageError(f"--harness-cell {path}: {type(error).__name__}: {error}") from error
 
-    def limits(self, item: pytest.Item) -> Limits:
+    def get_limits(self, item: pytest.Item) -> Limits:
         """Return the limits of a case: those of its suite, the first directory below the root of the suites."""
         return self.suites.get(item.nodeid.split("/", 1)[0], Limits())

@@ -100,7 +100,7 @@ def render_rates(run: RunResult) -> Table:
 
 def _boot(cell: CellResult) -> str:
     """Return `1.2 s (memory)`, or nothing if it was not begun."""
-    took = format_duration(cell.seconds_of(Phase.BOOT))
+    took = format_duration(cell.get_seconds(Phase.BOOT))
     return f"{took} ({cell.facts['boot']})" if "boot" in cell.facts else took
 
 
@@ -151,7 +151,7 @@ def _render_expectations(run: RunResult) -> Iterable[Text]:
 
 
 def _render_last_line(run: RunResult, directory: Path) -> Text:
-    counts = run.counts()
+    counts = run.count_outcomes()
     parts = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     interrupted = " (interrupted)" if run.interrupted else ""
     return Text(

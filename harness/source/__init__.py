@@ -37,7 +37,7 @@ def choose(sources: Iterable[Source], version: str) -> Source:
     """
     known = tuple(sources)
     for source in known:
-        if VersionRange(source.versions).holds(version):
+        if VersionRange(source.versions).contains(version):
             return source
     ranges = " and ".join(f"`{source.versions}`" for source in known) or "none"
     raise UsageError(f"No source has version {version}; the versions that have one are {ranges}.")

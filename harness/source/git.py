@@ -49,7 +49,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
         commit = ref
     else:
         question = {"url": url, "ref": ref}
-        answer = lookup.remembered(store, "git", question, lambda: ask_remote(url, ref, store, deadline), hours=0)
+        answer = lookup.ask_remembered(store, "git", question, lambda: ask_remote(url, ref, store, deadline), hours=0)
         commit = answer["commit"]
     return Revision(
         kind="git",

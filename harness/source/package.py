@@ -30,7 +30,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
     """
     name, release = fill_template(source.debian, source, version), str(source.release)
     question = {"archive": find_archive(deadline), "release": release, "package": name}
-    found: Answer = lookup.remembered(store, "debian-source", question, lambda: _ask(name, release, deadline))
+    found: Answer = lookup.ask_remembered(store, "debian-source", question, lambda: _ask(name, release, deadline))
     fitting = [full for full in found if full == version or compare_versions(_strip_epoch(full), "==", version)]
     if not fitting:
         known = ", ".join(sorted(found, key=make_version_key)) or "no version of it"

@@ -98,7 +98,7 @@ class Guests:
     def start(self, shape: Shape, *overlays: Path) -> AbstractContextManager[Machine]:
         """A guest as the cell of nspawn in unified mode has it, from memory where a run has left that."""
         disk = self.image(shape)
-        rule = catalog.load(self.project).systemd.cgroup_rule(disk.systemd, CgroupMode.UNIFIED)
+        rule = catalog.load(self.project).systemd.find_cgroup_rule(disk.systemd, CgroupMode.UNIFIED)
         spec = machine.specify(
             disk, name=shape.channel, arguments=rule.arguments or (), cores=1, overlays=overlays,
             options=DISTRO.make_boot_options(disk, overlaid=bool(overlays)),
@@ -136,7 +136,7 @@ def test_suites_pass_in_every_mode(shape: Shape, host: Host, project: Path, tmp_
     assert {cell.facts["cgroup"] for cell in cells} == set(CgroupMode)
     for cell in cells:
         assert cell.outcome is Outcome.PASSED
-        assert cell.counts()[Outcome.PASSED] > 20
+        assert cell.count_outcomes()[Outcome.PASSED] > 20
         assert cell.facts["release"] == shape.version
         console = (directory / "cells" / cell.id / "machine" / "console.log").read_text(errors="replace")
         assert console.count("Ignition has run") == 1

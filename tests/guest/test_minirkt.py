@@ -94,7 +94,7 @@ def place(
 ) -> Iterator[Place]:
     """Bookworm with minirkt, in two cgroup modes."""
     deadline = Deadline.after(300, "guest with minirkt")
-    rule = catalog.load(ROOT).systemd.cgroup_rule("252", CgroupMode(request.param))
+    rule = catalog.load(ROOT).systemd.find_cgroup_rule("252", CgroupMode(request.param))
     spec = machine.specify(bookworm, name="minirkt", arguments=rule.arguments or (), accelerator=accelerator)
     with machine.start(spec, tmp_path_factory.mktemp("minirkt") / "machine", deadline, store=store) as started:
         minirkt.install(started, deadline)

@@ -30,7 +30,7 @@ def test_files_are_there_before_pid_1_starts(
     The guest is not taken for one whose systemd was built from some revision.
     """
     archive = make_overlay(tree, Store(tmp_path / "store"), deadline)
-    rule = catalog.load(ROOT).systemd.cgroup_rule("252", CgroupMode.UNIFIED)
+    rule = catalog.load(ROOT).systemd.find_cgroup_rule("252", CgroupMode.UNIFIED)
     spec = machine.specify(
         bookworm, name="test", arguments=rule.arguments or (), accelerator=accelerator, overlays=(archive,)
     )

@@ -46,7 +46,7 @@ def guest(store: Store, bookworm: Image, tmp_path_factory: pytest.TempPathFactor
     """Bookworm, booted unified."""
     deadline = Deadline.after(600, "guest of the suites")
     accelerator = accel.probe(bookworm.kernel, store.root, deadline)
-    rule = catalog.load(ROOT).systemd.cgroup_rule(CELL.systemd, CELL.cgroup)
+    rule = catalog.load(ROOT).systemd.find_cgroup_rule(CELL.systemd, CELL.cgroup)
     assert rule.arguments is not None
     spec = machine.specify(bookworm, name="suites", arguments=rule.arguments, accelerator=accelerator)
     with machine.boot(spec, tmp_path_factory.mktemp("suites") / "machine", deadline) as booted:

@@ -35,7 +35,7 @@ Start = Callable[..., AbstractContextManager[Machine]]
 @pytest.fixture(scope="module")
 def spec(bookworm: Image, accelerator: Accelerator) -> MachineSpec:
     """Bookworm in unified mode."""
-    rule = catalog.load(ROOT).systemd.cgroup_rule("252", CgroupMode.UNIFIED)
+    rule = catalog.load(ROOT).systemd.find_cgroup_rule("252", CgroupMode.UNIFIED)
     return machine.specify(bookworm, name="warm", arguments=rule.arguments or (), accelerator=accelerator)
 
 

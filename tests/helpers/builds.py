@@ -15,7 +15,7 @@ from harness.toolchain import InstalledToolchain
 from harness.wait import Deadline
 
 CATALOG = catalog.load(Path())
-RUNC = CATALOG.runtime("runc").build
+RUNC = CATALOG.get_runtime("runc").build
 assert RUNC is not None
 SHARED = ("environment", "lookup", "source", "toolchain")
 """Kinds of artifacts that a test's own store takes from the user's."""

@@ -18,7 +18,7 @@ from harness.machine.files import MachineFiles, MachineRecord, read_boot_id
 from harness.model import Cell, CgroupMode
 from harness.proc import read_start_time
 from harness.results import CaseResult
-from harness.suite import cases_of, read_report
+from harness.suite import parse_cases, read_report
 from harness.wait import Deadline
 
 CELL = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.LEGACY, runtime="nspawn")
@@ -74,5 +74,5 @@ def run(
     ]  # fmt: skip
     env = proc.make_environment({"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"})
     done = proc.run(argv, deadline=Deadline.after(120, "child pytest"), expect=None, env=env)
-    cases = {case.nodeid.rpartition("::")[2]: case for case in cases_of(read_report(tmp_path / "log.jsonl"))}
+    cases = {case.nodeid.rpartition("::")[2]: case for case in parse_cases(read_report(tmp_path / "log.jsonl"))}
     return done.out, cases

@@ -16,7 +16,7 @@ from harness.store import Store
 from harness.wait import Deadline
 
 CATALOG = catalog.load(Path())
-RKT = CATALOG.runtime("rkt").build
+RKT = CATALOG.get_runtime("rkt").build
 assert RKT is not None
 
 CONFIGURE = r"""

@@ -114,15 +114,15 @@ def test_escapes_are_taken_out() -> None:
 def test_excerpt(tmp_path: Path) -> None:
     """An excerpt is the last lines that say something, or those around what was fatal; a missing log has none."""
     log = tmp_path / "console.log"
-    assert not Console(log).excerpt()
-    assert not Console(log).tail()
+    assert not Console(log).format_excerpt()
+    assert not Console(log).format_tail()
     log.write_text("".join(f"line {number}\n\n" for number in range(30)), encoding="utf-8")
 
-    assert Console(log).excerpt(2) == "  | line 28\n  | line 29"
+    assert Console(log).format_excerpt(2) == "  | line 28\n  | line 29"
 
     console = Console(RECORDED / "panic.log")
     console.read()
-    assert "sysrq: Trigger a crash\n" in console.excerpt(4)
+    assert "sysrq: Trigger a crash\n" in console.format_excerpt(4)
 
 
 def test_every_rule_is_described() -> None:

@@ -11,7 +11,7 @@ from harness.catalog import Catalog, Source
 from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode
-from harness.plan import Plan, make_plan, make_plans, with_systemd
+from harness.plan import Plan, make_plan, make_plans, replace_systemd
 from tests.helpers.trees import AXES, load, project
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -61,14 +61,14 @@ def test_a_commit_takes_the_place_of_the_systemd_of_a_plan(known: Catalog) -> No
     """The cell names the version and the commit, all else stays, and a mode that the version cannot be in is refused."""
     before = _plan(known, "debian-bookworm+systemd-252+legacy+nspawn")
     origin = Source(git="/repository")
-    after = with_systemd(before, known, source=origin, version="256", commit=COMMIT)
+    after = replace_systemd(before, known, source=origin, version="256", commit=COMMIT)
     assert "debian-bookworm+systemd-256-g0123456789ab+legacy+nspawn" == after.cell.id
     assert after.systemd is not None
     assert (COMMIT, "256") == (after.systemd.source.ref, after.systemd.version)
     assert "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1" in after.arguments
     assert before == replace(after, cell=before.cell, systemd=None, arguments=before.arguments)
     with pytest.raises(UsageError, match="removed cgroup v1"):
-        with_systemd(before, known, source=origin, version="258", commit=COMMIT)
+        replace_systemd(before, known, source=origin, version="258", commit=COMMIT)
 
 
 def test_a_revision_without_a_version_is_refused(known: Catalog) -> None:

@@ -9,7 +9,7 @@ import pytest
 from harness import proc
 from harness.model import Outcome
 from harness.results import CaseResult
-from harness.suite import cases_of, read_report
+from harness.suite import parse_cases, read_report
 from harness.wait import Deadline
 
 TREE = """
@@ -85,7 +85,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CaseResult]:
     report = tree / "report.jsonl"
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--report-log={report}", str(tree)]
     proc.run(argv, deadline=Deadline.after(120, "child pytest"), cwd=tree, expect=(1,))
-    return {item.nodeid.partition("::")[2]: item for item in cases_of(read_report(report))}
+    return {item.nodeid.partition("::")[2]: item for item in parse_cases(read_report(report))}
 
 
 @pytest.mark.slow

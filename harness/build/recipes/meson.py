@@ -25,7 +25,7 @@ __all__ = [
     "finish",
     "list_packages",
     "make_commands",
-    "stamp",
+    "make_stamp",
 ]
 
 REVISION = 2
@@ -95,16 +95,16 @@ def finish(spec: BuildSpec, files: Path) -> dict[str, str]:
         if path.name != KEPT:
             shutil.rmtree(path)
     content = hash_tree(files)
-    old, new = f"-g{BLANK}".encode(), f"-g{stamp(spec)}".encode()
+    old, new = f"-g{BLANK}".encode(), f"-g{make_stamp(spec)}".encode()
     for path in files.rglob("*"):
         if path.is_file() and not path.is_symlink():
             data = path.read_bytes()
             if old in data:
                 path.write_bytes(data.replace(old, new))
-    return {CONTENT: content, STAMP: stamp(spec)}
+    return {CONTENT: content, STAMP: make_stamp(spec)}
 
 
-def stamp(spec: BuildSpec) -> str:
+def make_stamp(spec: BuildSpec) -> str:
     """Return the 40 hexadecimal digits after `-g` in the version string: the commit, or a hash of what else it is."""
     commit = spec.revision.stamp
     return commit if re.fullmatch("[0-9a-f]{40}", commit) else hashlib.sha256(commit.encode()).hexdigest()[:40]
@@ -116,7 +116,7 @@ def _make_options(spec: BuildSpec, tree: Path) -> list[str]:
     known = {*BUILTIN, *(OPTION.findall(declared.read_text(encoding="utf-8")) if declared else ())}
     wanted: dict[str, str] = {}
     for options in spec.rules.options:
-        if VersionRange(options.versions).holds(spec.version):
+        if VersionRange(options.versions).contains(spec.version):
             wanted |= options.set
     version = spec.version.removeprefix("v")
     wanted["version-tag"] = f"{version}-g{BLANK}"

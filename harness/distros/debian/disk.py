@@ -92,7 +92,7 @@ def collect_inputs(spec: ImageSpec) -> Mapping[str, Any]:
     return {
         "recipe": 1,
         "debian": {**file.model_dump(mode="json", exclude={"channels", "name", "description"})},
-        "release": _channel(spec, file).model_dump(mode="json"),
+        "release": _find_channel(spec, file).model_dump(mode="json"),
         "files": digests,
         "init": protocol.digest_files([initrd.INIT], initrd.INIT.parent),
     }
@@ -107,7 +107,7 @@ def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Ma
     for tool in TOOLS:
         proc.require(tool)
     file = _read(spec)
-    channel = _channel(spec, file)
+    channel = _find_channel(spec, file)
     # An ordinary user's mmdebstrap writes as another user, who cannot reach into a private store.
     root = os.geteuid() == 0
     with tempfile.TemporaryDirectory(prefix="harness-image-", dir=directory if root else None) as name:
@@ -116,21 +116,21 @@ def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Ma
         _bootstrap(work, file, channel, deadline, log)
         _publish(work, directory, file, deadline, log)
     versions = dict(line.split(" ", 1) for line in (directory / protocol.PACKAGES).read_text("utf-8").splitlines())
-    facts = {"systemd": versions["systemd"], "kernel_version": _kernel_version(versions)}
+    facts = {"systemd": versions["systemd"], "kernel_version": _find_kernel_version(versions)}
     protocol.write_facts(directory, facts)
     return facts
 
 
 def find_release(spec: ImageSpec) -> str:
     """Return the code name of the Debian release that an image is; raises UsageError if there is no such channel."""
-    return _channel(spec, _read(spec)).release
+    return _find_channel(spec, _read(spec)).release
 
 
 def _read(spec: ImageSpec) -> DebianFile:
     return yamlfile.load(spec.files / "image.yaml", DebianFile)
 
 
-def _channel(spec: ImageSpec, file: DebianFile) -> DebianChannel:
+def _find_channel(spec: ImageSpec, file: DebianFile) -> DebianChannel:
     if spec.channel not in file.channels:
         raise UsageError(f"Debian has no channel `{spec.channel}`; known are {', '.join(sorted(file.channels))}.")
     return file.channels[spec.channel]
@@ -196,7 +196,7 @@ def _publish(work: Path, directory: Path, file: DebianFile, deadline: Deadline, 
     (directory / protocol.INITRD).write_bytes(archive)
 
 
-def _kernel_version(versions: Mapping[str, str]) -> str:
+def _find_kernel_version(versions: Mapping[str, str]) -> str:
     for name in versions:
         found = re.fullmatch(r"linux-image-(\d.*)", name)
         if found:

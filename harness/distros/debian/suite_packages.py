@@ -60,7 +60,7 @@ def make_packages(
             private = apt.open_apt(release, Path(scratch), deadline)
             return private.list_missing(own, installed, deadline) | _find_versions(set(names) - set(own), deadline)
 
-    wanted: Mapping[str, str] = lookup.remembered(store, "debian-packages", question, ask)
+    wanted: Mapping[str, str] = lookup.ask_remembered(store, "debian-packages", question, ask)
 
     def fill(files: Path) -> dict[str, str]:
         _fill(files, release, wanted, without, deadline)

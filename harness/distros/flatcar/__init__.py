@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.distros.flatcar import disk, installing
-from harness.distros.flatcar.hosts import address, exactly, resolve
+from harness.distros.flatcar.hosts import complete, make_address, resolve
 from harness.distros.flatcar.release_store import Fetched, obtain
-from harness.distros.flatcar.releases import FILES, Index, Release, known, refresh
+from harness.distros.flatcar.releases import FILES, Index, Release, load_index, refresh
 from harness.distros.flatcar.trust import TrustError
 from harness.distros.flatcar.versions import Channel, Version
 from harness.distros.protocol import BootOptions, Distro, DistroOption, Image, ImageSpec, RunningGuest
@@ -29,9 +29,9 @@ __all__ = [
     "Release",
     "TrustError",
     "Version",
-    "address",
-    "exactly",
-    "known",
+    "complete",
+    "load_index",
+    "make_address",
     "obtain",
     "refresh",
     "resolve",

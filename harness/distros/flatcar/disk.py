@@ -83,7 +83,7 @@ class FlatcarFile(DistroFile):
 
 def pin(spec: ImageSpec, store: Store, deadline: Deadline) -> ImageSpec:
     """Return the same with the exact release that its channel has now; see `hosts.resolve` for what it raises."""
-    return spec if spec.release else replace(spec, release=_release(spec, store, deadline).version)
+    return spec if spec.release else replace(spec, release=_find_release(spec, store, deadline).version)
 
 
 def collect_inputs(spec: ImageSpec) -> Mapping[str, Any]:
@@ -93,7 +93,7 @@ def collect_inputs(spec: ImageSpec) -> Mapping[str, Any]:
         UsageError: The key file cannot be read.
     """
     file = _read(spec)
-    key = _key(spec) or spec.files / "key.yaml"
+    key = _find_key(spec) or spec.files / "key.yaml"
     with translate_os_errors(f"The key file {key} cannot be read", hint="--key or HARNESS_KEY names another one."):
         digest = hash_file(key)
     return {
@@ -116,22 +116,22 @@ def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, lo
     """
     file = _read(spec)
     proc.require("qemu-img")
-    release = _release(spec, store, deadline)
+    release = _find_release(spec, store, deadline)
     fetched = release_store.obtain(
-        release, store, deadline, log, mirror=spec.option("mirror"), key=_key(spec), files=spec.files
+        release, store, deadline, log, mirror=spec.get_option("mirror"), key=_find_key(spec), files=spec.files
     )
     argv = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(fetched.disk), str(directory / protocol.DISK)]
     proc.run(argv, deadline=deadline, output=log)
     shutil.copyfile(fetched.kernel, directory / protocol.KERNEL)
     shutil.copyfile(fetched.packages, directory / protocol.PACKAGES)
-    shutil.copy(_busybox(store, deadline).path / BUSYBOX, directory / BUSYBOX)
-    rendered = make_document(spec.files, file).render(ignition.spec_for(fetched.version))
+    shutil.copy(_obtain_busybox(store, deadline).path / BUSYBOX, directory / BUSYBOX)
+    rendered = make_document(spec.files, file).render(ignition.choose_spec(fetched.version))
     (directory / IGNITION).write_text(rendered, encoding="utf-8")
     facts = {
         "systemd": fetched.systemd,
-        "kernel_version": _kernel_version(fetched),
+        "kernel_version": _find_kernel_version(fetched),
         "release": fetched.version,
-        "arguments": list(grub.arguments(fetched.disk, fetched.kernel, deadline)),
+        "arguments": list(grub.read_arguments(fetched.disk, fetched.kernel, deadline)),
         "no_cgroup_v1": explain_no_cgroup_v1(fetched.config, file.cgroup_v1),
     }
     protocol.write_facts(directory, facts)
@@ -184,8 +184,8 @@ def make_document(files: Path, file: FlatcarFile) -> Document:
     )
 
 
-def _key(spec: ImageSpec) -> Path | None:
-    value = spec.option("key")
+def _find_key(spec: ImageSpec) -> Path | None:
+    value = spec.get_option("key")
     return Path(value) if value is not None else None
 
 
@@ -193,16 +193,16 @@ def _read(spec: ImageSpec) -> FlatcarFile:
     return yamlfile.load(spec.files / "image.yaml", FlatcarFile)
 
 
-def _release(spec: ImageSpec, store: Store, deadline: Deadline) -> Release:
+def _find_release(spec: ImageSpec, store: Store, deadline: Deadline) -> Release:
     file = _read(spec)
     if spec.channel not in file.channels:
         raise UsageError(f"Flatcar has no channel `{spec.channel}`; known are {', '.join(file.channels)}.")
     # An LTS stream such as lts-2024 is a part of its channel, and a number says by itself which.
     wanted = f"{spec.channel.partition('-')[0]}@{spec.release}" if spec.release else spec.channel
-    return hosts.resolve(wanted, ARCHITECTURE, store, deadline, mirror=spec.option("mirror"), files=spec.files)
+    return hosts.resolve(wanted, ARCHITECTURE, store, deadline, mirror=spec.get_option("mirror"), files=spec.files)
 
 
-def _busybox(store: Store, deadline: Deadline) -> Artifact:
+def _obtain_busybox(store: Store, deadline: Deadline) -> Artifact:
     """Return a static busybox for guests that have none, from Debian's package."""
 
     def fill(directory: Path) -> Mapping[str, Any]:
@@ -222,7 +222,7 @@ def _busybox(store: Store, deadline: Deadline) -> Artifact:
     return store.obtain("busybox", {"release": BUSYBOX_FROM, "recipe": RECIPE}, fill, deadline)
 
 
-def _kernel_version(fetched: Fetched) -> str:
+def _find_kernel_version(fetched: Fetched) -> str:
     text = fetched.packages.read_text(encoding="utf-8")
     found = re.search(r"^sys-kernel/coreos-kernel-(\d[^\s:]*?)(?:-r\d+)?(?:::\S*)?\s*$", text, re.MULTILINE)
     if found is None:

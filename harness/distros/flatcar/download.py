@@ -51,7 +51,7 @@ class SparseFile:
             length = min(BLOCK - self.size % BLOCK, len(data) - place)
             zeros = data.startswith(ZEROS[:length], place)
             # Neighbours of the same sort go together.
-            while place + length < len(data) and zeros == self._zero_block(data, place + length):
+            while place + length < len(data) and zeros == self._is_zero(data, place + length):
                 length = min(length + BLOCK, len(data) - place)
             if not zeros:
                 _write_all(self._file.fileno(), data[place : place + length], self.size)
@@ -71,7 +71,7 @@ class SparseFile:
             self._file.close()
 
     @staticmethod
-    def _zero_block(data: bytes, place: int) -> bool:
+    def _is_zero(data: bytes, place: int) -> bool:
         return data.startswith(ZEROS[: min(BLOCK, len(data) - place)], place)
 
 

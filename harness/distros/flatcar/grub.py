@@ -16,7 +16,7 @@ from harness import proc
 from harness.errors import InfrastructureError
 from harness.wait import Deadline
 
-__all__ = ["USR_A", "arguments", "partitions", "words"]
+__all__ = ["USR_A", "parse_words", "read_arguments", "read_partitions"]
 
 USR_A = "7130c94a-213a-4e5a-8e26-6cce9662f132"
 """Id of the partition that has /usr in a fresh image (flatcar/scripts, disk_layout.json)."""
@@ -41,7 +41,7 @@ LINUX = re.compile(r"linux\S*\s+\S*vmlinuz-a\s+(.*)")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
-def arguments(disk: Path, kernel: Path, deadline: Deadline) -> tuple[str, ...]:
+def read_arguments(disk: Path, kernel: Path, deadline: Deadline) -> tuple[str, ...]:
     """Return the kernel's command line for an image, besides what the harness gives to every machine.
 
     Args:
@@ -55,10 +55,10 @@ def arguments(disk: Path, kernel: Path, deadline: Deadline) -> tuple[str, ...]:
     with kernel.open("rb") as file:
         head = file.read(HASH.stop)[HASH]
     found = head.decode("ascii") if re.fullmatch(rb"[0-9a-f]{64}", head) else None
-    return (*words(_configuration(disk, deadline), found), *OWN)
+    return (*parse_words(_find_configuration(disk, deadline), found), *OWN)
 
 
-def words(configuration: str, root_hash: str | None) -> tuple[str, ...]:
+def parse_words(configuration: str, root_hash: str | None) -> tuple[str, ...]:
     """Return the words that a grub.cfg gives to the kernel of the partition USR-A.
 
     Conditions are not evaluated: of a variable that is set again inside of one, the first value counts.
@@ -77,17 +77,17 @@ def words(configuration: str, root_hash: str | None) -> tuple[str, ...]:
         assignment = SET.match(line)
         if assignment:
             name, *texts = assignment.groups()
-            text = _expanded(next((value for value in texts if value is not None), ""), values)
+            text = _expand(next((value for value in texts if value is not None), ""), values)
             if not depth or not values.get(name):
                 values[name] = text
         command = LINUX.match(line)
         if command:
-            expanded = _expanded(command[1], values).replace('"', " ").split()
+            expanded = _expand(command[1], values).replace('"', " ").split()
             return tuple(_complete([word for word in expanded if not word.startswith(DROPPED)], root_hash))
     raise InfrastructureError("The image's grub.cfg has no line that loads `vmlinuz-a`, so nobody knows how it boots.")
 
 
-def _expanded(text: str, values: dict[str, str]) -> str:
+def _expand(text: str, values: dict[str, str]) -> str:
     return VARIABLE.sub(lambda found: values.get(found[1] or found[2], ""), text)
 
 
@@ -106,7 +106,7 @@ def _complete(line: list[str], root_hash: str | None) -> Iterator[str]:
     yield from (f"{name}={value}" for name, value in defaults.items() if name not in said)
 
 
-def partitions(disk: Path) -> dict[str, int]:
+def read_partitions(disk: Path) -> dict[str, int]:
     """Return where a disk's partitions are in bytes, by their names; see the UEFI specification, 5.3 (GPT).
 
     Raises:
@@ -129,9 +129,9 @@ def partitions(disk: Path) -> dict[str, int]:
     return found
 
 
-def _configuration(disk: Path, deadline: Deadline) -> str:
+def _find_configuration(disk: Path, deadline: Deadline) -> str:
     proc.require("mcopy")
-    place = partitions(disk).get(EFI)
+    place = read_partitions(disk).get(EFI)
     if place is None:
         raise InfrastructureError(f"The image {disk} is no disk of Flatcar: it has no partition {EFI}.")
     with tempfile.TemporaryDirectory(prefix="harness-grub-") as folder:
@@ -139,13 +139,13 @@ def _configuration(disk: Path, deadline: Deadline) -> str:
         for name in PLACES:
             argv = ["mcopy", "-n", "-i", f"{disk}@@{place}", f"::/{name}", str(target)]
             if proc.run(argv, deadline=deadline, expect=None).code == 0:
-                return _text(target)
+                return _read_text(target)
     raise InfrastructureError(
         f"The image {disk} has no configuration of GRUB; it was looked for at {', '.join(PLACES)} in {EFI}."
     )
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     if not tarfile.is_tarfile(path):
         return path.read_text(encoding="utf-8", errors="replace")
     with tarfile.open(path) as archive:

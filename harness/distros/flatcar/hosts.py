@@ -7,13 +7,13 @@ from urllib.parse import quote, urlsplit
 from harness import fetch, lookup
 from harness.distros.flatcar import releases
 from harness.distros.flatcar.releases import FILES, Index, Release
-from harness.distros.flatcar.versions import Channel, Version, systemd_of, version_of
+from harness.distros.flatcar.versions import Channel, Version, parse_systemd, parse_version
 from harness.errors import InfrastructureError, UsageError
 from harness.model import VersionRange
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["IMAGE", "KERNEL", "PACKAGES", "VERSION", "address", "exactly", "resolve"]
+__all__ = ["IMAGE", "KERNEL", "PACKAGES", "VERSION", "complete", "make_address", "resolve"]
 
 HOST = "https://{channel}.release.flatcar-linux.net"
 """Flatcar's own hosts, one for each channel."""
@@ -31,7 +31,7 @@ FOREVER = 24.0 * 366 * 100
 """Hours that an answer about a release counts: what is published does not change."""
 
 
-def address(channel: Channel, architecture: str, version: str, name: str, *, mirror: str | None = None) -> str:
+def make_address(channel: Channel, architecture: str, version: str, name: str, *, mirror: str | None = None) -> str:
     """Return the address of a file of a release.
 
     Args:
@@ -68,7 +68,7 @@ def resolve(
         architecture: The processor by Flatcar's name: amd64.
         store: Where the downloaded index and earlier answers are.
         deadline: When to give up.
-        mirror: What stands in place of the release host, see `address`.
+        mirror: What stands in place of the release host, see `make_address`.
         files: Directory with the snapshot of the index.
         systemd: Its systemd must be one of these; only with a channel, of which the index is asked then.
 
@@ -76,11 +76,11 @@ def resolve(
         UsageError: There is no such channel or version, or not for this processor or with such a systemd.
         InfrastructureError: What `current` is could not be asked, nothing is remembered and the index has none.
     """
-    index = releases.known(store, files)
+    index = releases.load_index(store, files)
     if systemd is not None:
         if wanted not in set(Channel):
             raise UsageError("--systemd chooses among the releases of a channel, and not with a version.")
-        newest = index.newest(Channel(wanted), architecture, systemd=systemd)
+        newest = index.find_newest(Channel(wanted), architecture, systemd=systemd)
         return newest.model_copy(update={"architectures": (architecture,)})
     stream, _, number = wanted.rpartition("@") if "@" in wanted or wanted[:1].isdigit() else (wanted, "", "")
     name, _, year = stream.partition("-")
@@ -91,21 +91,21 @@ def resolve(
         )
     channel = Channel(name) if name else None
     if number:
-        return _numbered(Version.parse(number), channel, architecture, index)
+        return _find_numbered(Version.parse(number), channel, architecture, index)
     assert channel is not None
     if channel is Channel.EDGE:  # over since 2020, and its host with it
-        return index.newest(channel, architecture)
+        return index.find_newest(channel, architecture)
     current = f"current-{year}" if year else "current"
     try:
-        version = _current(channel, architecture, current, store, deadline, mirror)
+        version = _find_current(channel, architecture, current, store, deadline, mirror)
     except InfrastructureError:
         if year or mirror is not None:
             raise
-        return index.newest(channel, architecture)
-    return _numbered(version, channel, architecture, index)
+        return index.find_newest(channel, architecture)
+    return _find_numbered(version, channel, architecture, index)
 
 
-def exactly(release: Release, store: Store, deadline: Deadline, *, mirror: str | None = None) -> Release:
+def complete(release: Release, store: Store, deadline: Deadline, *, mirror: str | None = None) -> Release:
     """Return the release with the exact version of its systemd, from its list of packages where nobody knows it yet.
 
     The list is not verified here, `obtain` does that: this is for choosing, not for trusting.
@@ -113,17 +113,17 @@ def exactly(release: Release, store: Store, deadline: Deadline, *, mirror: str |
     if release.systemd_exact is not None:
         return release
     architecture = release.architectures[0]
-    url = address(release.channel, architecture, release.version, PACKAGES, mirror=mirror)
+    url = make_address(release.channel, architecture, release.version, PACKAGES, mirror=mirror)
 
     def ask() -> dict[str, str]:
-        return {"systemd": systemd_of(_text(url, deadline), what=url)}
+        return {"systemd": parse_systemd(_fetch_text(url, deadline), what=url)}
 
     question = {"version": release.version, "architecture": architecture, "mirror": mirror}
-    exact = str(lookup.remembered(store, "flatcar-packages", question, ask, hours=FOREVER)["systemd"])
+    exact = str(lookup.ask_remembered(store, "flatcar-packages", question, ask, hours=FOREVER)["systemd"])
     return release.model_copy(update={"systemd": exact.partition(".")[0].partition("~")[0], "systemd_exact": exact})
 
 
-def _numbered(number: Version, channel: Channel | None, architecture: str, index: Index) -> Release:
+def _find_numbered(number: Version, channel: Channel | None, architecture: str, index: Index) -> Release:
     found = index.releases.get(str(number))
     own = found.channel if found is not None else number.channel or channel
     if own is None:
@@ -141,19 +141,19 @@ def _numbered(number: Version, channel: Channel | None, architecture: str, index
     return found.model_copy(update={"architectures": (architecture,)})
 
 
-def _current(
+def _find_current(
     channel: Channel, architecture: str, current: str, store: Store, deadline: Deadline, mirror: str | None
 ) -> Version:
-    url = address(channel, architecture, current, VERSION, mirror=mirror)
+    url = make_address(channel, architecture, current, VERSION, mirror=mirror)
 
     def ask() -> dict[str, str]:
-        return {"version": str(version_of(_text(url, deadline), what=url))}
+        return {"version": str(parse_version(_fetch_text(url, deadline), what=url))}
 
-    answer = lookup.remembered(store, "flatcar-current", {"url": url}, ask)
+    answer = lookup.ask_remembered(store, "flatcar-current", {"url": url}, ask)
     return Version.parse(str(answer["version"]))
 
 
-def _text(url: str, deadline: Deadline) -> str:
+def _fetch_text(url: str, deadline: Deadline) -> str:
     with tempfile.TemporaryDirectory(prefix="harness-flatcar-") as folder:
         path = Path(folder, "file")
         fetch.download(url, path, sha256=None, deadline=deadline.within(SECONDS, f"download of {url}"))

@@ -21,7 +21,7 @@ from harness.distros.flatcar.ignition_values import (
     PathText,
     UnitName,
     UnitText,
-    unique,
+    check_unique,
 )
 from harness.distros.flatcar.versions import Version
 from harness.errors import UsageError
@@ -36,7 +36,7 @@ __all__ = [
     "Link",
     "Unit",
     "User",
-    "spec_for",
+    "choose_spec",
 ]
 
 FIRST_V3 = 3185
@@ -50,7 +50,7 @@ class IgnitionSpec(StrEnum):
     V3 = "3.3.0"
 
 
-def spec_for(version: str) -> IgnitionSpec:
+def choose_spec(version: str) -> IgnitionSpec:
     """Return the format that a release reads; raises UsageError for what is no version."""
     return IgnitionSpec.V3 if Version.parse(version).major >= FIRST_V3 else IgnitionSpec.V2
 
@@ -73,9 +73,9 @@ class User(_Part):
     groups: tuple[NameText, ...] = ()
 
     @model_validator(mode="after")
-    def _no_twins(self) -> Self:
-        unique(self.ssh_keys, "key")
-        unique(self.groups, "group")
+    def _check_twins(self) -> Self:
+        check_unique(self.ssh_keys, "key")
+        check_unique(self.groups, "group")
         return self
 
 
@@ -84,7 +84,7 @@ class _Node(_Part):
     user: NameText | None = None
     group: NameText | None = None
 
-    def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
+    def render(self, spec: IgnitionSpec) -> dict[str, Any]:
         owner = {name: {"name": value} for name, value in (("user", self.user), ("group", self.group)) if value}
         return {"path": self.path, **owner, **({"filesystem": "root"} if spec is IgnitionSpec.V2 else {})}
 
@@ -103,11 +103,11 @@ class File(_Node):
     content: bytes
     mode: Mode = 0o644
 
-    def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
+    def render(self, spec: IgnitionSpec) -> dict[str, Any]:
         """Return the file as the format has it."""
         data = base64.b64encode(self.content).decode("ascii")
         source = {"source": f"data:;base64,{data}"}
-        return super().rendered(spec) | {"overwrite": True, "mode": self.mode, "contents": source}
+        return super().render(spec) | {"overwrite": True, "mode": self.mode, "contents": source}
 
 
 class Directory(_Node):
@@ -122,9 +122,9 @@ class Directory(_Node):
 
     mode: Mode = 0o755
 
-    def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
+    def render(self, spec: IgnitionSpec) -> dict[str, Any]:
         """Return the directory as the format has it."""
-        return super().rendered(spec) | {"mode": self.mode}
+        return super().render(spec) | {"mode": self.mode}
 
 
 class Link(_Node):
@@ -139,9 +139,9 @@ class Link(_Node):
 
     target: LineText
 
-    def rendered(self, spec: IgnitionSpec) -> dict[str, Any]:
+    def render(self, spec: IgnitionSpec) -> dict[str, Any]:
         """Return the link as the format has it."""
-        return super().rendered(spec) | {"overwrite": True, "target": self.target}
+        return super().render(spec) | {"overwrite": True, "target": self.target}
 
 
 class DropIn(_Part):
@@ -174,15 +174,15 @@ class Unit(_Part):
     drop_ins: tuple[DropIn, ...] = ()
 
     @model_validator(mode="after")
-    def _sensible(self) -> Self:
-        unique((item.name for item in self.drop_ins), "drop-in")
+    def _check_sense(self) -> Self:
+        check_unique((item.name for item in self.drop_ins), "drop-in")
         if self.mask and (self.contents is not None or self.enabled):
             raise ValueError(f"the unit {self.name} is masked, so it has no text and is not enabled")
         if self.enabled and self.contents is not None and "[Install]" not in self.contents.splitlines():
             raise ValueError(f"the unit {self.name} is enabled, but has no [Install] that would say where")
         return self
 
-    def rendered(self) -> dict[str, Any]:
+    def render(self) -> dict[str, Any]:
         """Return the unit, which both formats have alike."""
         unit: dict[str, Any] = {"name": self.name}
         if self.contents is not None:
@@ -208,8 +208,8 @@ class KernelArguments(_Part):
     absent: tuple[LineText, ...] = ()
 
     @model_validator(mode="after")
-    def _once(self) -> Self:
-        unique((*self.present, *self.absent), "kernel argument")
+    def _check_once(self) -> Self:
+        check_unique((*self.present, *self.absent), "kernel argument")
         return self
 
 
@@ -233,11 +233,11 @@ class Document(_Part):
     kernel: KernelArguments = KernelArguments()
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        unique((item.name for item in self.users), "user")
-        unique((item.name for item in self.units), "unit")
+    def _check_consistency(self) -> Self:
+        check_unique((item.name for item in self.users), "user")
+        check_unique((item.name for item in self.units), "unit")
         paths = [item.path for item in (*self.directories, *self.files, *self.links)]
-        unique(paths, "path")
+        check_unique(paths, "path")
         for kind, ways in (("link", self.links), ("file", self.files)):
             for way in ways:
                 below = [path for path in paths if path.startswith(f"{way.path}/")]
@@ -263,11 +263,11 @@ class Document(_Part):
         parts: dict[str, dict[str, list[Any]]] = {
             "passwd": {"users": users},
             "storage": {
-                "directories": [item.rendered(spec) for item in self.directories],
-                "files": [item.rendered(spec) for item in self.files],
-                "links": [item.rendered(spec) for item in self.links],
+                "directories": [item.render(spec) for item in self.directories],
+                "files": [item.render(spec) for item in self.files],
+                "links": [item.render(spec) for item in self.links],
             },
-            "systemd": {"units": [item.rendered() for item in self.units]},
+            "systemd": {"units": [item.render() for item in self.units]},
             "kernelArguments": kernel,
         }
         filled = {name: {key: value for key, value in part.items() if value} for name, part in parts.items()}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["DropInName", "LineText", "Mode", "NameText", "PathText", "UnitName", "UnitText", "unique"]
+__all__ = ["DropInName", "LineText", "Mode", "NameText", "PathText", "UnitName", "UnitText", "check_unique"]
 
 LONGEST = 2048
 """Most bytes of a line in a unit, for Ignition's own reader of units (go-systemd)."""
@@ -20,7 +20,7 @@ NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 """useradd(8): how a user or a group may be called."""
 
 
-def _path(text: str) -> str:
+def _check_path(text: str) -> str:
     if not text.startswith("/") or text == "/" or posixpath.normpath(text) != text or text.startswith("//"):
         raise ValueError(f"`{text}` is no absolute path in its shortest spelling")
     if "\0" in text:
@@ -28,7 +28,7 @@ def _path(text: str) -> str:
     return text
 
 
-def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+def _require_match(pattern: re.Pattern[str], what: str) -> AfterValidator:
     def check(text: str) -> str:
         if not pattern.match(text):
             raise ValueError(f"`{text}` is no {what}")
@@ -37,13 +37,13 @@ def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _line(text: str) -> str:
+def _check_line(text: str) -> str:
     if not text.strip() or any(not character.isprintable() for character in text):
         raise ValueError("this has to be one line of text")
     return text
 
 
-def _unit_text(text: str) -> str:
+def _check_unit_text(text: str) -> str:
     """Refuse what go-systemd cannot read: a heading or an assignment that does not end, or a line that is too long."""
     continued = False
     for line in text.split("\n"):
@@ -67,7 +67,7 @@ def _unit_text(text: str) -> str:
     return text
 
 
-def unique(names: Iterable[str], what: str) -> None:
+def check_unique(names: Iterable[str], what: str) -> None:
     """Raise ValueError where a name is there twice; `what` is what they are."""
     seen: set[str] = set()
     for name in names:
@@ -76,11 +76,11 @@ def unique(names: Iterable[str], what: str) -> None:
         seen.add(name)
 
 
-PathText = Annotated[str, AfterValidator(_path)]
-NameText = Annotated[str, _matching(NAME, "name of a user or a group")]
-LineText = Annotated[str, AfterValidator(_line)]
-UnitText = Annotated[str, AfterValidator(_unit_text)]
+PathText = Annotated[str, AfterValidator(_check_path)]
+NameText = Annotated[str, _require_match(NAME, "name of a user or a group")]
+LineText = Annotated[str, AfterValidator(_check_line)]
+UnitText = Annotated[str, AfterValidator(_check_unit_text)]
 Mode = Annotated[int, Field(ge=0, le=0o777)]
 """Permissions; what is more than them, versions before 3.4 ignore."""
-UnitName = Annotated[str, _matching(UNIT, "name of a unit")]
-DropInName = Annotated[str, _matching(DROP_IN, "drop-in of a unit (NAME.conf)")]
+UnitName = Annotated[str, _require_match(UNIT, "name of a unit")]
+DropInName = Annotated[str, _require_match(DROP_IN, "drop-in of a unit (NAME.conf)")]

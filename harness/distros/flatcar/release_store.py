@@ -14,10 +14,10 @@ from harness import fetch, lookup, yamlfile
 from harness import log as logs
 from harness.distros.flatcar import trust
 from harness.distros.flatcar.download import fetch_disk, fetch_file
-from harness.distros.flatcar.hosts import CONFIG, FOREVER, IMAGE, KERNEL, PACKAGES, VERSION, address
+from harness.distros.flatcar.hosts import CONFIG, FOREVER, IMAGE, KERNEL, PACKAGES, VERSION, make_address
 from harness.distros.flatcar.releases import FILES, Release
 from harness.distros.flatcar.trust import KeyFile, Ring, TrustError
-from harness.distros.flatcar.versions import systemd_of, version_of
+from harness.distros.flatcar.versions import parse_systemd, parse_version
 from harness.errors import UsageError
 from harness.fetch import DownloadProgress
 from harness.store import Artifact, Store
@@ -87,14 +87,14 @@ class _Order:
     tell: Callable[[DownloadProgress], None] | None
     key: Callable[[], tuple[bytes, str | None, str]]
 
-    def url(self, name: str) -> str:
+    def get_url(self, name: str) -> str:
         release = self.release
-        return address(release.channel, release.architectures[0], release.version, name, mirror=self.mirror)
+        return make_address(release.channel, release.architectures[0], release.version, name, mirror=self.mirror)
 
     @contextmanager
-    def ring(self) -> Iterator[Ring]:
+    def open_ring(self) -> Iterator[Ring]:
         content, pinned, what = self.key()
-        with trust.opened(content, self.deadline, pinned=pinned, what=what) as ring:
+        with trust.open_ring(content, self.deadline, pinned=pinned, what=what) as ring:
             yield ring
 
 
@@ -122,7 +122,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
         store: Where it goes.
         deadline: When to give up.
         log: File to which steps and progress are appended.
-        mirror: What stands in place of the release host; see `hosts.address`.
+        mirror: What stands in place of the release host; see `hosts.make_address`.
         key: A key file of the user's own, whose only key is pinned then; None for the project's `key.yaml`.
         files: Directory with `key.yaml`.
         progress: Called while the disk comes; None for lines in the log.
@@ -132,7 +132,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
         UsageError: There is no such release, key file or mirror.
         InfrastructureError: It could not be downloaded or stored.
     """
-    name, source = _key_source(key, files, store, deadline)
+    name, source = _choose_key_source(key, files, store, deadline)
     order = _Order(release=release, mirror=mirror, store=store, deadline=deadline, tell=progress, key=source)
     question = {"version": release.version, "architecture": release.architectures[0], "key": name}
     handler = logs.add_file(log)
@@ -140,8 +140,8 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
     handler.addFilter(lambda record: record.thread == own)  # others work at the same time
     try:
         taken: list[Artifact] = []
-        answer = lookup.remembered(store, KIND, question, lambda: _ask(order, taken), hours=FOREVER)
-        artifact = taken[0] if taken else _stored(order, str(answer["sha512"]), str(answer["fingerprint"]))
+        answer = lookup.ask_remembered(store, KIND, question, lambda: _ask(order, taken), hours=FOREVER)
+        artifact = taken[0] if taken else _find_stored(order, str(answer["sha512"]), str(answer["fingerprint"]))
     finally:
         logging.getLogger("harness").removeHandler(handler)
         handler.close()
@@ -164,7 +164,7 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
     )
 
 
-def _key_source(
+def _choose_key_source(
     key: Path | None, files: Path, store: Store, deadline: Deadline
 ) -> tuple[str, Callable[[], tuple[bytes, str | None, str]]]:
     """Return what identifies the key of a release, and how to get it: content, fingerprint, words for it."""
@@ -180,12 +180,12 @@ def _key_source(
         with tempfile.TemporaryDirectory(prefix="harness-key-") as folder:
             path = Path(folder, "key")
             fetch.download(known.url, path, sha256=None, deadline=deadline)
-            with trust.opened(path.read_bytes(), deadline, pinned=known.fingerprint, what=f"key file {known.url}"):
+            with trust.open_ring(path.read_bytes(), deadline, pinned=known.fingerprint, what=f"key file {known.url}"):
                 return {"key": path.read_bytes().hex()}
 
     def get() -> tuple[bytes, str | None, str]:
         question = {"url": known.url, "fingerprint": known.fingerprint}
-        answer = lookup.remembered(store, "flatcar-key", question, ask, hours=KEY_HOURS)
+        answer = lookup.ask_remembered(store, "flatcar-key", question, ask, hours=KEY_HOURS)
         return bytes.fromhex(str(answer["key"])), known.fingerprint, f"key file {known.url}"
 
     return known.fingerprint, get
@@ -193,20 +193,20 @@ def _key_source(
 
 def _ask(order: _Order, taken: list[Artifact]) -> dict[str, str]:
     """Take the release: its signed digest first, which then is remembered only if all the rest was right too."""
-    with order.ring() as ring:
-        sha512 = _signed_digest(order, ring)
-        taken.append(_stored(order, sha512, ring.fingerprint, ring))
+    with order.open_ring() as ring:
+        sha512 = _read_signed_digest(order, ring)
+        taken.append(_find_stored(order, sha512, ring.fingerprint, ring))
     return {"sha512": sha512, "fingerprint": ring.fingerprint}
 
 
-def _signed_digest(order: _Order, ring: Ring) -> str:
-    url = order.url(f"{IMAGE}.DIGESTS.asc")
+def _read_signed_digest(order: _Order, ring: Ring) -> str:
+    url = order.get_url(f"{IMAGE}.DIGESTS.asc")
     path = ring.home / "digests.asc"
     fetch_file(url, path, order.deadline)
-    return trust.sha512_of(IMAGE, ring.clear_text(path, what=url), what=url)
+    return trust.parse_sha512(IMAGE, ring.clear_text(path, what=url), what=url)
 
 
-def _stored(order: _Order, sha512: str, fingerprint: str, ring: Ring | None = None) -> Artifact:
+def _find_stored(order: _Order, sha512: str, fingerprint: str, ring: Ring | None = None) -> Artifact:
     release = order.release
     inputs = {
         "version": release.version,
@@ -218,7 +218,7 @@ def _stored(order: _Order, sha512: str, fingerprint: str, ring: Ring | None = No
     def make(into: Path) -> Mapping[str, Any]:
         if ring is not None:
             return _make(order, ring, sha512, into)
-        with order.ring() as own:  # it was here before, and was pruned
+        with order.open_ring() as own:  # it was here before, and was pruned
             return _make(order, own, sha512, into)
 
     return order.store.obtain(KIND, inputs, make, order.deadline)
@@ -228,7 +228,7 @@ def _make(order: _Order, ring: Ring, sha512: str, into: Path) -> Mapping[str, An
     """Fill a directory of the store, which nobody sees before this returns."""
     release = order.release
     for name in (*SIGNED, *OPTIONAL):
-        url = order.url(name)
+        url = order.get_url(name)
         signature = ring.home / f"{name}.sig"
         try:
             fetch_file(f"{url}.sig", signature, order.deadline)
@@ -239,17 +239,17 @@ def _make(order: _Order, ring: Ring, sha512: str, into: Path) -> Mapping[str, An
         fetch_file(url, into / name, order.deadline)
         ring.check_detached(into / name, signature, what=url)
         logger.info("verified by %s: %s", ring.fingerprint, url)
-    told = version_of(_read(into / VERSION), what=order.url(VERSION))
+    told = parse_version(_read(into / VERSION), what=order.get_url(VERSION))
     if str(told) != release.version:
         raise TrustError(
-            f"{order.url(VERSION)} is signed, but for Flatcar {told} and not for {release.version}.",
+            f"{order.get_url(VERSION)} is signed, but for Flatcar {told} and not for {release.version}.",
             hint="The mirror has an older release at the place of this one; another mirror may be right.",
         )
-    systemd = systemd_of(_read(into / PACKAGES), what=order.url(PACKAGES))
+    systemd = parse_systemd(_read(into / PACKAGES), what=order.get_url(PACKAGES))
     if release.systemd is not None and systemd.partition(".")[0].partition("~")[0] != release.systemd:
         logger.warning("the index says systemd %s for Flatcar %s; it has %s", release.systemd, told, systemd)
-    fetch_disk(order.url(IMAGE), into / DISK, sha512, order.deadline, progress=order.tell)
-    logger.info("verified by %s: %s", ring.fingerprint, order.url(IMAGE))
+    fetch_disk(order.get_url(IMAGE), into / DISK, sha512, order.deadline, progress=order.tell)
+    logger.info("verified by %s: %s", ring.fingerprint, order.get_url(IMAGE))
     facts = {"version": str(told), "systemd": systemd, "architecture": release.architectures[0]}
     title = f"Flatcar {release.channel} {told} {facts['architecture']} with systemd {systemd}"
     return {"title": title, **facts, "channel": str(release.channel)}

@@ -24,7 +24,7 @@ from harness.store import Store
 from harness.wait import Deadline
 from harness.yamlfile import FileModel
 
-__all__ = ["FILES", "INDEX", "Index", "Release", "known", "refresh"]
+__all__ = ["FILES", "INDEX", "Index", "Release", "load_index", "refresh"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ LARGEST = 64 << 20
 """Most bytes of an index; the real one has some megabytes of release notes."""
 
 
-def _version(text: str) -> str:
+def _check_version(text: str) -> str:
     try:
         return str(Version.parse(text))
     except UsageError as error:
@@ -63,7 +63,7 @@ class Release(FileModel):
     """
 
     channel: Channel
-    version: Annotated[str, AfterValidator(_version)]
+    version: Annotated[str, AfterValidator(_check_version)]
     architectures: tuple[str, ...] = Field(default=("amd64",), min_length=1)
     date: dt.date | None = None
     systemd: str | None = Field(default=None, pattern=r"^[0-9]+$")
@@ -115,11 +115,11 @@ class Index:
             release
             for release in self.releases.values()
             if channel in {None, release.channel}
-            and (systemd is None or (release.best_systemd is not None and systemd.holds(release.best_systemd)))
+            and (systemd is None or (release.best_systemd is not None and systemd.contains(release.best_systemd)))
         )
         return sorted(fit, key=lambda release: (release.channel, release.number))
 
-    def newest(
+    def find_newest(
         self, channel: Channel, architecture: str, *, systemd: VersionRange | None = None, major: int | None = None
     ) -> Release:
         """Return the newest release of a channel.
@@ -147,7 +147,7 @@ class Index:
         return fit[-1]
 
 
-def known(store: Store, files: Path = FILES) -> Index:
+def load_index(store: Store, files: Path = FILES) -> Index:
     """Return the index: the snapshot in the project, and over it the published one if it was ever downloaded.
 
     Raises:
@@ -156,10 +156,10 @@ def known(store: Store, files: Path = FILES) -> Index:
     snapshot = yamlfile.load(files / "releases.yaml", Snapshot)
     base = {release.version: release for release in snapshot.releases}
     try:
-        answer = lookup.remembered(store, KIND, {}, _nothing, hours=AGES)
+        answer = lookup.ask_remembered(store, KIND, {}, _refuse, hours=AGES)
     except InfrastructureError:
         return Index(releases=base, date=snapshot.date, source=snapshot.source)
-    return _over(base, answer)
+    return _lay_over(base, answer)
 
 
 def refresh(store: Store, deadline: Deadline, files: Path = FILES, *, url: str = INDEX) -> Index:
@@ -169,16 +169,16 @@ def refresh(store: Store, deadline: Deadline, files: Path = FILES, *, url: str =
         UsageError: There is none at this address.
         InfrastructureError: It cannot be had, or is none, and none was ever downloaded.
     """
-    answer = lookup.remembered(store, KIND, {}, lambda: _download(url, deadline), hours=0)
+    answer = lookup.ask_remembered(store, KIND, {}, lambda: _download(url, deadline), hours=0)
     snapshot = yamlfile.load(files / "releases.yaml", Snapshot)
-    return _over({release.version: release for release in snapshot.releases}, answer)
+    return _lay_over({release.version: release for release in snapshot.releases}, answer)
 
 
-def _nothing() -> dict[str, Any]:
+def _refuse() -> dict[str, Any]:
     raise InfrastructureError("No index was downloaded yet.")
 
 
-def _over(base: Mapping[str, Release], answer: Mapping[str, Any]) -> Index:
+def _lay_over(base: Mapping[str, Release], answer: Mapping[str, Any]) -> Index:
     """Return the snapshot with what was downloaded over it; exact versions of systemd are only in the snapshot."""
     releases = dict(base)
     for entry in answer["releases"]:
@@ -196,14 +196,14 @@ def _download(url: str, deadline: Deadline) -> dict[str, Any]:
         fetch.download(url, path, sha256=None, deadline=deadline)
         if path.stat().st_size > LARGEST:
             raise InfrastructureError(f"What {url} sent is no index of releases: it is too large.")
-        releases = list(_published(path.read_bytes(), url))
+        releases = list(_parse_published(path.read_bytes(), url))
     if not releases:
         raise InfrastructureError(f"The index {url} has no release that can be read.")
     entries = [release.model_dump(mode="json") for release in releases]
     return {"date": dt.date.today().isoformat(), "source": url, "releases": entries}  # noqa: DTZ011 - the user's day
 
 
-def _published(content: bytes, url: str) -> Iterator[Release]:
+def _parse_published(content: bytes, url: str) -> Iterator[Release]:
     """Yield the releases of the published index; what does not fit is left out and reported, since much there is old."""
     try:
         entries = json.loads(content)
@@ -224,12 +224,12 @@ def _published(content: bytes, url: str) -> Iterator[Release]:
                 version=version,
                 architectures=tuple(entry["architectures"]),
                 date=dt.date.fromisoformat(entry["release_date"][:10]),
-                systemd=_first(software.get("systemd")),
-                kernel=_first(software.get("kernel")),
+                systemd=_find_first(software.get("systemd")),
+                kernel=_find_first(software.get("kernel")),
             )
         except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
             logger.info("index of Flatcar: %s is left out: %s", version, error)
 
 
-def _first(values: Any) -> str | None:
+def _find_first(values: Any) -> str | None:
     return str(values[0]) if isinstance(values, list) and values and values[0] else None

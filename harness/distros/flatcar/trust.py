@@ -24,7 +24,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 from harness.yamlfile import FileModel
 
-__all__ = ["KeyFile", "Ring", "TrustError", "opened", "sha512_of"]
+__all__ = ["KeyFile", "Ring", "TrustError", "open_ring", "parse_sha512"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class KeyFile(FileModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """A GnuPG home in which only the given keys are; see `opened`.
+    """A GnuPG home in which only the given keys are; see `open_ring`.
 
     Attributes:
         home: The GnuPG home.
@@ -97,7 +97,7 @@ class Ring:
         Raises:
             TrustError: It is not signed by the pinned key, or has changed since.
         """
-        done = _gpg(self.home, "--verify", str(signature), str(data), deadline=self.deadline)
+        done = _run_gpg(self.home, "--verify", str(signature), str(data), deadline=self.deadline)
         self._judge(done.out, what)
 
     def clear_text(self, signed: Path, *, what: str) -> str:
@@ -108,7 +108,7 @@ class Ring:
         """
         text = self.home / "text"
         text.unlink(missing_ok=True)
-        done = _gpg(self.home, "--output", str(text), "--decrypt", str(signed), deadline=self.deadline)
+        done = _run_gpg(self.home, "--output", str(text), "--decrypt", str(signed), deadline=self.deadline)
         self._judge(done.out, what)
         if not text.exists():
             raise TrustError(f"{what} has no signed text.")
@@ -118,7 +118,7 @@ class Ring:
         """Raise unless there is one signature, and it is good and by a sub-key of the pinned key."""
         lines = [line.split()[1:] for line in status.splitlines() if line.startswith("[GNUPG:] ")]
         words = {line[0]: line[1:] for line in lines if line}
-        refused = _refusal(words)
+        refused = _find_refusal(words)
         if refused is not None:
             raise TrustError(f"{what} {refused}", hint=HINT)
         valid = [line[1:] for line in lines if line and line[0] == "VALIDSIG"]
@@ -133,7 +133,7 @@ class Ring:
         ends = self.expiry.get(signer)
         if ends is not None and signed_at >= ends:
             raise TrustError(
-                f"{what} was signed on {_day(signed_at)} with the sub-key {signer}, which had expired on {_day(ends)}.",
+                f"{what} was signed on {_format_day(signed_at)} with the sub-key {signer}, which had expired on {_format_day(ends)}.",
                 hint=HINT,
             )
         if "GOODSIG" not in words and ("EXPKEYSIG" not in words or ends is None):
@@ -156,7 +156,7 @@ REFUSALS = {
 """The rest of a sentence for each word of GnuPG that ends the matter, the most telling first."""
 
 
-def _refusal(words: dict[str, list[str]]) -> str | None:
+def _find_refusal(words: dict[str, list[str]]) -> str | None:
     """Return why a signature does not count, as the rest of a sentence, or None."""
     for word, text in REFUSALS.items():
         if word in words:
@@ -167,7 +167,7 @@ def _refusal(words: dict[str, list[str]]) -> str | None:
 
 
 @contextmanager
-def opened(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> Iterator[Ring]:
+def open_ring(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> Iterator[Ring]:
     """Provide a home with a key, until the context ends.
 
     Args:
@@ -185,10 +185,12 @@ def opened(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> 
     with tempfile.TemporaryDirectory(prefix="harness-gpg-") as folder:  # of mode 0700, as GnuPG wants it
         home = Path(folder)
         (home / "key").write_bytes(key)
-        _gpg(home, "--import", str(home / "key"), deadline=deadline)
-        rows = [row.split(":") for row in _gpg(home, "--list-keys", "--with-colons", deadline=deadline).out.split("\n")]
-        primaries, expiry = _listed(rows)
-        fingerprint = pinned or _only(list(primaries), what)
+        _run_gpg(home, "--import", str(home / "key"), deadline=deadline)
+        rows = [
+            row.split(":") for row in _run_gpg(home, "--list-keys", "--with-colons", deadline=deadline).out.split("\n")
+        ]
+        primaries, expiry = _list_keys(rows)
+        fingerprint = pinned or _require_one(list(primaries), what)
         if fingerprint not in primaries:
             names = " and ".join(primaries) or "none"
             raise TrustError(
@@ -199,7 +201,7 @@ def opened(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> 
         if state == "r":
             raise TrustError(f"The pinned key {fingerprint} is revoked: nothing that it signed counts.", hint=HINT)
         if state == "e" or expiry.get(fingerprint, time.time() + 1) <= time.time():
-            ended = _day(expiry[fingerprint])
+            ended = _format_day(expiry[fingerprint])
             raise TrustError(
                 f"The pinned key {fingerprint} in the {what} has expired on {ended}.",
                 hint="Its owner may have prolonged it; `--key` names a newer key file.",
@@ -207,7 +209,7 @@ def opened(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> 
         yield Ring(home=home, fingerprint=fingerprint, expiry=expiry, deadline=deadline)
 
 
-def sha512_of(name: str, digests: str, *, what: str) -> str:
+def parse_sha512(name: str, digests: str, *, what: str) -> str:
     """Return the SHA-512 of a file in signed digests, 128 hexadecimal digits.
 
     Args:
@@ -228,7 +230,7 @@ def sha512_of(name: str, digests: str, *, what: str) -> str:
     return fit.pop()
 
 
-def _only(primaries: list[str], what: str) -> str:
+def _require_one(primaries: list[str], what: str) -> str:
     if len(primaries) != 1:
         names = " and ".join(primaries) or "none"
         raise UsageError(
@@ -238,7 +240,7 @@ def _only(primaries: list[str], what: str) -> str:
     return primaries[0]
 
 
-def _listed(rows: list[list[str]]) -> tuple[dict[str, str], dict[str, int]]:
+def _list_keys(rows: list[list[str]]) -> tuple[dict[str, str], dict[str, int]]:
     """Return primary keys with their state, and when keys end, from a list with colons (doc/DETAILS of GnuPG)."""
     primaries: dict[str, str] = {}
     expiry: dict[str, int] = {}
@@ -255,12 +257,12 @@ def _listed(rows: list[list[str]]) -> tuple[dict[str, str], dict[str, int]]:
     return primaries, expiry
 
 
-def _gpg(home: Path, *words: str, deadline: Deadline) -> proc.Done:
+def _run_gpg(home: Path, *words: str, deadline: Deadline) -> proc.Done:
     argv = ["gpg", "--homedir", str(home), *OPTIONS, *words]
     done = proc.run(argv, deadline=deadline.within(SECONDS, "check of a signature"), apart=True, expect=None)
     logger.debug("gpg: %s\n%s", done.out.strip(), done.err.strip())
     return done
 
 
-def _day(seconds: int) -> str:
+def _format_day(seconds: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(seconds))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.errors import InfrastructureError, UsageError
 
-__all__ = ["Channel", "Version", "systemd_of", "version_of"]
+__all__ = ["Channel", "Version", "parse_systemd", "parse_version"]
 
 VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 
@@ -69,7 +69,7 @@ class Version(NamedTuple):
         return cls(*map(int, match.groups()))
 
 
-def version_of(text: str, *, what: str) -> Version:
+def parse_version(text: str, *, what: str) -> Version:
     """Return the version that a version.txt gives, in either of its spellings.
 
     Published ones have FLATCAR_BUILD, _BRANCH and _PATCH besides FLATCAR_VERSION and FLATCAR_VERSION_ID; those in
@@ -96,7 +96,7 @@ def version_of(text: str, *, what: str) -> Version:
     return Version.parse(told.pop())
 
 
-def systemd_of(text: str, *, what: str) -> str:
+def parse_systemd(text: str, *, what: str) -> str:
     """Return the version of systemd in a release's list of packages: "257.9".
 
     Args:

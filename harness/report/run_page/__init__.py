@@ -83,8 +83,8 @@ def render_page(run: RunResult, directory: Path, history: Past | None = None, *,
         history: What became of its cases in other runs; nothing is known of them for None.
         base: Way from the page to the run's directory, empty or with a slash at its end.
     """
-    counts = run.counts()
-    cases = sum((cell.counts() for cell in run.cells), start=type(counts)())
+    counts = run.count_outcomes()
+    cases = sum((cell.count_outcomes() for cell in run.cells), start=type(counts)())
     findings = list(_list_failures(run))
     return render(
         HERE / "page.html",

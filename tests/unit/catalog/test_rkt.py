@@ -12,7 +12,7 @@ from harness.catalog import Source
 from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode, VersionRange
-from harness.plan import make_plan, make_plans, with_systemd
+from harness.plan import make_plan, make_plans, replace_systemd
 from harness.store import Store
 from harness.wait import Deadline
 from tests import ROOT
@@ -50,7 +50,7 @@ def test_every_cell_of_its_matrix_has_a_plan(wanted: Matrix) -> None:
 
 def test_the_flavors_are_those_that_are_built() -> None:
     """Each flavor of the axis says what it makes: its own image, in the directory that rkt is told to look in."""
-    runtime = KNOWN.runtime("rkt")
+    runtime = KNOWN.get_runtime("rkt")
     assert runtime.build is not None
     assert set(runtime.flavors) == set(runtime.build.flavors)
     (images,) = (
@@ -84,7 +84,7 @@ def test_a_bisection_of_systemd_builds_src_anew(wanted: Matrix) -> None:
     """A commit that takes the place of the guest's systemd takes that of stage1's too; other flavors stay."""
     for flavor, expected in (("src", ("234", COMMIT)), ("host", None)):
         base = make_plan(_cell(flavor, "v234", built=True), wanted, KNOWN, ("cgroup",))
-        after = with_systemd(base, KNOWN, source=Source(git="/repository"), version="234", commit=COMMIT)
+        after = replace_systemd(base, KNOWN, source=Source(git="/repository"), version="234", commit=COMMIT)
         assert after.build is not None
         found = after.build.systemd
         assert expected == ((found[0], found[1].ref) if found else None)
@@ -98,7 +98,7 @@ def test_a_directory_that_is_no_rkt_ends_the_run_before_it_begins(tmp_path: Path
     (tree / "autogen.sh").unlink()
     words = ("--matrix", str(ROOT / FILE), "--runs", str(tmp_path / "runs"), "run", "--profile", "first", "--set")
     done = harness(*words, f"runtime.rkt.source={tree}", cwd=tmp_path)
-    rules = KNOWN.runtime("rkt").build
+    rules = KNOWN.get_runtime("rkt").build
     assert rules is not None
     assert (2, "") == (done.code, done.out)
     assert done.err.splitlines() == [
@@ -137,7 +137,7 @@ def test_go_of_its_years_is_known_exactly(tmp_path: Path, deadline: Deadline) ->
     """Each minor version from 1.5 to 1.12 is one archive with a digest; another patch release is refused by its name."""
     go, store = KNOWN.toolchains["go"], Store(tmp_path / "store")
     found = {f"1.{minor}": toolchain.resolve("go", go, f"1.{minor}", store, deadline) for minor in range(5, 13)}
-    assert all(VersionRange(f"=={minor}").holds(release.version) for minor, release in found.items())
+    assert all(VersionRange(f"=={minor}").contains(release.version) for minor, release in found.items())
     assert 8 == len({release.identity for release in found.values()})
     ((address, (version, _)),) = found["1.12"].files.items()
     assert (version, True) == ("1.12.17", address.endswith("/go1.12.17.linux-amd64.tar.gz"))

@@ -13,7 +13,7 @@ from tests.helpers import trees
 
 MATRIX = trees.AXES + "profiles:\n  quick: {select: runtime==nspawn}\n  slow: {}\n"
 CI = "ci: {change: {profile: quick, shards: 2}, release: {profile: slow, shards: 3}}\n"
-FILES = {file for system in ci.systems() for file in system.files}
+FILES = {file for system in ci.list_systems() for file in system.files}
 
 
 @pytest.fixture

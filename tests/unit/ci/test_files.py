@@ -34,7 +34,7 @@ SCHEMAS = {
 def rendered(change: int, release: int | None) -> tuple[Rendered, ...]:
     """The files of all systems for pipelines of so many shards."""
     return ci.render(
-        ci.systems(),
+        ci.list_systems(),
         Pipeline(profile="quick", shards=change, cells=100),
         Pipeline(profile="release", shards=release, cells=100) if release else None,
     )
@@ -180,7 +180,7 @@ def _lines(value: Any) -> list[str]:
 
 def test_caches_fit_into_what_the_system_gives() -> None:
     """The jobs of all pipelines together leave no more in the cache than the system keeps."""
-    for system in ci.systems():
+    for system in ci.list_systems():
         files = ci.render(
             [system],
             Pipeline(profile="quick", shards=3, cells=9),
@@ -201,7 +201,7 @@ def test_caches_fit_into_what_the_system_gives() -> None:
 def test_impossible_pipelines_are_refused(change: Pipeline, problem: str) -> None:
     """Shards without cells, more jobs than a system can make, and names that a shell would read are usage errors."""
     with pytest.raises(UsageError, match=problem):
-        ci.render(ci.systems(), change, Pipeline(profile="release", shards=1, cells=1))
+        ci.render(ci.list_systems(), change, Pipeline(profile="release", shards=1, cells=1))
 
 
 def test_a_system_is_one_file(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ files:
 """
         },
     )
-    [file] = ci.render(ci.systems(tmp_path), Pipeline(profile="quick", shards=2, cells=2), None)
+    [file] = ci.render(ci.list_systems(tmp_path), Pipeline(profile="quick", shards=2, cells=2), None)
     assert (file.system, file.path, file.text.splitlines()[1:]) == ("drone", ".drone.yml", ["quick: 1 2"])
 
 
@@ -257,4 +257,4 @@ def test_a_wrong_system_is_refused_with_its_place(tmp_path: Path, change: str, p
     rest = "\n".join(f"{key}: {value}" for key, value in whole.items() if f"{key}:" not in change)
     trees.write(tmp_path, {"systems/x.yaml": f"{change}\n{rest}\n"})
     with pytest.raises(ConfigError, match=problem):
-        ci.systems(tmp_path / "systems")
+        ci.list_systems(tmp_path / "systems")

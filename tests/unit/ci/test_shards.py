@@ -133,7 +133,7 @@ def test_splitting_and_merging_is_what_one_machine_does(names: list[str], count:
 def test_durations_keep_what_is_known_and_drop_what_is_gone() -> None:
     """The latest time counts, in whole seconds of at least one; broken cells and cells that are no more say nothing."""
     runs = [run(cell("a", seconds=9.7), cell("b", seconds=0.1)), run(cell("a", seconds=3.2), cell("c", error="Broke."))]
-    found = ci.merged({"a": 60, "c": 7, "gone": 5}, ci.of_runs(runs), ["c", "b", "a", "new"])
+    found = ci.merge_durations({"a": 60, "c": 7, "gone": 5}, ci.collect_durations(runs), ["c", "b", "a", "new"])
     assert found == {"a": 3, "b": 1, "c": 7}
 
 

@@ -44,21 +44,21 @@ def test_arguments_of_a_release_whose_kernel_has_the_hash() -> None:
     """What GRUB would put together from variables, with the hash that it takes from the kernel; no console, no oem."""
     text = flatcar_shape.GRUB.replace("{usr}", grub.USR_A)
 
-    assert grub.words(text, HASH) == (*COMMON, *VERITY, f"verity.usrhash={HASH}")
+    assert grub.parse_words(text, HASH) == (*COMMON, *VERITY, f"verity.usrhash={HASH}")
 
 
 def test_arguments_without_a_hash() -> None:
     """A release without dm-verity has /usr by its partition, and what the file itself says about it counts."""
-    assert grub.words(NEWER, None) == (*COMMON, f"mount.usr=PARTUUID={grub.USR_A}")
+    assert grub.parse_words(NEWER, None) == (*COMMON, f"mount.usr=PARTUUID={grub.USR_A}")
     bare = 'set linux_cmdline="root=LABEL=ROOT"\nlinux /flatcar/vmlinuz-a $linux_cmdline $nothing\n'
-    assert grub.words(bare, None) == ("root=LABEL=ROOT", "mount.usr=PARTLABEL=USR-A")
-    assert grub.words(f"{bare.rstrip()} verity.usrhash={HASH}\n", "f" * 64)[1] == f"verity.usrhash={HASH}"
+    assert grub.parse_words(bare, None) == ("root=LABEL=ROOT", "mount.usr=PARTLABEL=USR-A")
+    assert grub.parse_words(f"{bare.rstrip()} verity.usrhash={HASH}\n", "f" * 64)[1] == f"verity.usrhash={HASH}"
 
 
 def test_configuration_without_a_kernel() -> None:
     """A file that does not say how the kernel is loaded is reported, and nothing is guessed."""
     with pytest.raises(InfrastructureError, match="no line that loads `vmlinuz-a`"):
-        grub.words("set timeout=1\n", HASH)
+        grub.parse_words("set timeout=1\n", HASH)
 
 
 def test_partitions(tmp_path: Path) -> None:
@@ -74,10 +74,10 @@ def test_partitions(tmp_path: Path) -> None:
         )
     disk.write_bytes(bytes(512) + header + entries)
 
-    assert grub.partitions(disk) == {"EFI-SYSTEM": 4096 * 512, "USR-A": 270336 * 512}
+    assert grub.read_partitions(disk) == {"EFI-SYSTEM": 4096 * 512, "USR-A": 270336 * 512}
     disk.write_bytes(bytes(2048))
     with pytest.raises(InfrastructureError, match="it has no GPT"):
-        grub.partitions(disk)
+        grub.read_partitions(disk)
 
 
 def test_kernel_without_cgroup_v1(tmp_path: Path) -> None:
@@ -112,8 +112,11 @@ def test_distro_by_number() -> None:
 
     name = names.check_axis_distro("flatcar/3815.2.5", known)
     assert (name.channel, name.release) == ("stable", "3815.2.5")
-    assert known.distro("flatcar").systemd("stable", "3815.2.5") == "252"
-    assert known.distro("flatcar").systemd("stable", None) == known.distro("flatcar").channels["stable"].systemd
+    assert known.get_distro("flatcar").find_systemd("stable", "3815.2.5") == "252"
+    assert (
+        known.get_distro("flatcar").find_systemd("stable", None)
+        == known.get_distro("flatcar").channels["stable"].systemd
+    )
     assert names.check_axis_distro("flatcar/stable@3815.2.5", known) == name
     with pytest.raises(TextError, match=r"no channel of flatcar `1\.2\.3`"):
         names.check_axis_distro("flatcar/1.2.3", known)
@@ -133,7 +136,9 @@ def test_profile_has_cells_of_its_own() -> None:
         assert "flatcar" not in {cell.distro for cell in matrix.choose(expansion, wanted, known, profile=profile).cells}
     assert matrix.find(expansion, cells[0].id) == cells[0]
     assert not {cell.id for cell in cells} & {cell.id for cell in expansion.cells}
-    gone = known.systemd.cgroup_rule(known.distro("flatcar").systemd("beta", "4694.1.0"), CgroupMode.LEGACY)
+    gone = known.systemd.find_cgroup_rule(
+        known.get_distro("flatcar").find_systemd("beta", "4694.1.0"), CgroupMode.LEGACY
+    )
     assert gone.arguments is None
     assert "258" in gone.reason
 

@@ -14,7 +14,7 @@ from harness.distros.flatcar.ignition import (
     KernelArguments,
     Unit,
     User,
-    spec_for,
+    choose_spec,
 )
 from harness.errors import UsageError
 
@@ -50,7 +50,7 @@ def flat(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def test_old_format() -> None:
     """Releases before 3185 get 2.3.0 with the same content, each file on the file system `root`; no kernel arguments."""
-    assert [spec_for(version) for version in ("2079.99.0", "3139.2.3", "3185.0.0", "9999.2.0")] == [
+    assert [choose_spec(version) for version in ("2079.99.0", "3139.2.3", "3185.0.0", "9999.2.0")] == [
         IgnitionSpec.V2, IgnitionSpec.V2, IgnitionSpec.V3, IgnitionSpec.V3,
     ]  # fmt: skip
     document = Document(

@@ -16,7 +16,7 @@ from harness import proc, yamlfile
 from harness.distros import flatcar
 from harness.distros.flatcar import Channel, Release, Version
 from harness.distros.flatcar.trust import KeyFile
-from harness.distros.flatcar.versions import systemd_of, version_of
+from harness.distros.flatcar.versions import parse_systemd, parse_version
 from harness.errors import ConfigError, InfrastructureError, UsageError
 from harness.model import VersionRange
 from harness.proc import Done
@@ -67,19 +67,19 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 def test_the_snapshot_finds_a_release_by_its_systemd(own: Store) -> None:
     """Without any network the newest stable with systemd 252 is known, and which systemd was never stable."""
-    index = flatcar.known(own)
-    assert "3815.2.5" == index.newest(Channel.STABLE, "amd64", systemd=VersionRange("==252")).version
-    assert "3033.2.4" == index.newest(Channel.STABLE, "amd64", systemd=VersionRange(">=249.1,<249.11")).version
-    assert "2466.99.0" == index.newest(Channel.EDGE, "amd64").version
-    assert "4593.2.5" == index.newest(Channel.STABLE, "amd64", systemd=VersionRange(">=255")).version
+    index = flatcar.load_index(own)
+    assert "3815.2.5" == index.find_newest(Channel.STABLE, "amd64", systemd=VersionRange("==252")).version
+    assert "3033.2.4" == index.find_newest(Channel.STABLE, "amd64", systemd=VersionRange(">=249.1,<249.11")).version
+    assert "2466.99.0" == index.find_newest(Channel.EDGE, "amd64").version
+    assert "4593.2.5" == index.find_newest(Channel.STABLE, "amd64", systemd=VersionRange(">=255")).version
     for systemd in ("==242", "==244", "==248", "==251", "==253", "==254"):
         with pytest.raises(UsageError, match=f"no release with systemd {systemd} for amd64 is known"):
-            index.newest(Channel.STABLE, "amd64", systemd=VersionRange(systemd))
+            index.find_newest(Channel.STABLE, "amd64", systemd=VersionRange(systemd))
 
 
 def test_the_snapshot_is_in_itself_right(own: Store) -> None:
     """Each version fits its channel, and each exact systemd its major; source and date are there."""
-    index = flatcar.known(own)
+    index = flatcar.load_index(own)
     assert 50 < len(index.releases)
     assert index.source
     for release in index.releases.values():
@@ -91,8 +91,8 @@ def test_the_snapshot_is_in_itself_right(own: Store) -> None:
 def test_the_published_index_takes_the_place_of_the_snapshot(own: Store, host: Host, deadline: Deadline) -> None:
     """It is downloaded once and remembered; what it does not have stays, exact versions too; what is no release goes."""
     index = flatcar.refresh(own, deadline, url=f"{host.url}/releases.json")
-    assert index == flatcar.known(own)
-    assert "3815.2.10" == index.newest(Channel.STABLE, "arm64", systemd=VersionRange("==252")).version
+    assert index == flatcar.load_index(own)
+    assert "3815.2.10" == index.find_newest(Channel.STABLE, "arm64", systemd=VersionRange("==252")).version
     assert ("252.11", "6.1.96") == (index.releases["3815.2.5"].systemd_exact, index.releases["3815.2.5"].kernel)
     assert dt.date(2024, 7, 2) == index.releases["3815.2.5"].date
     assert ("amd64",) == index.releases["2605.12.0"].architectures
@@ -114,7 +114,7 @@ def test_what_is_no_index_is_refused(own: Store, host: Host, deadline: Deadline,
     (host.directory / "releases.json").write_text(content)
     with pytest.raises(InfrastructureError, match=r"is no index of releases|has no release that can be read"):
         flatcar.refresh(own, deadline, url=f"{host.url}/releases.json")
-    assert "3815.2.10" not in flatcar.known(own).releases
+    assert "3815.2.10" not in flatcar.load_index(own).releases
 
 
 def test_a_wrong_snapshot_is_told_with_its_place(own: Store, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_wrong_snapshot_is_told_with_its_place(own: Store, tmp_path: Path) -> 
         "date: 2026-01-01\nsource: here\nreleases:\n  - {channel: stable, version: 3815.2}\n"
     )
     with pytest.raises(ConfigError, match=r"releases.yaml:4:\d+: .*`3815.2` is no version of Flatcar"):
-        flatcar.known(own, tmp_path)
+        flatcar.load_index(own, tmp_path)
 
 
 def test_current_is_pinned_to_a_version(own: Store, host: Host, deadline: Deadline) -> None:
@@ -183,7 +183,7 @@ def test_the_list_of_packages_tells_the_exact_systemd(own: Store, host: Host, de
     release = Release(channel=Channel.STABLE, version="4999.2.0")
     write_release(host.directory / "amd64-usr" / "4999.2.0", version="4999.2.0", systemd="259.1")
     for _ in range(2):
-        exact = flatcar.exactly(release, own, deadline, mirror=host.url)
+        exact = flatcar.complete(release, own, deadline, mirror=host.url)
         assert ("259", "259.1") == (exact.systemd, exact.systemd_exact)
     assert 1 == len(host.asked("flatcar_production_image_packages.txt"))
 
@@ -204,7 +204,7 @@ def test_both_spellings_of_version_txt_are_read() -> None:
     short = "".join(PUBLISHED_TEXT.splitlines(keepends=True)[3:])
     nightly = short.replace("VERSION=3510.2.6", "VERSION=3510.2.6+nightly-20230801-2100")
     for text in (PUBLISHED_TEXT, short, nightly, short.replace("=3510.2.6", '="3510.2.6"')):
-        assert Version(3510, 2, 6) == version_of(text, what="version.txt")
+        assert Version(3510, 2, 6) == parse_version(text, what="version.txt")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_both_spellings_of_version_txt_are_read() -> None:
 def test_a_version_txt_that_tells_no_version_is_refused(text: str) -> None:
     """None, or two that differ, is refused."""
     with pytest.raises(InfrastructureError, match=r"http://x/version.txt is no version.txt of Flatcar: it names"):
-        version_of(text, what="http://x/version.txt")
+        parse_version(text, what="http://x/version.txt")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_systemd_is_read_from_the_list_of_packages(line: str, version: str) -> N
     text = (
         f"sys-apps/systemd-utils-250.4::x\nsys-apps/gentoo-systemd-integration-9::x\n{line}\nsys-apps/which-2.21::x\n"
     )
-    assert version == systemd_of(text, what="packages")
+    assert version == parse_systemd(text, what="packages")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_systemd_is_read_from_the_list_of_packages(line: str, version: str) -> N
 def test_a_list_without_one_systemd_is_refused(text: str) -> None:
     """None or two."""
     with pytest.raises(InfrastructureError, match="has to name one version of systemd"):
-        systemd_of(text, what="packages")
+        parse_systemd(text, what="packages")
 
 
 numbers = st.tuples(st.integers(0, 9999), st.sampled_from([0, 1, 2, 3, 5, 12, 99]), st.integers(0, 40))
