@@ -23,17 +23,19 @@ __all__ = ["interruptible", "outlive_readers"]
 
 
 class _Raw(io.FileIO):
-    """A descriptor from which a broken pipe is taken away at the first write that meets it."""
+    """A descriptor from which a broken pipe or a full disk is taken away at the first write that meets it."""
 
     def write(self, data: Any, /) -> int:
-        """Write, or take for written."""
+        """Write, or take for written where nobody reads."""
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:  # what is still buffered goes nowhere, or Python's end would meet the error again
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            return len(memoryview(data))
+            if isinstance(error, BrokenPipeError):
+                return len(memoryview(data))
+            raise
 
 
 def outlive_readers() -> None:
