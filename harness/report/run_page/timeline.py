@@ -45,7 +45,7 @@ class Pause:
     """A time in which no cell ran.
 
     Attributes:
-        start: Where it begins, as `Bar.start`.
+        start: Where it begins, as `TimelineBar.start`.
         width: Seconds that it takes in the picture.
         seconds: How long it was.
     """

@@ -39,7 +39,7 @@ FILES_TO_TOUCH = {"axis": 3}
 USE = """
 import json
 from harness.bisect.axes import AXES, find_differences
-from harness.compare import CellSide, Side, compare, drop_axes, find_rules
+from harness.compare import CellOutcomes, RunOutcomes, compare, drop_axes, find_rules
 from harness.compare.junit import PLAIN_AXES
 from harness.gate import find_first_bads
 from harness.selection.fields import FIELDS
@@ -51,10 +51,10 @@ def cell(fs, mode=CgroupMode.LEGACY):
 
 def side(name, outcomes):
     cells = {
-        one.id: CellSide(id=one.id, axes=format_axes(one), cases={"a/b.py::c": outcome})
+        one.id: CellOutcomes(id=one.id, axes=format_axes(one), cases={"a/b.py::c": outcome})
         for one, outcome in outcomes.items()
     }
-    return Side(name=name, kind="run", cells=cells)
+    return RunOutcomes(name=name, kind="run", cells=cells)
 
 cells = [cell(fs, mode) for fs in ("ext4", "xfs") for mode in CgroupMode]
 old = side("old", {one: Outcome.PASSED for one in cells})
