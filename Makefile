@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 PROFILE := quick
 ARGS :=
 
-# Bytecode is kept: without it, every process of the tests compiles what it imports, and pytest rewrites all asserts anew.
+# Bytecode is kept: without it, every process of the tests compiles what it imports, and pytest rewrites all asserts again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run check check-unit check-code test campaign format mutants bench measure docs deps lock clean
@@ -19,10 +19,10 @@ help:
 	@echo "make campaign  hours: mutants, simulations, real bisections; its figures go to docs/reference/campaign.md"
 	@echo "make mutants does each case of the suites fail in a guest that is broken?"
 	@echo "make bench   figures of speed, beside those of others"
-	@echo "make measure how the source is built, in figures beside those wanted"
+	@echo "make measure how the source is built, in figures next to those wanted"
 	@echo "make docs    the documentation as HTML in docs/_build"
 	@echo "make deps    what the others need: distribution packages and a virtual environment"
-	@echo "make lock    resolve requirements.lock anew"
+	@echo "make lock    resolve requirements.lock again"
 
 run: deps
 	ci/with-docker $(BIN)/harness run --profile $(PROFILE) $(ARGS)
@@ -34,7 +34,7 @@ test: deps
 	ci/with-docker $(BIN)/pytest tests/unit tests/browser tests/network -m 'not longer' --cov --cov-report=term:skip-covered $(ARGS)
 	ci/with-docker $(BIN)/pytest tests/docker tests/guest -m 'not longer' -n $(GUESTS) --dist loadfile $(ARGS)
 
-# The parts run side by side: the types and the rules on one processor beside the first tests.
+# The parts run side by side: the types and the rules on one processor next to the first tests.
 check: deps
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going check-unit check-code
 

@@ -8,7 +8,7 @@ LONGER = {
     "warm --cycles 200": "nothing grows in 200 lives of a guest; five minutes",
     "bisect_simulation": "how many steps a bisection takes, beside others",
     "report_page": "how soon a browser shows the page of a large run; two minutes",
-    "bisect_systemd": "a real bisection beside git bisect run; half an hour",
+    "bisect_systemd": "a real bisection compared with git bisect run; half an hour",
 }
 
 

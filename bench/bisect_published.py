@@ -1,4 +1,4 @@
-"""The simulations that stand beside figures published by others: FACF (Google, ICST 2023) and robust-git-bisect."""
+"""The simulations that stand next to figures published by others: FACF (Google, ICST 2023) and robust-git-bisect."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

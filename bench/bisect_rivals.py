@@ -1,4 +1,4 @@
-"""The searches that ours is measured beside: git's documented rule, and git's rule over a majority of three.
+"""The searches that ours is measured against: git's documented rule, and git's rule over a majority of three.
 
 git's rule is implemented here from its documentation (git-bisect-lk2009 and the notes in bisect.md 1.1), not run:
 a candidate's score is min(X, N-X), X the candidates among its ancestors; the best is tested. If the best was

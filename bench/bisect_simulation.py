@@ -1,4 +1,4 @@
-"""Simulated bisections: ours beside git's rule and beside a majority of three; figures with their targets.
+"""Simulated bisections: ours against git's rule and against a majority of three; figures with their targets.
 
     python -m bench.bisect_simulation [--draws N] [PART ...]
 

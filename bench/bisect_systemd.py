@@ -177,7 +177,7 @@ def warm(samples: Sequence[Sample]) -> list[float]:
 
 
 def say(measured: Sequence[Measured], samples: Sequence[Sample]) -> None:
-    """Print the figures beside their targets."""
+    """Print the figures next to their targets."""
     for one in measured:
         print(one)
     names = {one.name: one for one in measured}

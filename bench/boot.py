@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--channel", default="bookworm")
     parser.add_argument("--boots", type=int, default=5)
-    parser.add_argument("--build", action="store_true", help="build the image anew, in a store of its own")
+    parser.add_argument("--build", action="store_true", help="build the image again, in a store of its own")
     options = parser.parse_args()
     figures: Figures = {}
     made, store = obtain(options.channel, figures, build=options.build)

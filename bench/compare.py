@@ -29,7 +29,7 @@ def cells() -> list[dict[str, str | None]]:
 
 
 def write_run(directory: Path, *, late: bool) -> None:
-    """Write the result of a run as `results.write` does; the later one has regressions and what is usual beside them."""
+    """Write the result of a run as `results.write` does; the later one has regressions and what is usual next to them."""
     case = {"raw": "passed", "seconds": 1.234, "message": "", "details": "", "reruns": 0, "expectation": None}
     head = {"id": directory.name, "format": 1, "harness": "0.1.0", "command": "harness run", "seconds": 1.0,
             "started": "2026-11-24T00:00:00+00:00", "computer": {"cores": "2"}}  # fmt: skip

@@ -2,7 +2,7 @@
 
     python -m bench.report_page
 
-The runs are made up, with logs on disk as guests leave them and twenty earlier runs beside them. First paint is
+The runs are made up, with logs on disk as guests leave them and twenty earlier runs next to them. First paint is
 what chromium itself reports for a page opened from a file (first-contentful-paint), the median of five tabs; the
 matrix is drawn when the page's script has ended (loadEventEnd).
 """

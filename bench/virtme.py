@@ -1,4 +1,4 @@
-"""virtme-ng beside us: the same kernel, the same accelerator, to the end of the same command.
+"""virtme-ng compared with us: the same kernel, the same accelerator, to the end of the same command.
 
 virtme-ng (`pip install virtme-ng` in an environment of its own, 1.42 was tried) boots a kernel on this computer's own
 root directory, over virtiofs or 9p. What it takes to make that work under Debian 12 without KVM:

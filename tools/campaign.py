@@ -33,7 +33,7 @@ HEAD = """\
 # What takes hours
 
 Made by `make campaign` from `tools/campaign.yaml`, a row for each step that ended. A `+` says that the tree had changes
-beside the commit.
+next to the commit.
 
 | date | commit | step | result | figures | duration |
 |---|---|---|---|---|---|
@@ -118,7 +118,7 @@ def find_figure(wanted: str, output: str) -> str | None:
 
 
 def read_commit(root: Path) -> str:
-    """Return the short name of the commit that is checked out, with a `+` if the tree has changes beside the table."""
+    """Return the short name of the commit that is checked out, with a `+` if the tree has changes besides the table."""
     deadline = Deadline.after(60, "git")
     name = proc.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=root, deadline=deadline).out.strip()
     argv = ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{TABLE}"]

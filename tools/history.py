@@ -87,7 +87,7 @@ class Branch:
 
 
 Block = tuple[Sequence[Edit], Sequence[Edit]]
-"""Edits one after the other, and those that are made beside them on a branch which is then merged."""
+"""Edits one after the other, and those that are made next to them on a branch which is then merged."""
 
 
 def make(

@@ -1,7 +1,7 @@
 """Debian's source package of systemd, taken apart: the upstream tree, and what each patch makes of it.
 
 A tree that was unpacked by dpkg-source(1) has the files that each patch replaced in `.pc`, as quilt does.
-So nothing has to be applied anew: a patch's outcome is what the next patch of the same file replaced.
+So nothing has to be applied again: a patch's outcome is what the next patch of the same file replaced.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Figures of how the source is built, each beside what is wanted: `python -m tools.measure`.
+"""Figures of how the source is built, each next to what is wanted: `python -m tools.measure`.
 
 How each is counted stands in its row of `--format json` and in the docstrings here, so that two trees (`--tree`) are
 measured alike.

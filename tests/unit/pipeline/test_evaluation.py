@@ -48,7 +48,7 @@ def test_error_of_an_interrupted_cell(planned: Plan, work: RunContext, tmp_path:
 
 
 def test_a_mistake_of_ours_is_an_error_of_its_cell(planned: Plan, work: RunContext, tmp_path: Path) -> None:
-    """It is written down with the plan, and does not stop the cells beside it."""
+    """It is written down with the plan, and does not stop the cells next to it."""
 
     def fail(_: Event) -> None:
         raise KeyError("colour")
