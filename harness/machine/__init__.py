@@ -9,6 +9,7 @@ from harness.machine.cleanup import clean
 from harness.machine.facts import Facts, detect_cgroup_mode, prove, read_facts
 from harness.machine.guest import SSH_FAILED, GuestLostError, Machine
 from harness.machine.qemu_process import find_free_port
+from harness.machine.terminal import bridge_console, connect_console
 from harness.machine.warm import start
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "Machine",
     "attach",
     "boot",
+    "bridge_console",
     "clean",
+    "connect_console",
     "detect_cgroup_mode",
     "find_free_port",
     "prove",

@@ -1,13 +1,14 @@
 """`harness boot`, `harness shell` and `harness console`, through the real executable."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from harness import proc
+from harness.app.guest import open_guest
 from harness.app.settings import resolve_settings
-from harness.cli.guest import _open_guest
 from harness.errors import ExitCode, HarnessError
 from harness.wait import Cancellation, Deadline
 from tests import ROOT
@@ -30,7 +31,8 @@ def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
 
     def attempt() -> None:
         deadline = chosen.make_deadline(60, "guest")
-        with pytest.raises(HarnessError), _open_guest(chosen, CELL, deadline, fresh=False, distro_options={}):
+        silent = nullcontext(lambda _: None)
+        with pytest.raises(HarnessError), open_guest(chosen, CELL, deadline, silent, fresh=False, distro_options={}):
             pytest.fail("There is a guest.")
 
     attempt()
