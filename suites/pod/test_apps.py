@@ -5,6 +5,7 @@ rkt always gave its apps a root directory, so a systemd that cannot have a root 
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -64,10 +65,10 @@ def _make_app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> Ap
     environment = {"NAME": name, "GREETING": r"two  words\tand", "DISK": disk}
     mounts = (Mount(source=place, target="/mnt/a"),)
 
-    def app(**rights: object) -> App:
+    def app(**rights: Any) -> App:
         return App(
             name=name, argv=argv, rootfs=runtime.rootfs.make_tiny(), environment=environment, mounts=mounts,
-            **rights,  # type: ignore[arg-type]
+            **rights,
         )  # fmt: skip
 
     match name:

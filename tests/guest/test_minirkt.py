@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,8 +111,8 @@ def place(
         )  # fmt: skip
 
 
-def sh(place: Place, name: str, script: str, **more: object) -> RuntimeApp:
-    return RuntimeApp(image=place.image, name=name, argv=("/bin/sh", "-c", script), **more)  # type: ignore[arg-type]
+def sh(place: Place, name: str, script: str, **more: Any) -> RuntimeApp:
+    return RuntimeApp(image=place.image, name=name, argv=("/bin/sh", "-c", script), **more)
 
 
 @pytest.mark.parametrize("place", ["unified"], indirect=True)

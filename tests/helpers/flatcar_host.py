@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 CHUNK = 1 << 16
@@ -218,9 +219,9 @@ def serve(directory: Path) -> Iterator[Host]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    def __init__(self, host: Host, *arguments: object) -> None:
+    def __init__(self, host: Host, *arguments: Any) -> None:
         self.host = host
-        super().__init__(*arguments)  # type: ignore[arg-type]
+        super().__init__(*arguments)
 
     def do_GET(self) -> None:
         path = unquote(self.path.partition("?")[0])

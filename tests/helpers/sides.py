@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from harness import results
 from harness.compare import CellOutcomes, RunOutcomes
@@ -11,18 +12,18 @@ from harness.results import CaseResult, CellResult, RunResult
 CASE = "cgroup/test_x.py::test_y"
 
 
-def cell_side(cell: Cell | str, cases: dict[str, Outcome], **more: object) -> CellOutcomes:
+def cell_side(cell: Cell | str, cases: dict[str, Outcome], **more: Any) -> CellOutcomes:
     """What became of a cell; one that is a text has no axes."""
     name, axes = (cell, {}) if isinstance(cell, str) else (cell.id, format_axes(cell))
-    return CellOutcomes(id=name, axes=axes, cases=cases, **more)  # type: ignore[arg-type]
+    return CellOutcomes(id=name, axes=axes, cases=cases, **more)
 
 
-def side(*cells: CellOutcomes, name: str = "run", **more: object) -> RunOutcomes:
+def side(*cells: CellOutcomes, name: str = "run", **more: Any) -> RunOutcomes:
     """A side with some cells."""
-    return RunOutcomes(name=name, kind="run", cells={cell.id: cell for cell in cells}, **more)  # type: ignore[arg-type]
+    return RunOutcomes(name=name, kind="run", cells={cell.id: cell for cell in cells}, **more)
 
 
-def run_result(name: str, cells: dict[str, dict[str, Outcome]], **more: object) -> RunResult:
+def run_result(name: str, cells: dict[str, dict[str, Outcome]], **more: Any) -> RunResult:
     """The result of a run with some outcomes by cell and case."""
     made = tuple(
         CellResult(
@@ -36,8 +37,8 @@ def run_result(name: str, cells: dict[str, dict[str, Outcome]], **more: object) 
         )
         for cell, cases in cells.items()
     )
-    usual: dict[str, object] = {"command": "harness run", "started": "2026-11-24T00:00:00+00:00", "harness": "0"}
-    return RunResult(id=name, cells=made, **(usual | more))  # type: ignore[arg-type]
+    usual: dict[str, Any] = {"command": "harness run", "started": "2026-11-24T00:00:00+00:00", "harness": "0"}
+    return RunResult(id=name, cells=made, **(usual | more))
 
 
 def write_run(directory: Path, result: RunResult, wanted: tuple[str, ...] = ()) -> Path:

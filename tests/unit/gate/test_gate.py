@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -25,22 +26,20 @@ OTHER = "cgroup/test_x.py::test_z"
 GOOD = {CASE: Outcome.PASSED, OTHER: Outcome.PASSED}
 
 
-def policy(**changes: object) -> Policy:
+def policy(**changes: Any) -> Policy:
     """A policy that allows nothing bad, with changes."""
     required = ({"profile": "quick"},)
     usual = {"version": 1, "description": "A test.", "required": required, "minimum_ran": 1, "baseline": {"name": "b"}}
     return Policy.model_validate(usual | changes)
 
 
-def evidence(
-    now: dict[str, Outcome] | RunOutcomes, before: dict[str, Outcome] | None = None, **more: object
-) -> GateInput:
+def evidence(now: dict[str, Outcome] | RunOutcomes, before: dict[str, Outcome] | None = None, **more: Any) -> GateInput:
     """One cell with some outcomes now, and others in the baseline."""
     found = now if isinstance(now, RunOutcomes) else side(cell_side(CELL, now))
     base = side(cell_side(CELL, GOOD if before is None else before), name="b", started="2026-11-20T00:00:00+00:00")
     required = (Requirement(text="profile quick", cells=(CELL.id,), suites=("cgroup",)),)
-    usual: dict[str, object] = {"side": found, "baseline": base, "requirements": required}
-    return GateInput(**(usual | more))  # type: ignore[arg-type]
+    usual: dict[str, Any] = {"side": found, "baseline": base, "requirements": required}
+    return GateInput(**(usual | more))
 
 
 def reasons(decision: Decision) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,10 +31,10 @@ STEPS = f"open 0\nversion 12\nvm 4\nvcpu 5\nexit io\nport 0xe9 {SUM}\nexit hlt\n
         ({"misc": ""}, Layer.DEVICE, "the kernel calls it nothing"),
     ],
 )
-def test_first_broken_layer_is_named(changes: dict[str, str], layer: Layer, evidence: str) -> None:
+def test_first_broken_layer_is_named(changes: dict[str, Any], layer: Layer, evidence: str) -> None:
     """A platform names the lowest layer that is broken, with what was seen of it; a whole one names none."""
     assert WHOLE.broken is None
-    broken = replace(WHOLE, **changes).broken  # type: ignore[arg-type]
+    broken = replace(WHOLE, **changes).broken
 
     assert broken is not None
     assert broken.layer is layer

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,8 +112,8 @@ def test_scopes_are_named_as_each_runtime_does() -> None:
     assert Runc(guest).get_scope("rkt-6f1e") == "runc-rkt-6f1e.scope"
 
 
-def spec(**changes: object) -> Spec:
-    return Spec(name="c-0001", argv=("sh", "-c", "echo $HOME"), rootfs="/r", **changes)  # type: ignore[arg-type]
+def spec(**changes: Any) -> Spec:
+    return Spec(name="c-0001", argv=("sh", "-c", "echo $HOME"), rootfs="/r", **changes)
 
 
 def test_service_manager_leaves_variables_alone() -> None:

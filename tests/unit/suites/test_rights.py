@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from suites.lib import apps
 from suites.lib.guest import Guest
@@ -12,8 +13,8 @@ from suites.runtimes.runc import make_config
 from tests.helpers.fake_host import FakeHost
 
 
-def spec(**changes: object) -> Spec:
-    return Spec(name="c-0001", argv=("sh",), rootfs="/r", **changes)  # type: ignore[arg-type]
+def spec(**changes: Any) -> Spec:
+    return Spec(name="c-0001", argv=("sh",), rootfs="/r", **changes)
 
 
 def words(wanted: Spec) -> tuple[str, ...]:

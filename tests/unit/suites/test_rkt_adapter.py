@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -222,8 +223,8 @@ def test_manifest_of_an_image() -> None:
     assert Aci(name="example.com/a", argv=("/bin/a",)).make_manifest()["annotations"] == []
 
 
-def spec(**changes: object) -> Spec:
-    return Spec(name="c-0001", argv=("sh", "-c", "true"), rootfs="/r", **changes)  # type: ignore[arg-type]
+def spec(**changes: Any) -> Spec:
+    return Spec(name="c-0001", argv=("sh", "-c", "true"), rootfs="/r", **changes)
 
 
 def words_of(it: Spec) -> list[str]:
