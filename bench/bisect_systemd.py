@@ -31,7 +31,7 @@ import platformdirs
 from harness import accel, build, catalog, image, proc
 from harness.accel import Accelerator
 from harness.bisect import journal
-from harness.bisect.records import Sample
+from harness.bisect.records import Begun, Sample
 from harness.build import BuildSpec, container, environment
 from harness.build.spec import BuildPaths
 from harness.catalog import Source
@@ -162,7 +162,7 @@ def with_harness(made: History, work: Path) -> tuple[Measured, list[Sample]]:
         subprocess.run(argv, cwd=ROOT, env=env, check=False, stdout=log, stderr=subprocess.STDOUT, timeout=HOURS)
     seconds = time.monotonic() - begin
     (written,) = runs.glob(f"*/{JOURNAL}")
-    state = journal.read(written.parent)
+    state = journal.read(written.parent, Begun)
     samples = list(state.samples)
     skipped = sum(sample.verdict is Verdict.SKIP for sample in samples)
     right = state.ended is not None and state.ended.answer.culprit == made.culprit

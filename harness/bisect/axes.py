@@ -13,7 +13,7 @@ from typing import Any
 from harness import model
 from harness.model import Cell, Verdict
 
-__all__ = ["AxisChange", "Found", "apply_changes", "find_differences", "find_smallest"]
+__all__ = ["AxisChange", "Found", "apply_changes", "find_differences", "find_smallest", "list_cells"]
 
 AXES: Mapping[str, tuple[str, ...]] = {axis.name: axis.field_names for axis in model.AXES}
 """The fields of a cell that one axis sets."""
@@ -82,6 +82,13 @@ def apply_changes(good: Cell, bad: Cell, changes: frozenset[AxisChange]) -> Cell
     """The good cell with some of what the bad one has."""
     fields = [field for change in changes for axis in change.axes for field in AXES[axis]]
     return replace(good, **{field: getattr(bad, field) for field in fields})
+
+
+def list_cells(good: Cell, bad: Cell) -> Mapping[str, Cell]:
+    """Return each cell between two, by its identifier."""
+    changes = find_differences(good, bad)
+    sets = (frozenset(some) for size in range(len(changes) + 1) for some in combinations(changes, size))
+    return {cell.id: cell for cell in (apply_changes(good, bad, some) for some in sets)}
 
 
 def find_smallest(changes: tuple[AxisChange, ...], ask: Callable[[frozenset[AxisChange]], Verdict]) -> Found:

@@ -20,7 +20,7 @@ from harness.build.recipes import meson
 from harness.errors import CancelledError, DeadlineError, HarnessError, InfrastructureError, UsageError
 from harness.model import Event, Phase, State, Verdict
 from harness.pipeline import BUDGETS, RunContext
-from harness.plan import Plan
+from harness.plan import BuildRequest
 from harness.proc import CommandError
 from harness.resolve import resolve_build
 from harness.store import Artifact, make_key, manifest
@@ -99,7 +99,7 @@ class CellOracle:
                 self.work.deadline.check()
                 logger.info("%s, attempt %d: %s", asked.revision, attempt, error)
                 refused = phases.failed is Phase.BUILD and find_first_error(self._log(place))
-                if attempt == ATTEMPTS and not refused and _is_ours(error, phases):
+                if attempt == ATTEMPTS and not refused and self._is_ours(error, phases):
                     raise
                 found = self._make_broken(asked, error, phases, place)
                 # By a compiler: the recipe has already tried it from nothing.
@@ -116,21 +116,21 @@ class CellOracle:
         directory.mkdir(parents=True, exist_ok=True)
         plan = self.subject.plan(asked.revision, work.deadline)
         artifact = None
-        if not asked.fresh:
+        request = None if asked.fresh else self.subject.request(plan)
+        if request is not None:
             with self.builds:
-                artifact = self._build(plan, work, directory)
+                artifact = self._build(request, plan.cell.id, work, directory)
             found = find_known(artifact)
             if found is not None:
                 return found
         sample = self.question.ask(asked, plan, work, directory)
         return sample.model_copy(update={"artifact": sample.artifact or artifact})
 
-    def _build(self, plan: Plan, work: RunContext, directory: Path) -> str:
+    def _build(self, request: BuildRequest, cell: str, work: RunContext, directory: Path) -> str:
         """Build what the revision is of, ahead of all else, and return the digest of the built files."""
-        request = self.subject.request(plan)
         state = State.FAILED
         text = f"{request.name} {request.version}"
-        work.emit(Event(cell=plan.cell.id, phase=Phase.BUILD, state=State.RUNNING, text=text))
+        work.emit(Event(cell=cell, phase=Phase.BUILD, state=State.RUNNING, text=text))
         try:
             deadline = work.deadline.within(BUDGETS[Phase.BUILD], f"build of {text}")
             made = build.build(
@@ -141,7 +141,7 @@ class CellOracle:
             )
             state = State.CACHED if made.cached else State.DONE
         finally:
-            work.emit(Event(cell=plan.cell.id, phase=Phase.BUILD, state=state, text=text))
+            work.emit(Event(cell=cell, phase=Phase.BUILD, state=state, text=text))
         return hash_content(made)
 
     def _make_broken(self, asked: Asked, error: HarnessError, phases: Phases, directory: Path) -> Sample:
@@ -156,6 +156,14 @@ class CellOracle:
             symbol = SYMBOL.search(line)
             reason = f"build:{symbol[1]}" if symbol else reason
         return asked.conclude(verdict, reason=reason, message=message)
+
+    def _is_ours(self, error: HarnessError, phases: Phases) -> bool:
+        """Return whether an error says nothing about the revision, and would come at each: no Docker, a full disk, no image."""
+        ours = isinstance(error, InfrastructureError) and not isinstance(
+            error, (BuildError, CommandError, DeadlineError)
+        )
+        no_image = phases.failed is Phase.IMAGE and self.subject.shares_image
+        return no_image or (phases.failed is Phase.BUILD and ours)
 
     def _log(self, directory: Path) -> Path:
         return directory / f"build-{self.subject.name}.log"
@@ -187,12 +195,6 @@ class CellOracle:
             if made and made.inputs.get("name") == self.subject.name and "scratch" not in made.inputs
         ]
         return frozenset(text.removeprefix("git:") for text in sources if text.startswith("git:"))
-
-
-def _is_ours(error: HarnessError, phases: Phases) -> bool:
-    """Whether an error says nothing about the revision, and would come at each: no Docker, a full disk, no image."""
-    ours = isinstance(error, InfrastructureError) and not isinstance(error, (BuildError, CommandError, DeadlineError))
-    return phases.failed is Phase.IMAGE or (phases.failed is Phase.BUILD and ours)
 
 
 def hash_content(made: Artifact) -> str:

@@ -12,7 +12,7 @@ from harness.bisect.estimates import Estimates
 from harness.bisect.journal import Journal, JournalState
 from harness.bisect.oracle import Oracle
 from harness.bisect.outcome import Bisection, make_result
-from harness.bisect.records import Ended
+from harness.bisect.records import Begun, Ended
 from harness.bisect.report import View, make_view
 from harness.bisect.session import SearchProgress, Session
 from harness.bisect.verdicts import Verdicts
@@ -62,7 +62,7 @@ class Driver:
         deadline: End of everything; carries the interruption.
     """
 
-    journal: Journal
+    journal: Journal[Begun]
     candidates: Candidates
     oracle: Oracle
     verdicts: Verdicts | None
@@ -109,7 +109,7 @@ class Driver:
 
 
 def show(
-    directory: Path, state: JournalState, candidates: Candidates, found: Bisection | None, deadline: Deadline
+    directory: Path, state: JournalState[Begun], candidates: Candidates, found: Bisection | None, deadline: Deadline
 ) -> View:
     """Write the reports of a bisection, finished or not, and return what they were rendered from."""
     shown = make_view(state, candidates, found, _sum_seconds(state), deadline)
@@ -120,7 +120,7 @@ def show(
     return shown
 
 
-def _sum_seconds(state: JournalState) -> float:
+def _sum_seconds(state: JournalState[Begun]) -> float:
     """Seconds that all processes of a bisection have worked; a guess for those that did not come to the end."""
     if state.ended is not None:
         return state.ended.seconds

@@ -10,18 +10,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from harness.bisect.records import READER, AnyRecord, Asked, Begun, Ended, Record, Reverted, Same, Sample
+from harness.bisect.records import READER, AnyRecord, Asked, AxesBegun, Begun, Ended, Record, Reverted, Same, Sample
 from harness.errors import InfrastructureError, UsageError
 from harness.rundir import JOURNAL
 
 __all__ = ["Journal", "JournalState", "begin", "read", "resume"]
 
 
+B = TypeVar("B", Begun, AxesBegun)
+
+
 @dataclass(slots=True, kw_only=True)
-class JournalState:
+class JournalState(Generic[B]):
     """What the records say together.
 
     Attributes:
@@ -32,7 +36,7 @@ class JournalState:
         ended: How it ended.
     """
 
-    begun: Begun
+    begun: B
     asked: int = 0
     results: list[Sample | Same] = field(default_factory=list)
     reverted: Reverted | None = None
@@ -57,11 +61,11 @@ class JournalState:
                 self.reverted = record
             case Ended():
                 self.ended = record
-            case Begun():
+            case Begun() | AxesBegun():
                 raise ValueError("there is a second beginning")
 
 
-class Journal:
+class Journal(Generic[B]):
     """A journal that this process alone writes to.
 
     Attributes:
@@ -69,9 +73,9 @@ class Journal:
         state: What it says.
     """
 
-    def __init__(self, directory: Path, state: JournalState, descriptor: int) -> None:
+    def __init__(self, directory: Path, state: JournalState[B], descriptor: int) -> None:
         self.directory = directory
-        self.state = state
+        self.state: JournalState[B] = state
         self._descriptor = descriptor
 
     def write(self, record: AnyRecord) -> None:
@@ -85,8 +89,8 @@ class Journal:
 
 
 @contextmanager
-def begin(directory: Path, begun: Begun) -> Iterator[Journal]:
-    """A new journal in a directory that has none."""
+def begin(directory: Path, begun: B) -> Iterator[Journal[B]]:
+    """Begin a journal in a directory that has none."""
     directory.mkdir(parents=True, exist_ok=True)
     with _hold_lock(directory, os.O_CREAT | os.O_EXCL) as descriptor:
         _append(descriptor, directory / JOURNAL, begun)
@@ -94,26 +98,30 @@ def begin(directory: Path, begun: Begun) -> Iterator[Journal]:
 
 
 @contextmanager
-def resume(directory: Path) -> Iterator[Journal]:
-    """The journal of a bisection that goes on; raises as `read`, and UsageError if another process is at it."""
+def resume(directory: Path, kind: type[B]) -> Iterator[Journal[B]]:
+    """Open the journal of a bisection that goes on; raise as `read`, and UsageError if another process is at it."""
     with _hold_lock(directory, 0) as descriptor:
-        state, size = _read(directory)
+        state, size = _read(directory, kind)
         os.ftruncate(descriptor, size)
         yield Journal(directory, state, descriptor)
 
 
-def read(directory: Path) -> JournalState:
-    """What a bisection has done so far; another process may be at it.
+def read(directory: Path, kind: type[B]) -> JournalState[B]:
+    """Return what a bisection has done so far; another process may be at it.
+
+    Args:
+        directory: Where it is.
+        kind: How it was begun: by the commits of a repository, or by the axes of two cells.
 
     Raises:
-        UsageError: There is no bisection in the directory.
+        UsageError: There is no bisection of this kind in the directory.
         InfrastructureError: The journal is damaged elsewhere than at its end.
     """
-    return _read(directory)[0]
+    return _read(directory, kind)[0]
 
 
-def _read(directory: Path) -> tuple[JournalState, int]:
-    """The state, and how many bytes of the journal are whole."""
+def _read(directory: Path, kind: type[B]) -> tuple[JournalState[B], int]:
+    """Return the state, and how many bytes of the journal are whole."""
     path = directory / JOURNAL
     try:
         lines = path.read_bytes().splitlines(keepends=True)
@@ -132,13 +140,18 @@ def _read(directory: Path) -> tuple[JournalState, int]:
             problem = error.errors()[0]["msg"]
             raise InfrastructureError(f"{path}:{number}: the journal is damaged: {problem}.") from error
         size += len(line)
-    return _fold(directory, records), size
+    return _fold(directory, records, kind), size
 
 
-def _fold(directory: Path, records: Sequence[AnyRecord]) -> JournalState:
-    if not records or not isinstance(records[0], Begun):
+def _fold(directory: Path, records: Sequence[AnyRecord], kind: type[B]) -> JournalState[B]:
+    if not records or not isinstance(records[0], Begun | AxesBegun):
         raise UsageError(f"The bisection in {directory} ended before it began; start a new one.")
-    state = JournalState(begun=records[0])
+    if not isinstance(records[0], kind):
+        verb = records[0].format_words()[1]
+        raise UsageError(
+            f"The bisection in {directory} is of another kind.", hint=f"Go on with it by `harness {verb} --resume`."
+        )
+    state: JournalState[B] = JournalState(begun=records[0])
     for record in records[1:]:
         state.add(record)
     return state

@@ -90,7 +90,12 @@ class Bisection(Record):
 
 
 def make_result(
-    directory: Path, state: JournalState, candidates: Candidates, answer: Answer, seconds: float, deadline: Deadline
+    directory: Path,
+    state: JournalState[Begun],
+    candidates: Candidates,
+    answer: Answer,
+    seconds: float,
+    deadline: Deadline,
 ) -> Bisection:
     """Put together what was found.
 
@@ -133,7 +138,7 @@ def _describe_culprit(candidates: Candidates, revision: str, deadline: Deadline)
     )
 
 
-def _list_skipped(state: JournalState, known: Range) -> Iterator[Skipped]:
+def _list_skipped(state: JournalState[Begun], known: Range) -> Iterator[Skipped]:
     decided = {record.revision for record in state.samples if record.verdict is not Verdict.SKIP}
     last = {record.revision: record for record in state.samples if record.revision not in decided}
     for revision, record in last.items():

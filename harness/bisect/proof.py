@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from harness.bisect import question
 from harness.bisect.journal import JournalState
-from harness.bisect.records import Record, Sample
+from harness.bisect.records import Begun, Record, Sample
 from harness.bisect.repository import Range
 from harness.bisect.terms import Answer
 from harness.bisect.witness_file import WITNESS
@@ -44,7 +44,7 @@ class Evidence(Record):
     facts: Mapping[str, str] = Field(default_factory=dict)
 
 
-def choose_samples(state: JournalState, commits: Range, answer: Answer) -> tuple[Sample | None, Sample | None]:
+def choose_samples(state: JournalState[Begun], commits: Range, answer: Answer) -> tuple[Sample | None, Sample | None]:
     """Choose the samples that show the change best: one before it, one from it on; fresh builds first, the last of them."""
     old, new = state.begun.verdicts
     if answer.culprit is None:

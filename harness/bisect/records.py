@@ -12,16 +12,21 @@ __all__ = [
     "CONFIDENCE",
     "GO",
     "READER",
+    "RUNTIME",
+    "SYSTEMD",
     "TERMS",
     "VERBS",
     "AnyRecord",
     "Asked",
+    "AxesBegun",
     "Begun",
     "Ended",
+    "Inquiry",
     "Record",
     "Reverted",
     "Same",
     "Sample",
+    "SearchOptions",
 ]
 
 CONFIDENCE = SearchSettings().confidence
@@ -29,7 +34,13 @@ CONFIDENCE = SearchSettings().confidence
 GO = "go"
 """What a bisection of Go's releases is about."""
 
-VERBS = {"systemd": "bisect-systemd", GO: "bisect-go"}
+SYSTEMD = "systemd"
+"""What a bisection of systemd's commits is about."""
+
+RUNTIME = "runtime"
+"""What a bisection of a container runtime's commits is asked for; its journal has the runtime's name."""
+
+VERBS = {SYSTEMD: "bisect-systemd", GO: "bisect-go"}
 """The command by what a bisection is about, where that is no runtime."""
 
 TERMS = {Goal.BREAK: ("good", "bad"), Goal.FIX: ("broken", "fixed")}
@@ -42,8 +53,68 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Begun(Record):
-    """The first record: what was asked for.
+class Inquiry(Record):
+    """What decides, and where it runs: what each kind of bisection asks.
+
+    Attributes:
+        tests: Node ids of the cases that decide, or none.
+        run: Words of the command that decides, or none.
+        directory: Where the command runs: where the bisection was begun; empty in journals that do not say it.
+        canary: Node id of the case that passes at every revision, or None.
+        matching: Regular expression that a failure has to match, or None.
+        boot_failure: What a guest that does not boot is.
+    """
+
+    tests: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+    directory: str = ""
+    canary: str | None = None
+    matching: str | None = None
+    boot_failure: Verdict = Verdict.SKIP
+
+    @property
+    def test(self) -> str:
+        """What decides, as people write it."""
+        return shlex.join(self.run) if self.run else " ".join(self.tests)
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """Node ids of all cases that run."""
+        return (*((self.canary,) if self.canary else ()), *self.tests)
+
+    def format_decision(self) -> list[str]:
+        """Return the options of the command line that say what decides."""
+        words = ["--run", shlex.join(self.run)] if self.run else [w for test in self.tests for w in ("--test", test)]
+        words += [w for name in ("canary", "matching") if (value := getattr(self, name)) for w in (f"--{name}", value)]
+        return [*words, *(["--boot-failure", "bad"] if self.boot_failure is Verdict.BAD else [])]
+
+
+class SearchOptions(Inquiry):
+    """How commits are searched, and for what.
+
+    Attributes:
+        paths: Paths that the user named.
+        first_parent: Whether only first parents are candidates.
+        goal: What is looked for.
+        noise: What is assumed about the test.
+        confidence: Probability at which to stop, in 0..1.
+        most_tests: Samples after which to give up, or None.
+        term_old: The user's word for the older side.
+        term_new: The user's word for the newer side.
+    """
+
+    paths: tuple[str, ...] = ()
+    first_parent: bool = False
+    goal: Goal = Goal.BREAK
+    noise: Noise = Noise.LOW
+    confidence: float = CONFIDENCE
+    most_tests: int | None = None
+    term_old: str = "good"
+    term_new: str = "bad"
+
+
+class Begun(SearchOptions):
+    """The first record of a bisection of commits: what was asked for.
 
     Attributes:
         started: Time of the start, ISO 8601 in UTC.
@@ -56,21 +127,7 @@ class Begun(Record):
         new_name: The newer end as the user wrote it.
         cell: Identifier of the cell.
         builder: Where builds run: docker or host.
-        tests: Node ids of the cases that decide, or none.
-        run: Words of the command that decides, or none.
-        directory: Where the command runs: where the bisection was begun; empty in journals that do not say it.
-        canary: Node id of the case that passes at every revision, or None.
-        matching: Regular expression that a failure has to match, or None.
-        boot_failure: What a guest that does not boot is.
-        paths: Paths that the user named.
-        first_parent: Whether only first parents are candidates.
         skip: Full names of commits that the user knows to be broken.
-        goal: What is looked for.
-        noise: What is assumed about the test.
-        confidence: Probability at which to stop, in 0..1.
-        most_tests: Samples after which to give up, or None.
-        term_old: The user's word for the older side.
-        term_new: The user's word for the newer side.
         facts: Versions and computers by name.
         notes: Whole sentences about what the answer does not cover.
     """
@@ -86,21 +143,7 @@ class Begun(Record):
     new_name: str
     cell: str
     builder: str
-    tests: tuple[str, ...] = ()
-    run: tuple[str, ...] = ()
-    directory: str = ""
-    canary: str | None = None
-    matching: str | None = None
-    boot_failure: Verdict = Verdict.SKIP
-    paths: tuple[str, ...] = ()
-    first_parent: bool = False
     skip: tuple[str, ...] = ()
-    goal: Goal = Goal.BREAK
-    noise: Noise = Noise.LOW
-    confidence: float = CONFIDENCE
-    most_tests: int | None = None
-    term_old: str = "good"
-    term_new: str = "bad"
     facts: dict[str, str] = {}
     notes: tuple[str, ...] = ()
 
@@ -114,20 +157,12 @@ class Begun(Record):
         """What the test says on the older and on the newer side."""
         return (Verdict.BAD, Verdict.GOOD) if self.finds_fix else (Verdict.GOOD, Verdict.BAD)
 
-    @property
-    def test(self) -> str:
-        """What decides, as people write it."""
-        return shlex.join(self.run) if self.run else " ".join(self.tests)
-
     def format_words(self, *more: str) -> list[str]:
         """The command line that asks the same, with further words in place of those about the search."""
-        decides = ["--run", shlex.join(self.run)] if self.run else [w for test in self.tests for w in ("--test", test)]
         words = ["harness", VERBS.get(self.subject, "bisect-runtime")]
         # The releases of Go are no repository of the user's.
         words += ["--repo", self.repository] if self.subject != GO else []
-        words += ["--cell", self.cell, "--builder", self.builder, *decides]
-        words += [w for name in ("canary", "matching") if (value := getattr(self, name)) for w in (f"--{name}", value)]
-        words += ["--boot-failure", "bad"] if self.boot_failure is Verdict.BAD else []
+        words += ["--cell", self.cell, "--builder", self.builder, *self.format_decision()]
         return [*words, *(more or self._search())]
 
     def _search(self) -> list[str]:
@@ -282,5 +317,33 @@ class Ended(Record):
     seconds: float
 
 
-AnyRecord = Annotated[Begun | Asked | Sample | Same | Reverted | Ended, Field(discriminator="record")]
+class AxesBegun(Inquiry):
+    """The first record of a bisection of axes: what was asked for.
+
+    Attributes:
+        started: Time of the start, ISO 8601 in UTC.
+        harness: Version of the harness.
+        good: Identifier of the cell in which the test passes.
+        bad: Identifier of the cell in which it fails.
+        facts: Versions and computers by name.
+    """
+
+    record: Literal["axes-begun"] = "axes-begun"
+    started: str
+    harness: str
+    good: str
+    bad: str
+    facts: dict[str, str] = {}
+
+    @property
+    def known_skips(self) -> "tuple[Sample, ...]":
+        """Nothing: no cell is known to be broken."""
+        return ()
+
+    def format_words(self) -> list[str]:
+        """Return the command line that asks the same."""
+        return ["harness", "bisect-axes", "--good", self.good, "--bad", self.bad, *self.format_decision()]
+
+
+AnyRecord = Annotated[Begun | AxesBegun | Asked | Sample | Same | Reverted | Ended, Field(discriminator="record")]
 READER: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)

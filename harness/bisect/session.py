@@ -9,7 +9,7 @@ from harness.bisect.engine import Search
 from harness.bisect.estimates import Estimates
 from harness.bisect.journal import Journal
 from harness.bisect.oracle import Oracle
-from harness.bisect.records import Asked, Reverted, Same, Sample
+from harness.bisect.records import Asked, Begun, Reverted, Same, Sample
 from harness.bisect.terms import Answer, Probe, Purpose, Stage
 from harness.bisect.verdicts import Verdicts
 from harness.errors import InfrastructureError
@@ -99,7 +99,7 @@ class Session:
         watch: Called when something has changed.
     """
 
-    journal: Journal
+    journal: Journal[Begun]
     search: Search
     oracle: Oracle
     revert: Callable[[str], str | None]

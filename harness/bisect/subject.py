@@ -1,5 +1,6 @@
 """What changes from revision to revision: systemd, the runtime with systemd held fixed, or the Go that builds it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from harness.errors import UsageError
 from harness.plan import BuildRequest, Plan, replace_systemd
 from harness.wait import Deadline
 
-__all__ = ["GoSubject", "RuntimeSubject", "Subject", "SystemdSubject"]
+__all__ = ["CellSubject", "GoSubject", "RuntimeSubject", "Subject", "SystemdSubject"]
 
 SHORT = 12
 """Digits of a commit that stand for it in a cell's identifier."""
@@ -34,8 +35,48 @@ class Subject(Protocol):
     def plan(self, commit: str, deadline: Deadline) -> Plan:
         """The plan with this commit in its place; raises UsageError or InfrastructureError where that cannot be."""
 
-    def request(self, plan: Plan) -> BuildRequest:
-        """The build in a plan that this made."""
+    def request(self, plan: Plan) -> BuildRequest | None:
+        """The build in a plan that this made, or None where nothing is built ahead of the rest."""
+
+    @property
+    def shares_image(self) -> bool:
+        """Whether all revisions have the same image, so that none is to blame where it cannot be made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSubject:
+    """The whole cell: a revision is the identifier of one.
+
+    Attributes:
+        base: The plan of the good cell.
+        make: Makes the plan of a cell; raises UsageError for one that cannot be.
+    """
+
+    base: Plan
+    make: Callable[[str], Plan]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "cell"
+
+    @property
+    def fixed(self) -> BuildRequest | None:
+        """Nothing is the same for all cells."""
+        return None
+
+    @property
+    def shares_image(self) -> bool:
+        """Cells have images of their own."""
+        return False
+
+    def plan(self, commit: str, deadline: Deadline) -> Plan:  # noqa: ARG002 - as all subjects
+        """As `Subject` says."""
+        return self.make(commit)
+
+    def request(self, plan: Plan) -> BuildRequest | None:  # noqa: ARG002 - as all subjects
+        """As `Subject` says."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +102,11 @@ class SystemdSubject:
     def fixed(self) -> BuildRequest | None:
         """The runtime, where it is built."""
         return self.base.build
+
+    @property
+    def shares_image(self) -> bool:
+        """It is laid over the image of the cell."""
+        return True
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:
         """As `Subject` says."""
@@ -105,6 +151,11 @@ class RuntimeSubject:
     def fixed(self) -> BuildRequest | None:
         """The systemd, where it is built."""
         return self.base.systemd
+
+    @property
+    def shares_image(self) -> bool:
+        """It is laid over the image of the cell."""
+        return True
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:  # noqa: ARG002 - as all subjects
         """As `Subject` says."""

@@ -1,114 +1,73 @@
 """`harness bisect-axes`: a case passes in one cell and fails in another; which of their differences does it?"""
 
-import json
 import os
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from harness import plan, rundir
-from harness.app.cases import check_cases
+from harness import rundir
+from harness.app.bisect_axes import OpenAxesBisection, begin_axes_bisection, resume_axes_bisection
+from harness.app.bisect_setup import make_context
 from harness.app.settings import show_path
-from harness.bisect.axes import AxisChange, Found, apply_changes, find_differences, find_smallest
-from harness.bisect.question import AbortError, Question
-from harness.bisect.records import Asked
-from harness.bisect.terms import Purpose
+from harness.bisect.records import Inquiry
 from harness.cli import output
-from harness.cli.bisect import place_of
-from harness.cli.bisect_options import RunOption, TestOption, words
-from harness.cli.bisect_setup import Place, question
+from harness.cli.bisect import print_lines, suggest_resume
+from harness.cli.bisect_options import RunOption, TestOption, refuse_search, split_command
+from harness.cli.console import make_console
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.errors import CancelledError, ExitCode, HarnessError, UsageError
-from harness.matrix import find
-from harness.model import Cell, Verdict
-from harness.pipeline import RunContext
+from harness.errors import ExitCode, UsageError
 
 __all__ = ["bisect_axes"]
 
-GoodOption = Annotated[str, typer.Option("--good", metavar="CELL", help="A cell in which the test passes.")]
-BadOption = Annotated[str, typer.Option("--bad", metavar="CELL", help="A cell in which it fails.")]
+GoodOption = Annotated[str | None, typer.Option("--good", metavar="CELL", help="A cell in which the test passes.")]
+BadOption = Annotated[str | None, typer.Option("--bad", metavar="CELL", help="A cell in which it fails.")]
+ResumeOption = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the bisection in DIRECTORY, as it was begun; the last one without it."),
+]
+DirectoryArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[DIRECTORY]", help="What --resume goes on with.")
+]
 
 
-def bisect_axes(
-    context: typer.Context, *, good: GoodOption, bad: BadOption, test: TestOption = None, run: RunOption = None,
-    form: FormatOption = Format.TABLE,
+def bisect_axes(  # noqa: PLR0913 - each is an option of the command
+    context: typer.Context, paths: DirectoryArgument = None, *, good: GoodOption = None, bad: BadOption = None,
+    test: TestOption = None, run: RunOption = None, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
-    """Find the smallest set of axis values that flips the outcome."""
-    place = place_of(get_settings(context), None, form)
-    if bool(test) == bool(run):
-        raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
-    cells = [find(place.here.expansion, name) for name in (good, bad)]
-    tests, command = tuple(test or ()), words(run)
-    check_cases(tests, place.here, place.chosen)
-    changes = find_differences(*cells)
-    if not changes:
-        raise UsageError("The two cells are the same.")
-    asker = _Asker(
-        place, cells, question(tests, command), tuple(dict.fromkeys(case.partition("/")[0] for case in tests))
+    """Find the smallest sets of axis values that flip the outcome."""
+    console = make_console(form)
+    setup = make_context(get_settings(context), None, print_lines(console))
+    if resume:
+        refuse_search(context)
+        with resume_axes_bisection(setup, paths[0] if paths else rundir.LAST) as work:
+            code = _search(work, console, form)
+        raise typer.Exit(code)
+    if good is None or bad is None:
+        raise UsageError("Name both cells with --good and --bad, or go on with a bisection by --resume.")
+    if paths:
+        raise UsageError(f"`{paths[0]}` belongs to --resume, which is not there.")
+    inquiry = Inquiry(tests=tuple(test or ()), run=split_command(run))
+    with begin_axes_bisection(setup, good, bad, inquiry) as work:
+        code = _search(work, console, form)
+    raise typer.Exit(code)
+
+
+def _search(work: OpenAxesBisection, console: Console, form: Format) -> ExitCode:
+    """Search to the end, and print what was found."""
+    say = print_lines(console)
+    with suggest_resume(console, "bisect-axes", work.journal.directory):
+        found, files = work.run(lambda sample: say(f"{sample.verdict:<5} {sample.revision}  {sample.message}".rstrip()))
+    output.show(
+        form,
+        ids=(" and ".join(values) for values in found.sets),
+        data=lambda: found.model_dump(mode="json"),
+        lines=[
+            found.sentence,
+            f"page: {show_path(files.page)}",
+            f"bug report: {show_path(files.bug_report)}",
+            f"evidence: {show_path(files.directory)}{os.sep}",
+        ],
     )
-    found = find_smallest(changes, asker.ask)
-    _show(place, found, cells, asker)
-    raise typer.Exit(ExitCode.OK if found.sets else ExitCode.FAILED)
-
-
-class _Asker:
-    """Asks in the cells between the two."""
-
-    def __init__(self, place: Place, cells: list[Cell], asked: Question, suites: tuple[str, ...]) -> None:
-        self.directory = rundir.make_directory(place.chosen.runs, rundir.BISECTION)
-        self.told: list[dict[str, str]] = []
-        self._place, self._cells, self._question, self._suites = place, cells, asked, suites
-
-    def ask(self, chosen: frozenset[AxisChange]) -> Verdict:
-        """What the good cell is with some changes; a cell that cannot be, or breaks twice, is a skip."""
-        cell = apply_changes(self._cells[0], self._cells[1], chosen)
-        verdict, why = Verdict.SKIP, ""
-        here = self._place.here
-        for attempt in (1, 2):
-            directory = self.directory / "samples" / f"{cell.id}-{attempt}"
-            work = RunContext(store=self._place.store, emit=lambda _: None, deadline=self._place.deadline)
-            try:
-                wanted = plan.make_plan(cell, here.matrix, here.catalog, self._suites)
-                directory.mkdir(parents=True)
-                asked = Asked(number=len(self.told) + 1, revision=cell.id, purpose=Purpose.SEARCH)
-                ruling = self._question.ask(asked, wanted, work, directory)
-            except (AbortError, CancelledError):
-                raise
-            except UsageError as error:
-                why = str(error)
-                break
-            except HarnessError as error:
-                why = str(error).splitlines()[0]
-            else:
-                verdict, why = ruling.verdict, ruling.message
-                break
-        self.told.append({"cell": cell.id, "verdict": verdict, "message": why})
-        self._place.console.print(f"{verdict:<5} {cell.id}" + (f"  {why}" if why else ""), soft_wrap=True)
-        return verdict
-
-
-def _show(place: Place, found: Found, cells: list[Cell], asker: _Asker) -> None:
-    good, bad = cells
-    sets = [
-        [change.format_value(bad) for change in sorted(each, key=lambda change: change.axes)] for each in found.sets
-    ]
-    facts = {"good": good.id, "bad": bad.id, "sets": sets, "samples": asker.told}
-    (asker.directory / rundir.RESULT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    match place.form:
-        case Format.JSON:
-            output.as_json(facts)
-        case Format.IDS:
-            output.say("\n".join(" and ".join(each) for each in sets))
-        case Format.TABLE:
-            output.say(_sentence(found, sets) + f"\nevidence: {show_path(asker.directory)}{os.sep}")
-
-
-def _sentence(found: Found, sets: list[list[str]]) -> str:
-    if not found.sets:
-        good, bad = (found.verdicts[each] for each in (frozenset[AxisChange](), max(found.verdicts, key=len)))
-        return f"The ends are not what they are said to be: the good cell is {good}, and the bad one is {bad}."
-    whole = "It fails with " + ", and also with ".join(" and ".join(each) for each in sets) + "."
-    together = " It takes all of them: with fewer it passes." if len(found.sets[0]) > 1 and not found.skipped else ""
-    doubt = f" {len(found.skipped)} sets of at most that size could not be tried." if found.skipped else ""
-    return whole + together + doubt
+    return found.exit_code

@@ -1,29 +1,24 @@
-"""`harness bisect-systemd` and `harness bisect-runtime`: which commit changed what a test says."""
+"""`harness bisect-systemd`, `bisect-go` and `bisect-runtime`: which commit or release changed what a test says."""
 
-import os
 import shlex
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import typer
 from rich.console import Console
 
-from harness import log, machine, read_version, rundir
-from harness.app.project import load_project
-from harness.app.settings import Settings, show_path
-from harness.app.sources import change_project
-from harness.bisect import journal, report
-from harness.bisect.candidates import Candidates, read_candidates
-from harness.bisect.drive import Driver, Files
-from harness.bisect.journal import Journal
-from harness.bisect.oracle import SAMPLES
+from harness import rundir
+from harness.app.bisect import BisectOptions, OpenBisection, begin_bisection, resume_bisection, sample_revision
+from harness.app.bisect_setup import make_context
+from harness.app.settings import show_path
+from harness.bisect import report
+from harness.bisect.drive import Files
 from harness.bisect.outcome import Bisection
-from harness.bisect.records import CONFIDENCE, VERBS, Asked, Begun, Sample
+from harness.bisect.records import CONFIDENCE, GO, RUNTIME, SYSTEMD, Sample, SearchOptions
 from harness.bisect.report import View
-from harness.bisect.repository import Repository, reopen
-from harness.bisect.terms import Goal, Noise, Purpose
-from harness.bisect.verdicts import Verdicts
+from harness.bisect.terms import Goal, Noise
 from harness.cli import output
 from harness.cli.bisect_options import (
     JOBS,
@@ -49,175 +44,124 @@ from harness.cli.bisect_options import (
     TermNewOption,
     TermOldOption,
     TestOption,
+    choose_terms,
     refuse_search,
-    terms,
-    words,
-)
+    split_command,
+)  # fmt: skip
 from harness.cli.bisect_progress import watching
-from harness.cli.bisect_setup import Place, cell_of, note_paths, oracle_of, repository_of
+from harness.cli.console import make_console
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
-from harness.store import Store
 
-__all__ = ["bisect", "place_of"]
-
-SECONDS = 7 * 24 * 3600.0
-"""A bisection that takes longer than a week is stuck."""
-
-WIDTH = 160
-"""Columns where no terminal says how wide it is."""
+__all__ = ["bisect_go", "bisect_runtime", "bisect_systemd", "print_lines", "suggest_resume"]
 
 CODES = {Verdict.GOOD: ExitCode.OK, Verdict.BAD: ExitCode.FAILED, Verdict.SKIP: ExitCode.INFRASTRUCTURE}
 """What `--at` ends with."""
 
 
-def bisect(  # noqa: PLR0913 - each is an option of the command
-    context: typer.Context, paths: PathsArgument = None, *,
-    good: GoodOption = None, bad: BadOption = None, at: AtOption = None, repo: RepoOption = None,
-    cell: CellOption = None, test: TestOption = None, run: RunOption = None, builder: BuilderOption = None,
-    first_parent: FirstParentOption = False, find_fix: FixOption = False,
-    term_old: TermOldOption = None, term_new: TermNewOption = None,
-    noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
-    skip: SkipOption = None,
-    canary: CanaryOption = None, matching: MatchingOption = None, boot_failure: BootOption = "skip",
-    jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
-) -> None:  # fmt: skip
-    """Find the commit that changed what a test says."""
-    place = place_of(get_settings(context), builder, form)
-    if resume:
-        refuse_search(context)
-        name = paths[0] if paths else rundir.LAST
-        _resume(place, rundir.find_run(place.chosen.runs, name, prefix=rundir.BISECTION), jobs)
-    subject = {verb: subject for subject, verb in VERBS.items()}.get(context.info_name or "", "runtime")
-    if bool(test) == bool(run):
-        raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
-    if (good is None) != (bad is None) or (at is None) == (good is None):
-        raise UsageError("Name both ends with --good and --bad, or one revision with --at.")
-    wanted, why = cell_of(place.here, cell, subject)
-    goal = Goal.FIX if find_fix else Goal.BREAK
-    command, (old_term, new_term) = words(run), terms(goal, term_old, term_new)
-    repository = repository_of(place, subject, wanted, repo)
-    old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
-    begun = Begun(
-        started=datetime.now(UTC).isoformat(timespec="seconds"), harness=read_version(),
-        subject=subject if subject in VERBS else wanted.runtime, repository=repository.address,
-        old=repository.resolve(old, place.deadline), new=repository.resolve(new, place.deadline),
-        old_name=old, new_name=new, cell=wanted.id, builder=place.here.matrix.defaults.builder,
-        tests=tuple(test or ()), run=command, directory=str(Path.cwd()), canary=canary, matching=matching,
-        boot_failure=Verdict(boot_failure), paths=tuple(paths or ()), first_parent=first_parent,
-        skip=tuple(dict.fromkeys(repository.resolve(name, place.deadline) for name in skip or ())),
-        goal=goal, noise=noise, confidence=confidence, most_tests=most_tests,
-        term_old=old_term, term_new=new_term,
-        facts={"host kernel": os.uname().release}, notes=_notes(repository, place),
-    )  # fmt: skip
-    place.console.print(f"cell: {wanted.id} ({why})", soft_wrap=True)
-    oracle_of(place, begun, repository, lambda _: None)  # what is wrong with the test is said before anything begins
-    if at is not None:
-        _at(place, begun, repository)
-    candidates = read_candidates(begun, repository, place.deadline)
-    note_paths(place, begun, candidates)
-    candidates.check(begun)
-    with journal.begin(rundir.make_directory(place.chosen.runs, rundir.BISECTION), begun) as written:
-        _go_on(place, written, candidates, jobs)
+def _make_verb(subject: str) -> Callable[..., None]:
+    """Return the verb that bisects a subject: "systemd", "go", or "runtime" for that of the cell."""
 
-
-def place_of(chosen: Settings, builder: str | None, form: Format) -> Place:
-    """What every step needs, from what the user set; where a builder is named it builds, and not the matrix's."""
-    console = Console(stderr=form is not Format.TABLE, highlight=False)
-    if not console.is_terminal:
-        console = Console(stderr=form is not Format.TABLE, highlight=False, width=WIDTH)
-    return Place(
-        chosen=chosen,
-        here=change_project(load_project(chosen), builder=builder),
-        store=Store(chosen.store),
-        deadline=chosen.make_deadline(SECONDS, "bisection"),
-        form=form,
-        console=console,
-    )
-
-
-def _notes(repository: Repository, place: Place) -> tuple[str, ...]:
-    if not repository.is_dirty(place.deadline):
-        return ()
-    note = f"The repository {repository.address} has changes that are not committed; they are not tested."
-    place.console.print(f"note: {note}", soft_wrap=True)
-    return (note,)
-
-
-def _resume(place: Place, directory: Path, jobs: int) -> NoReturn:
-    with journal.resume(directory) as written:
-        # The journal is ours alone, so what still runs there is a dead harness's.
-        for left in directory.glob(f"{SAMPLES}/*/machine*"):
-            machine.clean(left)
-        begun = written.state.begun
-        repository = reopen(begun.repository, place.store, place.deadline)
-        as_begun = Place(
-            chosen=place.chosen, here=change_project(place.here, builder=begun.builder), store=place.store,
-            deadline=place.deadline, form=place.form, console=place.console,
+    def bisect(  # noqa: PLR0913 - each is an option of the command
+        context: typer.Context, paths: PathsArgument = None, *,
+        good: GoodOption = None, bad: BadOption = None, at: AtOption = None, repo: RepoOption = None,
+        cell: CellOption = None, test: TestOption = None, run: RunOption = None, builder: BuilderOption = None,
+        first_parent: FirstParentOption = False, find_fix: FixOption = False,
+        term_old: TermOldOption = None, term_new: TermNewOption = None,
+        noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
+        skip: SkipOption = None,
+        canary: CanaryOption = None, matching: MatchingOption = None, boot_failure: BootOption = "skip",
+        jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
+    ) -> None:  # fmt: skip
+        """Find the commit that changed what a test says."""
+        console = make_console(form)
+        setup = make_context(get_settings(context), builder, print_lines(console))
+        if resume:
+            refuse_search(context)
+            with resume_bisection(setup, paths[0] if paths else rundir.LAST) as work:
+                code = _search(work, jobs, console, form)
+            raise typer.Exit(code)
+        if bool(test) == bool(run):
+            raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
+        if (good is None) != (bad is None) or (at is None) == (good is None):
+            raise UsageError("Name both ends with --good and --bad, or one revision with --at.")
+        goal = Goal.FIX if find_fix else Goal.BREAK
+        old_term, new_term = choose_terms(goal, term_old, term_new)
+        old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
+        search = SearchOptions(
+            tests=tuple(test or ()), run=split_command(run), canary=canary, matching=matching,
+            boot_failure=Verdict(boot_failure), paths=tuple(paths or ()), first_parent=first_parent, goal=goal,
+            noise=noise, confidence=confidence, most_tests=most_tests, term_old=old_term, term_new=new_term,
         )  # fmt: skip
-        _go_on(as_begun, written, read_candidates(begun, repository, place.deadline), jobs)
+        options = BisectOptions(
+            subject=subject, old=old, new=new, repo=repo, cell=cell, skip=tuple(skip or ()), search=search
+        )
+        if at is not None:
+            sample, evidence = sample_revision(setup, options)
+            _print_sample(sample, evidence, form)
+            raise typer.Exit(CODES[sample.verdict])
+        with begin_bisection(setup, options) as work:
+            code = _search(work, jobs, console, form)
+        raise typer.Exit(code)
+
+    return bisect
 
 
-def _go_on(place: Place, written: Journal, candidates: Candidates, jobs: int) -> NoReturn:
-    """Search to the end, and print what was found; ends the program."""
-    begun, directory = written.state.begun, written.directory
-    log.add_file(directory / rundir.LOG)
-    named = show_path(directory)
-    place.console.print(
-        f"{len(candidates.searched)} commits between {begun.old_name} and {begun.new_name}; in {named}", soft_wrap=True
-    )
+bisect_systemd, bisect_go, bisect_runtime = map(_make_verb, (SYSTEMD, GO, RUNTIME))
+
+
+def print_lines(console: Console) -> Callable[[str], None]:
+    """Return what prints a line for a person as it is."""
+    return lambda text: console.print(text, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def suggest_resume(console: Console, verb: str, directory: Path) -> Iterator[None]:
+    """Print how to go on if what is done in the context does not come to its end."""
     try:
-        with watching(place.console, begun, candidates.between.commits) as screen:
-            driver = Driver(
-                journal=written,
-                candidates=candidates,
-                oracle=oracle_of(place, begun, candidates.repository, screen.event, jobs),
-                verdicts=Verdicts(place.store),
-                jobs=jobs,
-                watch=screen.progress,
-                deadline=place.deadline,
-            )
-            found, shown = driver.run()
+        yield
     except (HarnessError, KeyboardInterrupt):
-        verb = begun.format_words()[1]
-        place.console.print(f"go on with: harness {verb} --resume {shlex.quote(named)}", soft_wrap=True)
+        print_lines(console)(f"go on with: harness {verb} --resume {shlex.quote(show_path(directory))}")
         raise
-    _print(place, found, shown, Files(directory=directory))
-    raise typer.Exit(found.exit_code)
 
 
-def _print(place: Place, found: Bisection, shown: View, files: Files) -> None:
-    match place.form:
-        case Format.JSON:
-            output.as_json(found.model_dump(mode="json"))
-        case Format.IDS:
-            output.say("\n".join(suspect.revision for suspect in found.answer.suspects))
-        case Format.TABLE:
-            place.console.print(report.render_summary(shown))
-            for what, path in (
-                ("page", files.page),
-                ("bug report", files.bug_report),
-                ("git bisect replay", files.log),
-            ):
-                place.console.print(f"{what}: {show_path(path)}", soft_wrap=True)
+def _search(work: OpenBisection, jobs: int, console: Console, form: Format) -> ExitCode:
+    """Search to the end, and print what was found."""
+    begun, directory, candidates = work.journal.state.begun, work.journal.directory, work.candidates
+    ends = f"{begun.old_name} and {begun.new_name}"
+    print_lines(console)(f"{len(candidates.searched)} commits between {ends}; in {show_path(directory)}")
+    with (
+        suggest_resume(console, begun.format_words()[1], directory),
+        watching(console, begun, candidates.between.commits) as screen,
+    ):
+        found, view = work.run(jobs, screen.event, screen.progress)
+    _print_result(found, view, Files(directory=directory), console, form)
+    return found.exit_code
 
 
-def _at(place: Place, begun: Begun, repository: Repository) -> NoReturn:
-    """Sample one revision, print what it says; ends the program."""
-    directory = rundir.make_directory(place.chosen.runs, rundir.BISECTION)
-    oracle = oracle_of(place, begun, repository, lambda _: None)
-    seen = oracle.take(Asked(number=1, revision=begun.new, purpose=Purpose.SEARCH), directory, lambda _: None)
-    assert isinstance(seen, Sample)
-    where = show_path(directory / seen.evidence)
-    match place.form:
-        case Format.JSON:
-            facts = {"verdict": seen.verdict, "reason": seen.reason, "message": seen.message, "directory": where}
-            output.as_json({"revision": begun.new, **facts})
-        case Format.IDS:
-            output.say(seen.verdict)
-        case Format.TABLE:
-            why = ": ".join(filter(None, (seen.reason, seen.message)))
-            output.say(f"{seen.verdict}  {begun.new}" + (f"  {why}" if why else "") + f"\nevidence: {where}")
-    raise typer.Exit(CODES[seen.verdict])
+def _print_result(found: Bisection, view: View, files: Files, console: Console, form: Format) -> None:
+    if form is Format.TABLE:
+        console.print(report.render_summary(view))
+    shown = {"page": files.page, "bug report": files.bug_report, "git bisect replay": files.log}
+    output.show(
+        form,
+        ids=(suspect.revision for suspect in found.answer.suspects),
+        data=lambda: found.model_dump(mode="json"),
+        lines=(f"{what}: {show_path(path)}" for what, path in shown.items()),
+    )
+
+
+def _print_sample(sample: Sample, evidence: Path, form: Format) -> None:
+    facts: dict[str, Any] = sample.model_dump(include={"revision", "verdict", "reason", "message"}, mode="json")
+    why = ": ".join(filter(None, (sample.reason, sample.message)))
+    output.show(
+        form,
+        ids=[sample.verdict],
+        data=lambda: facts | {"directory": show_path(evidence)},
+        lines=[
+            f"{sample.verdict}  {sample.revision}" + (f"  {why}" if why else ""),
+            f"evidence: {show_path(evidence)}",
+        ],
+    )

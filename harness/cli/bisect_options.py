@@ -35,9 +35,9 @@ __all__ = [
     "TermNewOption",
     "TermOldOption",
     "TestOption",
+    "choose_terms",
     "refuse_search",
-    "terms",
-    "words",
+    "split_command",
 ]
 
 FREE = frozenset({"paths", "jobs", "resume", "form"})
@@ -131,7 +131,7 @@ TermOldOption = Annotated[str | None, typer.Option("--term-old", metavar="WORD",
 TermNewOption = Annotated[str | None, typer.Option("--term-new", metavar="WORD", help="Word for the newer side.")]
 
 
-def words(command: str | None) -> tuple[str, ...]:
+def split_command(command: str | None) -> tuple[str, ...]:
     """The words of --run; none for None; raises UsageError where a shell could not read them."""
     try:
         return tuple(shlex.split(command or ""))
@@ -142,7 +142,7 @@ def words(command: str | None) -> tuple[str, ...]:
         ) from error
 
 
-def terms(goal: Goal, old: str | None, new: str | None) -> tuple[str, str]:
+def choose_terms(goal: Goal, old: str | None, new: str | None) -> tuple[str, str]:
     """The words for the older and the newer side, the usual ones for None.
 
     Raises:
@@ -172,8 +172,9 @@ def refuse_search(context: typer.Context) -> None:
         if parameter.name not in FREE and _is_given(context, parameter.name or "")
     ]
     if given or len(context.params["paths"] or ()) > 1:
+        allowed = [p.opts[-1] for p in context.command.params if p.name in FREE - {"paths", "resume"}]
         raise UsageError(
-            "--resume goes on with a bisection as it was begun; beside a directory it takes --jobs and --format only"
+            f"--resume goes on with a bisection as it was begun; next to a directory it takes {' and '.join(allowed)} only"
             + (f", and not {', '.join(given)}." if given else ".")
         )
 

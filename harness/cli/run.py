@@ -15,6 +15,7 @@ from harness.app.run import RunHooks, make_slots, open_directory, run_request
 from harness.app.settings import show_path
 from harness.app.sources import change_project
 from harness.cli import output
+from harness.cli.console import make_console
 from harness.cli.distro_options import take_distro_options
 from harness.cli.options import ProfileOption, SelectOption, SetOption
 from harness.cli.output import Format, FormatOption
@@ -30,9 +31,6 @@ __all__ = ["run"]
 
 SECONDS = 24 * 3600.0
 """A run that takes longer than a day is stuck."""
-
-LOG_WIDTH = 160
-"""Columns of a table in a file or a CI system's log, where no terminal says how wide it is."""
 
 CellOption = Annotated[str | None, typer.Option("--cell", metavar="ID", help="One cell, by its identifier.")]
 BuilderOption = Annotated[
@@ -122,7 +120,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
         return
     slots = make_slots(jobs, memory)
     deadline = settings.make_deadline(SECONDS, "run")
-    console = _make_console(form)
+    console = make_console(form)
 
     def keep(guest: Machine) -> None:
         login = f"ssh -F {show_path(guest.ssh_config)} guest"
@@ -152,11 +150,3 @@ def _print_result(result: RunResult, directory: Path, console: Console, form: Fo
             console.print(terminal.run_summary(result, Path(show_path(directory))), soft_wrap=True)
             page = show_path(directory / rundir.PAGE)
             console.print(f"report: {page}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _make_console(form: Format) -> Console:
-    """Return where a person looks: stdout, or stderr where a program reads stdout."""
-    console = Console(stderr=form is not Format.TABLE, highlight=False)
-    if console.is_terminal:
-        return console
-    return Console(stderr=form is not Format.TABLE, highlight=False, width=LOG_WIDTH)

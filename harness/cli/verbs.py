@@ -35,12 +35,12 @@ VERBS = {
     "report": Verb(
         "report:report", "Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."
     ),
-    "bisect-systemd": Verb("bisect:bisect", "Find the commit of systemd that changed what a test says."),
+    "bisect-systemd": Verb("bisect:bisect_systemd", "Find the commit of systemd that changed what a test says."),
     "bisect-go": Verb(
-        "bisect:bisect", "Find the release of Go that changed what a test says about the runtime that it builds."
+        "bisect:bisect_go", "Find the release of Go that changed what a test says about the runtime that it builds."
     ),
     "bisect-runtime": Verb(
-        "bisect:bisect",
+        "bisect:bisect_runtime",
         "Find the commit of the container runtime that changed what a test says; systemd stays fixed.",
     ),
     "bisect-axes": Verb("axes:bisect_axes", "Find which differences of two cells make a test fail."),

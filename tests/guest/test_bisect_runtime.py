@@ -9,6 +9,7 @@ import pytest
 from harness import proc
 from harness.bisect.journal import read
 from harness.bisect.outcome import Bisection
+from harness.bisect.records import Begun
 from harness.bisect.terms import Purpose
 from harness.errors import ExitCode
 from harness.image import Image
@@ -42,5 +43,5 @@ def test_the_mending_is_found(store: Store, docker: None, bookworm: Image, tmp_p
 
     assert made.mended == result.answer.culprit
     assert 0.99 <= result.answer.confidence
-    fresh = {seen.revision for seen in read(directory).samples if seen.purpose is Purpose.CONFIRM}
+    fresh = {seen.revision for seen in read(directory, Begun).samples if seen.purpose is Purpose.CONFIRM}
     assert made.mended in fresh

@@ -17,7 +17,7 @@ from harness import proc, rundir
 from harness.bisect import journal
 from harness.bisect.journal import JournalState
 from harness.bisect.outcome import Bisection
-from harness.bisect.records import Sample
+from harness.bisect.records import Begun, Sample
 from harness.bisect.terms import Purpose
 from harness.errors import ExitCode
 from harness.image import Image
@@ -49,8 +49,8 @@ class Ended:
     """
 
     made: History
-    killed: JournalState
-    state: JournalState
+    killed: JournalState[Begun]
+    state: JournalState[Begun]
     result: Bisection
     orphan: int
 
@@ -80,16 +80,16 @@ def ended(store: Store, docker: None, bookworm: Image, tmp_path_factory: pytest.
         directory, orphan = poll(lambda: next(_third_guests(place / "runs"), None), deadline)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(deadline)
-    killed = journal.read(directory)
+    killed = journal.read(directory, Begun)
     proc.run([*argv, "--resume", str(directory)], env=env, deadline=deadline, cwd=ROOT, expect=(ExitCode.OK,))
     result = Bisection.model_validate_json((directory / "result.json").read_bytes())
-    return Ended(made=made, killed=killed, state=journal.read(directory), result=result, orphan=orphan)
+    return Ended(made=made, killed=killed, state=journal.read(directory, Begun), result=result, orphan=orphan)
 
 
 def _third_guests(runs: Path) -> Iterator[tuple[Path, int]]:
     """The bisection's directory and a guest's process, when two samples are finished and the third one has a guest."""
     for written in runs.glob(f"*/{rundir.JOURNAL}"):
-        if len(list(journal.read(written.parent).samples)) >= 2:
+        if len(list(journal.read(written.parent, Begun).samples)) >= 2:
             for record in written.parent.glob("samples/*/machine*/machine.json"):
                 if pid := json.loads(record.read_bytes())["pid"]:
                     yield written.parent, pid

@@ -164,7 +164,7 @@ def begun(  # noqa: PLR0913 - each is one thing that a test changes
 
 
 def driver(
-    written: Journal,
+    written: Journal[Begun],
     store: Store,
     deadline: Deadline,
     *,
@@ -186,17 +186,17 @@ def driver(
 
 def run(
     place: Path, record: Begun, store: Store, deadline: Deadline, *, jobs: int = 1
-) -> tuple[Bisection, JournalState]:
+) -> tuple[Bisection, JournalState[Begun]]:
     """A bisection from its beginning to its end."""
     with journal.begin(place / "run", record) as written:
         found, _ = driver(written, store, deadline, jobs=jobs).run()
-    return found, journal.read(place / "run")
+    return found, journal.read(place / "run", Begun)
 
 
 def bisected(  # noqa: PLR0913 - each is one thing that a test changes
     place: Path, states: str, store: Store, deadline: Deadline, *,
     jobs: int = 1, noise: Noise = Noise.LOW, goal: Goal = Goal.BREAK, most_tests: int | None = None,
-) -> tuple[Repo, Bisection, JournalState]:  # fmt: skip
+) -> tuple[Repo, Bisection, JournalState[Begun]]:  # fmt: skip
     """The bisection of a line of commits with these states."""
     repo = Repo.empty(place / "repo").line(states)
     record = begun(
@@ -208,7 +208,7 @@ def bisected(  # noqa: PLR0913 - each is one thing that a test changes
 def main(directory: Path, store: Path) -> int:
     """Go on with a bisection, in a process that may be killed."""
     deadline = Deadline.after(120, "bisection by the double")
-    with journal.resume(directory) as written:
+    with journal.resume(directory, Begun) as written:
         driver(written, Store(store), deadline).run()
     return 0
 

@@ -3,6 +3,7 @@
 All of them are pure functions of a `View`, finished or running.
 """
 
+from harness.bisect.report.axes import render_axes_bug_report, render_axes_page
 from harness.bisect.report.ending import render_summary
 from harness.bisect.report.gitlog import render_git_log
 from harness.bisect.report.html import render_page
@@ -14,6 +15,8 @@ __all__ = [
     "Step",
     "View",
     "make_view",
+    "render_axes_bug_report",
+    "render_axes_page",
     "render_bug_report",
     "render_git_log",
     "render_page",

@@ -27,7 +27,7 @@ from harness.model import Verdict
 from harness.report.page import bound, clean_line, embed, render
 from harness.text import format_duration
 
-__all__ = ["render_page"]
+__all__ = ["compare_properties", "compare_trees", "render_page"]
 
 HERE = Path(__file__).parent
 
@@ -81,8 +81,8 @@ def render_page(view: View) -> str:
         end=find_final(view),
         phases=list(dict.fromkeys(phase for step in view.steps for phase in step.result.seconds)),
         subject_of=lambda revision: view.commits[known[revision]].subject if revision in known else "",
-        properties=list(_compare_properties(view.before, view.after)),
-        trees=_compare_trees(view.before, view.after),
+        properties=list(compare_properties(view.before, view.after)),
+        trees=compare_trees(view.before, view.after),
         duration=format_duration,
         short=lambda revision: clean_line(revision)[:SHORT],
     )
@@ -121,7 +121,7 @@ def _choose_rows(view: View) -> Sequence[int]:
     return sorted(wanted)
 
 
-def _compare_properties(
+def compare_properties(
     before: Evidence | None, after: Evidence | None
 ) -> Iterator[tuple[str, str | None, str | None, bool]]:
     """Name, both values, and whether they differ; those that differ come first."""
@@ -144,7 +144,7 @@ def _clean_value(text: str | None) -> str | None:
     return None if text is None else clean_line(text, 2000)
 
 
-def _compare_trees(
+def compare_trees(
     before: Evidence | None, after: Evidence | None
 ) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
     """Lines of both cgroup trees, and whether each is missing on the other side."""

@@ -26,7 +26,7 @@ from harness.model import Verdict
 from harness.report.page import bound, clean_line, format_percent
 from harness.text import pluralize
 
-__all__ = ["render_bug_report"]
+__all__ = ["escape", "fence", "format_code", "list_property_changes", "render_bug_report"]
 
 MOST_LINES = 40
 """Lines of one excerpt; a report of pages is not read."""
@@ -51,50 +51,50 @@ def render_bug_report(view: View) -> str:
 
 def _format_title(view: View) -> str:
     """The summary; in code it would be no title, so signs that mean something are taken from it."""
-    return f"{_escape(view.begun.subject)}: {_escape(format_headline(view))}"
+    return f"{escape(view.begun.subject)}: {escape(format_headline(view))}"
 
 
 def _list_found(view: View) -> Iterator[str]:
     known, answer = index_candidates(view), view.answer
-    what = f"first {_escape(view.begun.term_new)} commit"
+    what = f"first {escape(view.begun.term_new)} commit"
     if answer is None:
         yield "The search is not finished; what follows is its state."
         return
     if answer.kind is AnswerKind.CULPRIT and answer.suspects:
         revision = answer.suspects[0].revision
-        yield f"The {what} is {_format_code(format_commit(view, revision, known))}"
+        yield f"The {what} is {format_code(format_commit(view, revision, known))}"
         if revision in known:
             commit = view.commits[known[revision]]
             about = [f"by {_strip_address(commit.author)}"] if commit.author else []
-            about += [_escape(clean_line(commit.date)[:10])] if commit.date else []
+            about += [escape(clean_line(commit.date)[:10])] if commit.date else []
             yield f"({', '.join(about)})." if about else "."
         yield ""
-        yield f"Full name: {_format_code(revision)}"
+        yield f"Full name: {format_code(revision)}"
     elif answer.suspects:
         yield f"No single commit could be named. The {what} is one of these:"
         yield ""
         for suspect in answer.suspects[:MOST_LISTED]:
             note = "; could not be tested" if suspect.untestable else ""
-            yield f"- {_format_code(format_commit(view, suspect.revision, known))}, probability {format_percent(suspect.probability)}{note}"
+            yield f"- {format_code(format_commit(view, suspect.revision, known))}, probability {format_percent(suspect.probability)}{note}"
         if rest := len(answer.suspects) - MOST_LISTED:
             yield from [f"- and {rest} more"] if rest > 0 else []
     else:
-        yield f"No commit is to blame: {_escape(answer.sentence)}"
+        yield f"No commit is to blame: {escape(answer.sentence)}"
 
 
 def _list_tested(view: View) -> Iterator[str]:
     known, answer = index_candidates(view), view.answer
     yield "## What was tested"
     yield ""
-    yield " ".join(map(_escape, describe_method(view)))
+    yield " ".join(map(escape, describe_method(view)))
     yield ""
     kind = "Command" if view.begun.run else "Test"
-    yield f"{kind}: {_format_code(view.begun.test)}"
+    yield f"{kind}: {format_code(view.begun.test)}"
     yield ""
     revisions = len(count_verdicts(view))
     yield (
-        f"Searched between {_format_code(format_commit(view, view.begun.old, known))} ({_escape(view.begun.term_old)}) and "
-        f"{_format_code(format_commit(view, view.begun.new, known))} ({_escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
+        f"Searched between {format_code(format_commit(view, view.begun.old, known))} ({escape(view.begun.term_old)}) and "
+        f"{format_code(format_commit(view, view.begun.new, known))} ({escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
         f"{pluralize(revisions, 'revision was', 'revisions were')} built and tried."
     )
     if answer is not None and answer.kind is not AnswerKind.UNTESTABLE:
@@ -111,7 +111,7 @@ def _list_tested(view: View) -> Iterator[str]:
             yield _format_rate("with the change", answer.fails_after)
         yield from _list_ends(view)
     yield ""
-    yield from (f"- {_escape(name)}: {_format_code(value)}" for name, value in collect_facts(view).items())
+    yield from (f"- {escape(name)}: {format_code(value)}" for name, value in collect_facts(view).items())
 
 
 def _list_ends(view: View) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _list_ends(view: View) -> Iterator[str]:
         seen = counts.get(revision)
         ran = seen[Verdict.GOOD] + seen[Verdict.BAD] if seen else 0
         failed = seen[Verdict.BAD] if seen else 0
-        yield f"| {what} {_format_code(clean_line(revision)[:SHORT])} alone | {ran} | {failed} | | |"
+        yield f"| {what} {format_code(clean_line(revision)[:SHORT])} alone | {ran} | {failed} | | |"
 
 
 def _format_rate(what: str, rate: RateEstimate) -> str:
@@ -139,13 +139,14 @@ def _format_evidence(view: View) -> Iterator[str]:
     yield "## What differs"
     for side in sides:
         yield ""
-        yield f"At {_format_code(format_commit(view, side.revision, index_candidates(view)))} the test {SAYS[side.verdict]}:"
-        yield from _fence("", side.log)
-        yield from _fence("Control groups:", side.cgroups)
-    yield from _compare_properties(view.before, view.after)
+        yield f"At {format_code(format_commit(view, side.revision, index_candidates(view)))} the test {SAYS[side.verdict]}:"
+        yield from fence("", side.log)
+        yield from fence("Control groups:", side.cgroups)
+    yield from list_property_changes(view.before, view.after)
 
 
-def _compare_properties(before: Evidence | None, after: Evidence | None) -> Iterator[str]:
+def list_property_changes(before: Evidence | None, after: Evidence | None) -> Iterator[str]:
+    """Yield a block with the properties of the container's unit that differ; nothing where none do."""
     if before is None or after is None:
         return
     names = sorted({*before.properties} & {*after.properties})
@@ -157,7 +158,7 @@ def _compare_properties(before: Evidence | None, after: Evidence | None) -> Iter
         for name in changed
         for sign, side in (("-", before), ("+", after))
     ]
-    yield from _fence("Properties of the container's unit that differ:", "\n".join(lines), "diff")
+    yield from fence("Properties of the container's unit that differ:", "\n".join(lines), "diff")
 
 
 def _revert(view: View) -> Iterator[str]:
@@ -165,9 +166,9 @@ def _revert(view: View) -> Iterator[str]:
         return
     yield "## Reverting it"
     yield ""
-    yield format_revert(view, _format_code(clean_line(view.begun.new)[:SHORT]))
+    yield format_revert(view, format_code(clean_line(view.begun.new)[:SHORT]))
     if view.revert.message:
-        yield from _fence("", view.revert.message)
+        yield from fence("", view.revert.message)
 
 
 def _repeat(view: View) -> Iterator[str]:
@@ -175,7 +176,7 @@ def _repeat(view: View) -> Iterator[str]:
         return
     yield "## How to repeat it"
     for command in view.found.commands:
-        yield from _fence(f"{_escape(command.what)}:", command.line, "sh", whole_text=True)
+        yield from fence(f"{escape(command.what)}:", command.line, "sh", whole_text=True)
 
 
 def _list_untested(view: View) -> Iterator[str]:
@@ -184,10 +185,8 @@ def _list_untested(view: View) -> Iterator[str]:
     known = index_candidates(view)
     for stretch in find_stretches(view)[:MOST_LISTED]:
         first, last = (format_commit(view, view.commits[place].name, known) for place in (stretch.first, stretch.last))
-        what = (
-            _format_code(first) if stretch.first == stretch.last else f"{_format_code(first)} to {_format_code(last)}"
-        )
-        why = ", ".join(f"{_escape(reason)} ({count})" for reason, count in stretch.reasons.items())
+        what = format_code(first) if stretch.first == stretch.last else f"{format_code(first)} to {format_code(last)}"
+        why = ", ".join(f"{escape(reason)} ({count})" for reason, count in stretch.reasons.items())
         yield f"- {what}: {stretch.tried} tried, none gave a result. What failed: {why}."
     alone = len(view.commits) - sum(name in known for name in count_verdicts(view))
     hopeless = sum(name in known for name in find_skipped(view))
@@ -195,10 +194,10 @@ def _list_untested(view: View) -> Iterator[str]:
         f"- {alone} of {len(view.commits)} commits were not tried one by one; what is said about them follows from others."
         + (f" {hopeless} were tried and could not be tested." if hopeless else "")
     )
-    yield from (f"- {_escape(sentence)}" for sentence in view.begun.notes)
+    yield from (f"- {escape(sentence)}" for sentence in view.begun.notes)
 
 
-def _fence(what: str, text: str, language: str = "", *, whole_text: bool = False) -> Iterator[str]:
+def fence(what: str, text: str, language: str = "", *, whole_text: bool = False) -> Iterator[str]:
     """A block of code that nothing in it can end; nothing for an empty text."""
     text = bound(
         text, 10 * MOST_CHARACTERS if whole_text else MOST_CHARACTERS, lines=None if whole_text else MOST_LINES
@@ -206,22 +205,22 @@ def _fence(what: str, text: str, language: str = "", *, whole_text: bool = False
     text = text.strip("\n")
     if not text.strip():
         return
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    mark = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     yield from (["", what, ""] if what else [""])
-    yield f"{fence}{language}"
+    yield f"{mark}{language}"
     yield text
-    yield fence
+    yield mark
 
 
-def _format_code(text: str) -> str:
+def format_code(text: str) -> str:
     """A code span that shows the text as it is, on one line, also in a table."""
     text = clean_line(text, 1000).replace("|", "\N{BROKEN BAR}")
-    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    mark = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     pad = " " if not text or "`" in (text[0], text[-1]) else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
+    return f"{mark}{pad}{text}{pad}{mark}"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Text in prose without markup, links, mentions or references to other issues."""
     text = clean_line(text, 1000).replace("@", "(at)")
     text = re.sub(r"([\\`*_{}\[\]<>|~&!#])", r"\\\1", text)
@@ -232,4 +231,4 @@ def _escape(text: str) -> str:
 
 def _strip_address(text: str) -> str:
     """A name without its address."""
-    return _escape(re.sub(r"<[^>]*>?", "", clean_line(text)).strip())
+    return escape(re.sub(r"<[^>]*>?", "", clean_line(text)).strip())

@@ -138,7 +138,7 @@ class View:
 
 
 def make_view(
-    state: JournalState, candidates: Candidates, found: Bisection | None, seconds: float, deadline: Deadline
+    state: JournalState[Begun], candidates: Candidates, found: Bisection | None, seconds: float, deadline: Deadline
 ) -> View:
     """Make what reports are rendered from; of a bisection that still runs where `found` is None."""
     culprit = found.culprit if found else None
@@ -160,7 +160,7 @@ def _list_commits(candidates: Candidates) -> Iterator[Commit]:
         yield replace(commit, parents=commit.parents[:1]) if straight else commit
 
 
-def _replay_steps(state: JournalState, search: Search) -> Iterator[Step]:
+def _replay_steps(state: JournalState[Begun], search: Search) -> Iterator[Step]:
     for number, result in enumerate(state.results, 1):
         replay(result, search)
         belief = PackedBelief.pack(search.belief.weights, search.belief.no_culprit)

@@ -37,6 +37,7 @@ class Subject:
     base: Plan
     name: str = "systemd"
     fixed: BuildRequest | None = None
+    shares_image: bool = True
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:  # noqa: ARG002 - as all
         """As `harness.bisect.subject.Subject` says."""
@@ -97,11 +98,18 @@ def take(base: Plan, tmp_path: Path, deadline: Deadline) -> Take:
     """Takes one sample with these attempts."""
 
     def taken(
-        *attempts: Callable[[RunContext, Path], Verdict], boot_failure: Verdict = Verdict.SKIP
+        *attempts: Callable[[RunContext, Path], Verdict],
+        boot_failure: Verdict = Verdict.SKIP,
+        shares_image: bool = True,
     ) -> tuple[Sample, Question]:
         question = Question(attempts=list(attempts))
         work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
-        oracle = CellOracle(subject=Subject(base=base), question=question, work=work, boot_failure=boot_failure)
+        oracle = CellOracle(
+            subject=Subject(base=base, shares_image=shares_image),
+            question=question,
+            work=work,
+            boot_failure=boot_failure,
+        )
         asked = Asked(number=1, revision="a" * 40, purpose=Purpose.CONFIRM, fresh=True)
         sample = oracle.take(asked, tmp_path, lambda _: None)
         assert isinstance(sample, Sample)
@@ -148,6 +156,13 @@ def test_what_no_revision_is_to_blame_for(take: Take, phase: Phase) -> None:
     """Without Docker, room on the disk or an image there is no verdict on any revision: the bisection stops."""
     with pytest.raises(InfrastructureError, match=f"The {phase} failed"):
         take(breaks(phase), breaks(phase))
+
+
+def test_an_image_of_a_cell_of_its_own(take: Take) -> None:
+    """Where each revision has another image, one that cannot be made says nothing about the others."""
+    seen, _ = take(breaks(Phase.IMAGE), breaks(Phase.IMAGE), shares_image=False)
+
+    assert (seen.verdict, seen.reason) == (Verdict.SKIP, "image")
 
 
 def test_reason_of_a_build(take: Take) -> None:

@@ -65,11 +65,11 @@ def test_cut_anywhere(
     whole = data[:cut].count(b"\n") - 1
     kept = [record for record in more[:whole] if not isinstance(record, Asked)]
 
-    assert journal.read(directory).results == kept
-    with journal.resume(directory) as it:
+    assert journal.read(directory, Begun).results == kept
+    with journal.resume(directory, Begun) as it:
         assert it.state.results == kept
         it.write(Same(first="a" * 40, second="c" * 40))
-    assert journal.read(directory).results == [*kept, Same(first="a" * 40, second="c" * 40)]
+    assert journal.read(directory, Begun).results == [*kept, Same(first="a" * 40, second="c" * 40)]
 
 
 @given(more=records)
@@ -82,7 +82,7 @@ def test_records_come_back(more: list[Asked | Sample | Same]) -> None:
 def test_a_bisection_of_before_the_one_model_is_read(tmp_path: Path) -> None:
     """Its journal and its result.json, as an older version wrote them, say what they said then."""
     shutil.copy(DATA / JOURNAL, tmp_path)
-    state = journal.read(tmp_path)
+    state = journal.read(tmp_path, Begun)
     found = Bisection.model_validate_json((DATA / RESULT).read_bytes())
 
     assert [sample.number for sample in state.samples] == list(range(1, 10))
@@ -103,14 +103,14 @@ def test_older_journals_are_read(tmp_path: Path) -> None:
     written(tmp_path, [])
     (tmp_path / JOURNAL).write_text(BEGUN.model_dump_json(exclude={"directory", "skip"}) + "\n")
 
-    assert journal.read(tmp_path).begun == BEGUN
+    assert journal.read(tmp_path, Begun).begun == BEGUN
 
 
 def test_numbers_go_on(tmp_path: Path) -> None:
     """The number of a sample that was asked for and never came is not used again."""
     written(tmp_path, [Asked(number=7, revision="a" * 40, purpose=Purpose.SEARCH)])
 
-    assert journal.read(tmp_path).asked == 7
+    assert journal.read(tmp_path, Begun).asked == 7
 
 
 def test_damage_in_the_middle(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_bytes(lines[0] + b'{"record": "same"}\n' + lines[2])
 
     with pytest.raises(InfrastructureError, match=rf"{JOURNAL}:2: the journal is damaged"):
-        journal.read(tmp_path)
+        journal.read(tmp_path, Begun)
 
 
 def test_unknown_keys(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_unknown_keys(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_bytes(data.replace(b'"cell"', b'"tile"') + b"{}\n")
 
     with pytest.raises(InfrastructureError, match="damaged"):
-        journal.read(tmp_path)
+        journal.read(tmp_path, Begun)
 
 
 @pytest.mark.parametrize("data", [None, b"", b'{"record": "beg'])
@@ -138,7 +138,10 @@ def test_nothing_there(tmp_path: Path, data: bytes | None) -> None:
     if data is not None:
         (tmp_path / JOURNAL).write_bytes(data)
 
-    with pytest.raises(UsageError, match=r"There is no bisection in|ended before it began"), journal.resume(tmp_path):
+    with (
+        pytest.raises(UsageError, match=r"There is no bisection in|ended before it began"),
+        journal.resume(tmp_path, Begun),
+    ):
         pass
 
 
@@ -150,18 +153,19 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 import signal, sys
 from pathlib import Path
 from harness.bisect import journal
-with journal.resume(Path({str(tmp_path)!r})):
+from harness.bisect.records import Begun
+with journal.resume(Path({str(tmp_path)!r}), Begun):
     print("held", flush=True)
     signal.pause()
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "held\n"
-        with pytest.raises(UsageError, match="Another process is at the bisection"), journal.resume(tmp_path):
+        with pytest.raises(UsageError, match="Another process is at the bisection"), journal.resume(tmp_path, Begun):
             pass
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
-    with journal.resume(tmp_path) as it:
+    with journal.resume(tmp_path, Begun) as it:
         assert it.state.begun == BEGUN
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.bisect import journal
+from harness.bisect.records import Begun
 from harness.bisect.session import SPARE, SearchProgress
 from harness.bisect.terms import Purpose
 from harness.errors import CancelledError
@@ -42,12 +43,12 @@ def test_interruption(tmp_path: Path, own: Store) -> None:
 
     with pytest.raises(CancelledError), journal.begin(tmp_path / "again", record) as written:
         driver(written, own, deadline, watch=watch).run()
-    finished = list(journal.read(tmp_path / "again").samples)
+    finished = list(journal.read(tmp_path / "again", Begun).samples)
     assert len(finished) == 3
-    with journal.resume(tmp_path / "again") as written:
+    with journal.resume(tmp_path / "again", Begun) as written:
         found, _ = driver(written, own, Deadline.after(120, "bisection")).run()
 
-    taken = list(journal.read(tmp_path / "again").samples)
+    taken = list(journal.read(tmp_path / "again", Begun).samples)
     searched = [item.revision for item in taken if item.purpose is Purpose.SEARCH]
     assert found.answer.culprit == whole.answer.culprit == repo.names[8]
     assert (found.answer.kind, found.answer.confidence >= 0.99) == (whole.answer.kind, True)
@@ -70,11 +71,11 @@ def test_killed_again_and_again(tmp_path: Path, own: Store, deadline: Deadline, 
     kills = 0
     for _ in range(40):
         with subprocess.Popen(argv, cwd=ROOT, start_new_session=True) as child:
-            before = len(journal.read(tmp_path / "run").results)
+            before = len(journal.read(tmp_path / "run", Begun).results)
             limit = time.monotonic() + 30
             wanted = before + chance.randint(1, 5)
             while child.poll() is None and time.monotonic() < limit:
-                if len(journal.read(tmp_path / "run").results) >= wanted:
+                if len(journal.read(tmp_path / "run", Begun).results) >= wanted:
                     time.sleep(chance.random() * 0.02)
                     break
                 time.sleep(0.001)
@@ -82,9 +83,9 @@ def test_killed_again_and_again(tmp_path: Path, own: Store, deadline: Deadline, 
                 os.killpg(child.pid, signal.SIGKILL)
                 kills += 1
             child.wait()
-        if journal.read(tmp_path / "run").ended:
+        if journal.read(tmp_path / "run", Begun).ended:
             break
-    state = journal.read(tmp_path / "run")
+    state = journal.read(tmp_path / "run", Begun)
 
     assert kills
     assert state.ended is not None
@@ -106,11 +107,11 @@ def test_cut_at_any_byte(tmp_path: Path, own: Store, deadline: Deadline) -> None
     chance = random.Random(1)
     for cut in [first, *(chance.randrange(first, len(data)) for _ in range(6))]:
         (tmp_path / "run" / JOURNAL).write_bytes(data[:cut])
-        kept = list(journal.read(tmp_path / "run").samples)
+        kept = list(journal.read(tmp_path / "run", Begun).samples)
         (tmp_path / "asked").unlink(missing_ok=True)
-        with journal.resume(tmp_path / "run") as written:
+        with journal.resume(tmp_path / "run", Begun) as written:
             again, _ = driver(written, own, deadline).run()
-        state = journal.read(tmp_path / "run")
+        state = journal.read(tmp_path / "run", Begun)
 
         assert again.answer.culprit == found.answer.culprit == repo.names[5]
         assert list(state.samples)[: len(kept)] == kept
@@ -124,7 +125,7 @@ def test_ended_stays_ended(tmp_path: Path, own: Store, deadline: Deadline) -> No
     """To go on with a bisection that has ended asks nothing, and says the same."""
     _, found, _ = bisected(tmp_path, "gggbbb", own, deadline)
     (tmp_path / "asked").unlink()
-    with journal.resume(tmp_path / "run") as written:
+    with journal.resume(tmp_path / "run", Begun) as written:
         again, _ = driver(written, own, deadline).run()
 
     assert again == found

@@ -7,7 +7,7 @@ import pytest
 from harness.bisect import journal
 from harness.bisect.outcome import Bisection
 from harness.bisect.question import AbortError
-from harness.bisect.records import Same
+from harness.bisect.records import Begun, Same
 from harness.bisect.terms import AnswerKind, Goal, Noise, Purpose
 from harness.errors import ExitCode
 from harness.model import Verdict
@@ -171,7 +171,7 @@ def test_abort(tmp_path: Path, own: Store, deadline: Deadline) -> None:
         run(tmp_path, record, own, deadline)
 
     script(tmp_path, "#!/bin/sh\ngit show $HARNESS_REVISION:state.txt | grep -q '[ga]'\n")
-    with journal.resume(tmp_path / "run") as written:
+    with journal.resume(tmp_path / "run", Begun) as written:
         found, _ = driver(written, own, deadline).run()
     assert found.answer.culprit == repo.names[2]
 
@@ -185,7 +185,7 @@ def test_identical_builds_share_a_verdict(tmp_path: Path, own: Store, deadline: 
     digests = {name: f"{number // 4 if number < 7 else 10 + number // 4}" for number, name in enumerate(repo.names)}
     with journal.begin(tmp_path / "run", record) as written:
         found, _ = driver(written, own, deadline, artifact=lambda name: digests.get(name, "reverted")).run()
-    state = journal.read(tmp_path / "run")
+    state = journal.read(tmp_path / "run", Begun)
     same = [result for result in state.results if isinstance(result, Same)]
 
     assert found.answer.culprit == repo.names[7]
@@ -202,7 +202,7 @@ def test_second_bisection_knows_verdicts(tmp_path: Path, own: Store, deadline: D
         record = begun(repo, script(tmp_path), old=repo.names[0], new=repo.names[-1])
         with journal.begin(tmp_path / f"run{number}", record) as written:
             found, _ = driver(written, own, deadline, artifact=lambda name: name, verdicts=True).run()
-        state = journal.read(tmp_path / f"run{number}")
+        state = journal.read(tmp_path / f"run{number}", Begun)
         counts.append(sum(record.cached for record in state.samples))
         cached = [record.revision for record in state.samples if record.cached]
 

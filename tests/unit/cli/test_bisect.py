@@ -9,16 +9,15 @@ import pytest
 from rich.console import Console
 
 from harness import rundir
+from harness.app.bisect_setup import make_command
 from harness.bisect import journal
 from harness.bisect.candidates import read_candidates
-from harness.bisect.question import Command
-from harness.bisect.records import Asked, Begun
+from harness.bisect.records import Asked, Begun, Inquiry
 from harness.bisect.repository import open_repository
 from harness.bisect.session import SearchProgress
 from harness.bisect.terms import Noise, Purpose
 from harness.cli import main
 from harness.cli.bisect_progress import Screen
-from harness.cli.bisect_setup import question
 from harness.errors import ExitCode
 from harness.model import Event, Phase, State, Verdict
 from harness.pipeline import RunContext
@@ -190,7 +189,7 @@ def test_what_was_asked_for_is_written_down(
 
     assert harness(tmp_path, *words, "--skip", repo.names[2]) == ExitCode.INFRASTRUCTURE
     (directory,) = (tmp_path / "runs").iterdir()
-    record = journal.read(directory).begun
+    record = journal.read(directory, Begun).begun
     assert (record.directory, record.skip) == (str(tmp_path), (repo.names[2],))
 
 
@@ -204,9 +203,8 @@ def test_command_runs_where_it_was_begun(
         place.mkdir()
         script(place, f"#!/bin/sh\nexit {code}\n")
     monkeypatch.chdir(here)
-    asked = question((), ("./test-of-the-double",), directory=str(there))
+    asked = make_command(Inquiry(run=("./test-of-the-double",), directory=str(there)))
     work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=deadline)
-    assert isinstance(asked, Command)
     assert (
         asked.run(Asked(number=1, revision="a" * 40, purpose=Purpose.SEARCH), {}, work, tmp_path).verdict
         is Verdict.GOOD
@@ -224,7 +222,7 @@ def test_command_runs_where_it_was_begun(
 def test_at_work_elsewhere(tmp_path: Path, repo: Repo, deadline: Deadline, capsys: pytest.CaptureFixture[str]) -> None:
     """A bisection that another process is at is left to it."""
     ended(tmp_path, repo, deadline)
-    with journal.resume(tmp_path / "runs" / "bisect-20260101-1"):
+    with journal.resume(tmp_path / "runs" / "bisect-20260101-1", Begun):
         assert harness(tmp_path, "--resume") == ExitCode.USAGE
     assert "Another process is at the bisection" in capsys.readouterr().err
 
@@ -296,3 +294,20 @@ def test_screen(tmp_path: Path, repo: Repo, deadline: Deadline) -> None:
     assert "slow" in said
     assert "quick" in said
     assert "bad " not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "sentence"), [
+    (["--good", CELL], "Name both cells with --good and --bad"),
+    (["--good", CELL, "--bad", CELL, "--run", "true"], "The two cells are the same."),
+    (["--resume", "--good", CELL], "next to a directory it takes --format only, and not --good."),
+    (["--resume"], "is of another kind."),
+])  # fmt: skip
+def test_axes_refused(
+    tmp_path: Path, repo: Repo, deadline: Deadline, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    """What cannot be is refused with a sentence and exit code 2; the journal of another verb is not taken for one's own."""
+    ended(tmp_path, repo, deadline)
+
+    assert harness(tmp_path, *words, verb="bisect-axes") == ExitCode.USAGE
+    assert sentence in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.bisect.terms import Goal
-from harness.cli.bisect_options import SUBCOMMANDS, terms
+from harness.cli.bisect_options import SUBCOMMANDS, choose_terms
 from harness.errors import UsageError
 from tests.helpers.bisections import Repo, git
 
@@ -29,7 +29,7 @@ def test_terms_that_git_refuses(repo: Repo, old: str, new: str) -> None:
 
     assert subprocess.run(start, capture_output=True, check=False).returncode != 0
     with pytest.raises(UsageError, match=r"cannot be the word of --term-|Both sides have the word"):
-        terms(Goal.BREAK, old, new)
+        choose_terms(Goal.BREAK, old, new)
 
 
 @pytest.mark.parametrize("term", ["--good", "-x", ""])
@@ -37,7 +37,7 @@ def test_terms_that_look_like_options(term: str) -> None:
     """They are refused, as is none at all, though some versions of git take them."""
     for chosen in ((term, None), (None, term)):
         with pytest.raises(UsageError, match=f"`{term}` cannot be the word of --term-"):
-            terms(Goal.FIX, *chosen)
+            choose_terms(Goal.FIX, *chosen)
 
 
 @pytest.mark.slow
@@ -46,4 +46,4 @@ def test_terms_that_git_takes(repo: Repo, old: str, new: str) -> None:
     """Other words are the user's choice."""
     git(repo.path, "bisect", "start", f"--term-old={old}", f"--term-new={new}")
 
-    assert terms(Goal.BREAK, old, new) == (old, new)
+    assert choose_terms(Goal.BREAK, old, new) == (old, new)

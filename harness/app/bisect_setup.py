@@ -1,0 +1,148 @@
+"""What bisections of commits and of axes have in common: the cell, the test, and what takes the samples."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Semaphore
+
+from harness import machine
+from harness.app.cases import check_cases
+from harness.app.project import Project, load_project
+from harness.app.settings import Settings
+from harness.app.sources import change_project
+from harness.bisect.cell import CellOracle
+from harness.bisect.oracle import SAMPLES
+from harness.bisect.question import Cases, Command, Question
+from harness.bisect.records import Inquiry
+from harness.bisect.subject import Subject
+from harness.bisect.witness_file import PLUGIN
+from harness.errors import UsageError
+from harness.model import Event
+from harness.pipeline import RunContext
+from harness.store import Store
+from harness.wait import Deadline
+
+__all__ = [
+    "BisectContext",
+    "clean_samples",
+    "list_suites",
+    "make_command",
+    "make_context",
+    "make_oracle",
+    "make_question",
+]
+
+SECONDS = 7 * 24 * 3600.0
+"""A bisection that takes longer than a week is stuck."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BisectContext:
+    """What every step of a bisection needs.
+
+    Attributes:
+        settings: What the user set for the whole program.
+        project: The project.
+        store: Where artifacts are kept.
+        deadline: End of everything.
+        note: Receives what the user should know before the search begins, a sentence or a line.
+    """
+
+    settings: Settings
+    project: Project
+    store: Store
+    deadline: Deadline
+    note: Callable[[str], None]
+
+
+def make_context(settings: Settings, builder: str | None, note: Callable[[str], None]) -> BisectContext:
+    """Return what every step needs; where a builder is named it builds, and not the matrix's.
+
+    Raises:
+        ConfigError: One of the project's files is wrong.
+        UsageError: There is no such builder.
+    """
+    return BisectContext(
+        settings=settings,
+        project=change_project(load_project(settings), builder=builder),
+        store=Store(settings.store),
+        deadline=settings.make_deadline(SECONDS, "bisection"),
+        note=note,
+    )
+
+
+def clean_samples(directory: Path) -> None:
+    """End the guests that a dead harness left in a bisection; the caller holds its journal, so they are nobody else's."""
+    for left in directory.glob(f"{SAMPLES}/*/machine*"):
+        machine.clean(left)
+
+
+def list_suites(inquiry: Inquiry) -> tuple[str, ...]:
+    """Return the suites of the cases that run, each once."""
+    return tuple(dict.fromkeys(case.partition("/")[0] for case in inquiry.cases))
+
+
+def make_oracle(
+    context: BisectContext,
+    subject: Subject,
+    inquiry: Inquiry,
+    emit: Callable[[Event], None] = lambda _: None,
+    *,
+    jobs: int = 1,
+) -> CellOracle:
+    """Return what takes the samples; it builds for half of `jobs` at a time: a guest has one processor, a build takes all.
+
+    Raises:
+        UsageError: What is asked is not there, or not right.
+    """
+    return CellOracle(
+        subject=subject,
+        question=make_question(context, inquiry),
+        work=RunContext(store=context.store, emit=emit, deadline=context.deadline, arguments=PLUGIN),
+        boot_failure=inquiry.boot_failure,
+        builds=Semaphore(max(1, jobs // 2)),
+    )
+
+
+def make_question(context: BisectContext, inquiry: Inquiry) -> Question:
+    """Return what is asked: cases, or a command.
+
+    Raises:
+        UsageError: Something is not there, or not right.
+    """
+    if bool(inquiry.tests) == bool(inquiry.run):
+        raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
+    if inquiry.tests:
+        check_cases(inquiry.cases, context.project, context.settings)
+        return Cases(tests=inquiry.tests, canary=inquiry.canary, matching=_compile(inquiry.matching))
+    if inquiry.canary or inquiry.matching:
+        raise UsageError("--canary and --matching belong to --test; a command decides itself, with its exit status.")
+    return make_command(inquiry)
+
+
+def make_command(inquiry: Inquiry) -> Command:
+    """Return the command that decides.
+
+    Raises:
+        UsageError: It is not there any more, or the directory in which it runs.
+    """
+    command, place = inquiry.run, Path.cwd() / inquiry.directory
+    if not place.is_dir():
+        raise UsageError(
+            f"The directory {place} is not there any more; the command `{inquiry.test}` runs in it.",
+            hint="Put it back, or begin a new bisection.",
+        )
+    # A name with a slash is looked for from the directory in which it will run, and not from where we are.
+    if shutil.which(str(place / command[0]) if os.sep in command[0] else command[0]) is None:
+        raise UsageError(f"The command `{inquiry.test}` is not there, or may not be executed.")
+    return Command(argv=command, environment=dict(os.environ), cwd=place)
+
+
+def _compile(pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern) if pattern else None
+    except re.error as error:
+        raise UsageError(f"`{pattern}` is no regular expression: {error}.") from error
