@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from harness.app.guest import find_machine, open_guest
 from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.distro_options import take_distro_options
-from harness.cli.progress import ProgressTable, watch
+from harness.cli.progress import watch
 from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError
 from harness.wait import poll
@@ -41,7 +40,8 @@ def boot(
     """
     settings = get_settings(context)
     deadline = settings.make_deadline(SECONDS, f"guest of {cell}")
-    with open_guest(settings, cell, deadline, _watch(cell), fresh=fresh, distro_options=distro_options) as guest:
+    screen = watch(Console(stderr=True, highlight=False), (cell,))
+    with open_guest(settings, cell, deadline, screen, fresh=fresh, distro_options=distro_options) as guest:
         output.say(
             f"The guest runs until Ctrl-C.\n"
             f"log in:   ssh -F {show_path(guest.ssh_config)} guest\n"
@@ -69,7 +69,8 @@ def shell(
     """
     settings = get_settings(context)
     deadline = settings.make_deadline(SECONDS, f"shell in {cell}")
-    with open_guest(settings, cell, deadline, _watch(cell), fresh=fresh, distro_options=distro_options) as guest:
+    screen = watch(Console(stderr=True, highlight=False), (cell,))
+    with open_guest(settings, cell, deadline, screen, fresh=fresh, distro_options=distro_options) as guest:
         terminal = ["-t"] if sys.stdin.isatty() else []
         code = proc.interact(["ssh", "-F", str(guest.ssh_config), *terminal, "guest"], deadline=deadline)
         guest.check()
@@ -91,8 +92,3 @@ def console(
         sys.stderr.write(f"Connected to {guest.name}; Ctrl-] leaves.\n")
         machine.bridge_console(line, sys.stdin.fileno(), sys.stdout.fileno(), deadline)
     sys.stderr.write("\nLeft the console.\n")
-
-
-def _watch(cell: str) -> AbstractContextManager[ProgressTable]:
-    """Return what shows how the guest comes up; the live table goes when it is there."""
-    return watch(Console(stderr=True, highlight=False), (cell,))

@@ -5,7 +5,7 @@ Each setting is declared once, as a typer option that names its variable, so tha
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,32 +39,20 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
         raise typer.Exit
 
 
+def _make_option(name: str, metavar: str, about: str) -> Any:
+    """Return an option for a place, which a variable of the environment may name, too."""
+    return typer.Option(f"--{name}", envvar=f"HARNESS_{name.upper()}", metavar=metavar, help=about)
+
+
 MatrixOption = Annotated[
     Path | None,
-    typer.Option(
-        "--matrix",
-        envvar="HARNESS_MATRIX",
-        metavar="FILE",
-        help="The matrix file; matrix.yaml here or in the nearest directory above without it.",
-    ),
+    _make_option("matrix", "FILE", "The matrix file; matrix.yaml here or in the nearest directory above without it."),
 ]
 StoreOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--store",
-        envvar="HARNESS_STORE",
-        metavar="DIRECTORY",
-        help="Where artifacts are kept; the user's cache without it.",
-    ),
+    Path | None, _make_option("store", "DIRECTORY", "Where artifacts are kept; the user's cache without it.")
 ]
 RunsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--runs",
-        envvar="HARNESS_RUNS",
-        metavar="DIRECTORY",
-        help="Where results go; runs/ next to the matrix without it.",
-    ),
+    Path | None, _make_option("runs", "DIRECTORY", "Where results go; runs/ next to the matrix without it.")
 ]
 LogOption = Annotated[LogLevel, typer.Option("--log", envvar="HARNESS_LOG", help="How much the log on stderr says.")]
 VersionOption = Annotated[
