@@ -7,15 +7,9 @@ A message is a whole sentence: what went wrong and where; the hint says what to 
 from enum import IntEnum
 
 __all__ = [
-    "CancelledError",
-    "ConfigError",
-    "DeadlineError",
-    "ExitCode",
-    "HarnessError",
-    "InfrastructureError",
-    "NothingRanError",
-    "UsageError",
-]
+    "CancelledError", "ConfigError", "DeadlineError", "ExitCode", "HarnessError", "InfrastructureError",
+    "NothingRanError", "UsageError",
+]  # fmt: skip
 
 
 class ExitCode(IntEnum):

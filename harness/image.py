@@ -20,19 +20,9 @@ from harness.store import Artifact, Store
 from harness.wait import Deadline
 
 __all__ = [
-    "ARCHIVE",
-    "KIND",
-    "Image",
-    "ImageSpec",
-    "collect_inputs",
-    "find",
-    "list_kernels",
-    "load",
-    "make",
-    "make_overlay",
-    "make_overlay_arguments",
-    "pin",
-]
+    "ARCHIVE", "KIND", "Image", "ImageSpec", "collect_inputs", "find", "list_kernels", "load", "make", "make_overlay",
+    "make_overlay_arguments", "pin",
+]  # fmt: skip
 
 
 def collect_inputs(spec: ImageSpec) -> Mapping[str, Any]:

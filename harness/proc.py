@@ -23,17 +23,9 @@ from harness.tools import find_package
 from harness.wait import Deadline, poll
 
 __all__ = [
-    "CommandError",
-    "Done",
-    "Running",
-    "find",
-    "interact",
-    "make_environment",
-    "read_start_time",
-    "require",
-    "run",
+    "CommandError", "Done", "Running", "find", "interact", "make_environment", "read_start_time", "require", "run",
     "start",
-]
+]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 

@@ -17,16 +17,8 @@ from harness.errors import InfrastructureError
 from harness.wait import SLICE, Deadline
 
 __all__ = [
-    "ADDRESS",
-    "DOORS",
-    "ROOT",
-    "SSH_DOOR",
-    "WAKE_DOOR",
-    "MachineSpec",
-    "Monitor",
-    "make_argv",
-    "make_overlay_argv",
-]
+    "ADDRESS", "DOORS", "ROOT", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "Monitor", "make_argv", "make_overlay_argv",
+]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 

@@ -20,16 +20,9 @@ from harness.model import Outcome, Phase, State, find_worst
 from harness.writing import write_text
 
 __all__ = [
-    "INTERRUPTED",
-    "CaseResult",
-    "CellResult",
-    "ExpectationResult",
-    "PhaseResult",
-    "RunResult",
-    "find_problem",
-    "read",
+    "INTERRUPTED", "CaseResult", "CellResult", "ExpectationResult", "PhaseResult", "RunResult", "find_problem", "read",
     "write",
-]
+]  # fmt: skip
 
 INTERRUPTED = "The run was interrupted."
 """Error of a cell that was interrupted; results of before December 2026 have no other mark of it."""

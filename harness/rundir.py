@@ -20,29 +20,10 @@ from harness.results import RunResult, find_problem
 from harness.writing import translate_os_errors
 
 __all__ = [
-    "BISECTION",
-    "CELLS",
-    "JOURNAL",
-    "JUNIT",
-    "LAST",
-    "LOCK",
-    "LOG",
-    "MACHINE",
-    "NEEDS",
-    "PAGE",
-    "PLAN",
-    "REQUEST",
-    "RESULT",
-    "Request",
-    "find_last",
-    "find_run",
-    "is_run",
-    "lock_directory",
-    "make_directory",
-    "open_runs",
-    "parse_shard",
-    "read_request",
-]
+    "BISECTION", "CELLS", "JOURNAL", "JUNIT", "LAST", "LOCK", "LOG", "MACHINE", "NEEDS", "PAGE", "PLAN", "REQUEST",
+    "RESULT", "Request", "find_last", "find_run", "is_run", "lock_directory", "make_directory", "open_runs",
+    "parse_shard", "read_request",
+]  # fmt: skip
 
 LAST = "last"
 """What the run that was begun last is called."""

@@ -26,14 +26,8 @@ from harness.store import Store
 from harness.wait import Deadline
 
 __all__ = [
-    "BisectContext",
-    "clean_samples",
-    "list_suites",
-    "make_command",
-    "make_context",
-    "make_oracle",
-    "make_question",
-]
+    "BisectContext", "clean_samples", "list_suites", "make_command", "make_context", "make_oracle", "make_question",
+]  # fmt: skip
 
 SECONDS = 7 * 24 * 3600.0
 """A bisection that takes longer than a week is stuck."""

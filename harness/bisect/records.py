@@ -9,25 +9,9 @@ from harness.bisect.terms import Answer, Goal, Noise, Purpose, SearchSettings
 from harness.model import Verdict
 
 __all__ = [
-    "CONFIDENCE",
-    "GO",
-    "READER",
-    "RUNTIME",
-    "SYSTEMD",
-    "TERMS",
-    "VERBS",
-    "AnyRecord",
-    "Asked",
-    "AxesBegun",
-    "Begun",
-    "Ended",
-    "Inquiry",
-    "Record",
-    "Reverted",
-    "Same",
-    "Sample",
-    "SearchOptions",
-]
+    "CONFIDENCE", "GO", "READER", "RUNTIME", "SYSTEMD", "TERMS", "VERBS", "AnyRecord", "Asked", "AxesBegun", "Begun",
+    "Ended", "Inquiry", "Record", "Reverted", "Same", "Sample", "SearchOptions",
+]  # fmt: skip
 
 CONFIDENCE = SearchSettings().confidence
 

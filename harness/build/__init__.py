@@ -26,18 +26,9 @@ from harness.store import Artifact, Store
 from harness.wait import Deadline
 
 __all__ = [
-    "KIND",
-    "LOG",
-    "BuildError",
-    "BuildSpec",
-    "Builder",
-    "SystemdSource",
-    "build",
-    "collect_inputs",
-    "find",
-    "find_recipe",
-    "prune_images",
-]
+    "KIND", "LOG", "BuildError", "BuildSpec", "Builder", "SystemdSource", "build", "collect_inputs", "find",
+    "find_recipe", "prune_images",
+]  # fmt: skip
 
 KIND = "build"
 

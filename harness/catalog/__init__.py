@@ -29,22 +29,9 @@ from harness.model import CgroupMode, VersionRange
 from harness.yamlfile import FileModel
 
 __all__ = [
-    "Build",
-    "BuildOptions",
-    "Catalog",
-    "CgroupRule",
-    "DistroChannel",
-    "DistroFile",
-    "Environment",
-    "Fixup",
-    "Flavor",
-    "Output",
-    "RuntimeFile",
-    "Source",
-    "SuiteFile",
-    "ToolchainSource",
-    "load",
-]
+    "Build", "BuildOptions", "Catalog", "CgroupRule", "DistroChannel", "DistroFile", "Environment", "Fixup", "Flavor",
+    "Output", "RuntimeFile", "Source", "SuiteFile", "ToolchainSource", "load",
+]  # fmt: skip
 
 PACKAGE = Path(__file__).parent.parent
 """Files that ship with the harness: runtimes, toolchains and systemd's rules."""

@@ -9,21 +9,6 @@ from harness.ci.merging import Merged, Shard, collect, merge
 from harness.ci.rendering import Drift, DriftState, Pipeline, Rendered, System, compare, list_systems, render
 
 __all__ = [
-    "DURATIONS",
-    "Drift",
-    "DriftState",
-    "Merged",
-    "Pipeline",
-    "Rendered",
-    "Shard",
-    "System",
-    "collect",
-    "collect_durations",
-    "compare",
-    "format_durations",
-    "list_systems",
-    "merge",
-    "merge_durations",
-    "read",
-    "render",
-]
+    "DURATIONS", "Drift", "DriftState", "Merged", "Pipeline", "Rendered", "Shard", "System", "collect",
+    "collect_durations", "compare", "format_durations", "list_systems", "merge", "merge_durations", "read", "render",
+]  # fmt: skip

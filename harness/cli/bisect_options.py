@@ -12,33 +12,11 @@ from harness.bisect.terms import Goal, Noise
 from harness.errors import UsageError
 
 __all__ = [
-    "JOBS",
-    "AtOption",
-    "BadOption",
-    "BootOption",
-    "BuilderOption",
-    "CanaryOption",
-    "CellOption",
-    "ConfidenceOption",
-    "FirstParentOption",
-    "FixOption",
-    "GoodOption",
-    "JobsOption",
-    "MatchingOption",
-    "MostOption",
-    "NoiseOption",
-    "PathsArgument",
-    "RepoOption",
-    "ResumeOption",
-    "RunOption",
-    "SkipOption",
-    "TermNewOption",
-    "TermOldOption",
-    "TestOption",
-    "choose_terms",
-    "refuse_search",
-    "split_command",
-]
+    "JOBS", "AtOption", "BadOption", "BootOption", "BuilderOption", "CanaryOption", "CellOption", "ConfidenceOption",
+    "FirstParentOption", "FixOption", "GoodOption", "JobsOption", "MatchingOption", "MostOption", "NoiseOption",
+    "PathsArgument", "RepoOption", "ResumeOption", "RunOption", "SkipOption", "TermNewOption", "TermOldOption",
+    "TestOption", "choose_terms", "refuse_search", "split_command",
+]  # fmt: skip
 
 FREE = frozenset({"paths", "jobs", "resume", "form"})
 """Parameters of the verbs that do not say what is looked for, nor how; --resume takes no others."""

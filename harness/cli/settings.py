@@ -13,15 +13,9 @@ from harness import read_version
 from harness.app.settings import Settings
 
 __all__ = [
-    "DebugOption",
-    "LogLevel",
-    "LogOption",
-    "MatrixOption",
-    "RunsOption",
-    "StoreOption",
-    "VersionOption",
+    "DebugOption", "LogLevel", "LogOption", "MatrixOption", "RunsOption", "StoreOption", "VersionOption",
     "get_settings",
-]
+]  # fmt: skip
 
 
 class LogLevel(StrEnum):

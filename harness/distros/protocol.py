@@ -18,22 +18,9 @@ from harness.tools import Toolset
 from harness.wait import Deadline
 
 __all__ = [
-    "DISK",
-    "FACTS",
-    "INITRD",
-    "KERNEL",
-    "KIND",
-    "PACKAGES",
-    "SSH_KEY",
-    "BootOptions",
-    "Distro",
-    "DistroOption",
-    "Image",
-    "ImageSpec",
-    "RunningGuest",
-    "digest_files",
-    "write_facts",
-]
+    "DISK", "FACTS", "INITRD", "KERNEL", "KIND", "PACKAGES", "SSH_KEY", "BootOptions", "Distro", "DistroOption",
+    "Image", "ImageSpec", "RunningGuest", "digest_files", "write_facts",
+]  # fmt: skip
 
 KIND = "image"
 """What the store calls an image."""

@@ -13,15 +13,8 @@ from harness.selection import names
 from harness.yamlfile import FileModel
 
 __all__ = [
-    "Allowed",
-    "BaselineRule",
-    "ExpectationRule",
-    "Policy",
-    "Required",
-    "Requirement",
-    "list_requirements",
-    "load",
-]
+    "Allowed", "BaselineRule", "ExpectationRule", "Policy", "Required", "Requirement", "list_requirements", "load",
+]  # fmt: skip
 
 Count = Annotated[int, Field(ge=0)]
 Limit = Count | Literal["any"]

@@ -13,22 +13,9 @@ from harness.machine.terminal import bridge_console, connect_console
 from harness.machine.warm import start
 
 __all__ = [
-    "SSH_FAILED",
-    "Facts",
-    "GuestLostError",
-    "Machine",
-    "attach",
-    "boot",
-    "bridge_console",
-    "clean",
-    "connect_console",
-    "detect_cgroup_mode",
-    "find_free_port",
-    "prove",
-    "read_facts",
-    "specify",
-    "start",
-]
+    "SSH_FAILED", "Facts", "GuestLostError", "Machine", "attach", "boot", "bridge_console", "clean", "connect_console",
+    "detect_cgroup_mode", "find_free_port", "prove", "read_facts", "specify", "start",
+]  # fmt: skip
 
 attach = Machine
 """The machine in a directory, which another process booted; raises InfrastructureError if there is none."""

@@ -10,19 +10,6 @@ from harness.matrix.models import CiRun, Defaults, Expectation, Matrix, Profile,
 from harness.matrix.value_types import Select, Sentence
 
 __all__ = [
-    "Choice",
-    "CiRun",
-    "Defaults",
-    "Expansion",
-    "Expectation",
-    "Matrix",
-    "Profile",
-    "Select",
-    "Sentence",
-    "Suites",
-    "choose",
-    "expand",
-    "find",
-    "load",
-    "make_schema",
-]
+    "Choice", "CiRun", "Defaults", "Expansion", "Expectation", "Matrix", "Profile", "Select", "Sentence", "Suites",
+    "choose", "expand", "find", "load", "make_schema",
+]  # fmt: skip

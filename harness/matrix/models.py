@@ -27,19 +27,9 @@ from harness.selection import names
 from harness.yamlfile import FileModel
 
 __all__ = [
-    "Axes",
-    "Ci",
-    "CiRun",
-    "Defaults",
-    "Exclusion",
-    "Expectation",
-    "Inclusion",
-    "Matrix",
-    "OwnAxes",
-    "Profile",
-    "SuiteSettings",
-    "Suites",
-]
+    "Axes", "Ci", "CiRun", "Defaults", "Exclusion", "Expectation", "Inclusion", "Matrix", "OwnAxes", "Profile",
+    "SuiteSettings", "Suites",
+]  # fmt: skip
 
 Suites = Literal["all"] | tuple[SuiteText, ...]
 

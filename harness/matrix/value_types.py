@@ -17,19 +17,9 @@ from harness.selection import Selection, names, parse_selection
 from harness.yamlfile import TextError
 
 __all__ = [
-    "ComponentText",
-    "DistroText",
-    "Expiry",
-    "GoText",
-    "LinkText",
-    "Regex",
-    "RuntimeText",
-    "Select",
-    "Sentence",
-    "SuiteText",
-    "SystemdText",
-    "ToolchainText",
-]
+    "ComponentText", "DistroText", "Expiry", "GoText", "LinkText", "Regex", "RuntimeText", "Select", "Sentence",
+    "SuiteText", "SystemdText", "ToolchainText",
+]  # fmt: skip
 
 SYSTEMD = "systemd"
 """The component besides the runtimes whose source can be chosen."""

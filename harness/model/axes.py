@@ -11,17 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
-    "AXES",
-    "AXES_BY_NAME",
-    "BARE_NUMBER",
-    "NAME",
-    "OUTER_AXES",
-    "REVISION",
-    "VERSION",
-    "Axis",
-    "AxisField",
+    "AXES", "AXES_BY_NAME", "BARE_NUMBER", "NAME", "OUTER_AXES", "REVISION", "VERSION", "Axis", "AxisField",
     "CgroupMode",
-]
+]  # fmt: skip
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 VERSION = r"[A-Za-z0-9][A-Za-z0-9._~+-]*"

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
-    "RELEASE",
-    "VersionRange",
-    "compare_versions",
-    "find_systemd_version",
-    "make_version_key",
-    "parse_major_version",
-]
+    "RELEASE", "VersionRange", "compare_versions", "find_systemd_version", "make_version_key", "parse_major_version",
+]  # fmt: skip
 
 RELEASE = re.compile(r"v?([0-9]{1,4}(?:\.[0-9]+)*)(?:[~-].*)?\Z")
 """A version, a tag or what `git describe` says; the number is at most 9999, so that no commit id is one."""

@@ -6,14 +6,6 @@ from harness.pipeline.expectations import KnownFailure, judge, review_expectatio
 from harness.pipeline.guest import Prerequisite, boot_cell, list_prerequisites
 
 __all__ = [
-    "BUDGETS",
-    "CellTask",
-    "KnownFailure",
-    "Prerequisite",
-    "RunContext",
-    "boot_cell",
-    "evaluate",
-    "judge",
-    "list_prerequisites",
-    "review_expectations",
-]
+    "BUDGETS", "CellTask", "KnownFailure", "Prerequisite", "RunContext", "boot_cell", "evaluate", "judge",
+    "list_prerequisites", "review_expectations",
+]  # fmt: skip

@@ -12,15 +12,9 @@ from harness.compare import CaseChange, ChangeKind, Comparison, Difference, Foll
 from harness.text import escape, pluralize
 
 __all__ = [
-    "LIMIT",
-    "cut_to_fit",
-    "escape_sentence",
-    "format_code",
-    "format_lines",
-    "format_summary",
-    "list_changes",
+    "LIMIT", "cut_to_fit", "escape_sentence", "format_code", "format_lines", "format_summary", "list_changes",
     "render_comparison",
-]
+]  # fmt: skip
 
 GROUPS = 20
 """Groups of a change that are reported."""

@@ -12,17 +12,9 @@ from harness.model import AXES_BY_NAME, BARE_NUMBER, REVISION
 from harness.yamlfile import TextError
 
 __all__ = [
-    "DISTRO_IMAGE",
-    "DistroName",
-    "RuntimeName",
-    "check_axis_distro",
-    "check_axis_runtime",
-    "check_axis_systemd",
-    "check_distro",
-    "check_runtime",
-    "compile_glob",
-    "describe_unknown",
-]
+    "DISTRO_IMAGE", "DistroName", "RuntimeName", "check_axis_distro", "check_axis_runtime", "check_axis_systemd",
+    "check_distro", "check_runtime", "compile_glob", "describe_unknown",
+]  # fmt: skip
 
 DISTRO_IMAGE = "distro"
 """Value of the systemd axis: the version that the distro's image carries."""

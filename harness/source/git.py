@@ -15,19 +15,9 @@ from harness.store import Store, hold_lock
 from harness.wait import Deadline
 
 __all__ = [
-    "ask_remote",
-    "clone",
-    "fetch",
-    "fill",
-    "has_commit",
-    "make_environment",
-    "open_commit",
-    "open_mirror",
-    "read_patch",
-    "resolve",
-    "run_git",
-    "update",
-]
+    "ask_remote", "clone", "fetch", "fill", "has_commit", "make_environment", "open_commit", "open_mirror",
+    "read_patch", "resolve", "run_git", "update",
+]  # fmt: skip
 
 COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 

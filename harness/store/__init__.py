@@ -14,17 +14,6 @@ from harness.store.manifest import hash_file, make_key
 from harness.store.upkeep import Damaged, Pruned, Stored, Verified, list_artifacts, prune, verify
 
 __all__ = [
-    "Artifact",
-    "Damaged",
-    "Pruned",
-    "Store",
-    "Stored",
-    "Verified",
-    "hash_file",
-    "hold_lock",
-    "list_artifacts",
-    "make_key",
-    "prune",
-    "try_lock",
-    "verify",
-]
+    "Artifact", "Damaged", "Pruned", "Store", "Stored", "Verified", "hash_file", "hold_lock", "list_artifacts",
+    "make_key", "prune", "try_lock", "verify",
+]  # fmt: skip

@@ -14,17 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "JEFFREYS",
-    "LEARN",
-    "LOW",
-    "NODES",
-    "SLIP",
-    "Flaw",
-    "Kind",
-    "compute_joint",
-    "make_always_failing",
-    "make_grid",
-]
+    "JEFFREYS", "LEARN", "LOW", "NODES", "SLIP", "Flaw", "Kind", "compute_joint", "make_always_failing", "make_grid",
+]  # fmt: skip
 
 NODES = 40
 """Grid nodes; exact up to 79 samples a side, and finer than what more samples can tell apart."""

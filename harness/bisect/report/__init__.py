@@ -11,14 +11,6 @@ from harness.bisect.report.markdown import render_bug_report
 from harness.bisect.report.view import PackedBelief, Step, View, make_view
 
 __all__ = [
-    "PackedBelief",
-    "Step",
-    "View",
-    "make_view",
-    "render_axes_bug_report",
-    "render_axes_page",
-    "render_bug_report",
-    "render_git_log",
-    "render_page",
-    "render_summary",
-]
+    "PackedBelief", "Step", "View", "make_view", "render_axes_bug_report", "render_axes_page", "render_bug_report",
+    "render_git_log", "render_page", "render_summary",
+]  # fmt: skip

@@ -16,17 +16,9 @@ from harness.model import VersionRange
 from harness.source import hash_tree
 
 __all__ = [
-    "CONTENT",
-    "INCREMENTAL",
-    "IN_SOURCE",
-    "REVISION",
-    "STAMP",
-    "choose_source_path",
-    "finish",
-    "list_packages",
-    "make_commands",
-    "make_stamp",
-]
+    "CONTENT", "INCREMENTAL", "IN_SOURCE", "REVISION", "STAMP", "choose_source_path", "finish", "list_packages",
+    "make_commands", "make_stamp",
+]  # fmt: skip
 
 REVISION = 2
 INCREMENTAL = True

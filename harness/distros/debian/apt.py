@@ -16,15 +16,9 @@ from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
 __all__ = [
-    "KEYRING",
-    "Apt",
-    "find_archive",
-    "format_sources_list",
-    "open_apt",
-    "parse_checksums",
-    "parse_records",
+    "KEYRING", "Apt", "find_archive", "format_sources_list", "open_apt", "parse_checksums", "parse_records",
     "unpack_package",
-]
+]  # fmt: skip
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 """Debian's archive keys, of package debian-archive-keyring."""

@@ -20,22 +20,9 @@ from harness.tools import Toolset
 from harness.wait import Deadline
 
 __all__ = [
-    "DISTRO",
-    "FILES",
-    "Channel",
-    "Fetched",
-    "Flatcar",
-    "Index",
-    "Release",
-    "TrustError",
-    "Version",
-    "complete",
-    "load_index",
-    "make_address",
-    "obtain",
-    "refresh",
-    "resolve",
-]
+    "DISTRO", "FILES", "Channel", "Fetched", "Flatcar", "Index", "Release", "TrustError", "Version", "complete",
+    "load_index", "make_address", "obtain", "refresh", "resolve",
+]  # fmt: skip
 
 FW_CFG = "opt/org.flatcar-linux/config"
 """Name under which Ignition finds its document."""

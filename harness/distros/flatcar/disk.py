@@ -30,15 +30,8 @@ from harness.wait import Deadline
 from harness.writing import translate_os_errors
 
 __all__ = [
-    "BUSYBOX",
-    "IGNITION",
-    "FlatcarFile",
-    "build",
-    "collect_inputs",
-    "explain_no_cgroup_v1",
-    "make_document",
-    "pin",
-]
+    "BUSYBOX", "IGNITION", "FlatcarFile", "build", "collect_inputs", "explain_no_cgroup_v1", "make_document", "pin",
+]  # fmt: skip
 
 IGNITION = "config.ign"
 """File of an image with the document that Ignition reads at the first boot."""

@@ -27,17 +27,8 @@ from harness.distros.flatcar.versions import Version
 from harness.errors import UsageError
 
 __all__ = [
-    "Directory",
-    "Document",
-    "DropIn",
-    "File",
-    "IgnitionSpec",
-    "KernelArguments",
-    "Link",
-    "Unit",
-    "User",
-    "choose_spec",
-]
+    "Directory", "Document", "DropIn", "File", "IgnitionSpec", "KernelArguments", "Link", "Unit", "User", "choose_spec",
+]  # fmt: skip
 
 FIRST_V3 = 3185
 """First major of a release whose Ignition reads documents of version 3."""
