@@ -8,6 +8,8 @@ The engine does no input or output: it takes samples and says what to test next.
 - `belief`: the posterior over culprits, and over "there is no culprit".
 - `testability`: which commits probably do not build or boot.
 - `choose`: the next commits, by expected information per second.
+- `state`: what was sampled, and what is believed after it.
+- `verdicts`: when a search is over, and what it says then.
 - `search`: the loop as a state machine that is a fold over the samples.
 """
 

@@ -1,15 +1,11 @@
 """When a search is over, and what it says then."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from harness.bisect.engine.history import OUTSIDE, Mask
+from harness.bisect.engine.state import SearchState
 from harness.bisect.terms import Answer, AnswerKind, Goal, Noise, RateEstimate, Suspect
 from harness.model import Verdict
-
-if TYPE_CHECKING:
-    from harness.bisect.engine.search import Search
 
 __all__ = ["decide"]
 
@@ -20,7 +16,7 @@ LISTED = 1e-6
 """Suspects with less probability are not listed."""
 
 
-def decide(search: "Search") -> Answer | None:
+def decide(search: SearchState) -> Answer | None:
     """The answer to a search as it stands, or None while it must go on."""
     if search.settings.noise is Noise.NONE and search.belief.fit < IMPOSSIBLE:
         return _answer_no_culprit(search, 1.0)
@@ -36,7 +32,7 @@ def decide(search: "Search") -> Answer | None:
     return _find_culprit(search)
 
 
-def _find_culprit(search: "Search") -> Answer | None:
+def _find_culprit(search: SearchState) -> Answer | None:
     """The culprit, or the set that contains it, if it is time to name them."""
     belief, settings = search.belief, search.settings
     leader = int(belief.weights.argmax())
@@ -52,17 +48,17 @@ def _find_culprit(search: "Search") -> Answer | None:
     return None
 
 
-def _is_spent(search: "Search") -> bool:
+def _is_spent(search: SearchState) -> bool:
     most = search.settings.most_tests
     return most is not None and search.belief.fails + search.belief.passes >= most
 
 
-def _is_untestable(search: "Search", revision: str) -> bool:
+def _is_untestable(search: SearchState, revision: str) -> bool:
     seen = search.list_samples(revision)
     return bool(seen) and all(sample.verdict is Verdict.SKIP for sample in seen)
 
 
-def _find_credible(search: "Search") -> Mask:
+def _find_credible(search: SearchState) -> Mask:
     """The smallest set of candidates with the wanted probability; equally likely ones go in together."""
     weights = search.belief.weights
     falling = np.sort(weights)[::-1]
@@ -72,14 +68,14 @@ def _find_credible(search: "Search") -> Mask:
     return found
 
 
-def _has_split(search: "Search", suspects: Mask) -> bool:
+def _has_split(search: SearchState, suspects: Mask) -> bool:
     """Whether a usable commit has some of the suspects among its ancestors, but not all."""
     inside = np.rint(search.history.sum_ancestors(suspects.astype(np.float64)))
     splitting = (inside > 0) & (inside < suspects.sum())
     return bool((splitting & search.find_usable()[:-1]).any())
 
 
-def _answer_no_culprit(search: "Search", confidence: float) -> Answer:
+def _answer_no_culprit(search: SearchState, confidence: float) -> Answer:
     if search.settings.noise is Noise.NONE:
         kind = _find_contradicting_end(search)
     elif not search.belief.passes:
@@ -91,7 +87,7 @@ def _answer_no_culprit(search: "Search", confidence: float) -> Answer:
     return _answer(search, kind, confidence, None)
 
 
-def _find_contradicting_end(search: "Search") -> AnswerKind:
+def _find_contradicting_end(search: SearchState) -> AnswerKind:
     """Without noise: an end whose results are all on the wrong side, or else flaky."""
     size = len(search.history)
     failed, passed = search.belief.count_samples(OUTSIDE)
@@ -104,7 +100,7 @@ def _find_contradicting_end(search: "Search") -> AnswerKind:
 
 
 def _answer(
-    search: "Search", kind: AnswerKind, confidence: float, culprit: int | None, suspects: Mask | None = None
+    search: SearchState, kind: AnswerKind, confidence: float, culprit: int | None, suspects: Mask | None = None
 ) -> Answer:
     weights = search.belief.weights
     places = [culprit] if culprit is not None else [] if suspects is None else np.flatnonzero(suspects).tolist()
@@ -144,7 +140,7 @@ def _turn_rate(rate: RateEstimate) -> RateEstimate:
     )
 
 
-def _format_sentence(search: "Search", kind: AnswerKind, suspects: tuple[Suspect, ...], rate: RateEstimate) -> str:
+def _format_sentence(search: SearchState, kind: AnswerKind, suspects: tuple[Suspect, ...], rate: RateEstimate) -> str:
     history, fix = search.history, search.settings.goal is Goal.FIX
     what = "commit that fixes it" if fix else "bad commit"
     match kind:

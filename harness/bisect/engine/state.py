@@ -1,0 +1,120 @@
+"""What a search has learned: its samples, and what is believed after them."""
+
+from collections.abc import Mapping
+
+from harness.bisect.engine.belief import Belief
+from harness.bisect.engine.history import Floats, History, Mask
+from harness.bisect.engine.rates import Rates
+from harness.bisect.engine.testability import Testability
+from harness.bisect.records import Sample
+from harness.bisect.terms import Goal, Noise, SearchSettings
+from harness.errors import UsageError
+from harness.model import Verdict
+
+__all__ = ["SearchState"]
+
+UNKNOWN = "unknown"
+"""What failed at a revision that was skipped without a reason."""
+
+
+class SearchState:
+    """What a search has learned so far.
+
+    Attributes:
+        history: The candidates.
+        settings: How to search.
+        belief: The posterior, for display.
+        samples: What was recorded, in order.
+    """
+
+    def __init__(
+        self, history: History, settings: SearchSettings | None = None, *, prior: Mapping[str, float] | None = None
+    ) -> None:
+        """Start.
+
+        Args:
+            history: The candidates.
+            settings: How to search; the defaults if None.
+            prior: Weight of revisions as culprits relative to the others' 1; more than 0. Those that are no
+                candidates are ignored. With `History.first_parent` a commit's weight is that times its size.
+
+        Raises:
+            UsageError: A weight is not positive, or the known rates make no sense.
+        """
+        self.history = history
+        self.settings = settings or SearchSettings()
+        weights = history.sizes.copy()
+        for place, name in enumerate(history.commits):
+            weights[place] *= (prior or {}).get(name, 1.0)
+        if not (weights > 0).all():
+            raise UsageError("Every prior weight must be more than 0: a commit that cannot matter is still a suspect.")
+        none = 0.0 if self.settings.noise is Noise.NONE else self.settings.no_culprit
+        self.belief = Belief(history, Rates.of(self.settings), prior=weights, no_culprit=none)
+        self.samples: list[Sample] = []
+        self._testability = Testability(len(history))
+        self._at: dict[str, list[Sample]] = {}
+        self._testable: Floats | None = None
+
+    def record(self, sample: Sample) -> None:
+        """Take in a sample, asked for or not.
+
+        Raises:
+            UsageError: The revision is neither a candidate nor good by being an ancestor of the good end.
+        """
+        place = self.history.find_index(sample.revision)
+        self.samples.append(sample)
+        self._at.setdefault(sample.revision, []).append(sample)
+        if sample.verdict is Verdict.SKIP:
+            self._testability.note_broken(place, sample.reason or UNKNOWN)
+        else:
+            self._testability.note_fine(place)
+            failed = sample.verdict is Verdict.BAD
+            self.belief.record(place, bad=failed != (self.settings.goal is Goal.FIX))
+        self._testable = None
+
+    def join_same(self, first: str, second: str) -> None:
+        """Say that two revisions have identical built files: what lies between them is hardly the culprit.
+
+        It is no sample: whoever keeps a journal writes it down as a record of its own.
+        """
+        between = self.history.find_ancestors(self.history.find_index(first)) ^ self.history.find_ancestors(
+            self.history.find_index(second)
+        )
+        self.belief.exclude(between, self.settings.same_factor)
+
+    def estimate_testable(self) -> Floats:
+        """Probability that each candidate, and last the good end, can be tested; 0 for those that could not."""
+        if self._testable is None:
+            self._testable = self._testability.estimate_probabilities()
+        return self._testable
+
+    def find_usable(self) -> Mask:
+        """Which of them are worth a probe."""
+        return self.estimate_testable() >= max(self.settings.least_testable, 1e-9)
+
+    def list_samples(self, revision: str) -> tuple[Sample, ...]:
+        """List the samples of a revision so far."""
+        return tuple(self._at.get(revision, ()))
+
+    def list_unverified(self) -> tuple[str, ...]:
+        """The ends that are still to be tested, the bad end first: a bad end that passes ends most false alarms."""
+        if not self.settings.verify_ends:
+            return ()
+        return tuple(end for end in (self.history.bad, self.history.good) if not self.list_samples(end))
+
+    def list_unconfirmed(self, place: int) -> tuple[str, ...]:
+        """Of a culprit and its parents, those still to be seen on fresh builds; not those that cannot be tested."""
+        wanted = (self.history.commits[place], *self.history.list_parents(place))
+        return tuple(
+            name
+            for name in wanted
+            if self.count_fresh(name) < self.settings.confirmations and not self.is_skipped(name)
+        )
+
+    def is_skipped(self, revision: str) -> bool:
+        """Whether a revision was tried and could not be tested."""
+        return any(seen.verdict is Verdict.SKIP for seen in self.list_samples(revision))
+
+    def count_fresh(self, revision: str) -> int:
+        """Count the samples of a revision on fresh builds that gave a verdict."""
+        return sum(seen.fresh and seen.verdict is not Verdict.SKIP for seen in self.list_samples(revision))
