@@ -17,7 +17,7 @@ def linear(size: int) -> History:
     graph: dict[str, tuple[str, ...]] = {
         name: (names[place - 1] if place else GOOD,) for place, name in enumerate(names)
     }
-    return History.of(graph, good=GOOD, bad=names[-1])
+    return History.make(graph, good=GOOD, bad=names[-1])
 
 
 def merged(size: int, rng: np.random.Generator, *, mean_branch: float = 4.0) -> History:
@@ -42,7 +42,7 @@ def merged(size: int, rng: np.random.Generator, *, mean_branch: float = 4.0) -> 
             name = f"m{len(graph)}"
             graph[name] = (line[-1], tip)
         line.append(name)
-    return History.of(graph, good=GOOD, bad=line[-1])
+    return History.make(graph, good=GOOD, bad=line[-1])
 
 
 def stretches(size: int, share: float, mean_run: float, rng: np.random.Generator) -> Mask:

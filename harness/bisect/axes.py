@@ -31,11 +31,11 @@ class AxisChange:
     axes: tuple[str, ...]
 
     def read_value(self, cell: Cell) -> tuple[Any, ...]:
-        """What a cell has on these axes."""
+        """Return what a cell has on these axes."""
         return tuple(getattr(cell, field) for axis in self.axes for field in AXES[axis])
 
     def format_value(self, cell: Cell) -> str:
-        """The same for people: "cgroup==unified"."""
+        """Format that for people: "cgroup==unified"."""
         values = {axis: [getattr(cell, field) for field in AXES[axis]] for axis in self.axes}
         parts = {
             axis: "-".join(str(value) for value in found if isinstance(value, str)) for axis, found in values.items()
@@ -63,7 +63,7 @@ class Found:
 
 
 def find_differences(good: Cell, bad: Cell) -> tuple[AxisChange, ...]:
-    """What can be changed one by one on the way from one cell to the other, in the order of the axes."""
+    """Return what can be changed one by one on the way from one cell to the other, in the order of the axes."""
     differing = [axis for axis, fields in AXES.items() if _read_fields(good, fields) != _read_fields(bad, fields)]
     joined = []
     if {"distro", "systemd"} <= set(differing) and not (good.systemd_built and bad.systemd_built):
@@ -79,7 +79,7 @@ def find_differences(good: Cell, bad: Cell) -> tuple[AxisChange, ...]:
 
 
 def apply_changes(good: Cell, bad: Cell, changes: frozenset[AxisChange]) -> Cell:
-    """The good cell with some of what the bad one has."""
+    """Return the good cell with some of the values of the bad one."""
     fields = [field for change in changes for axis in change.axes for field in AXES[axis]]
     return replace(good, **{field: getattr(bad, field) for field in fields})
 
@@ -92,7 +92,7 @@ def list_cells(good: Cell, bad: Cell) -> Mapping[str, Cell]:
 
 
 def find_smallest(changes: tuple[AxisChange, ...], ask: Callable[[frozenset[AxisChange]], Verdict]) -> Found:
-    """The smallest sets of changes that make good bad.
+    """Find the smallest sets of changes with which the good cell is bad.
 
     Args:
         changes: All differences of the two cells.

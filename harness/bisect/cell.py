@@ -36,7 +36,7 @@ ERROR_LINES = (
     re.compile(r"undefined reference to|\berror:|\bERROR:|^\S+\.go:\d+:\d+: "),
     re.compile(r"^FAILED:"),
 )
-"""What tells of an error in a build's log; ninja names the file that failed before its compiler's words."""
+"""What reports an error in a build's log; ninja names the file that failed before its compiler's words."""
 
 SYMBOL = re.compile("[`'\"\u2018]([A-Za-z_]\\w+)['\"\u2019]")
 """What an error line of a compiler or linker is about."""
@@ -168,7 +168,7 @@ class CellOracle:
     def _log(self, directory: Path) -> Path:
         return directory / f"build-{self.subject.name}.log"
 
-    def key(self, artifact: str) -> str:
+    def make_key(self, artifact: str) -> str:
         """As `Oracle` says."""
         base, other = self.subject.base, self.subject.fixed
         fixed = build.collect_inputs(resolve_build(other, self.work.store, self.work.deadline)) if other else None
@@ -180,11 +180,11 @@ class CellOracle:
             "cgroup": base.cell.cgroup.value,
             "guest": [base.memory, base.cpus],
             "boot failure": self.boot_failure.value,
-            "question": self.question.key(base),
+            "question": self.question.collect_inputs(base),
         }
         return make_key("verdict", inputs)
 
-    def stored(self) -> frozenset[str]:
+    def list_stored(self) -> frozenset[str]:
         """As `Oracle` says."""
         found = map(
             manifest.read, (path.parent for path in (self.work.store.root / build.KIND).glob("*/manifest.json"))
@@ -198,12 +198,12 @@ class CellOracle:
 
 
 def hash_content(made: Artifact) -> str:
-    """Digest of built files, with what names the revision in them left out where the recipe can do that."""
+    """Return the digest of built files, with what names the revision in them left out where the recipe can do that."""
     return str(made.said.get(meson.CONTENT) or source.hash_tree(made.path))
 
 
 def find_first_error(path: Path) -> str:
-    """The first line of a build's log that tells of an error, or nothing."""
+    """Return the first line of a build's log that reports an error, or nothing."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -24,7 +24,7 @@ __all__ = ["Driver", "Files", "show"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The reports in a bisection's directory, beside result.json.
+    """The reports in a bisection's directory, next to result.json.
 
     Attributes:
         directory: The bisection's.
@@ -101,7 +101,9 @@ class Driver:
             search=self.candidates.make_search(self.journal.state.begun),
             oracle=self.oracle,
             revert=lambda culprit: repository.revert(culprit, new, self.deadline),
-            estimates=Estimates(self.candidates.searched, lambda name: len(commits[name].files), self.oracle.stored()),
+            estimates=Estimates(
+                self.candidates.searched, lambda name: len(commits[name].files), self.oracle.list_stored()
+            ),
             verdicts=self.verdicts,
             jobs=self.jobs,
             watch=self.watch,
@@ -121,7 +123,7 @@ def show(
 
 
 def _sum_seconds(state: JournalState[Begun]) -> float:
-    """Seconds that all processes of a bisection have worked; a guess for those that did not come to the end."""
+    """Sum the seconds that all processes of a bisection have worked; a guess for those that did not come to the end."""
     if state.ended is not None:
         return state.ended.seconds
     return sum(sum(result.seconds.values()) for result in state.results)

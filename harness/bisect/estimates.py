@@ -72,23 +72,23 @@ class Estimates:
         return float(np.mean(self._tests)) if self._tests else TEST
 
     def estimate_seconds(self, tests: float) -> float:
-        """Seconds that so many further samples take, one after the other; the last two of them on fresh builds."""
+        """Estimate the seconds of `tests` more samples, one after the other; the last two of them on fresh builds."""
         fresh = min(tests, 2.0)
         usual = float(np.mean(self._usual)) if self._usual else 2 * START * self.whole
         return tests * self.test + fresh * self.whole + (tests - fresh) * usual
 
     def estimate_costs(self) -> Costs:
-        """For every candidate and, last, the older end."""
+        """Estimate the costs of every candidate and, last, the older end."""
         return Costs(build=self._compute_shares() * self.whole, test=np.full(len(self._files), self.test))
 
     def _compute_shares(self) -> Floats:
-        """Part of a build from nothing that each build takes."""
+        """Compute which part of a build from nothing each build takes."""
         files = self._files
         if not self._built:
             return np.ones(len(files))
-        known = np.sort(files[sorted(self._built)])
-        after = np.searchsorted(known, files).clip(0, len(known) - 1)
-        near = np.minimum(np.abs(files - known[after]), np.abs(files - known[(after - 1).clip(0)]))
+        built = np.sort(files[sorted(self._built)])
+        after = np.searchsorted(built, files).clip(0, len(built) - 1)
+        near = np.minimum(np.abs(files - built[after]), np.abs(files - built[(after - 1).clip(0)]))
         shares: Floats = np.minimum(1.0, START + (1 - START) * near / WHOLE)
         shares[sorted(self._built)] = 0.0
         return shares

@@ -31,11 +31,11 @@ class Oracle(Protocol):
             AbortError: The user's command ends it.
         """
 
-    def key(self, artifact: str) -> str:
-        """The key of the verdict on some built files: hash of all that it depends on."""
+    def make_key(self, artifact: str) -> str:
+        """Return the key of the verdict on some built files: hash of all that it depends on."""
 
-    def stored(self) -> frozenset[str]:
-        """The revisions whose build is in the store."""
+    def list_stored(self) -> frozenset[str]:
+        """Return the revisions whose build is in the store."""
 
 
 def get_sample_path(directory: Path, number: int) -> Path:

@@ -50,7 +50,7 @@ class Priors(KnowledgeFile):
     rules: tuple[PriorRule, ...]
 
     def weigh(self, commit: Commit, paths: Sequence[str]) -> float:
-        """What a commit weighs.
+        """Weigh a commit.
 
         Args:
             commit: The commit.
@@ -72,12 +72,12 @@ class Priors(KnowledgeFile):
 
 @cache
 def load_priors() -> Priors:
-    """The rules that ship with the harness."""
+    """Load the rules that ship with the harness."""
     return yamlfile.load(Path(__file__).with_name("priors.yaml"), Priors)
 
 
 def weigh_commits(known: Range, searched: History, paths: Sequence[str]) -> Mapping[str, float]:
-    """What each candidate weighs.
+    """Weigh each candidate.
 
     Args:
         known: All commits between the ends.
@@ -97,6 +97,6 @@ def weigh_commits(known: Range, searched: History, paths: Sequence[str]) -> Mapp
 
 
 def is_below(file: str, path: str) -> bool:
-    """Whether a file is meant by a path that the user named: itself, a directory above it, or a pattern."""
+    """Return whether a file is meant by a path that the user named: itself, a directory above it, or a pattern."""
     trimmed = path.removeprefix("./").rstrip("/")
     return trimmed in ("", ".") or file == trimmed or file.startswith(f"{trimmed}/") or fnmatchcase(file, trimmed)

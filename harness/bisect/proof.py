@@ -98,7 +98,7 @@ def _format_case(case: CaseResult) -> str:
 
 
 def _read_witness(path: Path) -> tuple[Mapping[str, str], str]:
-    """Properties and cgroups of the last case that left some."""
+    """Read properties and cgroups of the last case that left some."""
     try:
         last = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
         return dict(last["properties"]), str(last["cgroups"])

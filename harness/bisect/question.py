@@ -43,8 +43,8 @@ class Question(Protocol):
             AbortError: The bisection must end.
         """
 
-    def key(self, plan: Plan) -> Mapping[str, Any]:
-        """What the answer depends on beside the guest, as plain JSON values."""
+    def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:
+        """Return what the answer depends on, apart from the guest, as plain JSON values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Cases:
         sample = judge(asked, result.cases, self.tests, canary=self.canary, matching=self.matching)
         return sample.model_copy(update={"artifact": result.facts.get("systemd_artifact")})
 
-    def key(self, plan: Plan) -> Mapping[str, Any]:
+    def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:
         """As `Question` says: the suites' code is a part of it."""
         code = {
             str(path.relative_to(plan.root)): hash_file(path)
@@ -130,7 +130,7 @@ class Command:
             return asked.conclude(Verdict.SKIP, reason="command", message=message)
         return asked.conclude(Verdict.BAD if done.code else Verdict.GOOD, message=message)
 
-    def key(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all questions
+    def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all questions
         """As `Question` says: the content of what its words name is a part of it."""
         paths = {word: self.cwd / word for word in self.argv}
         return {
@@ -171,7 +171,7 @@ def judge(
 
 
 def is_named(nodeid: str, name: str) -> bool:
-    """Whether a case is meant by a name: its own, with or without parameters, or that of its class, file or directory."""
+    """Say whether a case is meant by a name: its own, with or without parameters, or its class, file or directory."""
     return nodeid == name or any(nodeid.startswith(f"{name.rstrip('/')}{mark}") for mark in ("[", "::", "/"))
 
 

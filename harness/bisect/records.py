@@ -142,7 +142,7 @@ class Begun(SearchOptions):
         return (Verdict.BAD, Verdict.GOOD) if self.finds_fix else (Verdict.GOOD, Verdict.BAD)
 
     def format_words(self, *more: str) -> list[str]:
-        """The command line that asks the same, with further words in place of those about the search."""
+        """Format the command line that asks the same, with further words in place of those about the search."""
         words = ["harness", VERBS.get(self.subject, "bisect-runtime")]
         # The releases of Go are no repository of the user's.
         words += ["--repo", self.repository] if self.subject != GO else []
@@ -294,7 +294,7 @@ class Reverted(Record):
 
 
 class Ended(Record):
-    """The search is over, with this answer, after so many seconds of work in all."""
+    """The search is over, with this answer, after `seconds` of work in all."""
 
     record: Literal["ended"] = "ended"
     answer: Answer

@@ -51,7 +51,7 @@ class Releases(Repository):
 
 
 def make_repository(name: str, versions: Sequence[str], store: Store, deadline: Deadline) -> Releases:
-    """The repository of these releases, the oldest first; "1.21.3" and "1.21" are tags in it, the latter of the newest.
+    """Make the repository of these releases, the oldest first; "1.21.3" and "1.21" are tags, the latter of the newest.
 
     Args:
         name: Of the toolchain: "go".
@@ -66,9 +66,9 @@ def make_repository(name: str, versions: Sequence[str], store: Store, deadline: 
     place = store.share("releases", name, deadline) / "releases.git"
     with hold_lock(place.with_suffix(".lock"), deadline):
         if not place.exists():
-            half = place.with_name(f"{uuid.uuid4().hex}.part")
-            proc.run(["git", "init", "--quiet", "--bare", str(half)], deadline=deadline, env=make_environment())
-            half.rename(place)
+            unfinished = place.with_name(f"{uuid.uuid4().hex}.part")
+            proc.run(["git", "init", "--quiet", "--bare", str(unfinished)], deadline=deadline, env=make_environment())
+            unfinished.rename(place)
         stream = "".join(_stream(name, ordered)).encode()
         argv = ["git", "-C", str(place), "fast-import", "--quiet", "--force", "--done"]
         proc.run(argv, deadline=deadline, env=make_environment(), stdin=stream)
@@ -83,7 +83,7 @@ def _parse_numbers(version: str) -> list[int]:
 
 
 def _stream(name: str, versions: Sequence[str]) -> Iterator[str]:
-    """What git fast-import reads."""
+    """Yield what git fast-import reads."""
     for number, version in enumerate(versions):
         yield f"commit refs/heads/main\nmark :{number + 1}\ncommitter {WHO}\n"
         yield _quote(f"{name} {version}\n")
@@ -98,7 +98,7 @@ def _stream(name: str, versions: Sequence[str]) -> Iterator[str]:
 
 
 def _list_prefixes(version: str) -> list[str]:
-    """The tags of "1.21.3": that, and "1.21"; a major version alone names nothing that anybody means."""
+    """List the tags of "1.21.3": that, and "1.21"; a major version alone names nothing that anybody means."""
     parts = version.split(".")
     return [".".join(parts[:length]) for length in range(min(2, len(parts)), len(parts) + 1)]
 

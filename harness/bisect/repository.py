@@ -23,7 +23,7 @@ VERSIONS = {
     "meson.build": r"project\s*\([^)]*?version\s*:\s*'v?(\d+)",
     "configure.ac": r"AC_INIT\s*\(\s*\[?systemd\]?\s*,\s*\[?(\d+)",
 }
-"""Where systemd has said its version: since 255, since 233 (meson came beside autotools), and before."""
+"""Where systemd has said its version: since 255, since 233 (meson came next to autotools), and before."""
 
 AUTHOR = {
     f"GIT_{who}_{what}": value
@@ -92,7 +92,7 @@ class Repository:
     local: bool
 
     def resolve(self, revision: str, deadline: Deadline) -> str:
-        """The full name of the commit that a tag, branch, abbreviation or expression means; it is then in the mirror.
+        """Resolve a tag, branch, abbreviation or expression to the full name of a commit, which is then in the mirror.
 
         Raises:
             UsageError: It means no commit, or begins with a dash.
@@ -123,7 +123,7 @@ class Repository:
         return ask_remote(self.address, revision, self.store, deadline)["commit"]
 
     def is_dirty(self, deadline: Deadline) -> bool:
-        """Whether there are changes that no commit has; a bisection does not see them."""
+        """Return whether there are changes that no commit has; a bisection does not see them."""
         if not self.local:
             return False
         argv = ["git", "--no-optional-locks", "-C", self.address, "status", "--porcelain", "--untracked-files=no"]
@@ -131,7 +131,7 @@ class Repository:
         return done.code == 0 and bool(done.out.strip())
 
     def list_range(self, old: str, new: str, deadline: Deadline) -> Range:
-        """The commits that `new` has and `old` does not.
+        """List the commits that `new` has and `old` does not.
 
         Args:
             old: Full name of the older end.
@@ -146,7 +146,7 @@ class Repository:
         text = self._run_git([*log, new, f"^{old}"], deadline).out + self._run_git([*log, "-1", old], deadline).out
         commits = {commit.name: commit for commit in map(_parse_commit, START.split(text)[1:])}
         graph = {name: commit.parents for name, commit in commits.items() if name != old}
-        return Range(history=History.of(graph, good=old, bad=new), commits=commits)
+        return Range(history=History.make(graph, good=old, bad=new), commits=commits)
 
     def _check_order(self, old: str, new: str, deadline: Deadline) -> None:
         if old == new:
@@ -171,34 +171,34 @@ class Repository:
         return self._run_git(["merge-base", "--is-ancestor", old, new], deadline, expect=(0, 1)).code == 0
 
     def find_version(self, commit: str, deadline: Deadline) -> str:
-        """Major version of systemd at a commit: "252".
+        """Find the major version of systemd at a commit: "252".
 
         Raises:
             InfrastructureError: The commit does not say it in any way that systemd has ever had.
         """
         for path, pattern in VERSIONS.items():
-            found = re.search(pattern, self.read_content(commit, path, deadline), re.MULTILINE)
-            if found:
-                return found[1]
+            match = re.search(pattern, self.read_content(commit, path, deadline), re.MULTILINE)
+            if match:
+                return match[1]
         raise InfrastructureError(f"The commit {commit} does not say which version of systemd it is.")
 
     def read_content(self, commit: str, path: str, deadline: Deadline) -> str:
-        """The text of a file at a commit; nothing if it is not there."""
+        """Read the text of a file at a commit; nothing if it is not there."""
         done = self._run_git(["cat-file", "blob", f"{commit}:{path}"], deadline, expect=None)
         return done.out if done.code == 0 else ""
 
     def read_message(self, commit: str, deadline: Deadline) -> str:
-        """The whole message of a commit."""
+        """Read the whole message of a commit."""
         return self._run_git(["show", "--no-patch", "--format=%B", commit], deadline).out.strip()
 
     def list_changes(self, commit: str, deadline: Deadline) -> tuple[FileChange, ...]:
         """List the files that a commit touches."""
         argv = ["show", "--format=", "--numstat", "-z", "--no-renames", "--first-parent", commit]
-        found = [line.strip().split("\t") for line in self._run_git(argv, deadline).out.split("\0") if line.strip()]
-        return tuple(FileChange(path, _count(added), _count(removed)) for added, removed, path in found)
+        rows = [line.strip().split("\t") for line in self._run_git(argv, deadline).out.split("\0") if line.strip()]
+        return tuple(FileChange(path, _count(added), _count(removed)) for added, removed, path in rows)
 
     def revert(self, commit: str, on: str, deadline: Deadline) -> str | None:
-        """A commit in the mirror that is `on` without what `commit` did (against its first parent).
+        """Make a commit in the mirror that is `on` without what `commit` did (against its first parent).
 
         Returns:
             Its full name, always the same for the same two commits; or None where it does not come off cleanly, or
@@ -232,7 +232,7 @@ class Repository:
 
 
 def open_repository(address: str, store: Store, deadline: Deadline) -> Repository:
-    """The repository at a path (its top, below it, a worktree or bare) or a URL.
+    """Open the repository at a path (its top, below it, a worktree or bare) or a URL.
 
     Raises:
         UsageError: The path is no git repository, or it is a shallow clone; or the address begins with a dash.
@@ -252,7 +252,7 @@ def open_repository(address: str, store: Store, deadline: Deadline) -> Repositor
 
 
 def reopen(address: str, store: Store, deadline: Deadline) -> Repository:
-    """The repository of a bisection that goes on: what it needs is in the mirror, even if the original is gone."""
+    """Open the repository of a bisection that goes on: all it needs is in the mirror, even if the original is gone."""
     with open_mirror(address, store, deadline) as mirror:
         return Repository(address=address, mirror=mirror, store=store, local=Path(address).exists())
 
@@ -276,7 +276,7 @@ def _find_top(path: Path, deadline: Deadline) -> str:
 
 
 def _ask_local(address: str, words: list[str], deadline: Deadline) -> proc.Done:
-    """What `git rev-parse` says in the user's own repository; it only reads."""
+    """Return what `git rev-parse` says in the user's own repository; it only reads."""
     argv = ["git", "-C", address, "rev-parse", *words]
     return proc.run(argv, deadline=deadline, env=make_environment(), apart=True, expect=None)
 
@@ -294,5 +294,5 @@ def _parse_commit(text: str) -> Commit:
 
 
 def _count(text: str) -> int | None:
-    """A number of lines, or None for the dash that stands for a binary file."""
+    """Parse a number of lines, or None for the dash that stands for a binary file."""
     return int(text) if text.isdigit() else None

@@ -1,4 +1,4 @@
-"""The loop of a bisection: ask the engine, take samples side by side, write down what they showed, tell the engine."""
+"""The loop of a bisection: ask the engine, take samples side by side, write down what they showed, report it to the engine."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from harness.wait import wait_for_any
 __all__ = ["SPARE", "SearchProgress", "Session", "replay"]
 
 SPARE = 2
-"""Samples that are taken beside the others if they are wanted in any case: while one is built, others boot."""
+"""Samples that are taken next to the others if they are wanted in any case: while one is built, others boot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +74,12 @@ class _Book:
                 self._first.setdefault(record.artifact, record.revision)
 
     def find_first(self, artifact: str) -> str | None:
-        """The revision that was sampled first with these files."""
+        """Return the revision that was sampled first with these files."""
         with self._lock:
             return self._first.get(artifact)
 
     def is_equal(self, first: str, second: str) -> bool:
-        """Whether it is written down that two revisions have the same files."""
+        """Return whether it is written down that two revisions have the same files."""
         with self._lock:
             return frozenset((first, second)) in self._equal
 
@@ -151,7 +151,7 @@ class Session:
         return answer
 
     def _choose_next(self, running: int) -> list[_Task]:
-        """What to take beside so many that are in flight; the revert has a place of its own."""
+        """Choose what to take next to the `running` samples in flight; the revert has a slot of its own."""
         free = self.jobs - (running - self._reverting)
         probes = self.search.choose_next(max(0, free), self.estimates.estimate_costs(), spare=SPARE + min(0, free))
         tasks = [self._make_task(probe) for probe in probes]
@@ -163,7 +163,7 @@ class Session:
         return _Task(asked=asked, done=lambda result: self._record(asked, result))
 
     def _revert(self) -> _Task | None:
-        """The sample without the culprit, as soon as all that confirms it is in flight, and unless one is or was taken."""
+        """Return the sample without the culprit once all that confirms it is in flight, unless one is or was taken."""
         culprit, done = self.search.find_leader(), self.journal.state.reverted
         if culprit is None or self._reverting or (done and done.culprit == culprit):
             return None
@@ -180,8 +180,8 @@ class Session:
         # A fresh build never stands for another one's files.
         assert isinstance(result, Sample)
         self._reverting = False
-        said = result.model_dump(include={"verdict", "reason", "seconds", "evidence", "message"})
-        self.journal.write(Reverted(culprit=culprit, commit=result.revision, **said))
+        fields = result.model_dump(include={"verdict", "reason", "seconds", "evidence", "message"})
+        self.journal.write(Reverted(culprit=culprit, commit=result.revision, **fields))
 
     def _ask(self, revision: str, purpose: Purpose, *, fresh: bool) -> Asked:
         asked = Asked(number=self.journal.state.asked + 1, revision=revision, purpose=purpose, fresh=fresh)
@@ -193,7 +193,7 @@ class Session:
         return self.oracle.take(asked, self.journal.directory, lambda artifact: self._find_known(asked, artifact))
 
     def _find_known(self, asked: Asked, artifact: str) -> Sample | Same | None:
-        """What makes a boot unnecessary: equal files that this bisection has sampled, or that an earlier one has."""
+        """Find what makes a boot unnecessary: equal files that this bisection has sampled, or an earlier one."""
         if asked.purpose is not Purpose.SEARCH:
             return None
         first = self._book.find_first(artifact)
@@ -203,10 +203,10 @@ class Session:
             return None if known else Same(first=first, second=asked.revision, number=asked.number)
         if self.verdicts is None:
             return None
-        found = self.verdicts.find(self.oracle.key(artifact))
-        if found.verdict is None:
+        tally = self.verdicts.find(self.oracle.make_key(artifact))
+        if tally.verdict is None:
             return None
-        return asked.conclude(found.verdict, message=found.message, artifact=artifact, cached=True)
+        return asked.conclude(tally.verdict, message=tally.message, artifact=artifact, cached=True)
 
     def _record(self, asked: Asked, result: Sample | Same) -> None:
         """Write down what a sample showed, and pass it on to the engine."""
@@ -219,7 +219,7 @@ class Session:
         if first is not None and first != asked.revision and not self._book.is_equal(first, asked.revision):
             self._record_result(Same(first=first, second=asked.revision))
         if self.verdicts and result.artifact and not result.cached and result.verdict is not Verdict.SKIP:
-            self.verdicts.add(self.oracle.key(result.artifact), result.verdict, result.message)
+            self.verdicts.add(self.oracle.make_key(result.artifact), result.verdict, result.message)
 
     def _record_result(self, result: Sample | Same) -> None:
         self.journal.write(result)

@@ -33,10 +33,10 @@ class Subject(Protocol):
         """What else is built for the guest, the same for all revisions."""
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:
-        """The plan with this commit in its place; raises UsageError or InfrastructureError where that cannot be."""
+        """Make the plan with this commit in its place; raises UsageError or InfrastructureError where that cannot be."""
 
     def request(self, plan: Plan) -> BuildRequest | None:
-        """The build in a plan that this made, or None where nothing is built ahead of the rest."""
+        """Return the build in a plan that this made, or None where nothing is built ahead of the rest."""
 
     @property
     def shares_image(self) -> bool:

@@ -40,7 +40,7 @@ class Purpose(StrEnum):
     SEARCH = "search"
     """It splits what is left."""
     REPEAT = "repeat"
-    """It was tested before; another sample tells more than another commit."""
+    """It was tested before; another sample gives more information than another commit."""
     CONFIRM = "confirm"
     """The culprit or one of its parents, on a fresh build."""
 
@@ -92,7 +92,7 @@ class SearchSettings:
         verify_ends: Whether both ends are tested before anything else.
         confirmations: How often culprit and each parent are to be seen on fresh builds.
         least_testable: A commit that is testable with less probability than this is not probed.
-        mainline: A first parent is taken when it tells at least this share of what the best commit tells (per second);
+        mainline: A first parent is taken when it gives at least this share of the information of the best commit (per second);
             1 switches the preference off.
         same_factor: What is left of the prior of commits between two revisions whose built files are identical.
         most_tests: Samples after which to give up with what is known, or None.

@@ -44,7 +44,7 @@ class Verdicts:
         self._folder = store.root / FOLDER
 
     def find(self, key: str) -> Tally:
-        """What was seen of the thing with this key; nothing where the file is missing or damaged."""
+        """Find the tally of a key; an empty one where the file is missing or damaged."""
         try:
             return Tally.model_validate_json(self._get_path(key).read_bytes())
         except (OSError, ValidationError):
@@ -52,9 +52,9 @@ class Verdicts:
 
     def add(self, key: str, verdict: Verdict, message: str) -> None:
         """Take in one sample that was not a skip."""
-        known = self.find(key)
+        tally = self.find(key)
         more = Tally(
-            good=known.good + (verdict is Verdict.GOOD), bad=known.bad + (verdict is Verdict.BAD), message=message
+            good=tally.good + (verdict is Verdict.GOOD), bad=tally.bad + (verdict is Verdict.BAD), message=message
         )
         write_text(self._get_path(key), more.model_dump_json() + "\n", hint=STORE_HINT)
 

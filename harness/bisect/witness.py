@@ -1,7 +1,7 @@
 """Pytest plugin that asks the guest, before a case's containers go, where they are and what systemd knows of them.
 
 It is loaded into the child process of a sample (`-p harness.bisect.witness`) and leaves a line for each case in
-`witness.jsonl` beside the report: {"nodeid", "properties" of the container's scope, "cgroups" as text}.
+`witness.jsonl` next to the report: {"nodeid", "properties" of the container's scope, "cgroups" as text}.
 """
 
 import json
@@ -37,16 +37,16 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     host = getattr(item, "funcargs", {}).get("host")
     if report and isinstance(host, Host):
         try:
-            said = host.run(SCRIPT).stdout
+            output = host.run(SCRIPT).stdout
         except Exception:  # noqa: BLE001 - whatever is wrong with the guest is the case's to find, not ours
-            said = ""
-        if said:
-            _write(Path(report).with_name(WITNESS), item.nodeid, said)
+            output = ""
+        if output:
+            _write(Path(report).with_name(WITNESS), item.nodeid, output)
     return (yield)
 
 
-def _write(path: Path, nodeid: str, said: str) -> None:
-    cgroups, _, shown = said.partition("---\n")
+def _write(path: Path, nodeid: str, output: str) -> None:
+    cgroups, _, shown = output.partition("---\n")
     pairs = (line.partition("=") for line in shown.splitlines() if "=" in line)
     properties = {name: value for name, _, value in pairs if value and not FLEETING.search(name)}
     line = json.dumps({"nodeid": nodeid, "properties": properties, "cgroups": cgroups.strip()})

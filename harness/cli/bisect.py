@@ -48,7 +48,7 @@ from harness.cli.bisect_options import (
     refuse_search,
     split_command,
 )  # fmt: skip
-from harness.cli.bisect_progress import watching
+from harness.cli.bisect_progress import watch_bisection
 from harness.cli.console import make_console
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
@@ -134,9 +134,9 @@ def _search(work: OpenBisection, jobs: int, console: Console, form: Format) -> E
     print_lines(console)(f"{len(candidates.searched)} commits between {ends}; in {show_path(directory)}")
     with (
         suggest_resume(console, begun.format_words()[1], directory),
-        watching(console, begun, candidates.between.commits) as screen,
+        watch_bisection(console, begun, candidates.between.commits) as screen,
     ):
-        found, view = work.run(jobs, screen.event, screen.progress)
+        found, view = work.run(jobs, screen.note_event, screen.show_progress)
     _print_result(found, view, Files(directory=directory), console, form)
     return found.exit_code
 

@@ -78,9 +78,9 @@ SkipOption = Annotated[
     list[str] | None,
     typer.Option("--skip", metavar="REV", help="A commit that is known to be broken, and not tested; may be repeated."),
 ]
-MostOption = Annotated[int | None, typer.Option("--most-tests", min=1, help="Give up after so many samples.")]
+MostOption = Annotated[int | None, typer.Option("--most-tests", min=1, help="Give up after this number of samples.")]
 JOBS = min(2, os.cpu_count() or 1)
-"""A guest has one processor; more samples at a time than two tell less each than they cost in builds."""
+"""A guest has one processor; more samples at a time than two give less each than they cost in builds."""
 
 JobsOption = Annotated[
     int,
@@ -110,7 +110,7 @@ TermNewOption = Annotated[str | None, typer.Option("--term-new", metavar="WORD",
 
 
 def split_command(command: str | None) -> tuple[str, ...]:
-    """The words of --run; none for None; raises UsageError where a shell could not read them."""
+    """Split --run into words; none for None; raises UsageError where a shell could not read them."""
     try:
         return tuple(shlex.split(command or ""))
     except ValueError as error:
@@ -121,10 +121,10 @@ def split_command(command: str | None) -> tuple[str, ...]:
 
 
 def choose_terms(goal: Goal, old: str | None, new: str | None) -> tuple[str, str]:
-    """The words for the older and the newer side, the usual ones for None.
+    """Choose the words for the older and the newer side, the usual ones for None.
 
     Raises:
-        UsageError: `git bisect` would refuse one, and with it the log that it shall replay.
+        UsageError: `git bisect` would refuse one, and with it the log that it is to replay.
     """
     chosen = tuple(usual if term is None else term for term, usual in zip((old, new), TERMS[goal], strict=True))
     for option, term, taken in zip(("--term-old", "--term-new"), chosen, SWAPPED, strict=True):

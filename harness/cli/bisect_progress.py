@@ -16,7 +16,7 @@ from harness.bisect.session import SearchProgress
 from harness.model import Event, State, Verdict
 from harness.text import format_duration
 
-__all__ = ["Screen", "watching"]
+__all__ = ["Screen", "watch_bisection"]
 
 SHORT = 12
 STYLES = {Verdict.GOOD: "green", Verdict.BAD: "red", Verdict.SKIP: "yellow"}
@@ -36,17 +36,17 @@ class Screen:
         self._lock = threading.Lock()
         self._begin = time.monotonic()
 
-    def progress(self, progress: SearchProgress) -> None:
-        """The search has come further."""
+    def show_progress(self, progress: SearchProgress) -> None:
+        """Show that the search has come further."""
         with self._lock:
             self._now = progress
         for record in progress.news:
-            self._console.print(self._line(record), soft_wrap=True)
+            self._console.print(self._format_line(record), soft_wrap=True)
         if progress.running and progress.news and not self._console.is_terminal:
-            self._console.print(self._outlook(progress), soft_wrap=True)
+            self._console.print(self._format_outlook(progress), soft_wrap=True)
 
-    def event(self, event: Event) -> None:
-        """Something happens in a sample."""
+    def note_event(self, event: Event) -> None:
+        """Note what happens in a sample."""
         with self._lock:
             if event.state is State.RUNNING:
                 self._phases[event.cell] = (event.phase, time.monotonic())
@@ -54,7 +54,7 @@ class Screen:
                 self._phases.pop(event.cell, None)
 
     def __rich__(self) -> Table:
-        """What happens now."""
+        """Render what happens now."""
         table = Table.grid(padding=(0, 2))
         now = time.monotonic()
         with self._lock:
@@ -62,17 +62,17 @@ class Screen:
         for asked in progress.running if progress else ():
             phase = next((f"{name} {format_duration(now - since)}" for cell, (name, since) in phases.items()
                           if asked.revision[:SHORT] in cell), "")  # fmt: skip
-            table.add_row(Text(self._name(asked.revision)), Text(asked.purpose, "dim"), Text(phase, "bold"))
+            table.add_row(Text(self._format_commit(asked.revision)), Text(asked.purpose, "dim"), Text(phase, "bold"))
         if progress:
-            table.add_row(self._outlook(progress))
+            table.add_row(self._format_outlook(progress))
         return table
 
-    def _line(self, record: Sample | Same) -> Text:
+    def _format_line(self, record: Sample | Same) -> Text:
         if isinstance(record, Same):
             return Text.assemble(
-                ("same   ", "dim"), self._name(record.second), (f"  built as {record.first[:SHORT]}", "dim")
+                ("same   ", "dim"), self._format_commit(record.second), (f"  built as {record.first[:SHORT]}", "dim")
             )
-        word = self._word(record.verdict)
+        word = self._format_verdict(record.verdict)
         spent = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in record.seconds.items())
         notes = [
             record.purpose.value,
@@ -83,29 +83,29 @@ class Screen:
             f"  {record.reason}: {record.message}" if record.reason else f"  {record.message}" if record.message else ""
         )
         return Text.assemble(
-            (f"{word:<7}", STYLES[record.verdict]), self._name(record.revision),
+            (f"{word:<7}", STYLES[record.verdict]), self._format_commit(record.revision),
             (f"  {', '.join(notes)}" + (f"; {spent}" if spent else ""), "dim"), why,
         )  # fmt: skip
 
-    def _word(self, verdict: Verdict) -> str:
+    def _format_verdict(self, verdict: Verdict) -> str:
         old, new = self._begun.verdicts
         return {old: self._begun.term_old, new: self._begun.term_new}.get(verdict, verdict.value)
 
-    def _name(self, revision: str) -> str:
+    def _format_commit(self, revision: str) -> str:
         commit = self._commits.get(revision)
         return f"{revision[:SHORT]} {commit.subject[:SUBJECT] if commit else ''}".rstrip()
 
-    def _outlook(self, progress: SearchProgress) -> Text:
+    def _format_outlook(self, progress: SearchProgress) -> Text:
         flaky = f", {progress.no_culprit:.0%} none" if progress.no_culprit >= 0.01 else ""  # noqa: PLR2004 - what shows
         return Text(
             f"{progress.stage}: about {progress.tests_left:.0f} tests, {format_duration(progress.seconds_left)} left; "
-            f"likeliest {self._name(progress.leader)}, {progress.chance:.0%}{flaky}",
+            f"likeliest {self._format_commit(progress.leader)}, {progress.chance:.0%}{flaky}",
             style="dim",
         )
 
 
 @contextmanager
-def watching(console: Console, begun: Begun, commits: Mapping[str, Commit]) -> Iterator[Screen]:
+def watch_bisection(console: Console, begun: Begun, commits: Mapping[str, Commit]) -> Iterator[Screen]:
     """Show a bisection while the context is open."""
     screen = Screen(console, begun, commits)
     if not console.is_terminal:

@@ -30,7 +30,7 @@ def graphs(draw: st.DrawFn, largest: int = 24) -> Graph:
 
 def history_of(graph: Graph) -> History:
     """The history of such a graph."""
-    return History.of(graph, good=GOOD, bad="tip")
+    return History.make(graph, good=GOOD, bad="tip")
 
 
 def walk(graph: Graph, name: str) -> set[str]:

@@ -51,7 +51,7 @@ def searched(
     """A finished bisection of a history given as names to parents, oldest first; its first commit's parent is good."""
     names = list(graph)
     good = graph[names[0]][0]
-    history = History.of(dict(graph), good=good, bad=names[-1])
+    history = History.make(dict(graph), good=good, bad=names[-1])
     if first_parent:
         history = history.follow_first_parent()
     search = Search(history, settings)

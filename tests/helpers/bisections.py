@@ -112,11 +112,11 @@ class CommandOracle:
             update={"artifact": built, "seconds": {"build": 0.1, "suites": 0.1}, "evidence": where}
         )
 
-    def key(self, artifact: str) -> str:
+    def make_key(self, artifact: str) -> str:
         """As `Oracle` says."""
         return f"double-{artifact}"
 
-    def stored(self) -> frozenset[str]:
+    def list_stored(self) -> frozenset[str]:
         """As `Oracle` says."""
         return frozenset()
 

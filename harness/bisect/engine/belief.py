@@ -1,6 +1,6 @@
 """The posterior over culprits, and over "there is no culprit and the test is flaky".
 
-Commits that no sample tells apart have the same likelihood, so the rates are integrated once per group of
+Commits that no sample distinguishes have the same likelihood, so the rates are integrated once per group of
 such commits; a group is refined when a commit is tested for the first time.
 """
 
@@ -64,12 +64,12 @@ class Belief:
         self._update()
 
     def count_samples(self, place: int) -> tuple[int, int]:
-        """Failed and passed samples at a commit."""
+        """Count the failed and passed samples at a commit."""
         column = self._tested.get(place)
         return (0, 0) if column is None else (int(self._counts[column, 0]), int(self._counts[column, 1]))
 
     def estimate_rates(self, place: int | None) -> tuple[RateEstimate, RateEstimate | None]:
-        """The failure rates before and from a culprit on, or the one rate if it is None."""
+        """Estimate the failure rates before a culprit and from it on, or the one rate if it is None."""
         if place is None:
             return self.rates.estimate(self.fails, self.passes, self.rates.flat), None
         fails, passes = self._pattern[self._group[place]] @ self._counts

@@ -1,7 +1,7 @@
 """What to test next: the most expected information about the culprit per second.
 
 With w_c the posterior of hypothesis c and m_c(t) the probability under c that a sample at t fails (rates
-integrated out), a sample at t tells I(t) = h(Σ w_c m_c(t)) - Σ w_c h(m_c(t)) bits, h the binary entropy
+integrated out), a sample at t gives I(t) = h(Σ w_c m_c(t)) - Σ w_c h(m_c(t)) bits, h the binary entropy
 (bisect.md 2.2). Both sums are sums over ancestors, so one choice costs two passes over the history.
 """
 
@@ -18,7 +18,7 @@ OUTCOMES = 32
 """Joint outcomes of the samples in flight that are averaged over, the likeliest first."""
 
 NOTHING = 1e-9
-"""Bits below which a test is taken to tell nothing: what rounding can leave."""
+"""Bits below which a test is taken to give no information: what rounding can leave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +35,7 @@ class Costs:
 
     @classmethod
     def make_unit(cls, history: History) -> "Costs":
-        """Every attempt costs the same, built or not."""
+        """Make costs that are the same for every attempt, built or not."""
         return cls(build=np.ones(len(history) + 1), test=np.zeros(len(history) + 1))
 
 
@@ -57,19 +57,19 @@ class Priced:
 
 
 def compute_entropy(chance: Floats) -> Floats:
-    """Binary entropy in bits."""
+    """Compute the binary entropy in bits."""
     inner = np.clip(chance, 1e-15, 1 - 1e-15)
-    found: Floats = -inner * np.log2(inner) - (1 - inner) * np.log2(1 - inner)
-    return found
+    entropy: Floats = -inner * np.log2(inner) - (1 - inner) * np.log2(1 - inner)
+    return entropy
 
 
 def compute_information(belief: Belief, pending: tuple[int, ...] = ()) -> Floats:
-    """Expected information about the culprit, in bits, of a sample at every candidate and, last, at the good end.
+    """Compute the bits about the culprit expected of a sample at every candidate and, last, at the good end.
 
     Args:
         belief: The posterior.
         pending: Commits with a sample in flight; their outcomes are averaged over, so that what they will
-            tell anyway does not count. Exact for fixed rates while there are at most `OUTCOMES` joint outcomes.
+            give anyway does not count. Exact for fixed rates while there are at most `OUTCOMES` joint outcomes.
     """
     chances, weights, none = compute_outcomes(belief, pending)
     bad, good, flat = belief.fails_bad, belief.fails_good, belief.fails_flat
@@ -89,10 +89,11 @@ def compute_information(belief: Belief, pending: tuple[int, ...] = ()) -> Floats
 
 
 def choose_best(belief: Belief, priced: Priced, pending: tuple[int, ...] = ()) -> int | None:
-    """The commit to test next (the good end is the index after the last candidate), or None if none tells anything."""
-    told = compute_information(belief, pending)
+    """Choose the commit to test next (the good end is the index after the last candidate), or None if nothing is gained."""
+    information = compute_information(belief, pending)
     seconds = priced.testable * priced.costs.test + priced.costs.build
-    value = np.where(priced.allowed & (told > NOTHING), priced.testable * told / np.maximum(seconds, 1e-6), 0.0)
+    gain = np.where(information > NOTHING, priced.testable * information, 0.0)
+    value = np.where(priced.allowed, gain / np.maximum(seconds, 1e-6), 0.0)
     first = int(value.argmax())
     if value[first] <= 0:
         return None
@@ -102,7 +103,7 @@ def choose_best(belief: Belief, priced: Priced, pending: tuple[int, ...] = ()) -
 
 
 def compute_outcomes(belief: Belief, pending: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
-    """Probabilities of the joint outcomes of samples in flight, and the posterior after each (columns), and of none."""
+    """Compute probabilities of the joint outcomes of samples in flight, the posterior after each (columns), and of none."""
     chances = np.ones(1)
     weights = belief.weights[:, None]
     none = np.array([belief.no_culprit])

@@ -84,11 +84,11 @@ class History:
             UsageError: The bad end is not among the commits: it is the good end or one of its ancestors.
         """
         listed = [line.split() for line in text.splitlines() if line.strip()]
-        return cls.of({names[0]: tuple(names[1:]) for names in listed}, good=good, bad=bad)
+        return cls.make({names[0]: tuple(names[1:]) for names in listed}, good=good, bad=bad)
 
     @classmethod
-    def of(cls, graph: dict[str, tuple[str, ...]], *, good: str, bad: str) -> "History":
-        """The history of a graph given as name to names of parents; raises as `parse`."""
+    def make(cls, graph: dict[str, tuple[str, ...]], *, good: str, bad: str) -> "History":
+        """Make the history of a graph given as name to names of parents; raises as `parse`."""
         if bad not in graph:
             raise UsageError(
                 f"There is nothing between the good revision {good} and the bad revision {bad}.",
@@ -127,7 +127,7 @@ class History:
         )
 
     def follow_first_parent(self) -> "History":
-        """The mainline alone; each commit stands for all that it brought in, and its size says how many those are."""
+        """Return the mainline alone, each commit for all that it brought in; its size says how many those are."""
         line = np.flatnonzero(self.mainline)
         names = [self.commits[place] for place in line]
         parents = tuple((place - 1,) if place else () for place in range(len(names)))
@@ -144,7 +144,7 @@ class History:
         return self.commits[-1]
 
     def find_index(self, revision: str) -> int:
-        """Index of a candidate, or `OUTSIDE` for the good end and for parents that are no candidates.
+        """Return the index of a candidate, or `OUTSIDE` for the good end and for parents that are no candidates.
 
         Raises:
             UsageError: The revision is neither.
@@ -155,12 +155,12 @@ class History:
         return found
 
     def list_parents(self, place: int) -> tuple[str, ...]:
-        """Names of all parents of a candidate, candidates or not; the good end for a commit without parents."""
+        """List all parents of a candidate, candidates or not; the good end for a commit without parents."""
         names = tuple(self.commits[parent] for parent in self.parents[place]) + self.outsiders[place]
         return names or (self.good,)
 
     def find_ancestors(self, place: int) -> Mask:
-        """Which candidates are ancestors of a commit, itself among them; none for `OUTSIDE`."""
+        """Return which candidates are ancestors of a commit, itself among them; none for `OUTSIDE`."""
         found = np.zeros(len(self), dtype=bool)
         if place == OUTSIDE:
             return found
@@ -170,7 +170,7 @@ class History:
         return found
 
     def sum_ancestors(self, values: Floats) -> Floats:
-        """For every commit, the sum of `values` over its ancestors and itself.
+        """Sum `values` for every commit over its ancestors and itself.
 
         Args:
             values: One row per commit, of any width.
@@ -190,7 +190,7 @@ class History:
 
 
 def _sort_parents_first(graph: dict[str, tuple[str, ...]], bad: str) -> list[str]:
-    """Commits with parents before children, each branch in one piece right before its merge."""
+    """Sort commits with parents before children, each branch in one piece right before its merge."""
     order: list[str] = []
     entered: set[str] = {bad}
     stack = [(bad, iter(graph[bad]))]
@@ -207,7 +207,7 @@ def _sort_parents_first(graph: dict[str, tuple[str, ...]], bad: str) -> list[str
 
 
 def _follow_first_parents(order: Sequence[str], graph: dict[str, tuple[str, ...]], index: dict[str, int]) -> list[int]:
-    """Indices of the first-parent line, oldest first."""
+    """Return the indices of the first-parent line, oldest first."""
     line: list[int] = []
     name: str | None = order[-1]
     while name in index:
@@ -271,7 +271,7 @@ def _list_bits(number: int) -> Indices:
 
 
 def _walk_forest(bases: Sequence[int]) -> tuple[Indices, Indices]:
-    """Entry and exit of each commit in a walk around the forest of bases."""
+    """Walk around the forest of bases, and return entry and exit of each commit."""
     children: list[list[int]] = [[] for _ in bases]
     roots: list[int] = []
     for place, base in enumerate(bases):

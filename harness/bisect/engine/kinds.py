@@ -18,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 NODES = 40
-"""Grid nodes; exact up to 79 samples a side, and finer than what more samples can tell apart."""
+"""Grid nodes; exact up to 79 samples a side, and finer than what more samples can distinguish."""
 
 SLIP = 1e-4
 """Rate of wrong results of a reliable test."""
@@ -70,13 +70,13 @@ NOISY = (
 """What the tests that lie are like: wrong in a twentieth of the results, in a fifth, or in any share.
 
 They were chosen by simulation, on flips of 2 to 30 % alike on both sides and on one side only. Each is sharper than
-Jeffreys: together they cost a quarter more tests than being told the rates, where Jeffreys alone costs twice as many
+Jeffreys: together they cost a quarter more tests than knowing the rates, where Jeffreys alone costs twice as many
 (bisect.md 2.12); and it is there for what none of the others explains.
 """
 
 
 def _add_reliable(share: float) -> tuple[Kind, ...]:
-    """The noisy kinds, and this share of reliable tests."""
+    """Return the noisy kinds with this share of reliable tests added."""
     noisy = (replace(kind, weight=kind.weight * (1 - share)) for kind in NOISY)
     return (Kind(weight=share, flaw=Flaw.NONE), *noisy)
 
@@ -93,7 +93,7 @@ LEARN = _add_reliable(0.05)
 
 
 def make_always_failing(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    """The same kinds where a bad revision fails in every sample."""
+    """Return the same kinds where a bad revision fails in every sample."""
     return tuple(
         kind if kind.flaw is Flaw.NONE else replace(kind, flaw=Flaw.FAILS)
         for kind in kinds
@@ -102,14 +102,14 @@ def make_always_failing(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
 
 
 def make_grid() -> tuple[Floats, Floats]:
-    """Rates, ascending and symmetric about one half, and the weights that make sums over them Jeffreys integrals."""
+    """Make rates, ascending and symmetric about one half, and the weights that make sums over them Jeffreys integrals."""
     angle = (2 * np.arange(NODES) + 1) * np.pi / (4 * NODES)
     nodes = np.concatenate(([SLIP], np.sin(angle) ** 2, [1 - SLIP]))
     return nodes, np.concatenate(([0.0], np.full(NODES, 1 / NODES), [0.0]))
 
 
 def compute_joint(kinds: tuple[Kind, ...], effect: float) -> Floats:
-    """Weight of every pair of nodes (rows are the rate on the bad side), for p_b - p_g >= effect; sums to 1."""
+    """Compute weights of all pairs of nodes (rows are the rate on the bad side), for p_b - p_g >= effect; sums to 1."""
     nodes, jeffreys = make_grid()
     difference = np.subtract.outer(nodes, nodes)
     # Nodes on the diagonal count half: the other half belongs to p_b < p_g.
@@ -125,7 +125,7 @@ def compute_joint(kinds: tuple[Kind, ...], effect: float) -> Floats:
 
 
 def _spread(flaw: Flaw, density: Floats) -> Floats:
-    """A distribution of wrong results as one of both rates; a bad revision fails with 1 less the share of wrong ones."""
+    """Turn a distribution of wrong results into one of both rates; a bad revision fails with 1 less that share."""
     size = len(density)
     spread = np.zeros((size, size))
     match flaw:

@@ -4,7 +4,7 @@ The belief is a joint distribution on a grid. With m nodes at p = sin²((2i+1)π
 over the grid are Gauss-Chebyshev quadrature (Abramowitz and Stegun 25.4.38): for up to 2m-1 samples a side
 they *equal* the Beta-Bernoulli marginals B(½+F, ½+P)/B(½, ½) of the Jeffreys prior, and other priors are
 other weights. On a grid "a bug makes failures likelier" (p_b - p_g at least some effect) is exact: the other
-nodes have no weight. Without a least effect a culprit that hardly shows can never be told from none.
+nodes have no weight. Without a least effect a culprit that hardly shows can never be distinguished from none.
 """
 
 from dataclasses import dataclass
@@ -57,8 +57,8 @@ class Rates:
     flat: Floats
 
     @classmethod
-    def of(cls, settings: SearchSettings) -> "Rates":
-        """The prior for the settings.
+    def make_prior(cls, settings: SearchSettings) -> "Rates":
+        """Make the prior for the settings.
 
         Raises:
             UsageError: Known rates are missing, not in 0..1, or the bad side does not fail more often.
@@ -78,7 +78,7 @@ class Rates:
 
     @classmethod
     def fix_rates(cls, bad: float, good: float) -> "Rates":
-        """Two rates that are certain; raises as `of`."""
+        """Make the prior of two rates that are certain; raises as `make_prior`."""
         if not 0 <= good < bad <= 1:
             raise UsageError(f"The test must fail more often at bad revisions ({bad}) than at good ones ({good}).")
         nodes = np.clip([good, bad], CERTAIN, 1 - CERTAIN)
@@ -86,7 +86,7 @@ class Rates:
 
     @classmethod
     def mix_kinds(cls, kinds: tuple[Kind, ...], effect: float = 0.0) -> "Rates":
-        """A mixture of kinds of noise where p_b - p_g >= effect; Jeffreys without a culprit.
+        """Mix kinds of noise where p_b - p_g >= effect; Jeffreys without a culprit.
 
         Raises:
             UsageError: The effect is not in 0..`MOST_EFFECT`.
@@ -97,13 +97,13 @@ class Rates:
         return cls(nodes=nodes, joint=compute_joint(kinds, effect), flat=jeffreys)
 
     def update(self, fails: int, passes: int) -> "Rates":
-        """The prior of one who has seen samples at good revisions; how probable a culprit is stays as it was."""
+        """Return the prior of one who has seen samples at good revisions; how probable a culprit is stays as it was."""
         likelihood = self._compute_likelihood(np.array([float(fails)]), np.array([float(passes)]))[0][0]
         joint_after, flat_after = self.joint * likelihood, self.flat * likelihood
         return Rates(nodes=self.nodes, joint=joint_after / joint_after.sum(), flat=flat_after / flat_after.sum())
 
     def split(self, fails: Floats, passes: Floats, all_fails: float, all_passes: float) -> Marginals:
-        """Marginals with a culprit.
+        """Compute the marginals with a culprit.
 
         Args:
             fails: For each split, failed samples on its bad side.
@@ -122,14 +122,14 @@ class Rates:
         )
 
     def compute_same(self, fails: float, passes: float) -> Marginals:
-        """Marginals without a culprit; one split."""
+        """Compute the marginals without a culprit; one split."""
         likelihood, scale = self._compute_likelihood(np.array([fails]), np.array([passes]))
         total = likelihood @ self.flat + TINY
         mean = (likelihood * self.nodes) @ self.flat / total
         return Marginals(log=np.log(total) + scale, bad=mean, good=mean)
 
     def estimate(self, fails: float, passes: float, weights: Floats) -> RateEstimate:
-        """Posterior of one rate, given its samples and prior weights on the nodes."""
+        """Estimate one rate: its posterior, given its samples and prior weights on the nodes."""
         likelihood, _ = self._compute_likelihood(np.array([fails]), np.array([passes]))
         posterior = likelihood[0] * weights
         posterior /= posterior.sum() + TINY
@@ -144,14 +144,14 @@ class Rates:
         )
 
     def _compute_likelihood(self, fails: Floats, passes: Floats) -> tuple[Floats, Floats]:
-        """Likelihood at each node, scaled so that each row's largest is 1, and the logarithms of the scales."""
+        """Compute the likelihood at each node, each row's largest scaled to 1, and the logarithms of the scales."""
         logs = np.multiply.outer(fails, np.log(self.nodes)) + np.multiply.outer(passes, np.log1p(-self.nodes))
         scale = logs.max(axis=1)
         return np.exp(logs - scale[:, None]), scale
 
 
 def estimate_flake(flakes: float, breaks: float) -> float:
-    """Prior probability that a failure after a pass is a flake, by Bayes' rule.
+    """Estimate the prior probability that a failure after a pass is a flake, by Bayes' rule.
 
     Args:
         flakes: How often the test fails without cause, from its past; in 0..1.

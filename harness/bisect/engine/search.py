@@ -32,7 +32,7 @@ LEADING = 0.5
 
 
 CONFIRMING = 0.9
-"""Probability from which on nothing but confirmation is asked for: it has to be made anyway, and tells nearly as much."""
+"""Probability from which on nothing but confirmation is asked for: it has to be made anyway, and gives nearly as much."""
 
 
 class Search(SearchState):
@@ -47,9 +47,9 @@ class Search(SearchState):
         self._answer: Answer | None = None
 
     def choose_next(self, count: int = 1, costs: Costs | None = None, *, spare: int = 0) -> tuple[Probe, ...]:
-        """Up to `count` further revisions to test, chosen jointly with those in flight; none when there is an answer.
+        """Choose up to `count` further revisions to test, jointly with those in flight; none when there is an answer.
 
-        Fewer than `count`, or none while results are awaited, if more would tell nothing.
+        Fewer than `count`, or none while results are awaited, if more would give no information.
 
         Args:
             count: How many slots are free.
@@ -87,18 +87,18 @@ class Search(SearchState):
         self._answer = None
 
     def abandon(self, probe: Probe) -> None:
-        """Say that a probe will never get a sample."""
+        """Note that a probe will never get a sample."""
         if probe in self._pending:
             self._pending.remove(probe)
 
     def answer(self) -> Answer | None:
-        """The answer, or None while the search goes on."""
+        """Return the answer, or None while the search goes on."""
         if self._answer is None:
             self._answer = verdicts.decide(self)
         return self._answer
 
     def find_leader(self) -> str | None:
-        """The culprit of the answer, or of the one to expect when all that confirms it is done or in flight."""
+        """Return the culprit of the answer, or that of the answer to expect when all that confirms it is done or in flight."""
         if (answer := self.answer()) is not None:
             return answer.culprit
         leader = self._find_confirmed()
@@ -119,14 +119,14 @@ class Search(SearchState):
         return Stage.MAINLINE if brought[tip] < ENTERED or alone else Stage.DESCENT
 
     def estimate_tests_left(self) -> float:
-        """Estimate of the samples left: uncertainty that must go, over what the next sample tells, and confirmation."""
+        """Estimate the samples left: uncertainty that must go, over what the next sample gives, and confirmation."""
         if self.answer() is not None:
             return 0.0
         weights = np.append(self.belief.weights, self.belief.no_culprit)
         uncertain = -float((weights * np.log2(np.maximum(weights, 1e-300))).sum())
         accepted = float(compute_entropy(np.array(self.settings.confidence)))
-        told = float((compute_information(self.belief) * self.find_usable()).max())
-        search = max(0.0, uncertain - accepted) / told if told > 0 else 0.0
+        most = float((compute_information(self.belief) * self.find_usable()).max())
+        search = max(0.0, uncertain - accepted) / most if most > 0 else 0.0
         waiting = len(self._probe_ends())
         confirm = len(self._probe_confirmations()) or 2 * self.settings.confirmations
         return max(search, float(waiting)) + confirm
@@ -144,21 +144,21 @@ class Search(SearchState):
         )
 
     def _probe_likely(self) -> list[Probe]:
-        """What will most probably confirm the leader, and is not in flight."""
+        """Return the probes that will most probably confirm the leader, and are not in flight."""
         leader = self._find_confirmed()
         flying = {probe.revision for probe in self._pending}
         names = () if leader is None else self.list_unconfirmed(leader)
         return [Probe(revision=name, purpose=Purpose.CONFIRM, fresh=True) for name in names if name not in flying]
 
     def _find_confirmed(self) -> int | None:
-        """The leader, when it and its parents were seen already: what is left is to confirm it."""
+        """Return the leader, when it and its parents were sampled already: what is left is to confirm it."""
         leader = int(self.belief.weights.argmax())
-        wanted = (self.history.commits[leader], *self.history.list_parents(leader))
-        seen = all(self.list_samples(name) for name in wanted)
-        return leader if seen and self.belief.weights[leader] >= LEADING else None
+        names = (self.history.commits[leader], *self.history.list_parents(leader))
+        sampled = all(self.list_samples(name) for name in names)
+        return leader if sampled and self.belief.weights[leader] >= LEADING else None
 
     def _is_short(self) -> bool:
-        """Whether the leader is found, and what is in flight will most probably not make it sure."""
+        """Return whether the leader is found, and what is in flight will most probably not make it sure."""
         leader = self._find_confirmed()
         if leader is None:
             return False

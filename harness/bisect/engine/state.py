@@ -49,7 +49,7 @@ class SearchState:
         if not (weights > 0).all():
             raise UsageError("Every prior weight must be more than 0: a commit that cannot matter is still a suspect.")
         none = 0.0 if self.settings.noise is Noise.NONE else self.settings.no_culprit
-        self.belief = Belief(history, Rates.of(self.settings), prior=weights, no_culprit=none)
+        self.belief = Belief(history, Rates.make_prior(self.settings), prior=weights, no_culprit=none)
         self.samples: list[Sample] = []
         self._testability = Testability(len(history))
         self._at: dict[str, list[Sample]] = {}
@@ -73,7 +73,7 @@ class SearchState:
         self._testable = None
 
     def join_same(self, first: str, second: str) -> None:
-        """Say that two revisions have identical built files: what lies between them is hardly the culprit.
+        """Note that two revisions have identical built files: what lies between them is hardly the culprit.
 
         It is no sample: whoever keeps a journal writes it down as a record of its own.
         """
@@ -83,13 +83,13 @@ class SearchState:
         self.belief.exclude(between, self.settings.same_factor)
 
     def estimate_testable(self) -> Floats:
-        """Probability that each candidate, and last the good end, can be tested; 0 for those that could not."""
+        """Estimate the probability that each candidate, and last the good end, can be tested; 0 for those that could not."""
         if self._testable is None:
             self._testable = self._testability.estimate_probabilities()
         return self._testable
 
     def find_usable(self) -> Mask:
-        """Which of them are worth a probe."""
+        """Return which candidates, and last whether the good end, are worth a probe."""
         return self.estimate_testable() >= max(self.settings.least_testable, 1e-9)
 
     def list_samples(self, revision: str) -> tuple[Sample, ...]:
@@ -97,24 +97,22 @@ class SearchState:
         return tuple(self._at.get(revision, ()))
 
     def list_unverified(self) -> tuple[str, ...]:
-        """The ends that are still to be tested, the bad end first: a bad end that passes ends most false alarms."""
+        """List the ends still to be tested, the bad end first: a bad end that passes ends most false alarms."""
         if not self.settings.verify_ends:
             return ()
         return tuple(end for end in (self.history.bad, self.history.good) if not self.list_samples(end))
 
     def list_unconfirmed(self, place: int) -> tuple[str, ...]:
-        """Of a culprit and its parents, those still to be seen on fresh builds; not those that cannot be tested."""
-        wanted = (self.history.commits[place], *self.history.list_parents(place))
+        """List those of a culprit and its parents that are still to be seen on fresh builds, and can be tested."""
+        names = (self.history.commits[place], *self.history.list_parents(place))
         return tuple(
-            name
-            for name in wanted
-            if self.count_fresh(name) < self.settings.confirmations and not self.is_skipped(name)
+            name for name in names if self.count_fresh(name) < self.settings.confirmations and not self.is_skipped(name)
         )
 
     def is_skipped(self, revision: str) -> bool:
-        """Whether a revision was tried and could not be tested."""
-        return any(seen.verdict is Verdict.SKIP for seen in self.list_samples(revision))
+        """Return whether a revision was tried and could not be tested."""
+        return any(sample.verdict is Verdict.SKIP for sample in self.list_samples(revision))
 
     def count_fresh(self, revision: str) -> int:
         """Count the samples of a revision on fresh builds that gave a verdict."""
-        return sum(seen.fresh and seen.verdict is not Verdict.SKIP for seen in self.list_samples(revision))
+        return sum(sample.fresh and sample.verdict is not Verdict.SKIP for sample in self.list_samples(revision))

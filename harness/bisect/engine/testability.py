@@ -46,24 +46,24 @@ class Testability:
         self._broken: dict[str, set[int]] = {}
 
     def note_fine(self, place: int) -> None:
-        """A commit gave a verdict."""
+        """Note that a commit gave a verdict."""
         self._fine.add(place)
 
     def note_broken(self, place: int, reason: str) -> None:
-        """A commit could not be tested, for this reason."""
+        """Note that a commit could not be tested, for this reason."""
         self._broken.setdefault(reason, set()).add(place)
 
     def estimate_probabilities(self) -> Floats:
-        """Probability that each commit can be tested; the last entry is the good end. Known ones are 0 or 1."""
-        found = np.full(self._size + 1, UNSEEN)
+        """Estimate the probability that each commit can be tested; the last entry is the good end. Known ones are 0 or 1."""
+        chances = np.full(self._size + 1, UNSEEN)
         for places in self._broken.values():
-            found *= self._estimate_chain(sorted(places))
-        found[list(self._fine)] = 1.0
-        found[[place for places in self._broken.values() for place in places]] = 0.0
-        return found
+            chances *= self._estimate_chain(sorted(places))
+        chances[list(self._fine)] = 1.0
+        chances[[place for places in self._broken.values() for place in places]] = 0.0
+        return chances
 
     def _estimate_chain(self, broken: list[int]) -> Floats:
-        """Probability that each commit is free of one reason."""
+        """Estimate the probability that each commit is free of one reason."""
         known = np.array(sorted({*broken, *self._fine}))
         state = np.isin(known, broken)
         chains = _weigh_chains(known, state)
@@ -87,7 +87,7 @@ class Testability:
 
 
 def _compute_ratios(share: float, memory: float) -> tuple[Floats, Floats]:
-    """How much likelier a state is with a neighbour known at a distance than without, for fine and for broken.
+    """Compute how much likelier a state is with a neighbour known at a distance than without, for fine and for broken.
 
     Entries are distances 0 to `FAR` from a fine neighbour, then from a broken one. The chain is reversible, so
     both directions have the same ratios, and the probability of a state is its share times those of both sides.
@@ -99,7 +99,7 @@ def _compute_ratios(share: float, memory: float) -> tuple[Floats, Floats]:
 
 
 def _weigh_chains(known: Indices, state: Mask) -> _Chains:
-    """Posterior over the grid of shares and runs, given the states of some commits in order."""
+    """Compute the posterior over the grid of shares and runs, given the states of some commits in order."""
     share, run = (axis.ravel() for axis in np.meshgrid(SHARES, RUNS))
     memory = 1 - (1 / run) * (1 + share / (1 - share))
     possible = memory >= 0

@@ -17,7 +17,7 @@ LISTED = 1e-6
 
 
 def decide(search: SearchState) -> Answer | None:
-    """The answer to a search as it stands, or None while it must go on."""
+    """Decide what the answer to a search is as it stands, or None while it must go on."""
     if search.settings.noise is Noise.NONE and search.belief.fit < IMPOSSIBLE:
         return _answer_no_culprit(search, 1.0)
     if search.settings.verify_ends and any(
@@ -33,7 +33,7 @@ def decide(search: SearchState) -> Answer | None:
 
 
 def _find_culprit(search: SearchState) -> Answer | None:
-    """The culprit, or the set that contains it, if it is time to name them."""
+    """Return the answer with the culprit, or the set that contains it, if it is time to name them."""
     belief, settings = search.belief, search.settings
     leader = int(belief.weights.argmax())
     if belief.weights[leader] >= settings.confidence:
@@ -54,22 +54,22 @@ def _is_spent(search: SearchState) -> bool:
 
 
 def _is_untestable(search: SearchState, revision: str) -> bool:
-    seen = search.list_samples(revision)
-    return bool(seen) and all(sample.verdict is Verdict.SKIP for sample in seen)
+    samples = search.list_samples(revision)
+    return bool(samples) and all(sample.verdict is Verdict.SKIP for sample in samples)
 
 
 def _find_credible(search: SearchState) -> Mask:
-    """The smallest set of candidates with the wanted probability; equally likely ones go in together."""
+    """Find the smallest set of candidates with the wanted probability; equally likely ones go in together."""
     weights = search.belief.weights
     falling = np.sort(weights)[::-1]
     enough = int(np.searchsorted(falling.cumsum(), search.settings.confidence - 1e-12))
     least = falling[min(enough, len(falling) - 1)]
-    found: Mask = weights >= least * (1 - 1e-9)
-    return found
+    credible: Mask = weights >= least * (1 - 1e-9)
+    return credible
 
 
 def _has_split(search: SearchState, suspects: Mask) -> bool:
-    """Whether a usable commit has some of the suspects among its ancestors, but not all."""
+    """Return whether a usable commit has some of the suspects among its ancestors, but not all."""
     inside = np.rint(search.history.sum_ancestors(suspects.astype(np.float64)))
     splitting = (inside > 0) & (inside < suspects.sum())
     return bool((splitting & search.find_usable()[:-1]).any())
@@ -88,7 +88,7 @@ def _answer_no_culprit(search: SearchState, confidence: float) -> Answer:
 
 
 def _find_contradicting_end(search: SearchState) -> AnswerKind:
-    """Without noise: an end whose results are all on the wrong side, or else flaky."""
+    """Return, for a test without noise, which end has all its results on the wrong side, or else that it is flaky."""
     size = len(search.history)
     failed, passed = search.belief.count_samples(OUTSIDE)
     if failed and not passed:
@@ -108,7 +108,7 @@ def _answer(
     before, after = search.belief.estimate_rates(places[0] if places else None)
     if search.settings.goal is Goal.FIX:
         before, after = _turn_rate(before), after and _turn_rate(after)
-    found = tuple(
+    listed = tuple(
         Suspect(
             revision=search.history.commits[place],
             probability=float(weights[place]),
@@ -119,9 +119,9 @@ def _answer(
     )
     return Answer(
         kind=kind,
-        sentence=_format_sentence(search, kind, found, before),
+        sentence=_format_sentence(search, kind, listed, before),
         confidence=confidence,
-        suspects=found,
+        suspects=listed,
         fails_before=before,
         fails_after=after,
         tests=search.belief.fails + search.belief.passes,
@@ -130,7 +130,7 @@ def _answer(
 
 
 def _turn_rate(rate: RateEstimate) -> RateEstimate:
-    """The rate of failing, where the engine counted passes."""
+    """Turn the rate of passing, which the engine counted, into that of failing."""
     return RateEstimate(
         failed=rate.samples - rate.failed,
         samples=rate.samples,

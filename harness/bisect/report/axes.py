@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.bisect.axes_search import AxesBisection
 from harness.bisect.report.facts import SAYS
 from harness.bisect.report.html import compare_properties, compare_trees
-from harness.bisect.report.markdown import escape, fence, format_code, list_property_changes
+from harness.bisect.report.markdown import escape, format_block, format_code, list_property_changes
 from harness.report.page import render
 from harness.text import format_duration
 
@@ -55,12 +55,12 @@ def _list_sides(found: AxesBisection) -> Iterator[str]:
     for side in sides:
         yield ""
         yield f"In {format_code(side.revision)} the test {SAYS[side.verdict]}:"
-        yield from fence("", side.log)
-        yield from fence("Control groups:", side.cgroups)
+        yield from format_block("", side.log)
+        yield from format_block("Control groups:", side.cgroups)
     yield from list_property_changes(found.before, found.after)
 
 
 def _list_commands(found: AxesBisection) -> Iterator[str]:
     yield "## How to repeat it"
     for command in found.commands:
-        yield from fence(f"{escape(command.what)}:", command.line, "sh", whole_text=True)
+        yield from format_block(f"{escape(command.what)}:", command.line, "sh", whole_text=True)

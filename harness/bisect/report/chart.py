@@ -91,7 +91,7 @@ class Chart:
 
 
 def make_chart(view: View) -> Chart:
-    """What to draw for a view."""
+    """Make what is drawn for a view."""
     borders = _find_borders(view)
     belief = find_final(view)
     heights = [0] * (len(borders) - 1) if belief is None else _compute_heights(belief, borders)
@@ -125,16 +125,16 @@ def make_chart(view: View) -> Chart:
 
 
 def make_script_data(view: View) -> dict[str, object]:
-    """For each step, what the page's script shows; plain values for JSON."""
+    """Return what the page's script shows for each step; plain values for JSON."""
     borders, known = _find_borders(view), index_candidates(view)
-    found: list[dict[str, object]] = []
+    steps: list[dict[str, object]] = []
     heights: list[int] = [0] * (len(borders) - 1)
     none, top = 0.0, list[list[str]]()
     for step in view.steps:
         heights = _compute_heights(step.belief, borders)
         none = step.belief.no_culprit
         top = [[_format_label(view, place), format_percent(chance)] for place, chance in step.belief.top[:5]]
-        found.append({
+        steps.append({
             "number": step.number,
             "revision": _format_label(view, known[step.revision]) if step.revision in known else clean_line(step.revision)[:SHORT],
             "purpose": clean_line(get_purpose(step)),
@@ -144,11 +144,11 @@ def make_script_data(view: View) -> dict[str, object]:
             "noneText": format_percent(none),
             "top": top,
         })  # fmt: skip
-    return {"floor": FLOOR, "steps": found}
+    return {"floor": FLOOR, "steps": steps}
 
 
 def _find_borders(view: View) -> NDArray[np.int64]:
-    """Where each bar begins, and the end of the last: indices of candidates."""
+    """Return where each bar begins, and the end of the last: indices of candidates."""
     size = len(view.commits)
     bars = min(size, MOST_BARS, max(50, MOST_CELLS // max(len(view.steps), 1)))
     return np.arange(bars + 1, dtype=np.int64) * size // max(bars, 1)
@@ -160,12 +160,12 @@ def _compute_heights(belief: PackedBelief, borders: NDArray[np.int64]) -> list[i
 
 
 def _compute_height(chance: float) -> int:
-    """Height of a bar; the square root, so that an even prior over many commits can be seen beside a certainty."""
+    """Compute the height of a bar; the square root, so that an even prior over many commits shows next to a certainty."""
     return round((FLOOR - TOP) * math.sqrt(min(max(chance, 0.0), 1.0)))
 
 
 def _find_x(view: View, place: int | None) -> float:
-    """Middle of a candidate; a revision that is none stands left of them all."""
+    """Return the middle of a candidate; a revision that is none stands left of them all."""
     slot = (RIGHT - LEFT) / max(len(view.commits), 1)
     return round(LEFT - 9 if place is None else LEFT + slot * (place + 0.5), 2)
 
@@ -184,7 +184,7 @@ def _format_title(view: View, start: int, end: int) -> str:
 def _make_marks(view: View, top: float) -> tuple[Mark, ...]:
     known: Mapping[str, int] = index_candidates(view)
     stacked: Counter[int | None] = Counter()
-    found: list[Mark] = []
+    marks: list[Mark] = []
     for step in view.steps:
         place = known.get(step.revision)
         name = (
@@ -193,7 +193,7 @@ def _make_marks(view: View, top: float) -> tuple[Mark, ...]:
             else f"{clean_line(step.revision)[:SHORT]} (older than all candidates)"
         )
         verdict = step.verdict or SAME
-        found.append(
+        marks.append(
             Mark(
                 x=_find_x(view, place),
                 y=top + ROW * min(stacked[place], STACKED),
@@ -203,4 +203,4 @@ def _make_marks(view: View, top: float) -> tuple[Mark, ...]:
             )
         )
         stacked[place] += 1
-    return tuple(found)
+    return tuple(marks)

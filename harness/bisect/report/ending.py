@@ -30,10 +30,10 @@ MOST_SUSPECTS = 10
 
 
 def render_summary(view: View) -> RenderableType:
-    """The answer, how sure it is, both sides' rates, the revert, what is in doubt, and how to repeat it."""
+    """Render the answer, how sure it is, both sides' rates, the revert, what is in doubt, and how to repeat it."""
     answer = view.answer
-    found = answer is not None and answer.kind is AnswerKind.CULPRIT
-    lines: list[RenderableType] = [Text(format_headline(view), style="bold" if found else "bold yellow")]
+    is_named = answer is not None and answer.kind is AnswerKind.CULPRIT
+    lines: list[RenderableType] = [Text(format_headline(view), style="bold" if is_named else "bold yellow")]
     if answer is not None:
         lines += [Text(format_sureness(view)), *_render_untestable(view)]
     if answer is not None and answer.tests:
@@ -46,7 +46,7 @@ def render_summary(view: View) -> RenderableType:
 
 
 def _render_untestable(view: View) -> Iterator[Text]:
-    """What became of the ends that could not be tested, where that ended the search."""
+    """Yield what became of the ends that could not be tested, where that ended the search."""
     if view.answer is None or view.answer.kind is not AnswerKind.UNTESTABLE:
         return
     known, hopeless = index_candidates(view), find_skipped(view)
@@ -87,9 +87,9 @@ def _render_suspects(view: View) -> Iterator[Text]:
 
 
 def _revert(view: View) -> Iterator[Text]:
-    if said := format_revert(view, clean_line(view.begun.new)[:SHORT]):
+    if sentence := format_revert(view, clean_line(view.begun.new)[:SHORT]):
         verdict = view.revert.verdict if view.revert else None
-        yield Text(said, style=STYLES[verdict] if verdict else "dim")
+        yield Text(sentence, style=STYLES[verdict] if verdict else "dim")
 
 
 def _render_doubts(view: View) -> Iterator[Text]:

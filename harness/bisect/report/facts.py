@@ -74,37 +74,37 @@ class Stretch:
 
 
 def index_candidates(view: View) -> Mapping[str, int]:
-    """Index of each candidate by its full name."""
+    """Map the full name of each candidate to its index."""
     return {commit.name: place for place, commit in enumerate(view.commits)}
 
 
 def find_final(view: View) -> PackedBelief | None:
-    """The last known posterior."""
+    """Return the last known posterior."""
     return view.steps[-1].belief if view.steps else None
 
 
 def format_commit(view: View, revision: str, known: Mapping[str, int]) -> str:
-    """A commit as systemd and the kernel write it: `1a2b3c4d5e6f ("subject")`; without what is not known."""
+    """Format a commit as systemd and the kernel write it: `1a2b3c4d5e6f ("subject")`; without what is not known."""
     short = clean_line(revision)[:SHORT]
     return f'{short} ("{clean_line(view.commits[known[revision]].subject)}")' if revision in known else short
 
 
 def count_verdicts(view: View) -> dict[str, Counter[Verdict]]:
-    """Verdicts at each tested revision, in the order in which they were first tested."""
-    found: dict[str, Counter[Verdict]] = {}
+    """Count the verdicts at each tested revision, in the order in which they were first tested."""
+    counts: dict[str, Counter[Verdict]] = {}
     for step in view.steps:
         if step.verdict is not None:
-            found.setdefault(step.revision, Counter())[step.verdict] += 1
-    return found
+            counts.setdefault(step.revision, Counter())[step.verdict] += 1
+    return counts
 
 
 def is_newer_side(view: View, verdict: Verdict) -> bool:
-    """Whether a verdict speaks for the newer side: bad, or good where a fix is looked for."""
+    """Return whether a verdict speaks for the newer side: bad, or good where a fix is looked for."""
     return (verdict is Verdict.GOOD) == view.begun.finds_fix
 
 
 def estimate_sides(view: View, revisions: Iterable[str]) -> dict[str, float]:
-    """For each revision, the probability that it is on the newer side, if there is a culprit.
+    """Estimate for each revision the probability that it is on the newer side, if there is a culprit.
 
     It never falls from a commit to its descendants, so that verdicts made from it cannot contradict each
     other. Revisions that are no candidates are on the older side. Without any posterior it is empty.
@@ -115,17 +115,17 @@ def estimate_sides(view: View, revisions: Iterable[str]) -> dict[str, float]:
     chances = belief.expand_chances()
     total = float(chances.sum())
     known = index_candidates(view)
-    found = {}
+    sides = {}
     for revision in revisions:
         reached = _find_ancestors(view.commits, known, revision)
-        found[revision] = float(chances[reached].sum()) / total if total else 0.0
-    return found
+        sides[revision] = float(chances[reached].sum()) / total if total else 0.0
+    return sides
 
 
 def find_skipped(view: View) -> dict[str, Sample]:
-    """Revisions that were tried and never gave a verdict, with the last attempt at each."""
+    """Find the revisions that were tried and never gave a verdict, with the last attempt at each."""
     counts = count_verdicts(view)
-    hopeless = {name for name, seen in counts.items() if not seen[Verdict.GOOD] + seen[Verdict.BAD]}
+    hopeless = {name for name, count in counts.items() if not count[Verdict.GOOD] + count[Verdict.BAD]}
     samples = (step.result for step in view.steps if isinstance(step.result, Sample))
     return {
         sample.revision: sample for sample in samples if sample.revision in hopeless and sample.verdict is Verdict.SKIP
@@ -133,7 +133,7 @@ def find_skipped(view: View) -> dict[str, Sample]:
 
 
 def find_stretches(view: View) -> list[Stretch]:
-    """Skipped candidates that follow each other without a verdict between them, in the order of the history."""
+    """Find skipped candidates that follow each other without a verdict between them, in the order of the history."""
     known, counts, failed = index_candidates(view), count_verdicts(view), find_skipped(view)
     belief = find_final(view)
     chances = np.zeros(len(view.commits)) if belief is None else belief.expand_chances()
@@ -165,18 +165,18 @@ def get_purpose(step: Step) -> str:
 
 
 def describe_method(view: View) -> tuple[str, ...]:
-    """Say how a revision is tested, in whole sentences."""
+    """Describe how a revision is tested, in whole sentences."""
     return tuple(sentence.format(new=view.begun.term_new) for sentence in METHOD)
 
 
 def describe_search(begun: Begun) -> dict[str, str]:
-    """Say what else was asked for, by name."""
-    found = {"noise": str(begun.noise)}
+    """Return what else was asked for, by name."""
+    options = {"noise": str(begun.noise)}
     if begun.paths:
-        found["paths"] = " ".join(begun.paths)
+        options["paths"] = " ".join(begun.paths)
     if begun.canary:
-        found["canary"] = begun.canary
-    return found
+        options["canary"] = begun.canary
+    return options
 
 
 def collect_facts(view: View) -> dict[str, str]:
@@ -187,7 +187,7 @@ def collect_facts(view: View) -> dict[str, str]:
 
 
 def format_headline(view: View) -> str:
-    """The answer in one sentence."""
+    """Format the answer as one sentence."""
     answer, known = view.answer, index_candidates(view)
     test, now = clean_line(view.begun.test), "passes" if view.begun.finds_fix else "fails"
     if answer is not None and answer.kind is AnswerKind.CULPRIT and answer.suspects:
@@ -204,7 +204,7 @@ def format_headline(view: View) -> str:
 
 
 def format_sureness(view: View) -> str:
-    """How sure the answer is and what it took, a sentence; empty while there is none."""
+    """Say how sure the answer is and what it took, in a sentence; empty while there is none."""
     answer = view.answer
     if answer is None:
         return ""
@@ -215,7 +215,7 @@ def format_sureness(view: View) -> str:
 
 
 def format_revert(view: View, end: str) -> str:
-    """What became of taking the culprit back, a sentence; empty if that was not tried.
+    """Say what became of taking the culprit back, in a sentence; empty if that was not tried.
 
     Args:
         view: The bisection.
@@ -236,13 +236,13 @@ def format_revert(view: View, end: str) -> str:
 
 
 def _find_ancestors(commits: tuple[Commit, ...], known: Mapping[str, int], revision: str) -> NDArray[np.int64]:
-    """Indices of a candidate and its ancestors among the candidates; none for another revision."""
+    """Return the indices of a candidate and its ancestors among the candidates; none for another revision."""
     waiting = [known[revision]] if revision in known else []
-    seen = set(waiting)
+    reached = set(waiting)
     while waiting:
         for parent in commits[waiting.pop()].parents:
             place = known.get(parent)
-            if place is not None and place not in seen:
-                seen.add(place)
+            if place is not None and place not in reached:
+                reached.add(place)
                 waiting.append(place)
-    return np.fromiter(seen, dtype=np.int64, count=len(seen))
+    return np.fromiter(reached, dtype=np.int64, count=len(reached))

@@ -24,7 +24,7 @@ NAME = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def render_git_log(view: View) -> str:
-    """A log for `git bisect replay`, with a last line end.
+    """Render a log for `git bisect replay`, with a last line end.
 
     git's own commands are at the beginning of a line; all else is a comment. An end is in its place whatever
     its samples said. Where the answer is that there is no culprit, a comment says it.
@@ -51,7 +51,7 @@ def _start(view: View) -> Iterator[str]:
 
 
 def _quote(word: str) -> str:
-    """A word as git quotes it; it reads nothing else back."""
+    """Quote a word as git does; it reads nothing else back."""
     inner = "".join(f"'\\{sign}'" if sign in "'!" else sign for sign in clean_line(word))
     return f"'{inner}'"
 
@@ -90,13 +90,13 @@ def _count_samples(seen: Counter[Verdict]) -> dict[Verdict, int]:
 
 
 def _list_doubts(view: View, revision: str, seen: Counter[Verdict], *, is_newer: bool) -> Iterator[str]:
-    """A comment where not every sample at a revision says what the log says."""
+    """Yield a comment where not every sample at a revision agrees with the log."""
     samples = _count_samples(seen)
     if {is_newer_side(view, verdict) for verdict in samples} == {is_newer}:
         return
-    said = " and ".join(f"{count} {verdict}" for verdict, count in sorted(samples.items()))
+    results = " and ".join(f"{count} {verdict}" for verdict, count in sorted(samples.items()))
     side = view.begun.term_new if is_newer else view.begun.term_old
-    yield f"# {revision} gave {said}; by all results together it is most probably {side}."
+    yield f"# {revision} gave {results}; by all results together it is most probably {side}."
 
 
 def _end(view: View) -> Iterator[str]:
@@ -115,6 +115,6 @@ def _end(view: View) -> Iterator[str]:
 
 
 def _format_comment(view: View, what: str, revision: str, known: Mapping[str, int]) -> str:
-    """A comment as git writes it: `# bad: [name] subject`."""
+    """Format a comment as git writes it: `# bad: [name] subject`."""
     subject = clean_line(view.commits[known[revision]].subject) if revision in known else ""
     return f"# {what}: [{revision}] {subject}".rstrip()

@@ -59,7 +59,7 @@ class Row:
 
 
 def render_page(view: View) -> str:
-    """The page: it loads nothing, works from a file, and says what matters without JavaScript too."""
+    """Render the page: it loads nothing, works from a file, and says what matters without JavaScript too."""
     known = index_candidates(view)
     return render(
         HERE / "page.html",
@@ -89,7 +89,7 @@ def render_page(view: View) -> str:
 
 
 def _make_rows(view: View) -> Iterator[Row]:
-    """Rows of the table of commits, oldest first."""
+    """Make the rows of the table of commits, oldest first."""
     belief, counts = find_final(view), count_verdicts(view)
     chances = [0.0] * len(view.commits) if belief is None else belief.expand_chances().tolist()
     previous = -1
@@ -124,7 +124,7 @@ def _choose_rows(view: View) -> Sequence[int]:
 def compare_properties(
     before: Evidence | None, after: Evidence | None
 ) -> Iterator[tuple[str, str | None, str | None, bool]]:
-    """Name, both values, and whether they differ; those that differ come first."""
+    """Yield name, both values, and whether they differ; those that differ come first."""
     left = before.properties if before else {}
     right = after.properties if after else {}
     pairs = [
@@ -147,7 +147,7 @@ def _clean_value(text: str | None) -> str | None:
 def compare_trees(
     before: Evidence | None, after: Evidence | None
 ) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Lines of both cgroup trees, and whether each is missing on the other side."""
+    """Return lines of both cgroup trees, and whether each is missing on the other side."""
     left = bound(before.cgroups if before else "", 100_000, lines=MOST_COMPARED).splitlines()
     right = bound(after.cgroups if after else "", 100_000, lines=MOST_COMPARED).splitlines()
     if not left or not right:

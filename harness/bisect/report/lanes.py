@@ -22,7 +22,7 @@ class Edge:
 
 
 def assign_lanes(commits: Sequence[Commit]) -> dict[int, int]:
-    """The lane of each commit, by index: 0 for the first-parent line of the last one.
+    """Assign a lane to each commit, by index: 0 for the first-parent line of the last one.
 
     A branch is followed along first parents from where it was merged to the first commit that has a lane.
     """
@@ -52,7 +52,7 @@ def _follow_chain(
 
 
 def _free(taken: list[list[tuple[int, int]]], low: int, high: int) -> int:
-    """A lane in which nothing is between two indices, from now on taken there."""
+    """Take a lane in which nothing is between two indices, and return its number."""
     for lane, spans in enumerate(taken):
         if all(end <= low or start >= high for start, end in spans):
             spans.append((low, high))
@@ -63,7 +63,7 @@ def _free(taken: list[list[tuple[int, int]]], low: int, high: int) -> int:
 def draw_edges(
     commits: Sequence[Commit], drawn: Mapping[int, int], x: Callable[[int], float], y: Callable[[int], float]
 ) -> tuple[Edge, ...]:
-    """The lines of a history that has branches; none for a straight one, which says nothing."""
+    """Return the lines of a history that has branches; none for a straight one, where they show nothing."""
     if not any(drawn.values()):
         return ()
     known = {commit.name: place for place, commit in enumerate(commits)}

@@ -26,7 +26,7 @@ from harness.model import Verdict
 from harness.report.page import bound, clean_line, format_percent
 from harness.text import pluralize
 
-__all__ = ["escape", "fence", "format_code", "list_property_changes", "render_bug_report"]
+__all__ = ["escape", "format_block", "format_code", "list_property_changes", "render_bug_report"]
 
 MOST_LINES = 40
 """Lines of one excerpt; a report of pages is not read."""
@@ -36,7 +36,7 @@ MOST_LISTED = 20
 
 
 def render_bug_report(view: View) -> str:
-    """Markdown of the whole report, the first line being its title."""
+    """Render Markdown of the whole report, the first line being its title."""
     parts = (
         _list_found(view),
         _list_tested(view),
@@ -50,7 +50,7 @@ def render_bug_report(view: View) -> str:
 
 
 def _format_title(view: View) -> str:
-    """The summary; in code it would be no title, so signs that mean something are taken from it."""
+    """Format the summary; in code it would be no title, so signs that mean something are taken from it."""
     return f"{escape(view.begun.subject)}: {escape(format_headline(view))}"
 
 
@@ -115,7 +115,7 @@ def _list_tested(view: View) -> Iterator[str]:
 
 
 def _list_ends(view: View) -> Iterator[str]:
-    """Runs of the first bad commit and its parents, which a reader looks at first."""
+    """Yield the runs of the first bad commit and its parents, which a reader looks at first."""
     if view.answer is None or view.answer.kind is not AnswerKind.CULPRIT or not view.answer.suspects:
         return
     known, counts = index_candidates(view), count_verdicts(view)
@@ -140,8 +140,8 @@ def _format_evidence(view: View) -> Iterator[str]:
     for side in sides:
         yield ""
         yield f"At {format_code(format_commit(view, side.revision, index_candidates(view)))} the test {SAYS[side.verdict]}:"
-        yield from fence("", side.log)
-        yield from fence("Control groups:", side.cgroups)
+        yield from format_block("", side.log)
+        yield from format_block("Control groups:", side.cgroups)
     yield from list_property_changes(view.before, view.after)
 
 
@@ -158,7 +158,7 @@ def list_property_changes(before: Evidence | None, after: Evidence | None) -> It
         for name in changed
         for sign, side in (("-", before), ("+", after))
     ]
-    yield from fence("Properties of the container's unit that differ:", "\n".join(lines), "diff")
+    yield from format_block("Properties of the container's unit that differ:", "\n".join(lines), "diff")
 
 
 def _revert(view: View) -> Iterator[str]:
@@ -168,7 +168,7 @@ def _revert(view: View) -> Iterator[str]:
     yield ""
     yield format_revert(view, format_code(clean_line(view.begun.new)[:SHORT]))
     if view.revert.message:
-        yield from fence("", view.revert.message)
+        yield from format_block("", view.revert.message)
 
 
 def _repeat(view: View) -> Iterator[str]:
@@ -176,7 +176,7 @@ def _repeat(view: View) -> Iterator[str]:
         return
     yield "## How to repeat it"
     for command in view.found.commands:
-        yield from fence(f"{escape(command.what)}:", command.line, "sh", whole_text=True)
+        yield from format_block(f"{escape(command.what)}:", command.line, "sh", whole_text=True)
 
 
 def _list_untested(view: View) -> Iterator[str]:
@@ -197,8 +197,8 @@ def _list_untested(view: View) -> Iterator[str]:
     yield from (f"- {escape(sentence)}" for sentence in view.begun.notes)
 
 
-def fence(what: str, text: str, language: str = "", *, whole_text: bool = False) -> Iterator[str]:
-    """A block of code that nothing in it can end; nothing for an empty text."""
+def format_block(what: str, text: str, language: str = "", *, whole_text: bool = False) -> Iterator[str]:
+    """Yield a block of code that nothing in it can end; nothing for an empty text."""
     text = bound(
         text, 10 * MOST_CHARACTERS if whole_text else MOST_CHARACTERS, lines=None if whole_text else MOST_LINES
     )
@@ -213,7 +213,7 @@ def fence(what: str, text: str, language: str = "", *, whole_text: bool = False)
 
 
 def format_code(text: str) -> str:
-    """A code span that shows the text as it is, on one line, also in a table."""
+    """Format a code span that shows the text as it is, on one line, also in a table."""
     text = clean_line(text, 1000).replace("|", "\N{BROKEN BAR}")
     mark = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     pad = " " if not text or "`" in (text[0], text[-1]) else ""
@@ -221,7 +221,7 @@ def format_code(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text in prose without markup, links, mentions or references to other issues."""
+    """Return a text for prose, without markup, links, mentions or references to other issues."""
     text = clean_line(text, 1000).replace("@", "(at)")
     text = re.sub(r"([\\`*_{}\[\]<>|~&!#])", r"\\\1", text)
     # What makes a list or a heading where a line begins with it; references to issues; addresses.
@@ -230,5 +230,5 @@ def escape(text: str) -> str:
 
 
 def _strip_address(text: str) -> str:
-    """A name without its address."""
+    """Return a name without its address."""
     return escape(re.sub(r"<[^>]*>?", "", clean_line(text)).strip())

@@ -41,11 +41,11 @@ class TableOracle:
         said = asked.conclude(self.verdicts[asked.revision], message="<b>said | so</b>")
         return said.model_copy(update={"evidence": str(evidence.relative_to(directory)), "seconds": {"boot": 2.0}})
 
-    def key(self, artifact: str) -> str:
+    def make_key(self, artifact: str) -> str:
         """As `Oracle` says."""
         return artifact
 
-    def stored(self) -> frozenset[str]:
+    def list_stored(self) -> frozenset[str]:
         """As `Oracle` says."""
         return frozenset()
 

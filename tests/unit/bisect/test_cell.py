@@ -60,7 +60,7 @@ class Question:
         self.seen.append(work)
         return asked.conclude(self.attempts[len(self.seen) - 1](work, directory))
 
-    def key(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all
+    def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all
         """As `harness.bisect.question.Question` says."""
         return {}
 

@@ -64,7 +64,7 @@ def test_named_paths(path: str) -> None:
 def test_first_parent_line() -> None:
     """On the first-parent line a merge weighs as the mean of what it brought in."""
     graph = {"m": ("b", "s2"), "b": ("good",), "s1": ("good",), "s2": ("s1",)}
-    history = History.of(graph, good="good", bad="m")
+    history = History.make(graph, good="good", bad="m")
     files = {"b": "man/b", "s1": "src/core/a.c", "s2": "src/core/b.c"}
     commits = {name: commit(name, *([files[name]] if name in files else []), parents=graph[name]) for name in graph}
     known = Range(history=history, commits=commits)
@@ -78,7 +78,7 @@ def test_first_parent_line() -> None:
 def line(count: int) -> History:
     """Commits in a line."""
     names = [f"c{number}" for number in range(count)]
-    return History.of(
+    return History.make(
         dict(zip(names, [("good",), *((name,) for name in names)], strict=False)), good="good", bad=names[-1]
     )
 

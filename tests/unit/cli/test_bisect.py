@@ -279,9 +279,9 @@ def test_screen(tmp_path: Path, repo: Repo, deadline: Deadline) -> None:
         screen = Screen(console, record, known.between.commits)
 
         def watch(progress: SearchProgress) -> None:
-            screen.progress(progress)
+            screen.show_progress(progress)
             for asked in progress.running:
-                screen.event(Event(cell=f"cell-g{asked.revision[:12]}", phase=Phase.BOOT, state=State.RUNNING))
+                screen.note_event(Event(cell=f"cell-g{asked.revision[:12]}", phase=Phase.BOOT, state=State.RUNNING))
             with console.capture() as captured:
                 console.print(screen)
             shown.append(captured.get())

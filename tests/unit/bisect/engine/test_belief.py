@@ -118,7 +118,7 @@ def test_identical_builds_nearly_clear_what_lies_between() -> None:
 def test_senseless_rates_are_refused(rates: tuple[float, float] | None) -> None:
     """Known rates must be given, be chances, and differ in the right direction."""
     with pytest.raises(UsageError):
-        Rates.of(SearchSettings(noise=Noise.KNOWN, rates=rates))
+        Rates.make_prior(SearchSettings(noise=Noise.KNOWN, rates=rates))
 
 
 def test_a_flaky_past_speaks_for_a_flake() -> None:
@@ -170,7 +170,7 @@ def test_the_kind_is_learned() -> None:
 def test_the_past_counts_as_samples_at_good_revisions() -> None:
     """What a test's past says is what the same samples at the good end say, but the prior of no culprit stays."""
     history = history_of({"c0": ("good",), "tip": ("c0",)})
-    past = Belief(history, Rates.of(SearchSettings(noise=Noise.LEARN, past=(3, 17))), no_culprit=0.2)
+    past = Belief(history, Rates.make_prior(SearchSettings(noise=Noise.LEARN, past=(3, 17))), no_culprit=0.2)
     assert past.no_culprit == pytest.approx(0.2)
     lived = Belief(history, Rates.mix_kinds(LEARN, SearchSettings().least_effect))
     for number in range(20):
@@ -182,7 +182,7 @@ def test_the_past_counts_as_samples_at_good_revisions() -> None:
 def test_one_pass_clears_a_revision_where_a_culprit_always_fails() -> None:
     """With `always_fails` a commit that passed once, and all before it, is no culprit, however flaky the test is."""
     history = history_of({"c0": ("good",), "c1": ("c0",), "tip": ("c1",)})
-    belief = Belief(history, Rates.of(SearchSettings(always_fails=True)))
+    belief = Belief(history, Rates.make_prior(SearchSettings(always_fails=True)))
     for bad in (True, False):
         belief.record(1, bad=bad)
     assert belief.weights[2] > 0.98
