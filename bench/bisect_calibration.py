@@ -22,7 +22,7 @@ RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
 
 
 def calibration(draws: int) -> None:
-    """The likeliest culprit's posterior before each step, in bins, beside how often it was the culprit.
+    """Compare the likeliest culprit's posterior before each step, in bins, with how often it was the culprit.
 
     One search in twenty has no culprit, as the settings say. Steps of one search are not independent: the
     sampling error is that of the mean over searches, and "met" is a difference of at most two of them.

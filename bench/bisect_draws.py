@@ -32,7 +32,7 @@ class Case:
     seed: int
 
     def truth(self, *, bad: float = 1.0, good: float = 0.0, broken: Mask | None = None) -> Truth:
-        """The same culprit and the same luck for every search that is played against it."""
+        """Draw the same culprit and the same luck for every search that is played against it."""
         luck = np.random.default_rng(self.seed)
         return Truth(
             history=self.history, culprit=self.culprit, fails_bad=bad, fails_good=good, broken=broken, rng=luck
@@ -49,7 +49,7 @@ def cases(draws: int, *, kinds: tuple[str, ...] = ("linear", "merges")) -> Itera
 
 
 def mean(values: Iterable[float]) -> float:
-    """The arithmetic mean."""
+    """Compute the arithmetic mean."""
     return float(np.mean(list(values)))
 
 

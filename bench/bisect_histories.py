@@ -12,7 +12,7 @@ GOOD = "good"
 
 
 def linear(size: int) -> History:
-    """A history without merges."""
+    """Make a history without merges."""
     names = [f"c{place}" for place in range(size)]
     graph: dict[str, tuple[str, ...]] = {
         name: (names[place - 1] if place else GOOD,) for place, name in enumerate(names)
@@ -21,7 +21,7 @@ def linear(size: int) -> History:
 
 
 def merged(size: int, rng: np.random.Generator, *, mean_branch: float = 4.0) -> History:
-    """A mainline of merges: branches fork off one of the last 30 mainline commits; one in ten merges the mainline back.
+    """Make a mainline of merges; branches fork off one of its last 30 commits, and one in ten merges it back.
 
     About one in four commits of the mainline is a plain commit; the mean length of branches is geometric.
     """

@@ -45,7 +45,7 @@ class _Breakage:
     luck: int
 
     def again(self) -> Truth:
-        """The same truth and the same luck for every search."""
+        """Draw the same truth and the same luck for every search."""
         return replace(self.truth, rng=np.random.default_rng((SEED, 3, self.luck)))
 
 

@@ -31,7 +31,7 @@ ENDS = 2
 
 
 def reliable(draws: int) -> None:
-    """A test that never lies, with `none` and with the default.
+    """Search with a test that never lies, with `none` and with the default.
 
     The default's figure contains the confirmation. The two ends, which whoever uses git has tested by hand, are
     counted in the line after it: with them inside 1.5 times git's tests the default cannot be right in 99 % at
@@ -121,7 +121,7 @@ def untestable(draws: int) -> None:
 
 
 def parallel(draws: int) -> None:
-    """Rounds of N boots at once, chosen jointly, among 512 linear commits; without ends and confirmation."""
+    """Search in rounds of N boots at once, chosen jointly, among 512 linear commits; without ends and confirmation."""
     history = linear(512)
     for name, rate in (("no flips", 0.0), ("10 % flips, told", 0.1)):
         for workers in (1, 2, 3, 4, 8):

@@ -109,7 +109,7 @@ def prepare(work: Path, made: History, store: Store, deadline: Deadline) -> Acce
 
 
 def options(made: History) -> list[str]:
-    """The arguments with which the harness's recipe configures systemd, but for its own directories."""
+    """Return the arguments with which the harness's recipe configures systemd, but for its own directories."""
     rules = catalog.load(ROOT).systemd.build
     source = Source(git=str(made.path), ref=made.good)
     revision = Revision(kind="git", version=history.VERSION, identity="", stamp=made.good, text="")

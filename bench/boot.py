@@ -41,7 +41,7 @@ def timed(figures: Figures, name: str) -> Iterator[None]:
 
 
 def obtain(channel: str, figures: Figures, *, build: bool) -> tuple[Image, Store]:
-    """The image, newly built if asked for."""
+    """Return the image, newly built if asked for."""
     spec = ImageSpec(distro="debian", channel=channel, files=ROOT / "images" / "debian")
     store = Store(Path(os.environ.get("HARNESS_STORE") or platformdirs.user_cache_path("rkt-harness")))
     with tempfile.TemporaryDirectory() as name:
@@ -53,7 +53,7 @@ def obtain(channel: str, figures: Figures, *, build: bool) -> tuple[Image, Store
 
 
 def measure(guest: Machine, figures: Figures) -> None:
-    """What a command costs in a guest that is up."""
+    """Measure what a command costs in a guest that is up."""
     deadline = Deadline.after(300, "commands")
     for _ in range(COMMANDS):
         with timed(figures, "ssh command"):

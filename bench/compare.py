@@ -19,7 +19,7 @@ FILES = 10
 
 
 def cells() -> list[dict[str, str | None]]:
-    """The axes of the cells."""
+    """Return the axes of the cells."""
     return [
         {"distro": f"debian/{channel}", "systemd": f"v{systemd}", "go": f"1.{go}", "cgroup": mode,
          "runtime": f"runc@1.{minor}.0", "flavor": None}

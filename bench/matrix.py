@@ -18,7 +18,7 @@ CELLS = 100_000
 
 
 def write_matrix(path: Path) -> None:
-    """A matrix with at least so many cells."""
+    """Write a matrix with at least this number of cells."""
     patches = ", ".join(f'"1.{minor}.{patch}"' for minor in range(21, 28) for patch in range(551))
     path.write_text(
         "version: 1\naxes:\n"

@@ -64,7 +64,7 @@ class Browser:
         return self._until(lambda found: found.get("id") == wanted)
 
     def wait(self, method: str) -> dict[str, Any]:
-        """The next event of a kind, or one that has come already."""
+        """Wait for the next event of a kind, or return one that has come already."""
         for place, event in enumerate(self.events):
             if event["method"] == method:
                 return self.events.pop(place)
@@ -129,7 +129,7 @@ class Tab:
         return self._browser.call(method, self._session, **values)
 
     def run(self, expression: str) -> Any:
-        """The value of a JavaScript expression; of a promise, what it becomes.
+        """Evaluate a JavaScript expression; of a promise, what it becomes.
 
         Raises:
             RuntimeError: It threw.
@@ -158,7 +158,7 @@ class Tab:
         self.settle()
 
     def complaints(self) -> list[str]:
-        """What the page wrote to the console: errors, and what its policy refused."""
+        """Return what the page wrote to the console: errors, and what its policy refused."""
         self.settle()
         kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
         return [json.dumps(event["params"])[:500] for event in self._browser.events if event["method"] in kinds]
@@ -172,14 +172,14 @@ class Tab:
         return float(self.run(script))
 
     def screenshot(self) -> bytes:
-        """What is seen, as PNG."""
+        """Return a picture of the page, as PNG."""
         self.settle()
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
 
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """A browser with a profile of its own, which ends with the context."""
+    """Provide a browser with a profile of its own, which ends with the context."""
     assert BROWSER is not None
     asked, answer = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:

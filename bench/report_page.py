@@ -41,7 +41,7 @@ DETAILS = (
 
 
 def large(cells: int, cases: int, *, name: str = "20261123-1", seed: int = 1) -> RunResult:
-    """A run of some cells with some cases each; the same for the same seed."""
+    """Make a run of some cells with some cases each; the same for the same seed."""
     draw = random.Random(seed)
     places = list(product(DISTROS, SYSTEMD, GO, ("legacy", "hybrid", "unified"), RUNTIMES))
     draw.shuffle(places)

@@ -36,7 +36,7 @@ REASON = re.compile(r"could not find|was found|unknown filesystem|failed to|does
 
 
 def kernel_in(directory: Path) -> Path:
-    """The kernel of an unpacked package."""
+    """Return the kernel of an unpacked package."""
     (kernel,) = (directory / "boot").glob("vmlinuz-*")
     return kernel
 

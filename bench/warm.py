@@ -55,7 +55,7 @@ def own_restore(spec: MachineSpec, saved: SavedMachine) -> float:
 
 
 def possessions(place: Path) -> dict[str, int]:
-    """What could grow from cycle to cycle: all that is below a directory or knows of it."""
+    """Return what could grow from cycle to cycle: all that is below a directory or knows of it."""
     processes = [path for path in Path("/proc").iterdir() if path.name.isdigit() and _mentions(path, str(place))]
     files = list(place.rglob("*"))
     return {
@@ -137,7 +137,7 @@ def starts(spec: MachineSpec, store: Store) -> tuple[Start, Start]:
 
 
 def options() -> argparse.Namespace:
-    """What the command line says."""
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--channel", default="bookworm")
     parser.add_argument("--starts", type=int, default=10)

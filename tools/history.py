@@ -131,7 +131,7 @@ def make(
 
 
 def question(made: History, directory: Path) -> list[str]:
-    """The options of `harness bisect-systemd` that ask for the change; a script is written to the directory first."""
+    """Return the options of `harness bisect-systemd` that ask for the change, and write the script that they name."""
     if made.kind.case is not None:
         return ["--test", made.kind.case]
     script = directory / f"{made.culprit[:12]}.sh"
@@ -142,13 +142,13 @@ def question(made: History, directory: Path) -> list[str]:
 
 
 def patched(tree: Path) -> Iterator[Commit]:
-    """The commits of the package's patches, which follow commit 0."""
+    """Yield the commits of the package's patches, which follow commit 0."""
     for number, (subject, files) in enumerate(patches(tree)):
         yield Commit(message=f"{subject}\n", parents=(number,), files=files)
 
 
 def arranged(seed: int, count: int, culprit: Edit, *, inside: bool) -> list[Block]:
-    """The blocks of a history with `count` commits.
+    """Arrange the blocks of a history with `count` commits.
 
     Raises:
         ValueError: So few commits do not hold all parts of a history.
@@ -178,7 +178,7 @@ def arranged(seed: int, count: int, culprit: Edit, *, inside: bool) -> list[Bloc
 
 
 def edited(tree: Path, last: int, blocks: Sequence[Block]) -> list[Commit]:
-    """The commits of edits that follow commit `last`."""
+    """Return the commits of edits that follow commit `last`."""
     commits: list[Commit] = []
 
     def add(branch: Branch, edit: Edit) -> None:
@@ -231,7 +231,7 @@ def written(path: Path, tree: Path, commits: Sequence[Commit]) -> list[str]:
 
 
 def git(path: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
-    """What a git command in the repository prints; the user's configuration does not count."""
+    """Run git in the repository, and return what it prints; the user's configuration does not count."""
     argv = ["git", "-C", str(path), *arguments]
     environment = _environment() | dict(variables or {})
     # Status 1 is an answer: nothing was found, or there are differences.
@@ -249,7 +249,7 @@ def _broken(branch: Branch) -> bool:
 
 
 def _chance(seed: int, what: str) -> str:
-    """A number as good as drawn, the same in every version of Python."""
+    """Return a number that looks random and is the same in every version of Python."""
     return hashlib.sha256(f"{seed} {what}".encode()).hexdigest()
 
 

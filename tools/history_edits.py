@@ -85,7 +85,7 @@ class Edit:
     text: str
 
     def applied(self, before: bytes, number: int) -> bytes:
-        """The file with the change.
+        """Return the file with the change.
 
         Raises:
             RuntimeError: The file has no such place.
@@ -98,12 +98,12 @@ class Edit:
 
 
 def _area(path: str) -> str:
-    """What a message of systemd's own begins with."""
+    """Return what a message of systemd's own begins with."""
     return path.split("/")[1]
 
 
 def logged(path: str, function: str) -> Edit:
-    """A debug message at the beginning of a function."""
+    """Return a debug message at the beginning of a function."""
     return Edit(
         path=path,
         subject=f"{_area(path)}: say when {function} begins",
@@ -135,7 +135,7 @@ EDITS = (
 
 
 def mistake(path: str, function: str) -> tuple[Edit, Edit]:
-    """A call of a function that is declared nowhere, and the change that mends it."""
+    """Return a call of a function that is declared nowhere, and the change that fixes it."""
     right = logged(path, function)
     broken = Edit(
         path=path,

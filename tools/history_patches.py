@@ -22,7 +22,7 @@ def patches(tree: Path) -> Iterator[tuple[str, Mapping[str, bytes | None]]]:
 
 
 def upstream(tree: Path) -> Iterator[tuple[str, bytes | None]]:
-    """The files of the upstream tree: those in `tree`, without the packaging and before the patches."""
+    """Yield the files of the upstream tree: those in `tree`, without the packaging and before the patches."""
     applied = _applied(tree)
     touched = {path for name in applied for path in _touched(tree, name)}
     for path in sorted(tree.rglob("*")):
@@ -43,7 +43,7 @@ def _applied(tree: Path) -> list[str]:
 
 
 def _before(tree: Path, applied: Sequence[str], path: str) -> bytes | None:
-    """A file as it was before those patches; None if it was not there."""
+    """Return a file as it was before those patches; None if it was not there."""
     for name in applied:
         kept = tree / ".pc" / name / path
         if kept.is_file():
@@ -60,6 +60,6 @@ def _touched(tree: Path, name: str) -> list[str]:
 
 
 def _subject(header: str) -> str:
-    """The subject in a patch's header (DEP-3), whose further lines are indented."""
+    """Return the subject in a patch's header (DEP-3), whose further lines are indented."""
     found = re.search(r"^(?:Subject|Description): *(.*(?:\n[ \t]+\S.*)*)", header, re.MULTILINE)
     return re.sub(r"\s*\n\s*", " ", found[1]).removeprefix("[PATCH] ") if found else ""

@@ -104,7 +104,7 @@ def _libraries(names: tuple[str, ...], scratch: Path, deadline: Deadline) -> Pat
 
 
 def _vendored(tree: Path, libraries: Path, store: Store, deadline: Deadline) -> Iterator[tuple[str, bytes]]:
-    """The directory `vendor`: of the libraries what runc imports, and the list of modules that Go wants there."""
+    """Yield the directory `vendor`: of the libraries what runc imports, and the list of modules that Go wants there."""
     place = libraries / "src" / PACKAGE
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(tree)
@@ -126,7 +126,7 @@ def _vendored(tree: Path, libraries: Path, store: Store, deadline: Deadline) -> 
 
 
 def _with_major(name: str, required: Mapping[str, str]) -> str:
-    """An import path with the major version that go.mod has in it, and Debian's directories do not (`/v5`)."""
+    """Return an import path with the major version that go.mod has in it, and Debian's directories do not (`/v5`)."""
     for module in required:
         base, _, major = module.rpartition("/")
         if (
@@ -139,7 +139,7 @@ def _with_major(name: str, required: Mapping[str, str]) -> str:
 
 
 def _modules(required: Mapping[str, str], imported: Iterable[str]) -> str:
-    """The list of modules: those of go.mod with its versions, and others that the libraries import."""
+    """Return the list of modules: those of go.mod with its versions, and others that the libraries import."""
     packages: dict[str, list[str]] = {name: [] for name in required}
     for name in imported:
         module = max((one for one in required if f"{name}/".startswith(f"{one}/")), key=len, default=None)

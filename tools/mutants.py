@@ -93,7 +93,7 @@ class Bed:
 
 
 def passed(result: CellResult) -> list[str]:
-    """The cases that passed, by node id."""
+    """Return the cases that passed, by node id."""
     if result.error is not None:
         raise UsageError(f"The unbroken suite did not run in {result.id}: {result.error}")
     bad = [case.nodeid for case in result.cases if case.outcome not in {Outcome.PASSED, Outcome.SKIPPED}]
@@ -103,12 +103,12 @@ def passed(result: CellResult) -> list[str]:
 
 
 def within(nodeid: str) -> str:
-    """A node id without its suite: "test_limits.py::test_x"."""
+    """Return a node id without its suite: "test_limits.py::test_x"."""
     return nodeid.partition("/")[2]
 
 
 def attempt(bed: Bed, suite: str, mutant: Mutant, clean: Mapping[Cell, Sequence[str]]) -> set[str]:
-    """The cases that a mutant makes fail, in the first cell of each runtime that has them; prints the rest."""
+    """Return the cases that a mutant makes fail, in the first cell of each runtime that has them, and print the rest."""
     caught: set[str] = set()
     tried: set[str] = set()
     lines: list[str] = []

@@ -87,7 +87,7 @@ class Coverage(FileModel):
 
 
 def read(path: Path = DATA) -> Coverage:
-    """What is known; raises ConfigError where the file is wrong."""
+    """Read what is known; raises ConfigError where the file is wrong."""
     return yamlfile.load(path, Coverage)
 
 
@@ -116,7 +116,7 @@ def missing(coverage: Coverage, existing: frozenset[str]) -> list[str]:
 
 
 def page(coverage: Coverage) -> str:
-    """The page, as Markdown."""
+    """Format the page, as Markdown."""
     covered = sum(bool(behaviour.cases) for behaviour in coverage.behaviours)
     parts = [
         HEAD.format(

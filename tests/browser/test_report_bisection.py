@@ -50,12 +50,12 @@ def browse(path: Path, *flags: str, address: str = "") -> "subprocess.CompletedP
 
 
 def complaints(done: "subprocess.CompletedProcess[str]") -> list[str]:
-    """What a page wrote to the console: errors, and violations of its policy."""
+    """Return what a page wrote to the console: errors, and violations of its policy."""
     return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 def dom(text: str, directory: Path, *, address: str = "") -> str:
-    """The page as it is after its script ran without a complaint."""
+    """Return the page as it is after its script ran without a complaint."""
     path = directory / "page.html"
     path.write_text(text, encoding="utf-8")
     done = browse(path, "--dump-dom", address=address)
@@ -64,7 +64,7 @@ def dom(text: str, directory: Path, *, address: str = "") -> str:
 
 
 def step_of(found: str) -> int:
-    """The step that a page shows."""
+    """Return the step that a page shows."""
     shown = re.search(r'<html[^>]* data-step="(\d+)"', found)
     assert shown is not None
     return int(shown[1])

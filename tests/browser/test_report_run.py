@@ -20,7 +20,7 @@ HOSTILE = (
 
 
 def hostile(run: RunResult) -> RunResult:
-    """A run whose first cell says dangerous things wherever a guest may say something."""
+    """Return a run whose first cell says dangerous things wherever a guest may say something."""
     first, *others = run.cells
     bad = next(case for case in first.cases if case.outcome is not Outcome.SKIPPED)
     case = bad.model_copy(
@@ -60,7 +60,7 @@ def tab(browser: Browser, page: Path) -> Iterator[Tab]:
 
 
 def view(tab: Tab, selector: str = "#view") -> str:
-    """What is to be read."""
+    """Return what is to be read."""
     return str(tab.run(f"document.querySelector({selector!r}).innerText"))
 
 

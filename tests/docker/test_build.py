@@ -37,7 +37,7 @@ def _containers(client: sdk.DockerClient, pid: int) -> list[str]:
 
 
 def _left(store: Store) -> list[str]:
-    """What a build that ended early has left in the store, besides empty lock files."""
+    """Return what a build that ended early has left in the store, besides empty lock files."""
     return [str(path) for path in store.root.glob("build/*") if path.suffix != ".lock"]
 
 

@@ -31,7 +31,7 @@ def _says(artifact: Artifact) -> str:
 
 
 def _configured(log: Path) -> str:
-    """The command line of configure in a build's log; nothing if it did not run."""
+    """Return the command line of configure in a build's log; nothing if it did not run."""
     found = [line for line in log.read_text().splitlines() if line.startswith("+ ") and " ./configure " in line]
     return found[-1] if found else ""
 

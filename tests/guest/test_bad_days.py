@@ -83,7 +83,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory, bookworm: Image) -> dict[str
 
 
 def case_of(cell: CellResult, name: str) -> CaseResult:
-    """The case of a name."""
+    """Return the case of a name."""
     return next(case for case in cell.cases if case.nodeid.endswith(f"::{name}"))
 
 

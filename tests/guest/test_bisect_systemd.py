@@ -87,7 +87,7 @@ def ended(store: Store, docker: None, bookworm: Image, tmp_path_factory: pytest.
 
 
 def _third_guests(runs: Path) -> Iterator[tuple[Path, int]]:
-    """The bisection's directory and a guest's process, when two samples are finished and the third one has a guest."""
+    """Yield the bisection's directory and a guest's process when two samples are finished and the third has a guest."""
     for written in runs.glob(f"*/{rundir.JOURNAL}"):
         if len(list(journal.read(written.parent, Begun).samples)) >= 2:
             for record in written.parent.glob("samples/*/machine*/machine.json"):

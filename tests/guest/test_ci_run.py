@@ -97,7 +97,7 @@ def _git(place: Path, *words: str) -> str:
 
 
 def _environment(**more: str) -> dict[str, str]:
-    """This process's variables without what a user of this computer set for the harness."""
+    """Return this process's variables without what a user of this computer set for the harness."""
     return {key: value for key, value in os.environ.items() if not key.startswith("HARNESS_")} | more
 
 

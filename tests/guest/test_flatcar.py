@@ -86,7 +86,7 @@ class Guests:
         self.deadline = Deadline.after(800, "guests of Flatcar")
 
     def image(self, shape: Shape) -> Image:
-        """The image of a double, by what its channel has now."""
+        """Return the image of a double, by what its channel has now."""
         spec = ImageSpec(
             distro="flatcar", channel=shape.channel, files=self.project / "images" / "flatcar",
             options=(("key", str(self.host.key)), ("mirror", self.host.mirror)),
@@ -96,7 +96,7 @@ class Guests:
         return image.make(exact, self.store, self.deadline, self.directory / "image.log")
 
     def start(self, shape: Shape, *overlays: Path) -> AbstractContextManager[Machine]:
-        """A guest as the cell of nspawn in unified mode has it, from memory where a run has left that."""
+        """Start a guest as the cell of nspawn in unified mode has it, from memory where a run has left that."""
         disk = self.image(shape)
         rule = catalog.load(self.project).systemd.find_cgroup_rule(disk.systemd, CgroupMode.UNIFIED)
         spec = machine.specify(
@@ -179,7 +179,7 @@ def _check_document(guest: Machine, deadline: Deadline) -> None:
 
 
 def _check_install(guest: Machine, tree: Path, deadline: Deadline) -> None:
-    """A tree is in the guest where it belongs, and what was in /usr stays."""
+    """Check that a tree is in the guest where it belongs, and what was in /usr stays."""
     tool = tree / "usr" / "local" / "sbin" / "double-runtime"
     tool.parent.mkdir(parents=True)
     tool.write_text("#!/bin/sh\necho double 1.0\n", encoding="ascii")

@@ -11,7 +11,7 @@ FILES = ROOT / "images" / "debian"
 
 
 def spec(channel: str = "bookworm", distro: str = "debian", files: Path = FILES) -> ImageSpec:
-    """An image of Debian bookworm, unless told otherwise."""
+    """Return an image of Debian bookworm, unless a test asks for another."""
     return ImageSpec(distro=distro, channel=channel, files=files)
 
 

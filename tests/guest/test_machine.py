@@ -37,7 +37,7 @@ def trixie(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 def specify(disk: Image, accelerator: Accelerator, mode: CgroupMode, *further: str) -> MachineSpec:
-    """The machine for an image in a cgroup mode."""
+    """Specify the machine for an image in a cgroup mode."""
     rule = catalog.load(ROOT).systemd.find_cgroup_rule(disk.systemd.split(".")[0], mode)
     assert rule.arguments is not None
     return machine.specify(disk, name=f"test-{mode}", arguments=(*rule.arguments, *further), accelerator=accelerator)

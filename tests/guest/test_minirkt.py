@@ -80,7 +80,7 @@ class Place:
     image: str
 
     def left(self) -> list[str]:
-        """What pods have left; the kernel takes some time to take copies of mounts away."""
+        """Return what pods have left; the kernel takes some time to take copies of mounts away."""
         self.guest.wait(f'[ -z "$({LEFT})" ]', seconds=5)
         return self.guest.do(LEFT).splitlines()
 

@@ -44,7 +44,7 @@ def only_run(runs: Path) -> Path:
 
 
 def leftovers(runs: Path) -> list[str]:
-    """Processes that know of the run's directory, secrets and overlays, and sockets of guests whose harness is gone."""
+    """Return processes that use the run's directory, secrets and overlays, and sockets of guests whose harness is gone."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

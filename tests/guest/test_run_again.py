@@ -149,7 +149,7 @@ def test_multiply_prints_a_rate_with_its_interval(project: Path, first: RunResul
 
 
 def pasted(line: str) -> list[str]:
-    """A line of the program's own output as it is run here."""
+    """Return a line of the program's own output as it is run here."""
     program, *words = shlex.split(line)
     assert program == "harness"
     return [sys.executable, "-m", "harness", *words]

@@ -29,7 +29,7 @@ def graphs(draw: st.DrawFn, largest: int = 24) -> Graph:
 
 
 def history_of(graph: Graph) -> History:
-    """The history of such a graph."""
+    """Return the history of such a graph."""
     return History.make(graph, good=GOOD, bad="tip")
 
 

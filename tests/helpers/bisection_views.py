@@ -21,17 +21,17 @@ MOST_STEPS = 400
 
 
 def name_of(number: int) -> str:
-    """A full name for a commit that is in no repository."""
+    """Return a full name for a commit that is in no repository."""
     return f"{number:08x}" * 5
 
 
 def straight(size: int) -> dict[str, tuple[str, ...]]:
-    """A linear history above the good end, `name_of(0)`, oldest first."""
+    """Return a linear history above the good end, `name_of(0)`, oldest first."""
     return {name_of(number): (name_of(number - 1),) for number in range(1, size + 1)}
 
 
 def says(culprit_and_later: Sequence[str] | set[str], *, broken: Sequence[str] = ()) -> Says:
-    """A test that never lies, in a history some of which cannot be built."""
+    """Return a test that never lies, in a history some of which cannot be built."""
 
     def verdict(revision: str, _: int) -> Verdict:
         if revision in broken:
@@ -48,7 +48,7 @@ def searched(
     settings: SearchSettings | None = None,
     first_parent: bool = False,
 ) -> View:
-    """A finished bisection of a history given as names to parents, oldest first; its first commit's parent is good."""
+    """Finish a bisection of a history given as names to parents, oldest first; its first commit's parent is good."""
     names = list(graph)
     good = graph[names[0]][0]
     history = History.make(dict(graph), good=good, bad=names[-1])
@@ -100,19 +100,19 @@ def searched(
 
 
 def answer_of(view: View) -> Answer:
-    """The answer of a finished bisection."""
+    """Return the answer of a finished bisection."""
     assert view.answer is not None
     return view.answer
 
 
 def with_answer(view: View, **changes: Any) -> View:
-    """The view with other fields in its answer."""
+    """Return the view with other fields in its answer."""
     assert view.found is not None
     return replace(view, found=view.found.model_copy(update={"answer": replace(answer_of(view), **changes)}))
 
 
 def proven(view: View, text: str = "plain") -> View:
-    """The view with its proof, which has `text` wherever somebody else wrote it."""
+    """Return the view with its proof, which has `text` wherever somebody else wrote it."""
     assert view.found is not None
     culprit = answer_of(view).suspects[0].revision
     parents = next(commit.parents for commit in view.commits if commit.name == culprit)

@@ -55,7 +55,7 @@ class Repo:
 
     @classmethod
     def empty(cls, path: Path) -> "Repo":
-        """A repository without commits."""
+        """Make a repository without commits."""
         path.mkdir(parents=True)
         git(path, "init", "--quiet", "--initial-branch=main")
         return cls(path=path)
@@ -72,7 +72,7 @@ class Repo:
         return self.names[-1]
 
     def line(self, states: str) -> "Repo":
-        """A commit for each letter, whose file `state.txt` has that letter: what `CommandOracle`'s command looks at."""
+        """Make a commit for each letter, whose file `state.txt` has that letter: what `CommandOracle`'s command looks at."""
         for number, letter in enumerate(states):
             self.commit(f"commit {number}", state=letter, **{f"src__part{number}": str(number)})
         return self
@@ -140,7 +140,7 @@ esac
 
 
 def script(place: Path, text: str = SCRIPT) -> Path:
-    """The double's command in a directory."""
+    """Write the double's command into a directory."""
     path = place / "test-of-the-double"
     path.write_text(text)
     path.chmod(0o755)
@@ -148,14 +148,14 @@ def script(place: Path, text: str = SCRIPT) -> Path:
 
 
 def asked(place: Path) -> list[str]:
-    """The revisions that the double's command was asked about, in order."""
+    """Return the revisions that the double's command was asked about, in order."""
     return (place / "asked").read_text().split() if (place / "asked").exists() else []
 
 
 def begun(  # noqa: PLR0913 - each is one thing that a test changes
     repo: Repo, command: Path, *, old: str, new: str, goal: Goal = Goal.BREAK, noise: Noise = Noise.LOW,
           first_parent: bool = False, paths: tuple[str, ...] = (), most_tests: int | None = None) -> Begun:  # fmt: skip
-    """The first record of a bisection by the double."""
+    """Return the first record of a bisection by the double."""
     return Begun(
         started="2026-01-02T03:04:05+00:00", harness="0", subject="systemd", repository=str(repo.path), old=old, new=new,
         old_name=old, new_name=new, cell="cell", builder="host", run=(str(command),), goal=goal, noise=noise,
@@ -173,7 +173,7 @@ def driver(
     verdicts: bool = False,
     watch: Callable[[SearchProgress], None] = lambda _: None,
 ) -> Driver:
-    """What goes on with a bisection by the double."""
+    """Return what goes on with a bisection by the double."""
     record = written.state.begun
     path = Path(record.repository)
     opened = (open_repository if path.exists() else reopen)(record.repository, store, deadline)
@@ -187,7 +187,7 @@ def driver(
 def run(
     place: Path, record: Begun, store: Store, deadline: Deadline, *, jobs: int = 1
 ) -> tuple[Bisection, JournalState[Begun]]:
-    """A bisection from its beginning to its end."""
+    """Run a bisection from its beginning to its end."""
     with journal.begin(place / "run", record) as written:
         found, _ = driver(written, store, deadline, jobs=jobs).run()
     return found, journal.read(place / "run", Begun)
@@ -197,7 +197,7 @@ def bisected(  # noqa: PLR0913 - each is one thing that a test changes
     place: Path, states: str, store: Store, deadline: Deadline, *,
     jobs: int = 1, noise: Noise = Noise.LOW, goal: Goal = Goal.BREAK, most_tests: int | None = None,
 ) -> tuple[Repo, Bisection, JournalState[Begun]]:  # fmt: skip
-    """The bisection of a line of commits with these states."""
+    """Run the bisection of a line of commits with these states."""
     repo = Repo.empty(place / "repo").line(states)
     record = begun(
         repo, script(place), old=repo.names[0], new=repo.names[-1], noise=noise, goal=goal, most_tests=most_tests

@@ -35,7 +35,7 @@ def ask_go_version(tools: InstalledToolchain) -> str:
 
 
 def runc(go: str, store: Store, deadline: Deadline) -> BuildSpec:
-    """The project's own runc 1.1.5, of Debian's source package."""
+    """Return the project's own runc 1.1.5, of Debian's source package."""
     assert RUNC is not None
     origin = source.choose(RUNC.sources, "1.1.5")
     return BuildSpec(
@@ -49,7 +49,7 @@ def runc(go: str, store: Store, deadline: Deadline) -> BuildSpec:
 
 
 def small(tree: Path, store: Store, deadline: Deadline, builder: Builder = Builder.DOCKER) -> BuildSpec:
-    """The program in `tree`, in the environment of runc, so that no other one has to be made."""
+    """Return the program in `tree`, in the environment of runc, so that no other one has to be made."""
     big = runc("1.27", store, deadline)
     packages = (*big.environment.packages, *build.find_recipe("go").list_packages(big))
     if builder is Builder.HOST:
@@ -74,7 +74,7 @@ def small(tree: Path, store: Store, deadline: Deadline, builder: Builder = Build
 
 
 def write_small(tree: Path, text: str = 'println(version, "by", "go")') -> Path:
-    """A program that says its version."""
+    """Write a program that prints its version."""
     tree.mkdir()
     (tree / "go.mod").write_text("module example.org/small\n\ngo 1.21\n")
     (tree / "main.go").write_text(f'package main\n\nvar version = "none"\n\nfunc main() {{\n\t{text}\n}}\n')
@@ -114,7 +114,7 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
     def spec(self, commit: str, store: Store, deadline: Deadline, *, version: str = "252") -> BuildSpec:
-        """The build of a commit, in the environment of systemd, so that no other one has to be made."""
+        """Return the build of a commit, in the environment of systemd, so that no other one has to be made."""
         rules = Build(
             recipe="meson",
             environments=SYSTEMD.environments,

@@ -56,13 +56,13 @@ class Stages:
     known: dict[str, int] = field(default_factory=dict)
 
     def of(self, name: str, needs: list[str]) -> int:
-        """The stage of a job: the one after the latest of those that it needs."""
+        """Return the stage of a job: the one after the latest of those that it needs."""
         self.known[name] = max((self.known[need] for need in needs), default=-1) + 1
         return self.known[name]
 
 
 def jobs(root: Path, system: str) -> list[Job]:
-    """The jobs of a system's files below a directory."""
+    """Return the jobs of a system's files below a directory."""
     read = {"semaphore": _semaphore, "travis": _travis, "github": _github, "gitlab": _gitlab}
     return list(read[system](root))
 

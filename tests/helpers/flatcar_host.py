@@ -95,7 +95,7 @@ class SigningKey:
 
 @contextmanager
 def signing_key(name: str = "Buildbot", *, expires: str = "never", when: str | None = None) -> Iterator[SigningKey]:
-    """A new key with one signing sub-key that does not expire, until the context ends; `when` is its day of birth."""
+    """Provide a new key with one signing sub-key that does not expire; it was made on the day `when`."""
     home = Path(tempfile.mkdtemp(prefix="gpg-"))  # short: the agent's socket is in it
     try:
         bare = SigningKey(home=home, fingerprint="", public=home / "public.asc")
@@ -111,7 +111,7 @@ def signing_key(name: str = "Buildbot", *, expires: str = "never", when: str | N
 
 
 def write_release(directory: Path, *, version: str = "3815.2.5", systemd: str = "252.11", disk: bytes = b"") -> None:
-    """The files of a small release, unsigned; a disk of its own that nobody can boot, and a version.txt as published."""
+    """Write the files of a small release, unsigned: a disk that cannot be booted, and a version.txt as published."""
     directory.mkdir(parents=True, exist_ok=True)
     build, branch, patch = version.split(".")
     (directory / "flatcar_production_image.bin.bz2").write_bytes(bz2.compress(disk))
@@ -197,13 +197,13 @@ class Host:
     released: threading.Event = field(default_factory=threading.Event)
 
     def asked(self, name: str) -> list[dict[str, str]]:
-        """The headers of the requests of a file."""
+        """Return the headers of the requests of a file."""
         return [headers for path, headers in self.requests if path.rpartition("/")[2] == name]
 
 
 @contextmanager
 def serve(directory: Path) -> Iterator[Host]:
-    """A server of a directory, on the loopback, until the context ends."""
+    """Provide a server of a directory, on the loopback, until the context ends."""
     host = Host(url="", directory=directory)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, host)) as server:
         server.daemon_threads = True
@@ -272,7 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._body(file, begin, size, fault)
 
     def _begin(self, tag: str) -> int:
-        """The first byte that is asked for and may be sent alone."""
+        """Return the first byte that is asked for and may be sent alone."""
         asked = self.headers.get("Range", "")
         condition = self.headers.get("If-Range", tag)
         if not self.host.ranges or not asked.startswith("bytes=") or condition != tag:

@@ -53,7 +53,7 @@ LINK = 0o120777
 
 
 def tools(store: Store, deadline: Deadline) -> Artifact:
-    """The programs and libraries of the initramfs, unpacked."""
+    """Return the programs and libraries of the initramfs, unpacked."""
     wanted = (*TOOLS, *LIBRARIES)
 
     def fill(directory: Path) -> Mapping[str, str]:
@@ -70,7 +70,7 @@ def tools(store: Store, deadline: Deadline) -> Artifact:
 
 
 def kernel_of(work: Path, programs: Path) -> bytearray:
-    """The kernel with the initramfs behind it in the same file, where its header says (Linux, Documentation/x86/boot.rst).
+    """Join the kernel with the initramfs behind it in one file, where its header says (Linux, Documentation/x86/boot.rst).
 
     A loader that is given no initramfs leaves the two fields as they are, and loads the whole file at 1 MiB.
     """

@@ -122,7 +122,7 @@ menuentry "Flatcar USR-B" --id=flatcar-b {
 
 
 def release(shape: Shape, store: Store, deadline: Deadline, log: Path) -> Path:
-    """The directory with the release's files, not signed; it is made now if it is not in the store."""
+    """Return the directory with the release's files, not signed; it is made now if it is not in the store."""
     digests = protocol.digest_files(list(FILES.iterdir()), FILES)
     inputs = {"recipe": RECIPE, **asdict(shape), "files": digests}
 
@@ -204,7 +204,7 @@ def _publish(work: Path, directory: Path, shape: Shape, programs: Path, deadline
 
 
 def _packages(listed: Path) -> str:
-    """The package list in Flatcar's spelling; systemd is named as there, the others are Debian's."""
+    """Return the package list in Flatcar's spelling; systemd is named as there, the others are Debian's."""
     found = {}
     for line in listed.read_text(encoding="utf-8").splitlines():
         source, version, _ = line.split(" ")
@@ -230,7 +230,7 @@ def _size(name: str) -> int:
 
 
 def _disk(work: Path, deadline: Deadline, log: Path) -> Path:
-    """The whole disk: the partition table, and the file systems in their places; holes where nothing is."""
+    """Make the whole disk: the partition table, and the file systems in their places; holes where nothing is."""
     disk = work / "disk.bin"
     lines, places, place = ["label: gpt"], {}, 2 * MIB
     for number, name, size, kind, own in PARTITIONS:

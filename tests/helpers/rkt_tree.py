@@ -127,7 +127,7 @@ class RktTree:
         self, store: Store, deadline: Deadline, *, rules: Build | None = None, flavor: str = "host", go: str = "1.27",
         builder: Builder = Builder.DOCKER, systemd: SystemdSource | None = None,
     ) -> BuildSpec:  # fmt: skip
-        """The build of it as it is now, by the rules that are shipped for rkt."""
+        """Return the build of it as it is now, by the rules that are shipped for rkt."""
         origin = Source(git=str(self.path), ref=commit(self.path)) if self.git else Source(directory=self.path)
         return BuildSpec(
             name="rkt",
@@ -143,14 +143,14 @@ class RktTree:
 
 
 def plain(**changes: object) -> Build:
-    """The shipped rules for rkt, with all flavors in one environment, so that no other one has to be made."""
+    """Return the shipped rules for rkt, with all flavors in one environment, so that no other one has to be made."""
     assert RKT is not None
     flavors = {name: flavor.model_copy(update={"packages": ()}) for name, flavor in RKT.flavors.items()}
     return RKT.model_copy(update={"flavors": flavors, **changes})
 
 
 def systemd_double(path: Path) -> dict[str, str]:
-    """A repository that stands for systemd's; returns the commit of each of its two tags."""
+    """Make a repository that stands for systemd's, and return the commit of each of its two tags."""
     path.mkdir()
     run_git(path, "init", "--quiet", "--initial-branch=main")
     (path / "configure.ac").write_text("# not built\n")
@@ -163,7 +163,7 @@ def systemd_double(path: Path) -> dict[str, str]:
 
 
 def handed(path: Path, version: str, store: Store, deadline: Deadline) -> SystemdSource:
-    """A version of the systemd in a repository, as it is handed to a build."""
+    """Return a version of the systemd in a repository, as it is handed to a build."""
     origin = Source(git=str(path), ref="{version}")
     return SystemdSource(version=version, source=origin, revision=source.resolve(origin, version, store, deadline))
 
@@ -183,7 +183,7 @@ def run_git(path: Path, *argv: str) -> str:
 
 
 def lines(log: Path, word: str) -> list[str]:
-    """What the double says in a build's log about one kind of its steps: GO, ACI, CLONE, AUTOGEN."""
+    """Return what the double says in a build's log about one kind of its steps: GO, ACI, CLONE, AUTOGEN."""
     begin = f"DOUBLE {word}"
     return [line.removeprefix(begin).strip() for line in log.read_text().splitlines() if line.startswith(begin)]
 

@@ -231,7 +231,7 @@ class Pipeline(Part):
 
     @model_validator(mode="after")
     def _limits(self) -> "Pipeline":
-        """A limit within is not longer than the pipeline's, which is an hour unless it says otherwise."""
+        """Check that a limit within is not longer than the pipeline's, which is an hour unless it says otherwise."""
         total = self.execution_time_limit.total if self.execution_time_limit else 60
         jobs = [job for block in self.blocks if block.task for job in block.task.jobs]
         limits = [*(block.execution_time_limit for block in self.blocks), *(job.execution_time_limit for job in jobs)]

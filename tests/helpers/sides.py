@@ -13,18 +13,18 @@ CASE = "cgroup/test_x.py::test_y"
 
 
 def cell_side(cell: Cell | str, cases: dict[str, Outcome], **more: Any) -> CellOutcomes:
-    """What became of a cell; one that is a text has no axes."""
+    """Return what became of a cell; one that is a text has no axes."""
     name, axes = (cell, {}) if isinstance(cell, str) else (cell.id, format_axes(cell))
     return CellOutcomes(id=name, axes=axes, cases=cases, **more)
 
 
 def side(*cells: CellOutcomes, name: str = "run", **more: Any) -> RunOutcomes:
-    """A side with some cells."""
+    """Return a side with some cells."""
     return RunOutcomes(name=name, kind="run", cells={cell.id: cell for cell in cells}, **more)
 
 
 def run_result(name: str, cells: dict[str, dict[str, Outcome]], **more: Any) -> RunResult:
-    """The result of a run with some outcomes by cell and case."""
+    """Return the result of a run with some outcomes by cell and case."""
     made = tuple(
         CellResult(
             id=cell,
@@ -42,7 +42,7 @@ def run_result(name: str, cells: dict[str, dict[str, Outcome]], **more: Any) -> 
 
 
 def write_run(directory: Path, result: RunResult, wanted: tuple[str, ...] = ()) -> Path:
-    """A run's directory, with what was asked for if `wanted` names cells."""
+    """Write a run's directory, with what was asked for if `wanted` names cells."""
     results.write(result, directory / "result.json")
     if wanted:
         request = {"command": result.command, "cells": wanted, "suites": ["cgroup"], "builder": "docker"}

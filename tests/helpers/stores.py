@@ -19,7 +19,7 @@ MADE = "made"
 
 
 def fill(files: Path, name: str, size: int = 0) -> dict[str, str]:
-    """An artifact with a file in a directory, an executable one, a link and an empty directory."""
+    """Fill an artifact with a file in a directory, an executable one, a link and an empty directory."""
     (files / "sub").mkdir()
     (files / "sub" / "text").write_text(name)
     (files / "tool").write_bytes(bytes(size))
@@ -43,12 +43,12 @@ def put_three(root: Path) -> Path:
 
 
 def key(name: str) -> str:
-    """The key of the artifact of a name."""
+    """Return the key of the artifact of a name."""
     return make_key(KIND, {"name": name})
 
 
 def content(artifact: Artifact) -> str:
-    """What an artifact of `fill` says, through its link."""
+    """Return what an artifact of `fill` says, through its link."""
     return (artifact.path / "link").read_text()
 
 

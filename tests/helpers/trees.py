@@ -58,14 +58,14 @@ def write(root: Path, files: dict[str, str]) -> None:
 
 
 def project(root: Path) -> Catalog:
-    """A catalog with debian and flatcar, nspawn, runc and rkt, and the suites cgroup and pod."""
+    """Make a catalog with debian and flatcar, nspawn, runc and rkt, and the suites cgroup and pod."""
     write(root, PROJECT)
     write(root / "knowledge", KNOWLEDGE)
     return Catalog(root=root, knowledge=root / "knowledge")
 
 
 def load(known: Catalog, text: str) -> Matrix:
-    """The matrix that a text is; messages call it matrix.yaml."""
+    """Load the matrix that a text is; messages call it matrix.yaml."""
     path = known.root / "matrix.yaml"
     path.write_text(text, encoding="utf-8")
     return matrix.load(path, known, name="matrix.yaml")

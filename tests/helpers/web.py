@@ -42,7 +42,7 @@ class Site:
 
 @contextmanager
 def serving(content: bytes, name: str = "file") -> Iterator[Site]:
-    """A server with one file, `name`, until the context ends."""
+    """Provide a server with one file, `name`, until the context ends."""
     site = Site(content=content)
 
     class Handler(BaseHTTPRequestHandler):

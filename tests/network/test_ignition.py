@@ -63,7 +63,7 @@ def validator(store: Store) -> Path:
 
 
 def verdicts(validator: Path, documents: list[str]) -> list[str]:
-    """What the validator says about each document; it says nothing about a good one, not even a warning."""
+    """Return what the validator says about each document; it says nothing about a good one, not even a warning."""
     script = 'for file; do "$0" "$file" 2>&1 && echo "$file good" || echo "$file bad"; done'
     with tempfile.TemporaryDirectory() as name:
         paths = [Path(name, f"{number:05}.ign") for number in range(len(documents))]
@@ -95,29 +95,29 @@ class Maker:
         return tuple(found.values())
 
     def text(self, signs: str, most: int, first: str = "") -> str:
-        """Some signs."""
+        """Draw some characters."""
         start = self.random.choice(first) if first else ""
         return start + "".join(self.random.choices(signs, k=self.random.randint(0 if first else 1, most)))
 
     def name(self) -> str:
-        """A name of a user or a group."""
+        """Draw the name of a user or a group."""
         return self.text(f"{string.ascii_lowercase}{string.digits}_-", 12, first=f"{string.ascii_lowercase}_")
 
     def line(self) -> str:
-        """A line that begins with a letter."""
+        """Draw a line that begins with a letter."""
         return self.text(SIGNS, 40, first=string.ascii_letters)
 
     def path(self) -> str:
-        """An absolute path."""
+        """Draw an absolute path."""
         words = self.some(lambda: self.text(f"{SIGNS.replace('/', '')}", 12, first=string.ascii_letters), 3)
         return "/" + "/".join(words or ("a",))
 
     def owner(self) -> dict[str, Any]:
-        """The owner of a file, or none."""
+        """Draw the owner of a file, or none."""
         return {word: self.random.choice([None, self.name()]) for word in ("user", "group")}
 
     def unit_text(self, *, install: bool) -> str:
-        """The text of a unit."""
+        """Draw the text of a unit."""
         text = self.random.choice(["", "# note\n", "; note\n\n"])
         for heading in self.some(lambda: self.random.choice(["Unit", "Service", "X-Other"]), 3):
             text += f"[{heading}]\n"
@@ -127,11 +127,11 @@ class Maker:
         return text + ("[Install]\nWantedBy=multi-user.target\n" if install else "")
 
     def drop_in(self) -> DropIn:
-        """A part of a unit."""
+        """Draw a part of a unit."""
         return DropIn(name=f"{self.name()}.conf", contents=self.unit_text(install=False))
 
     def unit(self) -> Unit:
-        """A unit of any kind."""
+        """Draw a unit of any kind."""
         kind = self.random.choice(["service", "socket", "mount", "timer", "path", "target"])
         name = f"{self.text(f'{string.ascii_letters}{string.digits}:_.@-', 12)}.{kind}"
         if self.random.random() < 0.2:
@@ -146,11 +146,11 @@ class Maker:
         )
 
     def user(self) -> User:
-        """A user."""
+        """Draw a user."""
         return User(name=self.name(), ssh_keys=self.some(self.line, 2), groups=self.some(self.name, 2))
 
     def document(self) -> Document:
-        """A whole document."""
+        """Draw a whole document."""
         nodes: dict[str, list[Any]] = {"files": [], "directories": [], "links": []}
         places: list[str] = []
         for path in self.some(self.path, 6):

@@ -18,7 +18,7 @@ class Oracle:
         self.reachable = True
 
     def __call__(self) -> dict[str, int]:
-        """The number of this question."""
+        """Return the number of this question."""
         self.asked += 1
         if not self.reachable:
             raise InfrastructureError("The oracle cannot be reached.")

@@ -236,7 +236,7 @@ def test_tools_are_found_where_children_find_them(tmp_path: Path, monkeypatch: p
 
 @contextmanager
 def sleeper(name: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process with such a name."""
+    """Provide a process with such a name."""
     (tmp_path / name).symlink_to(Path(sys.executable).resolve())
     with subprocess.Popen(
         [tmp_path / name, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE

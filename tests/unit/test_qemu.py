@@ -23,7 +23,7 @@ SPEC = MachineSpec(
 
 
 def command(spec: MachineSpec, console: Path = Path("/run/m/console.log")) -> list[str]:
-    """The command line with everything but the machine fixed."""
+    """Return the command line with everything but the machine fixed."""
     return make_argv(
         spec, overlay=Path("/run/m/overlay.qcow2"), port=42022, sockets=Path("/s"), console=console, ssh_key="AAAA"
     )

@@ -24,7 +24,7 @@ class Thing(FileModel):
 
 
 def error_of(text: str) -> str:
-    """The message with which a text is refused."""
+    """Return the message with which a text is refused."""
     with pytest.raises(ConfigError) as caught:
         yamlfile.parse(text, name="f").validate_as(Thing)
     return str(caught.value)

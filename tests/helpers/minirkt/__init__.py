@@ -25,7 +25,7 @@ def install(guest: Machine, deadline: Deadline) -> None:
 
 
 def catalog_with_it(root: Path, knowledge: Path) -> Catalog:
-    """The project's catalog, but `rkt` is the double.
+    """Return the project's catalog, but `rkt` is the double.
 
     Args:
         root: The project.

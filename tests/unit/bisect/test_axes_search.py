@@ -51,7 +51,7 @@ class TableOracle:
 
 
 def search(written: journal.Journal[AxesBegun], oracle: TableOracle) -> AxesBisection:
-    """The result of a search over the two cells."""
+    """Search over the two cells."""
     return AxesSearch(journal=written, oracle=oracle, good=GOOD, bad=BAD, watch=lambda _: None).run()
 
 

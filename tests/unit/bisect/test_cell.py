@@ -66,7 +66,7 @@ class Question:
 
 
 def breaks(phase: Phase, log: str = "") -> Callable[[RunContext, Path], Verdict]:
-    """An attempt that breaks in a phase, with this in the build's log."""
+    """Return an attempt that breaks in a phase, with this in the build's log."""
 
     def attempt(work: RunContext, directory: Path) -> Verdict:
         for state in (State.RUNNING, State.FAILED):
@@ -79,7 +79,7 @@ def breaks(phase: Phase, log: str = "") -> Callable[[RunContext, Path], Verdict]
 
 
 def answers(verdict: Verdict) -> Callable[[RunContext, Path], Verdict]:
-    """An attempt that gives a verdict."""
+    """Return an attempt that gives a verdict."""
 
     def attempt(work: RunContext, directory: Path) -> Verdict:
         for phase in (Phase.BUILD, Phase.BOOT, Phase.SUITES):

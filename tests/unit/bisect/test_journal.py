@@ -43,7 +43,7 @@ records = st.lists(
 
 
 def written(directory: Path, more: list[Asked | Sample | Same]) -> bytes:
-    """The bytes of a journal with some records."""
+    """Return the bytes of a journal with some records."""
     with journal.begin(directory, BEGUN) as it:
         for record in more:
             it.write(record)

@@ -22,7 +22,7 @@ FILES = st.lists(
 
 
 def commit(name: str, *files: str, parents: tuple[str, ...] = ("p",)) -> Commit:
-    """A commit that touches files."""
+    """Return a commit that touches files."""
     return Commit(name=name, parents=parents, author="", date="", subject="", files=files)
 
 
@@ -76,7 +76,7 @@ def test_first_parent_line() -> None:
 
 
 def line(count: int) -> History:
-    """Commits in a line."""
+    """Return commits in a line."""
     names = [f"c{number}" for number in range(count)]
     return History.make(
         dict(zip(names, [("good",), *((name,) for name in names)], strict=False)), good="good", bad=names[-1]
@@ -84,7 +84,7 @@ def line(count: int) -> History:
 
 
 def observed(revision: str, build: float, *, fresh: bool = False) -> Sample:
-    """A sample that was built."""
+    """Return a sample that was built."""
     return Sample(
         number=1, revision=revision, purpose=Purpose.SEARCH, verdict=Verdict.GOOD, fresh=fresh, artifact=revision,
         seconds={"build": build, "boot": 10.0, "suites": 20.0},

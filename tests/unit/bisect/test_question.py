@@ -25,7 +25,7 @@ ASKED = Asked(number=1, revision="a" * 40, purpose=Purpose.SEARCH)
 
 
 def case(nodeid: str, outcome: Outcome, message: str = "") -> CaseResult:
-    """A case with an outcome."""
+    """Return a case with an outcome."""
     return CaseResult(nodeid=nodeid, outcome=outcome, raw=outcome, seconds=1.0, message=message)
 
 
@@ -104,7 +104,7 @@ def test_names(name: str, meant: bool) -> None:  # noqa: FBT001 - a parameter
 
 
 def command(tmp_path: Path, text: str) -> Command:
-    """A command from a script."""
+    """Return a command from a script."""
     path = tmp_path / "script"
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)

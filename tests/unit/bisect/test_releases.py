@@ -18,7 +18,7 @@ VERSIONS = ("1.9.7", "1.21.10", "1.21.2", "1.22.0", "1.10")
 
 
 def planned(cell: str) -> Plan:
-    """The plan of a cell of the project's own matrix."""
+    """Return the plan of a cell of the project's own matrix."""
     known = catalog.load(ROOT)
     project = matrix.load(ROOT / "matrix.yaml", known)
     (found,) = (one for one in matrix.expand(project, known).cells if one.id == cell)

@@ -32,7 +32,7 @@ SCHEMAS = {
 
 @cache
 def rendered(change: int, release: int | None) -> tuple[Rendered, ...]:
-    """The files of all systems for pipelines of so many shards."""
+    """Render the files of all systems for pipelines of this number of shards."""
     return ci.render(
         ci.list_systems(),
         Pipeline(profile="quick", shards=change, cells=100),
@@ -41,7 +41,7 @@ def rendered(change: int, release: int | None) -> tuple[Rendered, ...]:
 
 
 def parsed(files: tuple[Rendered, ...], system: str) -> list[dict[str, Any]]:
-    """The files of one system as data."""
+    """Return the files of one system as data."""
     return [yaml.safe_load(file.text) for file in files if file.system == system]
 
 

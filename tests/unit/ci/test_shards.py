@@ -26,14 +26,14 @@ WANTED = dict(zip(CELLS, (1, 2, 1, 2, 3), strict=True))
 
 
 def cell(name: str, outcome: Outcome = Outcome.PASSED, *, seconds: float = 1.0, error: str | None = None) -> CellResult:
-    """A cell with one case."""
+    """Return a cell with one case."""
     case = CaseResult(nodeid="cgroup/test_a.py::test_a", outcome=outcome, raw=outcome, seconds=1)
     phase = PhaseResult(phase=Phase.SUITES, state=State.DONE, seconds=seconds)
     return CellResult(id=name, axes={"cgroup": "unified"}, phases=(phase,), cases=(case,), error=error)
 
 
 def run(*cells: CellResult, started: str = "2026-11-24T10:00:00+00:00", **more: object) -> RunResult:
-    """A run."""
+    """Make a run."""
     facts = {"id": "r", "harness": "1", "command": "harness run", "started": started, "seconds": 10.0, "cells": cells}
     return RunResult.model_validate({**facts, **more})
 
@@ -48,7 +48,7 @@ def shards(**changes: RunResult | None) -> list[Shard]:
 
 
 def merge(parts: list[Shard]) -> ci.Merged:
-    """The shards as one run."""
+    """Merge the shards into one run."""
     return ci.merge(parts, WANTED, 3, name="merged", command="harness run --profile ci")
 
 
@@ -155,7 +155,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shard(index: int, capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
-    """The cells of a shard of two, as `harness ci shard` prints them."""
+    """Return the cells of a shard of two, as `harness ci shard` prints them."""
     capsys.readouterr()
     assert main(["ci", "shard", f"{index}/2", "--profile", "all", "--format", "ids", *words]) == 0
     return capsys.readouterr().out.split()

@@ -136,7 +136,7 @@ def ended(
     tmp_path: Path, repo: Repo, deadline: Deadline, number: int = 1, states: str = "culprit",
     update: Mapping[str, object] | None = None,
 ) -> Begun:  # fmt: skip
-    """A bisection by the double that has ended, where the command line looks for it; its cell is a real one."""
+    """Return a bisection by the double that has ended, where the command line looks for it; its cell is a real one."""
     ends = (repo.names[0], repo.names[-1]) if states == "culprit" else (repo.names[0], repo.names[1])
     record = begun(repo, script(tmp_path), old=ends[0], new=ends[1]).model_copy(update={"cell": CELL})
     with journal.begin(tmp_path / "runs" / f"bisect-20260101-{number}", record) as written:

@@ -24,7 +24,7 @@ baseline: {name: release}
 
 
 def result(name: str, legacy: Outcome, **more: object) -> RunResult:
-    """A run of two cells that differ in their cgroup mode."""
+    """Return a run of two cells that differ in their cgroup mode."""
     run = run_result(name, {LEGACY: {CASE: legacy}, UNIFIED: {CASE: Outcome.PASSED}}, **more)
     one, other = run.cells
     cells: tuple[CellResult, ...] = (one, other.model_copy(update={"axes": {**other.axes, "cgroup": "unified"}}))

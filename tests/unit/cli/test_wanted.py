@@ -66,7 +66,7 @@ MANY = {"select": "select", "cases": "case", "sets": "sets", "arguments": "argum
 
 
 def pasted(line: str) -> tuple[Path, RunOptions]:
-    """The matrix and the wish that the program reads from a command line."""
+    """Return the matrix and the wish that the program reads from a command line."""
     program, *words = shlex.split(line)
     assert program == "harness"
     command = get_command(app)

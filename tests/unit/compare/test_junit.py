@@ -56,7 +56,7 @@ SUREFIRE = """\
 
 
 def read(path: Path, text: str | bytes) -> dict[str, Outcome]:
-    """The outcomes of a file that is this."""
+    """Read the outcomes of a file with this content."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     side = load_junit(path, name="junit.xml")
     return dict(side.cells[FOREIGN].cases)

@@ -61,7 +61,7 @@ def test_cells_are_cut_right_at_the_border_of_blocks(tmp_path: Path, monkeypatch
 
 
 def broken(tmp_path: Path, text: bytes) -> str:
-    """What is said of a result.json that is this."""
+    """Return the message about a result.json with this content."""
     (tmp_path / "result.json").write_bytes(text)
     with pytest.raises(InfrastructureError) as caught:
         load_run(tmp_path, name="runs/1")

@@ -33,7 +33,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def picked(text: str, known: Catalog) -> set[str]:
-    """The cells that --select picks with an expression."""
+    """Return the cells that --select picks with an expression."""
     holds = parse_selection(text, known).holds
     return {cell.id for cell in CELLS if holds(cell)}
 

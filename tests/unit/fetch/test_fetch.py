@@ -142,7 +142,7 @@ def test_a_full_disk_is_said_with_a_hint(site: Site, tmp_path: Path, deadline: D
 
 
 def _tar(path: Path, *members: tuple[str, bytes, str]) -> Path:
-    """An archive of files (name, b"0", content) and links (name, type, target)."""
+    """Make an archive of files (name, b"0", content) and links (name, type, target)."""
     with tarfile.open(path, "w:gz") as archive:
         for name, kind, text in members:
             member = tarfile.TarInfo(name)

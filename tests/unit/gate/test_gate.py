@@ -27,7 +27,7 @@ GOOD = {CASE: Outcome.PASSED, OTHER: Outcome.PASSED}
 
 
 def policy(**changes: Any) -> Policy:
-    """A policy that allows nothing bad, with changes."""
+    """Return a policy that allows nothing bad, with changes."""
     required = ({"profile": "quick"},)
     usual = {"version": 1, "description": "A test.", "required": required, "minimum_ran": 1, "baseline": {"name": "b"}}
     return Policy.model_validate(usual | changes)
@@ -43,7 +43,7 @@ def evidence(now: dict[str, Outcome] | RunOutcomes, before: dict[str, Outcome] |
 
 
 def reasons(decision: Decision) -> dict[str, str]:
-    """The checks that refuse, with their sentences."""
+    """Return the checks that refuse, with their sentences."""
     assert decision.ships == (not decision.refused)
     return {check.name: check.text for check in decision.refused}
 

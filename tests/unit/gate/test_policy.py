@@ -31,7 +31,7 @@ def known(tmp_path: Path) -> Catalog:
 
 
 def load(known: Catalog, text: str) -> gate.Policy:
-    """The policy that a text is."""
+    """Load the policy that a text is."""
     path = known.root / "policy.yaml"
     path.write_text(text, encoding="utf-8")
     return gate.load(path, trees.load(known, MATRIX), known, name="policy.yaml")

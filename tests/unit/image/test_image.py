@@ -30,7 +30,7 @@ kernel/drivers/misc/pvpanic/pvpanic.ko:
 
 
 def spec(channel: str = "bookworm", distro: str = "debian", files: Path = FILES) -> ImageSpec:
-    """An image of Debian bookworm, unless told otherwise."""
+    """Return an image of Debian bookworm, unless a test asks for another."""
     return ImageSpec(distro=distro, channel=channel, files=files)
 
 
@@ -59,7 +59,7 @@ def test_archive_is_cpio(tmp_path: Path) -> None:
 
 
 def modules_archive(path: Path, kernels: list[str]) -> Path:
-    """A tar archive like that of /lib/modules."""
+    """Make a tar archive like that of /lib/modules."""
     with tarfile.open(path, "w") as archive:
         for kernel in kernels:
             for name, data in (("modules.dep", b"kernel/a.ko:\n"), ("kernel/a.ko", b"module")):

@@ -17,7 +17,7 @@ SPEC = ImageSpec(distro="debian", channel="bookworm", files=ROOT / "images" / "d
 
 
 def image_with(directory: Path, installed: str) -> Image:
-    """An image of which only the list of packages is there."""
+    """Return an image of which only the list of packages is there."""
     listing = directory / "packages"
     listing.write_text(installed, encoding="utf-8")
     return Image(

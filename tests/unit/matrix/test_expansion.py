@@ -156,7 +156,7 @@ OWN = {"debian/bookworm": "252", "debian/sid": "262", "flatcar/edge": "241"}
 
 
 def naive(values: dict[str, list[str]], excluded: list[str]) -> tuple[list[str], list[str]]:
-    """Identifiers of the cells and of the excluded ones, from itertools and if."""
+    """Return the identifiers of the cells and of the excluded ones, from itertools and if."""
     rules: dict[str, Callable[[dict[str, Any]], bool]] = {
         "go==1.21": lambda point: point["go"] == "1.21",
         "cgroup==legacy and systemd>=250": lambda point: point["cgroup"] == "legacy" and (point["number"] or 0) >= 250,

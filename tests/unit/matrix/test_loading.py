@@ -18,7 +18,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def error_of(known: Catalog, text: str) -> str:
-    """The message with which a matrix is refused."""
+    """Return the message with which a matrix is refused."""
     with pytest.raises(ConfigError) as caught:
         trees.load(known, text)
     return str(caught.value)

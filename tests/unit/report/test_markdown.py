@@ -30,7 +30,7 @@ CELLS = [
 
 
 def sides(case: str) -> tuple[RunOutcomes, RunOutcomes]:
-    """A case that passed, and fails with systemd 257 and a message of the same text."""
+    """Return a case that passed, and fails with systemd 257 and a message of the same text."""
     old = side(*(cell_side(cell, {case: Outcome.PASSED}, facts={"kernel": "6.1"}) for cell in CELLS), name="old")
     new = side(
         *(
@@ -43,20 +43,20 @@ def sides(case: str) -> tuple[RunOutcomes, RunOutcomes]:
 
 
 def compared(case: str) -> str:
-    """The Markdown of their comparison."""
+    """Return the Markdown of their comparison."""
     old, new = sides(case)
     found = compare(old, new)
     return render_comparison(found, find_rules(found, old, new), find_differences(old, new, frozenset()))
 
 
 def decided(case: str) -> str:
-    """The Markdown of the decision about them."""
+    """Return the Markdown of the decision about them."""
     old, new = sides(case)
     return render_decision(decide(POLICY, GateInput(side=new, baseline=old, requirements=()), date(2026, 11, 24)))
 
 
 def outside(text: str) -> str:
-    """What is left of Markdown without its code spans and blocks, as CommonMark finds them."""
+    """Return what is left of Markdown without its code spans and blocks, as CommonMark finds them."""
     text = re.sub(r"^ *(`{3,})\n.*?\n *\1$", "", text, flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "CODE", text)
 

@@ -24,7 +24,7 @@ with rundir.lock_directory(Path(sys.argv[1])):
 
 
 def harness(runs: Path, *words: str) -> int:
-    """The exit code of `harness run` with the project's own matrix."""
+    """Return the exit code of `harness run` for the project's own matrix."""
     return cli.main([*WORDS, "--runs", str(runs), "run", *words])
 
 

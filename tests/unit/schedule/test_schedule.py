@@ -38,7 +38,7 @@ SLOTS = st.builds(Slots, cores=st.integers(2, 4), memory=st.integers(250, 800))
 
 
 def naive_rank(name: str, tasks: dict[str, Task]) -> float:
-    """The longest chain that begins with a task, by looking at every chain."""
+    """Compute the longest chain that begins with a task, by looking at every chain."""
     followers = [task.name for task in tasks.values() if name in task.after]
     return tasks[name].seconds + max((naive_rank(follower, tasks) for follower in followers), default=0)
 
@@ -75,7 +75,7 @@ def test_every_task_runs_once_in_its_slots_after_its_needs(tasks: list[Task], sl
 
 
 def best_makespan(tasks: list[Task], slots: Slots) -> float:
-    """The shortest of all schedules that start each task as early as an order of the tasks lets it."""
+    """Compute the shortest of all schedules that start each task as early as an order of the tasks lets it."""
     best = float("inf")
     for order in itertools.permutations(tasks):
         ends: dict[str, float] = {}

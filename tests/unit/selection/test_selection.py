@@ -178,7 +178,7 @@ expressions = st.recursive(
 
 
 def written(tree: Any, *, inside: bool = False) -> str:
-    """A drawn tree as people write it."""
+    """Format a drawn tree as people write it."""
     match tree:
         case ("not", part):
             return f"not {written(part, inside=True)}"

@@ -29,7 +29,7 @@ INPUTS = st.dictionaries(st.text(max_size=5), JSON, max_size=5)
 
 
 def reversed_order(value: Any) -> Any:
-    """The same JSON value with the members of every object in the opposite order."""
+    """Return the same JSON value with the members of every object in the opposite order."""
     if isinstance(value, dict):
         return {name: reversed_order(value[name]) for name in reversed(value)}
     return [reversed_order(item) for item in value] if isinstance(value, list) else value
@@ -244,7 +244,7 @@ def test_any_cut_of_a_manifest_is_noticed(
 
 @contextmanager
 def process_in(place: Path, script: str) -> Iterator[None]:
-    """A shell that runs a script in a directory."""
+    """Provide a shell that runs a script in a directory."""
     with place.with_name("output").open("wb") as output, proc.start(["sh", "-c", script], output=output, cwd=place):
         yield
 

@@ -18,7 +18,7 @@ def spec(**changes: Any) -> Spec:
 
 
 def words(wanted: Spec) -> tuple[str, ...]:
-    """The command line that nspawn gets."""
+    """Return the command line that nspawn gets."""
     host = FakeHost()
     Nspawn(Guest(host), 252).run(wanted)
     return host.asked[0]

@@ -23,7 +23,7 @@ BUSYBOX_IN = "rootfs.py"
 
 
 def texts(path: Path) -> Iterator[str]:
-    """The strings of a module that are no docstrings: its shell scripts among them."""
+    """Yield the strings of a module that are no docstrings: its shell scripts among them."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     prose = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -15,7 +15,7 @@ GLOSSARY = """# Glossary
 
 
 def write_tree(root: Path, glossary: str = GLOSSARY, **modules: str) -> Path:
-    """A tree with a glossary and some modules of harness."""
+    """Write a tree with a glossary and some modules of harness."""
     (root / "docs").mkdir()
     (root / "docs/glossary.md").write_text(glossary)
     for folder in ("harness", "suites"):

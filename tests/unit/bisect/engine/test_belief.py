@@ -23,7 +23,7 @@ SAMPLES = st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12)
 
 
 def places(history: History, samples: Samples) -> Samples:
-    """Samples with their number made an index; one in seven is at the good end."""
+    """Turn the numbers of samples into indices; one in seven is at the good end."""
     return [(OUTSIDE if number % 7 == 0 else number % len(history), bad) for number, bad in samples]
 
 
@@ -48,7 +48,7 @@ def test_known_rates_give_the_exact_posterior(
 
 
 def beta(first: float, second: float) -> float:
-    """The Beta function."""
+    """Compute the Beta function."""
     return exp(lgamma(first) + lgamma(second) - lgamma(first + second))
 
 

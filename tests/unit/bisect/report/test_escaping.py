@@ -41,7 +41,7 @@ HEADINGS = ["h1", "h2", "h2", "h2", "h2", "h2"]
 
 
 def infested(text: str) -> View:
-    """A view that has the text in each place that somebody else fills; nothing validates it."""
+    """Return a view that has the text in each place that somebody else fills; nothing validates it."""
     view = with_answer(proven(PLAIN, text), sentence=text)
     begun = view.begun.model_copy(
         update={

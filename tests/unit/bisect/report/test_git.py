@@ -26,7 +26,7 @@ class Repository:
         self.tree = self.git("mktree").strip()
 
     def git(self, *words: str, expect: tuple[int, ...] = (0,)) -> str:
-        """What git prints, its errors among it."""
+        """Run git, and return what it prints, errors too."""
         who = {f"GIT_{role}_{part}": "a@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         done = subprocess.run(
             ["git", *words], cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -37,7 +37,7 @@ class Repository:
         return done.stdout
 
     def commit(self, message: str, *parents: str) -> str:
-        """A commit's full name."""
+        """Make a commit, and return its full name."""
         return self.git("commit-tree", self.tree, "-m", message, *(f"-p{parent}" for parent in parents)).strip()
 
     def line(self, size: int, name: str, parent: str) -> list[str]:
@@ -48,7 +48,7 @@ class Repository:
         return found[1:]
 
     def replay(self, view: View, *, expect: tuple[int, ...] = (0,)) -> str:
-        """What git says at the end of the log; its own log of it must be the same commands."""
+        """Replay the log, and return what git says at its end; git's own log of it must be the same commands."""
         self.git("checkout", "--quiet", "--detach", view.begun.new)
         path = self.path / "log"
         path.write_text(render_git_log(view), encoding="utf-8")
@@ -59,7 +59,7 @@ class Repository:
 
 
 def commands(log: str) -> list[str]:
-    """What is not a comment."""
+    """Return the lines that are no comments."""
     return [line for line in log.splitlines() if not line.startswith("#")]
 
 
@@ -91,7 +91,7 @@ def test_samples_that_came_late_do_not_lead_git_astray(repository: Repository) -
 
 
 def merged(repository: Repository) -> tuple[dict[str, tuple[str, ...]], list[str], list[str]]:
-    """A history with a branch: names to parents, the main line, the branch."""
+    """Return a history with a branch: names to parents, the main line, the branch."""
     root = repository.commit("root")
     base = repository.line(5, "base", root)
     branch = repository.line(6, "branch", base[-1])

@@ -143,7 +143,7 @@ def test_skipped_stretches_are_told_apart() -> None:
 
 
 def rendered(view: View) -> str:
-    """The end on a terminal."""
+    """Render the end on a terminal."""
     out = io.StringIO()
     Console(file=out, width=200).print(render_summary(view))
     return out.getvalue()

@@ -160,7 +160,7 @@ def _missing(name: str) -> Callable[[Host], object]:
 
 
 def _replaced(host: Host) -> None:
-    """The disk becomes another one while it is downloaded."""
+    """Replace the disk by another one while it is downloaded."""
     host.faults[IMAGE] = [Fault(cut=400_000, then=lambda: image(host).write_bytes(bz2.compress(DISK[::-1])))]
 
 

@@ -41,7 +41,7 @@ def test_what_would_do_nothing_is_refused(ask: Any) -> None:
 
 
 def flat(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a document says about files and units, in either format."""
+    """Yield what a document says about files and units, in either format."""
     for item in document["storage"]["files"]:
         yield item["path"], f"{item['mode']} {item['contents']['source']}"
     for item in document["systemd"]["units"]:

@@ -35,7 +35,7 @@ def own(tmp_path: Path) -> Store:
 
 
 def entry(channel: str, systemd: str, kernel: str, date: str, **more: Any) -> dict[str, Any]:
-    """A release as the published index has it."""
+    """Return a release as the published index has it."""
     software = {"containerd": ["1.7.21"], "docker": ["26.1.0"], "kernel": [kernel], "systemd": [systemd]}
     common = {"architectures": ["amd64", "arm64"], "release_date": f"{date} 18:31:43 +0000", "release_notes": "Notes"}
     return {"channel": channel, "major_software": software, **common, **more}

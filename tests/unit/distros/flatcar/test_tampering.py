@@ -48,7 +48,7 @@ class Site:
         return self.root / "amd64-usr" / VERSION
 
     def obtain(self, store: Store, deadline: Deadline) -> Fetched:
-        """What a user gets."""
+        """Obtain what a user gets."""
         release = Release(channel=Channel.STABLE, version=VERSION)
         log = self.root.parent / "log"
         return flatcar.obtain(release, store, deadline, log, mirror=str(self.root), key=self.key_file, files=self.files)
@@ -108,7 +108,7 @@ def sign_release_anew(
 
 
 def left(root: Path) -> list[str]:
-    """What a store has but for locks, which are empty files."""
+    """Return what a store has but for locks, which are empty files."""
     return [str(path) for path in root.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 

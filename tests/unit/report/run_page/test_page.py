@@ -29,7 +29,7 @@ HOSTILE = (
 
 
 def shown(run: RunResult, directory: Path) -> dict[str, Any]:
-    """The data of a run's page."""
+    """Return the data of a run's page."""
     found = re.search(
         r'<script type="application/json" id="run-data">(.*?)</script>', run_page.render_page(run, directory)
     )
@@ -39,7 +39,7 @@ def shown(run: RunResult, directory: Path) -> dict[str, Any]:
 
 
 def small(**values: Any) -> RunResult:
-    """A run of one cell with one case that failed."""
+    """Return a run of one cell with one case that failed."""
     case = CaseResult(nodeid="cgroup/test_x.py::test_a", outcome=Outcome.FAILED, raw=Outcome.FAILED, seconds=1.0)
     cell = {"id": "a+b", "axes": {"distro": "debian/bookworm"}, "cases": (case,)} | values
     return RunResult(
