@@ -14,11 +14,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make run     build, boot and test the cells of a profile (PROFILE=quick)"
-	@echo "make check   a minute: ruff, mypy --strict, import-linter, codespell, shellcheck, unit tests"
+	@echo "make check   a minute: ruff, mypy --strict, import-linter, names, codespell, shellcheck, unit tests"
 	@echo "make test    half an hour: all tests that a change needs; they boot real guests"
 	@echo "make campaign  hours: mutants, simulations, real bisections; its figures go to docs/reference/campaign.md"
 	@echo "make mutants does each case of the suites fail in a guest that is broken?"
-	@echo "make bench   figures of speed, beside those of others"
+	@echo "make bench   figures of speed, next to those of others"
 	@echo "make measure how the source is built, in figures next to those wanted"
 	@echo "make docs    the documentation as HTML in docs/_build"
 	@echo "make deps    what the others need: distribution packages and a virtual environment"
@@ -48,6 +48,7 @@ check-code:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python -m tools.check_names
 	shellcheck $(SCRIPTS)
 
 # What takes hours, step by step; it goes on where it was interrupted.
