@@ -143,8 +143,8 @@ def mistake(path: str, function: str) -> tuple[Edit, Edit]:
         anchor=right.anchor,
         text=right.text.replace("log_debug", MISTAKE),
     )
-    mended = Edit(path=path, subject=f"{_area(path)}: log it the usual way", anchor=MISTAKE, text="log_debug")
-    return broken, mended
+    fixed = Edit(path=path, subject=f"{_area(path)}: log it the usual way", anchor=MISTAKE, text="log_debug")
+    return broken, fixed
 
 
 MISTAKE = "log_progress"

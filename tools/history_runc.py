@@ -62,13 +62,13 @@ class RuncHistory:
         path: The repository.
         before: Its first commit, which lets containers out.
         after: Its last one, which does not.
-        mended: The commit since which that is so.
+        fixed: The commit since which that is so.
     """
 
     path: Path
     before: str
     after: str
-    mended: str
+    fixed: str
 
 
 def make(path: Path, store: Store, deadline: Deadline) -> RuncHistory:
@@ -87,7 +87,7 @@ def make(path: Path, store: Store, deadline: Deadline) -> RuncHistory:
     planned = [Commit(message="runc, as it is released\n", parents=(), files=vendored), *history.patched(tree)]
     names = history.written(path, tree, planned)
     (found,) = (number for number, commit in enumerate(planned) if commit.message == f"{MENDED}\n")
-    return RuncHistory(path=path, before=names[0], after=names[-1], mended=names[found])
+    return RuncHistory(path=path, before=names[0], after=names[-1], fixed=names[found])
 
 
 def _libraries(names: tuple[str, ...], scratch: Path, deadline: Deadline) -> Path:

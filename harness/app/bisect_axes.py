@@ -53,12 +53,12 @@ class OpenAxesBisection:
             make=lambda name: plan.make_plan(cells[name], project.matrix, project.catalog, suites),
         )
         oracle = make_oracle(self._context, subject, begun)
-        found = AxesSearch(journal=self.journal, oracle=oracle, good=good, bad=bad, watch=watch).run()
+        result = AxesSearch(journal=self.journal, oracle=oracle, good=good, bad=bad, watch=watch).run()
         files = Files(directory=directory)
-        results.write(found, directory / rundir.RESULT)
-        files.page.write_text(report.render_axes_page(found), encoding="utf-8")
-        files.bug_report.write_text(report.render_axes_bug_report(found), encoding="utf-8")
-        return found, files
+        results.write(result, directory / rundir.RESULT)
+        files.page.write_text(report.render_axes_page(result), encoding="utf-8")
+        files.bug_report.write_text(report.render_axes_bug_report(result), encoding="utf-8")
+        return result, files
 
 
 @contextmanager

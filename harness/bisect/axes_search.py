@@ -104,9 +104,9 @@ class AxesSearch:
     def _ask(self, changes: frozenset[AxisChange]) -> Verdict:
         """Return what the test says in the good cell with some changes; no cell is sampled twice."""
         name = apply_changes(self.good, self.bad, changes).id
-        known = _find_sample(self.journal.state, name)
-        if known is not None:
-            return known.verdict
+        earlier = _find_sample(self.journal.state, name)
+        if earlier is not None:
+            return earlier.verdict
         purpose = Purpose.END if name in {self.good.id, self.bad.id} else Purpose.SEARCH
         asked = Asked(number=self.journal.state.asked + 1, revision=name, purpose=purpose)
         self.journal.write(asked)

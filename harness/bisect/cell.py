@@ -90,9 +90,9 @@ class CellOracle:
             place = first if attempt == 1 else first.with_name(f"{first.name}-again")
             phases = Phases(self.work.emit)
             work = replace(self.work, emit=phases, scratch_builds=asked.fresh, fresh=True)
-            found: Sample | Same
+            result: Sample | Same
             try:
-                found = self._attempt(asked, find_known, work, place)
+                result = self._attempt(asked, find_known, work, place)
             except (AbortError, CancelledError):
                 raise
             except HarnessError as error:
@@ -101,16 +101,16 @@ class CellOracle:
                 refused = phases.failed is Phase.BUILD and find_first_error(self._log(place))
                 if attempt == ATTEMPTS and not refused and self._is_ours(error, phases):
                     raise
-                found = self._make_broken(asked, error, phases, place)
+                result = self._make_broken(asked, error, phases, place)
                 # By a compiler: the recipe has already tried it from nothing.
                 done = bool(refused)
             else:
                 done = True
             if done:
                 break
-        if isinstance(found, Sample):
-            found = found.model_copy(update={"evidence": str(place.relative_to(directory))})
-        return found.model_copy(update={"seconds": dict(phases.seconds)})
+        if isinstance(result, Sample):
+            result = result.model_copy(update={"evidence": str(place.relative_to(directory))})
+        return result.model_copy(update={"seconds": dict(phases.seconds)})
 
     def _attempt(self, asked: Asked, find_known: FindKnown, work: RunContext, directory: Path) -> Sample | Same:
         directory.mkdir(parents=True, exist_ok=True)
@@ -120,9 +120,9 @@ class CellOracle:
         if request is not None:
             with self.builds:
                 artifact = self._build(request, plan.cell.id, work, directory)
-            found = find_known(artifact)
-            if found is not None:
-                return found
+            result = find_known(artifact)
+            if result is not None:
+                return result
         sample = self.question.ask(asked, plan, work, directory)
         return sample.model_copy(update={"artifact": sample.artifact or artifact})
 
@@ -186,12 +186,12 @@ class CellOracle:
 
     def list_stored(self) -> frozenset[str]:
         """As `Oracle` says."""
-        found = map(
+        manifests = map(
             manifest.read, (path.parent for path in (self.work.store.root / build.KIND).glob("*/manifest.json"))
         )
         sources = [
             str(made.inputs.get("source", ""))
-            for made in found
+            for made in manifests
             if made and made.inputs.get("name") == self.subject.name and "scratch" not in made.inputs
         ]
         return frozenset(text.removeprefix("git:") for text in sources if text.startswith("git:"))

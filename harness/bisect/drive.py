@@ -86,9 +86,9 @@ class Driver:
             self.journal.write(Ended(answer=answer, seconds=round(before + time.monotonic() - begin, 3)))
         assert state.ended is not None
         directory, ended = self.journal.directory, state.ended
-        found = make_result(directory, state, self.candidates, ended.answer, ended.seconds, self.deadline)
-        results.write(found, directory / RESULT)
-        return found, show(directory, state, self.candidates, found, self.deadline)
+        result = make_result(directory, state, self.candidates, ended.answer, ended.seconds, self.deadline)
+        results.write(result, directory / RESULT)
+        return result, show(directory, state, self.candidates, result, self.deadline)
 
     def _make_session(self) -> Session:
         commits, repository, new = (
@@ -111,10 +111,10 @@ class Driver:
 
 
 def show(
-    directory: Path, state: JournalState[Begun], candidates: Candidates, found: Bisection | None, deadline: Deadline
+    directory: Path, state: JournalState[Begun], candidates: Candidates, result: Bisection | None, deadline: Deadline
 ) -> View:
     """Write the reports of a bisection, finished or not, and return what they were rendered from."""
-    shown = make_view(state, candidates, found, _sum_seconds(state), deadline)
+    shown = make_view(state, candidates, result, _sum_seconds(state), deadline)
     files = Files(directory=directory)
     files.page.write_text(report.render_page(shown), encoding="utf-8")
     files.log.write_text(report.render_git_log(shown), encoding="utf-8")

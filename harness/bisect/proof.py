@@ -54,8 +54,8 @@ def choose_samples(state: JournalState[Begun], commits: Range, answer: Answer) -
     samples = sorted((record for record in state.samples if record.evidence), key=lambda record: record.fresh)
 
     def last(revisions: list[str], verdict: str) -> Sample | None:
-        found = {record.revision: record for record in samples if record.verdict == verdict}
-        return next((found[name] for name in revisions if name in found), None)
+        latest = {record.revision: record for record in samples if record.verdict == verdict}
+        return next((latest[name] for name in revisions if name in latest), None)
 
     return last(before, old), last(after, new)
 

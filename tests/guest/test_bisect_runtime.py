@@ -1,4 +1,4 @@
-"""A real bisection of a runtime: which of the patches of Debian's runc mended CVE-2024-21626, with systemd held fixed."""
+"""A real bisection of a runtime: which of the patches of Debian's runc fixed CVE-2024-21626, with systemd held fixed."""
 
 import shlex
 import sys
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.timeout(1800)]
 CELL = "debian-bookworm+systemd-252+go-1.27+unified+runc-1.1.5"
 
 
-def test_the_mending_is_found(store: Store, docker: None, bookworm: Image, tmp_path: Path) -> None:
+def test_the_fix_is_found(store: Store, docker: None, bookworm: Image, tmp_path: Path) -> None:
     """The fix of a vulnerability, in a history that nobody made up, by a container that tries to get out."""
     deadline = Deadline.after(1500, "bisection of runc")
     made = history_runc.make(tmp_path / "runc", store, deadline)
@@ -41,7 +41,7 @@ def test_the_mending_is_found(store: Store, docker: None, bookworm: Image, tmp_p
     (directory,) = (tmp_path / "runs").iterdir()
     result = Bisection.model_validate_json((directory / "result.json").read_bytes())
 
-    assert made.mended == result.answer.culprit
+    assert made.fixed == result.answer.culprit
     assert 0.99 <= result.answer.confidence
     fresh = {seen.revision for seen in read(directory, Begun).samples if seen.purpose is Purpose.CONFIRM}
-    assert made.mended in fresh
+    assert made.fixed in fresh

@@ -94,7 +94,7 @@ def searched(
             for place, name in enumerate(history.commits)
         ),
         steps=tuple(steps),
-        found=Bisection(id="bisect-1", begun=begun, answer=answer, seconds=seconds) if answer else None,
+        result=Bisection(id="bisect-1", begun=begun, answer=answer, seconds=seconds) if answer else None,
         seconds=seconds,
     )  # fmt: skip
 
@@ -107,18 +107,18 @@ def answer_of(view: View) -> Answer:
 
 def with_answer(view: View, **changes: Any) -> View:
     """Return the view with other fields in its answer."""
-    assert view.found is not None
-    return replace(view, found=view.found.model_copy(update={"answer": replace(answer_of(view), **changes)}))
+    assert view.result is not None
+    return replace(view, result=view.result.model_copy(update={"answer": replace(answer_of(view), **changes)}))
 
 
 def proven(view: View, text: str = "plain") -> View:
     """Return the view with its proof, which has `text` wherever somebody else wrote it."""
-    assert view.found is not None
+    assert view.result is not None
     culprit = answer_of(view).suspects[0].revision
     parents = next(commit.parents for commit in view.commits if commit.name == culprit)
     tree = "-.slice\n└─machine.slice\n  └─c.scope\n"
     # Not validated: no guest's output may be trusted to be what a model takes.
-    found = view.found.model_copy(
+    result = view.result.model_copy(
         update={
             "culprit": Culprit.model_construct(
                 revision=culprit, parents=parents, author=text, date=text, message=f"core: change\n\n{text}",
@@ -140,7 +140,7 @@ def proven(view: View, text: str = "plain") -> View:
         }
     )  # fmt: skip
     begun = view.begun.model_copy(update={"notes": (f"Only one image was used: {text}",)})
-    return replace(view, begun=begun, found=found, files=(FileChange(text, 3, 1),))
+    return replace(view, begun=begun, result=result, files=(FileChange(text, 3, 1),))
 
 
 class Structure(HTMLParser):

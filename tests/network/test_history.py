@@ -120,7 +120,7 @@ def test_the_patches_make_the_tree_of_the_package(made: History, tree: Path) -> 
 
 @given(st.integers(), st.integers(FEWEST, 200), st.booleans(), st.sampled_from(sorted(CULPRITS)))
 def test_every_arrangement_has_all_parts(seed: int, count: int, inside: bool, culprit: str) -> None:  # noqa: FBT001
-    """Whatever the seed: so many commits, each mistake mended, one culprit inside, no merge of one file's two changes."""
+    """Whatever the seed: as many commits as asked for, each mistake fixed, one culprit inside, no merge of one file's two changes."""
     edit = CULPRITS[culprit].edit
     blocks = history.arranged(seed, count, edit, inside=inside)
     flat = [edit for main, side in blocks for edit in (*main, *side)]
@@ -131,8 +131,8 @@ def test_every_arrangement_has_all_parts(seed: int, count: int, inside: bool, cu
     assert edit not in {flat[0], flat[-1]} or inside
     assert inside == (edit in merged[1])
     assert {edit.path for edit in merged[0]}.isdisjoint(edit.path for edit in merged[1])
-    for broken, mended in MISTAKES:
-        assert flat.index(broken) < flat.index(mended)
+    for broken, fixed in MISTAKES:
+        assert flat.index(broken) < flat.index(fixed)
 
 
 def test_every_file_is_changed_by_one_kind_of_edit() -> None:

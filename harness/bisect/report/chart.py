@@ -126,7 +126,7 @@ def make_chart(view: View) -> Chart:
 
 def make_script_data(view: View) -> dict[str, object]:
     """Return what the page's script shows for each step; plain values for JSON."""
-    borders, known = _find_borders(view), index_candidates(view)
+    borders, indices = _find_borders(view), index_candidates(view)
     steps: list[dict[str, object]] = []
     heights: list[int] = [0] * (len(borders) - 1)
     none, top = 0.0, list[list[str]]()
@@ -136,7 +136,7 @@ def make_script_data(view: View) -> dict[str, object]:
         top = [[_format_label(view, place), format_percent(chance)] for place, chance in step.belief.top[:5]]
         steps.append({
             "number": step.number,
-            "revision": _format_label(view, known[step.revision]) if step.revision in known else clean_line(step.revision)[:SHORT],
+            "revision": _format_label(view, indices[step.revision]) if step.revision in indices else clean_line(step.revision)[:SHORT],
             "purpose": clean_line(get_purpose(step)),
             "verdict": step.verdict or SAME,
             "bars": heights,
@@ -182,11 +182,11 @@ def _format_title(view: View, start: int, end: int) -> str:
 
 
 def _make_marks(view: View, top: float) -> tuple[Mark, ...]:
-    known: Mapping[str, int] = index_candidates(view)
+    indices: Mapping[str, int] = index_candidates(view)
     stacked: Counter[int | None] = Counter()
     marks: list[Mark] = []
     for step in view.steps:
-        place = known.get(step.revision)
+        place = indices.get(step.revision)
         name = (
             _format_label(view, place)
             if place is not None

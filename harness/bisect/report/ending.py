@@ -39,7 +39,7 @@ def render_summary(view: View) -> RenderableType:
     if answer is not None and answer.tests:
         lines.append(_render_rates(answer.fails_before, answer.fails_after))
     lines += [*_render_suspects(view), *_revert(view), *_render_doubts(view)]
-    for command in view.found.commands if view.found else ():
+    for command in view.result.commands if view.result else ():
         lines.append(Text(f"{clean_line(command.what)}:", style="dim"))
         lines.append(Text(f"  {clean_line(command.line, 4000)}"))
     return Group(*lines)
@@ -49,12 +49,12 @@ def _render_untestable(view: View) -> Iterator[Text]:
     """Yield what became of the ends that could not be tested, where that ended the search."""
     if view.answer is None or view.answer.kind is not AnswerKind.UNTESTABLE:
         return
-    known, hopeless = index_candidates(view), find_skipped(view)
+    indices, hopeless = index_candidates(view), find_skipped(view)
     for end in (view.begun.old, view.begun.new):
         if end in hopeless:
             step = hopeless[end]
             yield Text(
-                f"{format_commit(view, end, known)} could not be tested: {clean_line(step.message or step.reason, 1000)}"
+                f"{format_commit(view, end, indices)} could not be tested: {clean_line(step.message or step.reason, 1000)}"
             )
 
 
@@ -78,10 +78,12 @@ def _render_rates(before: RateEstimate, after: RateEstimate | None) -> Table:
 def _render_suspects(view: View) -> Iterator[Text]:
     if view.answer is None or view.answer.kind is AnswerKind.CULPRIT:
         return
-    known = index_candidates(view)
+    indices = index_candidates(view)
     for suspect in view.answer.suspects[:MOST_SUSPECTS]:
         note = "  (could not be tested)" if suspect.untestable else ""
-        yield Text(f"  {format_percent(suspect.probability):>7}  {format_commit(view, suspect.revision, known)}{note}")
+        yield Text(
+            f"  {format_percent(suspect.probability):>7}  {format_commit(view, suspect.revision, indices)}{note}"
+        )
     if len(view.answer.suspects) > MOST_SUSPECTS:
         yield Text(f"  and {len(view.answer.suspects) - MOST_SUSPECTS} more", style="dim")
 
@@ -93,11 +95,13 @@ def _revert(view: View) -> Iterator[Text]:
 
 
 def _render_doubts(view: View) -> Iterator[Text]:
-    known = index_candidates(view)
+    indices = index_candidates(view)
     for stretch in find_stretches(view):
         if stretch.chance < 1 - view.begun.confidence:
             continue
-        first, last = (format_commit(view, view.commits[place].name, known) for place in (stretch.first, stretch.last))
+        first, last = (
+            format_commit(view, view.commits[place].name, indices) for place in (stretch.first, stretch.last)
+        )
         what = first if stretch.first == stretch.last else f"{first} to {last}"
         why = ", ".join(clean_line(reason) for reason in stretch.reasons)
         yield Text(f"In doubt, {format_percent(stretch.chance)}: {what} could not be tested ({why}).", style="yellow")

@@ -83,10 +83,10 @@ def find_final(view: View) -> PackedBelief | None:
     return view.steps[-1].belief if view.steps else None
 
 
-def format_commit(view: View, revision: str, known: Mapping[str, int]) -> str:
+def format_commit(view: View, revision: str, indices: Mapping[str, int]) -> str:
     """Format a commit as systemd and the kernel write it: `1a2b3c4d5e6f ("subject")`; without what is not known."""
     short = clean_line(revision)[:SHORT]
-    return f'{short} ("{clean_line(view.commits[known[revision]].subject)}")' if revision in known else short
+    return f'{short} ("{clean_line(view.commits[indices[revision]].subject)}")' if revision in indices else short
 
 
 def count_verdicts(view: View) -> dict[str, Counter[Verdict]]:
@@ -114,10 +114,10 @@ def estimate_sides(view: View, revisions: Iterable[str]) -> dict[str, float]:
         return {}
     chances = belief.expand_chances()
     total = float(chances.sum())
-    known = index_candidates(view)
+    indices = index_candidates(view)
     sides = {}
     for revision in revisions:
-        reached = _find_ancestors(view.commits, known, revision)
+        reached = _find_ancestors(view.commits, indices, revision)
         sides[revision] = float(chances[reached].sum()) / total if total else 0.0
     return sides
 
@@ -134,18 +134,18 @@ def find_skipped(view: View) -> dict[str, Sample]:
 
 def find_stretches(view: View) -> list[Stretch]:
     """Find skipped candidates that follow each other without a verdict between them, in the order of the history."""
-    known, counts, failed = index_candidates(view), count_verdicts(view), find_skipped(view)
+    indices, counts, failed = index_candidates(view), count_verdicts(view), find_skipped(view)
     belief = find_final(view)
     chances = np.zeros(len(view.commits)) if belief is None else belief.expand_chances()
     groups: list[list[int]] = []
     open_group = False
-    for revision in sorted((name for name in counts if name in known), key=known.__getitem__):
+    for revision in sorted((name for name in counts if name in indices), key=indices.__getitem__):
         if revision not in failed:
             open_group = False
         elif open_group:
-            groups[-1].append(known[revision])
+            groups[-1].append(indices[revision])
         else:
-            groups.append([known[revision]])
+            groups.append([indices[revision]])
             open_group = True
     return [
         Stretch(
@@ -188,17 +188,17 @@ def collect_facts(view: View) -> dict[str, str]:
 
 def format_headline(view: View) -> str:
     """Format the answer as one sentence."""
-    answer, known = view.answer, index_candidates(view)
+    answer, indices = view.answer, index_candidates(view)
     test, now = clean_line(view.begun.test), "passes" if view.begun.finds_fix else "fails"
     if answer is not None and answer.kind is AnswerKind.CULPRIT and answer.suspects:
-        return f"{test} {now} since {format_commit(view, answer.suspects[0].revision, known)}."
+        return f"{test} {now} since {format_commit(view, answer.suspects[0].revision, indices)}."
     if answer is not None:
         return clean_line(answer.sentence, 1000)
     belief = find_final(view)
     leading = ""
     if belief is not None and belief.top:
         place, chance = belief.top[0]
-        leading = f"; the likeliest so far is {format_commit(view, view.commits[place].name, known)}, {format_percent(chance)}"
+        leading = f"; the likeliest so far is {format_commit(view, view.commits[place].name, indices)}, {format_percent(chance)}"
     done = sum(step.verdict is not None for step in view.steps)
     return f"The search since when {test} {now} is still running: {done} tests are done{leading}."
 
@@ -235,13 +235,13 @@ def format_revert(view: View, end: str) -> str:
     return f"{then}."
 
 
-def _find_ancestors(commits: tuple[Commit, ...], known: Mapping[str, int], revision: str) -> NDArray[np.int64]:
+def _find_ancestors(commits: tuple[Commit, ...], indices: Mapping[str, int], revision: str) -> NDArray[np.int64]:
     """Return the indices of a candidate and its ancestors among the candidates; none for another revision."""
-    waiting = [known[revision]] if revision in known else []
+    waiting = [indices[revision]] if revision in indices else []
     reached = set(waiting)
     while waiting:
         for parent in commits[waiting.pop()].parents:
-            place = known.get(parent)
+            place = indices.get(parent)
             if place is not None and place not in reached:
                 reached.add(place)
                 waiting.append(place)

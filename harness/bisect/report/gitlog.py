@@ -39,9 +39,9 @@ def render_git_log(view: View) -> str:
 
 
 def _start(view: View) -> Iterator[str]:
-    known, begun = index_candidates(view), view.begun
-    yield _format_comment(view, begun.term_new, view.begun.new, known)
-    yield _format_comment(view, begun.term_old, view.begun.old, known)
+    indices, begun = index_candidates(view), view.begun
+    yield _format_comment(view, begun.term_new, view.begun.new, indices)
+    yield _format_comment(view, begun.term_old, view.begun.old, indices)
     options = []
     if (begun.term_old, begun.term_new) != ("good", "bad"):
         options += [f"--term-new={begun.term_new}", f"--term-old={begun.term_old}"]
@@ -57,41 +57,46 @@ def _quote(word: str) -> str:
 
 
 def _list_verdicts(view: View) -> Iterator[str]:
-    known, counts, hopeless = index_candidates(view), count_verdicts(view), find_skipped(view)
+    indices, counts, hopeless = index_candidates(view), count_verdicts(view), find_skipped(view)
     likely = estimate_sides(view, counts)
     terms = (view.begun.term_old, view.begun.term_new)
-    newer_ones = {name for name, seen in counts.items() if _is_newer(view, seen, likely.get(name))} - hopeless.keys()
+    newer_ones = {
+        name for name, verdicts in counts.items() if _is_newer(view, verdicts, likely.get(name))
+    } - hopeless.keys()
     # git goes on from the last commit that is called bad, so those come last, and children before their parents.
-    order = sorted(counts, key=lambda name: -known.get(name, -1) if name in newer_ones else -len(known))
+    order = sorted(counts, key=lambda name: -indices.get(name, -1) if name in newer_ones else -len(indices))
     for revision in order:
-        seen = counts[revision]
+        verdicts = counts[revision]
         if revision in hopeless:
             if revision not in (view.begun.old, view.begun.new):
-                yield _format_comment(view, "skip", revision, known)
+                yield _format_comment(view, "skip", revision, indices)
                 yield f"git bisect skip {revision}"
             continue
         is_newer = revision in newer_ones
-        yield from _list_doubts(view, revision, seen, is_newer=is_newer)
+        yield from _list_doubts(view, revision, verdicts, is_newer=is_newer)
         if revision in (view.begun.old, view.begun.new):
             continue
         term = terms[is_newer]
-        yield _format_comment(view, term, revision, known)
+        yield _format_comment(view, term, revision, indices)
         yield f"git bisect {term} {revision}"
 
 
-def _is_newer(view: View, seen: Counter[Verdict], likely: float | None) -> bool:
+def _is_newer(view: View, verdicts: Counter[Verdict], likely: float | None) -> bool:
     if likely is not None:
         return likely > 0.5  # noqa: PLR2004 - the likelier of two sides
-    return sum(count if is_newer_side(view, verdict) else -count for verdict, count in _count_samples(seen).items()) > 0
+    return (
+        sum(count if is_newer_side(view, verdict) else -count for verdict, count in _count_samples(verdicts).items())
+        > 0
+    )
 
 
-def _count_samples(seen: Counter[Verdict]) -> dict[Verdict, int]:
-    return {verdict: count for verdict, count in seen.items() if verdict is not Verdict.SKIP and count}
+def _count_samples(verdicts: Counter[Verdict]) -> dict[Verdict, int]:
+    return {verdict: count for verdict, count in verdicts.items() if verdict is not Verdict.SKIP and count}
 
 
-def _list_doubts(view: View, revision: str, seen: Counter[Verdict], *, is_newer: bool) -> Iterator[str]:
+def _list_doubts(view: View, revision: str, verdicts: Counter[Verdict], *, is_newer: bool) -> Iterator[str]:
     """Yield a comment where not every sample at a revision agrees with the log."""
-    samples = _count_samples(seen)
+    samples = _count_samples(verdicts)
     if {is_newer_side(view, verdict) for verdict in samples} == {is_newer}:
         return
     results = " and ".join(f"{count} {verdict}" for verdict, count in sorted(samples.items()))
@@ -100,21 +105,21 @@ def _list_doubts(view: View, revision: str, seen: Counter[Verdict], *, is_newer:
 
 
 def _end(view: View) -> Iterator[str]:
-    answer, known, term = view.answer, index_candidates(view), view.begun.term_new
+    answer, indices, term = view.answer, index_candidates(view), view.begun.term_new
     if answer is None:
         yield "# the bisection is not finished"
         return
     if answer.kind is AnswerKind.CULPRIT and answer.suspects:
-        yield _format_comment(view, f"first {term} commit", answer.suspects[0].revision, known)
+        yield _format_comment(view, f"first {term} commit", answer.suspects[0].revision, indices)
     elif answer.suspects:
         yield "# no test splits these commits"
         for suspect in answer.suspects:
-            yield _format_comment(view, f"possible first {term} commit", suspect.revision, known)
+            yield _format_comment(view, f"possible first {term} commit", suspect.revision, indices)
     else:
         yield f"# {clean_line(answer.sentence, 1000)}"
 
 
-def _format_comment(view: View, what: str, revision: str, known: Mapping[str, int]) -> str:
+def _format_comment(view: View, what: str, revision: str, indices: Mapping[str, int]) -> str:
     """Format a comment as git writes it: `# bad: [name] subject`."""
-    subject = clean_line(view.commits[known[revision]].subject) if revision in known else ""
+    subject = clean_line(view.commits[indices[revision]].subject) if revision in indices else ""
     return f"# {what}: [{revision}] {subject}".rstrip()

@@ -60,7 +60,7 @@ class Row:
 
 def render_page(view: View) -> str:
     """Render the page: it loads nothing, works from a file, and says what matters without JavaScript too."""
-    known = index_candidates(view)
+    indices = index_candidates(view)
     return render(
         HERE / "page.html",
         style=(HERE / "page.css").read_text(encoding="utf-8"),
@@ -80,7 +80,7 @@ def render_page(view: View) -> str:
         stretches=find_stretches(view),
         end=find_final(view),
         phases=list(dict.fromkeys(phase for step in view.steps for phase in step.result.seconds)),
-        subject_of=lambda revision: view.commits[known[revision]].subject if revision in known else "",
+        subject_of=lambda revision: view.commits[indices[revision]].subject if revision in indices else "",
         properties=list(compare_properties(view.before, view.after)),
         trees=compare_trees(view.before, view.after),
         duration=format_duration,
@@ -103,16 +103,16 @@ def _make_rows(view: View) -> Iterator[Row]:
                 chance=sum(chances[between]),
             )
         if place < len(view.commits):
-            seen = counts.get(view.commits[place].name, Counter())
-            yield Row(place=place, commits=1, counts=seen, chance=chances[place])
+            verdicts = counts.get(view.commits[place].name, Counter())
+            yield Row(place=place, commits=1, counts=verdicts, chance=chances[place])
         previous = place
 
 
 def _choose_rows(view: View) -> Sequence[int]:
-    size, known, belief = len(view.commits), index_candidates(view), find_final(view)
+    size, indices, belief = len(view.commits), index_candidates(view), find_final(view)
     if size <= ALL_ROWS:
         return range(size)
-    wanted = {0, size - 1} | {known[step.revision] for step in view.steps if step.revision in known}
+    wanted = {0, size - 1} | {indices[step.revision] for step in view.steps if step.revision in indices}
     if belief is not None:
         likeliest = (-belief.expand_chances()).argsort(kind="stable")[:LIKELY_ROWS].tolist()
         wanted.update(place for place in likeliest)

@@ -26,28 +26,28 @@ def assign_lanes(commits: Sequence[Commit]) -> dict[int, int]:
 
     A branch is followed along first parents from where it was merged to the first commit that has a lane.
     """
-    known = {commit.name: place for place, commit in enumerate(commits)}
-    found: dict[int, int] = {}
+    indices = {commit.name: place for place, commit in enumerate(commits)}
+    lanes: dict[int, int] = {}
     taken: list[list[tuple[int, int]]] = [[] for _ in range(MOST_LANES)]
     for place in range(len(commits) - 1, -1, -1):
-        for start in (place, *(known[tip] for tip in commits[place].parents[1:] if tip in known)):
-            chain = _follow_chain(commits, known, start, found)
+        for start in (place, *(indices[tip] for tip in commits[place].parents[1:] if tip in indices)):
+            chain = _follow_chain(commits, indices, start, lanes)
             if chain:
-                fork = next((known[name] for name in commits[chain[-1]].parents[:1] if name in known), chain[-1])
-                lane = _free(taken, fork, place) if found else 0
-                found.update(dict.fromkeys(chain, lane))
-    return found
+                fork = next((indices[name] for name in commits[chain[-1]].parents[:1] if name in indices), chain[-1])
+                lane = _free(taken, fork, place) if lanes else 0
+                lanes.update(dict.fromkeys(chain, lane))
+    return lanes
 
 
 def _follow_chain(
-    commits: Sequence[Commit], known: Mapping[str, int], start: int, found: Mapping[int, int]
+    commits: Sequence[Commit], indices: Mapping[str, int], start: int, lanes: Mapping[int, int]
 ) -> list[int]:
     chain: list[int] = []
     place: int | None = start
-    while place is not None and place not in found and place not in chain:
+    while place is not None and place not in lanes and place not in chain:
         chain.append(place)
         first = commits[place].parents[:1]
-        place = known.get(first[0]) if first else None
+        place = indices.get(first[0]) if first else None
     return chain
 
 
@@ -66,10 +66,10 @@ def draw_edges(
     """Return the lines of a history that has branches; none for a straight one, where they show nothing."""
     if not any(drawn.values()):
         return ()
-    known = {commit.name: place for place, commit in enumerate(commits)}
+    indices = {commit.name: place for place, commit in enumerate(commits)}
     return tuple(
-        Edge(x1=x(place), y1=y(drawn[place]), x2=x(known[parent]), y2=y(drawn[known[parent]]))
+        Edge(x1=x(place), y1=y(drawn[place]), x2=x(indices[parent]), y2=y(drawn[indices[parent]]))
         for place, commit in enumerate(commits)
         for parent in commit.parents
-        if place in drawn and parent in known and known[parent] in drawn
+        if place in drawn and parent in indices and indices[parent] in drawn
     )

@@ -55,16 +55,16 @@ def _format_title(view: View) -> str:
 
 
 def _list_found(view: View) -> Iterator[str]:
-    known, answer = index_candidates(view), view.answer
+    indices, answer = index_candidates(view), view.answer
     what = f"first {escape(view.begun.term_new)} commit"
     if answer is None:
         yield "The search is not finished; what follows is its state."
         return
     if answer.kind is AnswerKind.CULPRIT and answer.suspects:
         revision = answer.suspects[0].revision
-        yield f"The {what} is {format_code(format_commit(view, revision, known))}"
-        if revision in known:
-            commit = view.commits[known[revision]]
+        yield f"The {what} is {format_code(format_commit(view, revision, indices))}"
+        if revision in indices:
+            commit = view.commits[indices[revision]]
             about = [f"by {_strip_address(commit.author)}"] if commit.author else []
             about += [escape(clean_line(commit.date)[:10])] if commit.date else []
             yield f"({', '.join(about)})." if about else "."
@@ -75,7 +75,7 @@ def _list_found(view: View) -> Iterator[str]:
         yield ""
         for suspect in answer.suspects[:MOST_LISTED]:
             note = "; could not be tested" if suspect.untestable else ""
-            yield f"- {format_code(format_commit(view, suspect.revision, known))}, probability {format_percent(suspect.probability)}{note}"
+            yield f"- {format_code(format_commit(view, suspect.revision, indices))}, probability {format_percent(suspect.probability)}{note}"
         if rest := len(answer.suspects) - MOST_LISTED:
             yield from [f"- and {rest} more"] if rest > 0 else []
     else:
@@ -83,7 +83,7 @@ def _list_found(view: View) -> Iterator[str]:
 
 
 def _list_tested(view: View) -> Iterator[str]:
-    known, answer = index_candidates(view), view.answer
+    indices, answer = index_candidates(view), view.answer
     yield "## What was tested"
     yield ""
     yield " ".join(map(escape, describe_method(view)))
@@ -93,8 +93,8 @@ def _list_tested(view: View) -> Iterator[str]:
     yield ""
     revisions = len(count_verdicts(view))
     yield (
-        f"Searched between {format_code(format_commit(view, view.begun.old, known))} ({escape(view.begun.term_old)}) and "
-        f"{format_code(format_commit(view, view.begun.new, known))} ({escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
+        f"Searched between {format_code(format_commit(view, view.begun.old, indices))} ({escape(view.begun.term_old)}) and "
+        f"{format_code(format_commit(view, view.begun.new, indices))} ({escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
         f"{pluralize(revisions, 'revision was', 'revisions were')} built and tried."
     )
     if answer is not None and answer.kind is not AnswerKind.UNTESTABLE:
@@ -118,13 +118,13 @@ def _list_ends(view: View) -> Iterator[str]:
     """Yield the runs of the first bad commit and its parents, which a reader looks at first."""
     if view.answer is None or view.answer.kind is not AnswerKind.CULPRIT or not view.answer.suspects:
         return
-    known, counts = index_candidates(view), count_verdicts(view)
+    indices, counts = index_candidates(view), count_verdicts(view)
     culprit = view.answer.suspects[0].revision
-    parents = view.commits[known[culprit]].parents if culprit in known else ()
+    parents = view.commits[indices[culprit]].parents if culprit in indices else ()
     for what, revision in (("this commit", culprit), *(("its parent", parent) for parent in parents)):
-        seen = counts.get(revision)
-        ran = seen[Verdict.GOOD] + seen[Verdict.BAD] if seen else 0
-        failed = seen[Verdict.BAD] if seen else 0
+        verdicts = counts.get(revision)
+        ran = verdicts[Verdict.GOOD] + verdicts[Verdict.BAD] if verdicts else 0
+        failed = verdicts[Verdict.BAD] if verdicts else 0
         yield f"| {what} {format_code(clean_line(revision)[:SHORT])} alone | {ran} | {failed} | | |"
 
 
@@ -172,24 +172,26 @@ def _revert(view: View) -> Iterator[str]:
 
 
 def _repeat(view: View) -> Iterator[str]:
-    if view.found is None:
+    if view.result is None:
         return
     yield "## How to repeat it"
-    for command in view.found.commands:
+    for command in view.result.commands:
         yield from format_block(f"{escape(command.what)}:", command.line, "sh", whole_text=True)
 
 
 def _list_untested(view: View) -> Iterator[str]:
     yield "## What was not tested"
     yield ""
-    known = index_candidates(view)
+    indices = index_candidates(view)
     for stretch in find_stretches(view)[:MOST_LISTED]:
-        first, last = (format_commit(view, view.commits[place].name, known) for place in (stretch.first, stretch.last))
+        first, last = (
+            format_commit(view, view.commits[place].name, indices) for place in (stretch.first, stretch.last)
+        )
         what = format_code(first) if stretch.first == stretch.last else f"{format_code(first)} to {format_code(last)}"
         why = ", ".join(f"{escape(reason)} ({count})" for reason, count in stretch.reasons.items())
         yield f"- {what}: {stretch.tried} tried, none gave a result. What failed: {why}."
-    alone = len(view.commits) - sum(name in known for name in count_verdicts(view))
-    hopeless = sum(name in known for name in find_skipped(view))
+    alone = len(view.commits) - sum(name in indices for name in count_verdicts(view))
+    hopeless = sum(name in indices for name in find_skipped(view))
     yield (
         f"- {alone} of {len(view.commits)} commits were not tried one by one; what is said about them follows from others."
         + (f" {hopeless} were tried and could not be tested." if hopeless else "")

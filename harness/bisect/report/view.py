@@ -62,10 +62,10 @@ class PackedBelief:
     def expand_chances(self) -> NDArray[np.float64]:
         """Return the probability of each candidate, right to 3 % of itself; the likeliest are exact."""
         levels = np.frombuffer(zlib.decompress(self.packed), dtype=np.uint8).astype(np.float64)
-        found = np.where(levels > 0, np.exp2((levels - LEVELS) / PER_HALF), 0.0)
+        chances = np.where(levels > 0, np.exp2((levels - LEVELS) / PER_HALF), 0.0)
         for place, chance in self.top:
-            found[place] = chance
-        return found
+            chances[place] = chance
+        return chances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class View:
             searched, each has no other parent.
         prior: What each candidate weighs, by its name; 1 where it is missing.
         steps: What samples showed, in order.
-        found: The result, or None while the search runs.
+        result: What was found, or None while the search runs.
         files: What the culprit changes.
         seconds: How long all of it took.
     """
@@ -112,42 +112,42 @@ class View:
     commits: tuple[Commit, ...]
     prior: Mapping[str, float] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
-    found: Bisection | None = None
+    result: Bisection | None = None
     files: tuple[FileChange, ...] = ()
     seconds: float = 0.0
 
     @property
     def answer(self) -> Answer | None:
         """What was found, or None while the search runs."""
-        return self.found.answer if self.found else None
+        return self.result.answer if self.result else None
 
     @property
     def revert(self) -> Reverted | None:
         """What became of taking the culprit back, or None if that was not tried."""
-        return self.found.revert if self.found else None
+        return self.result.revert if self.result else None
 
     @property
     def before(self) -> Evidence | None:
         """What the test left on the older side: at the culprit's parent, or at the older end."""
-        return self.found.before if self.found else None
+        return self.result.before if self.result else None
 
     @property
     def after(self) -> Evidence | None:
         """What it left on the newer side."""
-        return self.found.after if self.found else None
+        return self.result.after if self.result else None
 
 
 def make_view(
-    state: JournalState[Begun], candidates: Candidates, found: Bisection | None, seconds: float, deadline: Deadline
+    state: JournalState[Begun], candidates: Candidates, result: Bisection | None, seconds: float, deadline: Deadline
 ) -> View:
-    """Make what reports are rendered from; of a bisection that still runs where `found` is None."""
-    culprit = found.culprit if found else None
+    """Make what reports are rendered from; of a bisection that still runs where `result` is None."""
+    culprit = result.culprit if result else None
     return View(
         begun=state.begun,
         commits=tuple(_list_commits(candidates)),
         prior=candidates.prior,
         steps=tuple(_replay_steps(state, candidates.make_search(state.begun))),
-        found=found,
+        result=result,
         files=candidates.repository.list_changes(culprit.revision, deadline) if culprit else (),
         seconds=seconds,
     )

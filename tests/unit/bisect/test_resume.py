@@ -53,7 +53,7 @@ def test_interruption(tmp_path: Path, own: Store) -> None:
     assert found.answer.culprit == whole.answer.culprit == repo.names[8]
     assert (found.answer.kind, found.answer.confidence >= 0.99) == (whole.answer.kind, True)
     assert taken[:3] == finished
-    # What is tested beside the confirmations depends on which of those that run side by side ends first.
+    # What is tested next to the confirmations depends on which of those that run side by side ends first.
     assert len(searched) == len(set(searched))
 
 

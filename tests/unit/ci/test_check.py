@@ -1,4 +1,4 @@
-"""`harness ci check` and `generate`: drift is found, printed as a patch, and mended."""
+"""`harness ci check` and `generate`: drift is found, printed as a patch, and repaired."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The words of the commands that bisect, beside git's own opinion of them."""
+"""The words of the commands that bisect, compared with git's own opinion of them."""
 
 import subprocess
 from pathlib import Path

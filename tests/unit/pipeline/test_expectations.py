@@ -1,4 +1,4 @@
-"""Which known failures are to be mended, by what a run found."""
+"""Which known failures are to be fixed, by what a run found."""
 
 from datetime import date
 

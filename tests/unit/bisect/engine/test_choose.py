@@ -49,7 +49,7 @@ def naive(belief: Belief, graph: Graph, samples: list[str]) -> float:
 @settings(max_examples=60)
 @given(graphs(8), st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=6), st.integers(0, 99))
 def test_information_is_what_all_outcomes_give(graph: Graph, samples: list[tuple[int, bool]], pending: int) -> None:
-    """The information of a sample, alone or beside one in flight, is that of enumerating outcomes and culprits."""
+    """The information of a sample, alone or next to one in flight, is that of enumerating outcomes and culprits."""
     history = history_of(graph)
     belief = Belief(history, Rates.mix_kinds(LEARN), no_culprit=0.2)
     for number, bad in samples:

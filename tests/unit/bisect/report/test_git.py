@@ -138,7 +138,7 @@ def test_git_knows_what_was_skipped(repository: Repository) -> None:
 
 
 def test_terms_and_fixes(repository: Repository) -> None:
-    """The user's terms are git's, and a commit that mends the test is on the newer side; terms are quoted as git does."""
+    """The user's terms are git's, and a commit that fixes the test is on the newer side; terms are quoted as git does."""
     root = repository.commit("root")
     names = repository.line(12, "it's a change", root)
     graph = dict(zip(names, ((parent,) for parent in [root, *names]), strict=False))
@@ -189,7 +189,7 @@ def test_a_search_that_runs_can_be_replayed(repository: Repository) -> None:
     names = repository.line(30, "change", root)
     graph = dict(zip(names, ((parent,) for parent in [root, *names]), strict=False))
     view = searched(graph, says(set(names[12:])))
-    said = repository.replay(replace(view, found=None, steps=view.steps[:4]))
+    said = repository.replay(replace(view, result=None, steps=view.steps[:4]))
 
     assert "left to test after this" in said
 

@@ -61,7 +61,7 @@ def test_the_page_says_what_was_found() -> None:
 @pytest.mark.parametrize("kept", [0, 1, 5])
 def test_a_search_that_runs_is_rendered(kept: int) -> None:
     """Before the first result and in the middle, all renderers say how far it is."""
-    view = replace(PLAIN, found=None, steps=PLAIN.steps[:kept])
+    view = replace(PLAIN, result=None, steps=PLAIN.steps[:kept])
     out = io.StringIO()
     Console(file=out, width=400).print(render_summary(view))
 
@@ -71,9 +71,9 @@ def test_a_search_that_runs_is_rendered(kept: int) -> None:
 
 def test_a_revert_that_changes_nothing_is_said() -> None:
     """Where the test fails without the culprit too, another commit does the same, and each renderer says it."""
-    assert VIEW.found is not None
+    assert VIEW.result is not None
     reverted = Reverted(culprit=name_of(CULPRIT), commit="f" * 40, verdict=Verdict.BAD)
-    view = replace(VIEW, found=VIEW.found.model_copy(update={"revert": reverted}))
+    view = replace(VIEW, result=VIEW.result.model_copy(update={"revert": reverted}))
     out = io.StringIO()
     Console(file=out, width=400).print(render_summary(view))
 
@@ -99,7 +99,7 @@ def test_ends_that_cannot_be_tested() -> None:
 
 def test_a_view_without_steps_is_rendered() -> None:
     """A search that has not begun has a page."""
-    assert "Nothing is tested yet." in render_page(replace(PLAIN, found=None, steps=()))
+    assert "Nothing is tested yet." in render_page(replace(PLAIN, result=None, steps=()))
 
 
 @pytest.mark.slow
@@ -120,10 +120,10 @@ def test_a_packed_posterior_is_nearly_the_posterior(values: list[float]) -> None
     """Packed and unpacked, each probability is right to 3 %, and the likeliest are exact."""
     chances = [value / sum(values) for value in values]
     belief = PackedBelief.pack(chances, 0.0)
-    found = belief.expand_chances().tolist()
+    expanded = belief.expand_chances().tolist()
 
-    assert all(abs(one - other) <= 0.03 * one + 5e-7 for one, other in zip(chances, found, strict=True))
-    assert max(chances) == max(found)
+    assert all(abs(one - other) <= 0.03 * one + 5e-7 for one, other in zip(chances, expanded, strict=True))
+    assert max(chances) == max(expanded)
 
 
 def test_skipped_stretches_are_told_apart() -> None:
@@ -161,11 +161,11 @@ def test_sides_grow_along_the_history() -> None:
 def test_branches_are_drawn_beside_the_main_line() -> None:
     """Two branches that overlap have lanes of their own, and the main line has the first."""
     graph = {"a": ("x",), "b": ("a",), "c": ("a",), "d": ("b",), "m": ("d", "c"), "n": ("m", "b")}
-    found = assign_lanes(
+    lanes = assign_lanes(
         [Commit(name=name, subject="", author="", date="", files=(), parents=it) for name, it in graph.items()]
     )
 
-    assert {"a": 0, "b": 0, "c": 1, "d": 0, "m": 0, "n": 0} == {name: found[place] for place, name in enumerate(graph)}
+    assert {"a": 0, "b": 0, "c": 1, "d": 0, "m": 0, "n": 0} == {name: lanes[place] for place, name in enumerate(graph)}
 
 
 def test_the_report_has_what_a_maintainer_asks_for() -> None:
@@ -206,13 +206,13 @@ def test_a_step_outside_the_candidates_is_shown() -> None:
     sample = Sample(revision=PLAIN.begun.old, purpose=Purpose.END, verdict=Verdict.GOOD)
     step = Step(number=1, result=sample, belief=PLAIN.steps[0].belief)
 
-    assert "older than all candidates" in render_page(replace(PLAIN, steps=(step,), found=None))
+    assert "older than all candidates" in render_page(replace(PLAIN, steps=(step,), result=None))
 
 
 def test_a_revision_that_was_built_the_same_says_whose_files_it_has() -> None:
     """It has no verdict of its own, and does not look like one that still runs."""
     same = Step(number=1, result=Same(first=name_of(3), second=name_of(4)), belief=PLAIN.steps[0].belief)
-    text = render_page(replace(PLAIN, steps=(same,), found=None))
+    text = render_page(replace(PLAIN, steps=(same,), result=None))
 
     assert "its built files are those of" in text
     assert '<td class="verdict ">same' in text
