@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from harness.wait import Deadline
 
 __all__ = [
     "BisectContext", "clean_samples", "list_suites", "make_command", "make_context", "make_oracle", "make_question",
+    "split_command",
 ]  # fmt: skip
 
 SECONDS = 7 * 24 * 3600.0
@@ -140,3 +142,14 @@ def _compile(pattern: str | None) -> re.Pattern[str] | None:
         return re.compile(pattern) if pattern else None
     except re.error as error:
         raise UsageError(f"`{pattern}` is no regular expression: {error}.") from error
+
+
+def split_command(command: str | None) -> tuple[str, ...]:
+    """Return the words of --run, none for None; raises UsageError where a shell could not read them."""
+    try:
+        return tuple(shlex.split(command or ""))
+    except ValueError as error:
+        raise UsageError(
+            f"The command `{command}` of --run cannot be read: {str(error)[:1].lower()}{str(error)[1:]}.",
+            hint="It is split into words as a shell does it: a quotation mark needs its fellow, or a backslash before it.",
+        ) from error

@@ -8,13 +8,13 @@ from rich.console import Console
 
 from harness import rundir
 from harness.app.bisect_axes import OpenAxesBisection, begin_axes_bisection, resume_axes_bisection
-from harness.app.bisect_setup import make_context
+from harness.app.bisect_setup import make_context, split_command
 from harness.app.settings import show_path
 from harness.bisect.records import Inquiry
 from harness.cli import output
-from harness.cli.bisect import print_lines, suggest_resume
-from harness.cli.bisect_options import RunOption, TestOption, refuse_search, split_command
+from harness.cli.bisect import RunOption, TestOption, print_lines, suggest_resume
 from harness.cli.console import make_console
+from harness.cli.options import refuse_search
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ExitCode, UsageError

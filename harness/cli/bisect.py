@@ -1,17 +1,18 @@
 """`harness bisect-systemd`, `bisect-go` and `bisect-runtime`: which commit or release changed what a test says."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from harness import rundir
 from harness.app.bisect import BisectOptions, OpenBisection, begin_bisection, resume_bisection, sample_revision
-from harness.app.bisect_setup import make_context
+from harness.app.bisect_setup import make_context, split_command
 from harness.app.settings import show_path
 from harness.bisect import report
 from harness.bisect.drive import Files
@@ -20,45 +21,99 @@ from harness.bisect.records import CONFIDENCE, GO, RUNTIME, SYSTEMD, Sample, Sea
 from harness.bisect.report import View
 from harness.bisect.terms import Goal, Noise
 from harness.cli import output
-from harness.cli.bisect_options import (
-    JOBS,
-    AtOption,
-    BadOption,
-    BootOption,
-    BuilderOption,
-    CanaryOption,
-    CellOption,
-    ConfidenceOption,
-    FirstParentOption,
-    FixOption,
-    GoodOption,
-    JobsOption,
-    MatchingOption,
-    MostOption,
-    NoiseOption,
-    PathsArgument,
-    RepoOption,
-    ResumeOption,
-    RunOption,
-    SkipOption,
-    TermNewOption,
-    TermOldOption,
-    TestOption,
-    choose_terms,
-    refuse_search,
-    split_command,
-)  # fmt: skip
 from harness.cli.bisect_progress import watch_bisection
 from harness.cli.console import make_console
+from harness.cli.options import refuse_search
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
 
-__all__ = ["bisect_go", "bisect_runtime", "bisect_systemd", "print_lines", "suggest_resume"]
+__all__ = [
+    "RunOption", "TestOption", "bisect_go", "bisect_runtime", "bisect_systemd", "print_lines", "suggest_resume",
+]  # fmt: skip
 
 CODES = {Verdict.GOOD: ExitCode.OK, Verdict.BAD: ExitCode.FAILED, Verdict.SKIP: ExitCode.INFRASTRUCTURE}
 """What `--at` ends with."""
+
+GoodOption = Annotated[str | None, typer.Option("--good", metavar="REV", help="A revision where the test passes.")]
+BadOption = Annotated[str | None, typer.Option("--bad", metavar="REV", help="A revision where the test fails.")]
+AtOption = Annotated[
+    str | None, typer.Option("--at", metavar="REV", help="Do not search: say whether this one revision is good or bad.")
+]
+RepoOption = Annotated[
+    str | None,
+    typer.Option("--repo", metavar="PATH|URL", help="The repository; it is only read. The upstream without it."),
+]
+CellOption = Annotated[
+    str | None, typer.Option("--cell", metavar="ID|EXPRESSION", help="In which guest; the first cell that fits.")
+]
+TestOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--test", metavar="NODEID", help="A case that decides: cgroup/test_places.py::test_x; may be repeated."
+    ),
+]
+RunOption = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="COMMAND",
+        help="A command on this computer that decides: 0 good, 125 skip, others to 127 bad, above abort. It finds the guest "
+        "by HARNESS_SSH_CONFIG and HARNESS_GUEST, and the commit in HARNESS_REVISION.",
+    ),
+]
+FixOption = Annotated[
+    bool, typer.Option("--find-fix", help="Look for the commit that fixed it: --bad is then older than --good.")
+]
+CanaryOption = Annotated[
+    str | None,
+    typer.Option("--canary", metavar="NODEID", help="A case that passes at every revision, or the sample is void."),
+]
+MatchingOption = Annotated[
+    str | None, typer.Option("--matching", metavar="REGEX", help="Other failures than those with this text are a skip.")
+]
+BootOption = Annotated[
+    Literal["bad", "skip"],
+    typer.Option("--boot-failure", metavar="bad|skip", help="What a revision is whose guest does not boot."),
+]
+NoiseOption = Annotated[
+    Noise, typer.Option("--noise", metavar="none|low|learn", help="How far a single result of the test is believed.")
+]
+ConfidenceOption = Annotated[float, typer.Option("--confidence", help="Probability at which the search stops.")]
+SkipOption = Annotated[
+    list[str] | None,
+    typer.Option("--skip", metavar="REV", help="A commit that is known to be broken, and not tested; may be repeated."),
+]
+MostOption = Annotated[int | None, typer.Option("--most-tests", min=1, help="Give up after this number of samples.")]
+JOBS = min(2, os.cpu_count() or 1)
+"""A guest has one processor; more samples at a time than two give less each than they cost in builds."""
+
+JobsOption = Annotated[
+    int,
+    typer.Option(
+        "-j", "--jobs", min=1, help="Samples chosen at a time; two without it, where there are two processors."
+    ),
+]
+ResumeOption = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the bisection in DIRECTORY, as it was begun; the last one without it."),
+]
+PathsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[DIRECTORY | -- PATHS]", help="Where the culprit probably is; or what --resume goes on with."
+    ),
+]
+BuilderOption = Annotated[
+    str | None,
+    typer.Option("--builder", metavar="docker|host", help="Where builds run, in place of what the matrix says."),
+]
+FirstParentOption = Annotated[
+    bool, typer.Option("--first-parent", help="Only first parents: do not descend into what a merge brought in.")
+]
+TermOldOption = Annotated[str | None, typer.Option("--term-old", metavar="WORD", help="Word for the older side.")]
+TermNewOption = Annotated[str | None, typer.Option("--term-new", metavar="WORD", help="Word for the newer side.")]
 
 
 def _make_verb(subject: str) -> Callable[..., None]:
@@ -88,7 +143,7 @@ def _make_verb(subject: str) -> Callable[..., None]:
         if (good is None) != (bad is None) or (at is None) == (good is None):
             raise UsageError("Name both ends with --good and --bad, or one revision with --at.")
         goal = Goal.FIX if find_fix else Goal.BREAK
-        old_term, new_term = choose_terms(goal, term_old, term_new)
+        old_term, new_term = report.choose_terms(goal, term_old, term_new)
         old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
         search = SearchOptions(
             tests=tuple(test or ()), run=split_command(run), canary=canary, matching=matching,

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from harness.errors import UsageError
 from harness.selection.fields import FIELDS
 
-__all__ = ["MarkdownOption", "ProfileOption", "SelectOption", "SetOption"]
+__all__ = ["MarkdownOption", "ProfileOption", "SelectOption", "SetOption", "refuse_search"]
 
 SelectOption = Annotated[
     list[str] | None,
@@ -36,3 +37,26 @@ MarkdownOption = Annotated[
         "--markdown", metavar="FILE", help="Write it as Markdown for a pull request, 60,000 characters at most."
     ),
 ]
+
+FREE = frozenset({"paths", "jobs", "resume", "form"})
+"""Parameters of the verbs that do not say what is looked for, nor how; --resume takes no others."""
+
+
+def refuse_search(context: typer.Context) -> None:
+    """Raise UsageError where the user gave more with --resume than which bisection goes on, and how it is shown."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in FREE and _is_given(context, parameter.name or "")
+    ]
+    if given or len(context.params["paths"] or ()) > 1:
+        allowed = [p.opts[-1] for p in context.command.params if p.name in FREE - {"paths", "resume"}]
+        raise UsageError(
+            f"--resume goes on with a bisection as it was begun; next to a directory it takes {' and '.join(allowed)} only"
+            + (f", and not {', '.join(given)}." if given else ".")
+        )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and not source.name.startswith("DEFAULT")

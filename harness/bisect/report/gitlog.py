@@ -10,17 +10,48 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from harness.bisect.records import TERMS
 from harness.bisect.report.facts import count_verdicts, estimate_sides, find_skipped, index_candidates, is_newer_side
 from harness.bisect.report.view import View
-from harness.bisect.terms import AnswerKind
+from harness.bisect.terms import AnswerKind, Goal
 from harness.errors import UsageError
 from harness.model import Verdict
 from harness.report.page import clean_line
 
-__all__ = ["render_git_log"]
+__all__ = ["choose_terms", "render_git_log"]
 
 NAME = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A full name: SHA-1 or SHA-256."""
+
+SUBCOMMANDS = frozenset(
+    {"help", "start", "skip", "next", "reset", "visualize", "view", "replay", "log", "run", "terms"}
+)
+"""Words of `git bisect` that are no terms."""
+
+SWAPPED = (frozenset({"bad", "new"}), frozenset({"good", "old"}))
+"""Words that mean the other side to git: what the older one and what the newer one cannot be called."""
+
+
+def choose_terms(goal: Goal, old: str | None, new: str | None) -> tuple[str, str]:
+    """Return the words for the older and the newer side, the usual ones for None.
+
+    Raises:
+        UsageError: `git bisect` would refuse one, and with it the log that it is to replay.
+    """
+    chosen = tuple(usual if term is None else term for term, usual in zip((old, new), TERMS[goal], strict=True))
+    for option, term, taken in zip(("--term-old", "--term-new"), chosen, SWAPPED, strict=True):
+        if not re.fullmatch(r"\w[\w-]*", term):
+            raise UsageError(
+                f"`{term}` cannot be the word of {option}: it has to be letters, digits, dashes and underscores, "
+                "with no dash at its beginning."
+            )
+        if term in SUBCOMMANDS:
+            raise UsageError(f"`{term}` cannot be the word of {option}: `git bisect {term}` is a command of git's own.")
+        if term in taken:
+            raise UsageError(f"`{term}` cannot be the word of {option}: to git it means the other side.")
+    if chosen[0] == chosen[1]:
+        raise UsageError(f"Both sides have the word `{chosen[0]}`; --term-old and --term-new have to differ.")
+    return chosen[0], chosen[1]
 
 
 def render_git_log(view: View) -> str:

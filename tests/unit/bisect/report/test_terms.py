@@ -1,12 +1,12 @@
-"""The words of the commands that bisect, compared with git's own opinion of them."""
+"""The words for the two sides, next to git's own opinion of them."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness.bisect.report.gitlog import SUBCOMMANDS, choose_terms
 from harness.bisect.terms import Goal
-from harness.cli.bisect_options import SUBCOMMANDS, choose_terms
 from harness.errors import UsageError
 from tests.helpers.bisections import Repo, git
 
