@@ -1,0 +1,154 @@
+"""Which reported regressions our cases see: `python -m tools.regressions` writes docs/reference/regressions.md.
+
+What is known is suites/regressions.yaml; here it is held against the suites, and made a page.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness import yamlfile
+from harness.yamlfile import FileModel
+from tools.rkt_coverage import ROOT, SUITES, cases
+
+__all__ = ["DATA", "PAGE", "Proof", "Regressions", "find_missing", "format_page", "read"]
+
+DATA = SUITES / "regressions.yaml"
+PAGE = ROOT / "docs" / "reference" / "regressions.md"
+
+HEAD = """\
+# Regressions that people reported, and the cases that see them
+
+Made by `python -m tools.regressions` from `suites/regressions.yaml`; do not edit it. A test of the harness says when it is old,
+and when a case that it names is gone.
+
+These upgrades of systemd, of the kernel, of Go, of libc or of a runtime broke containers. A report counts as seen only where a case
+failed on the broken version and passed on the good one.
+
+"""
+
+UPGRADES = {"systemd": "systemd", "kernel": "Kernel", "runtime": "Runtimes", "go": "Go", "libc": "libc and images"}
+
+
+class Proof(StrEnum):
+    """How a case was seen to fail for what a report says, and to pass without it."""
+
+    PAIR = "pair"
+    """By two versions that Debian serves."""
+    PATCH = "patch"
+    """By a build with the bug put back."""
+    MUTANT = "mutant"
+    """By a guest that is changed to have exactly that symptom."""
+
+
+class Report(FileModel):
+    """An upgrade that broke something, as one or more public reports say."""
+
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    url: str
+    upgrade: Literal["systemd", "kernel", "runtime", "go", "libc"]
+    good: str | None = None
+    bad: str | None = None
+    fixed: str | None = None
+    runtimes: str
+    modes: str | None = None
+    symptom: str
+    kind: str
+    cases: tuple[str, ...] = ()
+    proof: Proof | None = None
+    seen: str | None = None
+
+    @model_validator(mode="after")
+    def _check_proof(self) -> Self:
+        if (self.proof is None) != (self.seen is None):
+            raise ValueError("a proof says where it was seen, and what was seen is a proof")
+        if self.proof is not None and not self.cases:
+            raise ValueError("what was seen was seen by a case")
+        return self
+
+
+class Regressions(FileModel):
+    """suites/regressions.yaml."""
+
+    kinds: dict[str, str | None]
+    reports: tuple[Report, ...]
+
+    @model_validator(mode="after")
+    def _check_kinds(self) -> Self:
+        for report in self.reports:
+            if report.kind not in self.kinds:
+                raise ValueError(f"{report.names[0]} is of the kind `{report.kind}`, which is not there")
+            if not report.cases and not self.kinds[report.kind]:
+                raise ValueError(f"{report.names[0]} has no case, and its kind has no reason why")
+        return self
+
+
+def read(path: Path = DATA) -> Regressions:
+    """Return what is known; raise ConfigError where the file is wrong."""
+    return yamlfile.load(path, Regressions)
+
+
+def find_missing(regressions: Regressions, existing: frozenset[str]) -> list[str]:
+    """Return the cases that are named and do not exist."""
+    return sorted({case for report in regressions.reports for case in report.cases} - existing)
+
+
+def format_page(regressions: Regressions) -> str:
+    """Return the page, as Markdown."""
+    parts = [HEAD, *_format_counts(regressions)]
+    for upgrade, title in UPGRADES.items():
+        parts += [f"\n## {title}\n\n", "| report | broke | symptom | here |\n|---|---|---|---|\n"]
+        parts += [_format_row(report, regressions) for report in regressions.reports if report.upgrade == upgrade]
+    return "".join(parts)
+
+
+def _format_counts(regressions: Regressions) -> Iterator[str]:
+    yield "| upgrade of | reports | seen by a pair | by a patch | by a mutant | case not proven | no case |\n"
+    yield "|---|---|---|---|---|---|---|\n"
+    for upgrade in (*UPGRADES, None):
+        reports = [report for report in regressions.reports if upgrade in (None, report.upgrade)]
+        counts = Counter(report.proof or ("case" if report.cases else "none") for report in reports)
+        figures = [len(reports), *(counts[key] for key in (*Proof, "case", "none"))]
+        title = UPGRADES[upgrade] if upgrade else "all"
+        yield f"| {title} | {' | '.join(map(str, figures))} |\n"
+
+
+def _format_row(report: Report, regressions: Regressions) -> str:
+    first, *others = report.names
+    names = ", ".join([f"[{first}]({report.url})", *others])
+    versions = [
+        f"{what} {value}"
+        for what, value in (("good", report.good), ("bad", report.bad), ("fixed", report.fixed))
+        if value
+    ]
+    where = ", ".join(filter(None, (report.runtimes, report.modes)))
+    shown = "<br>".join(f"`{case}`" for case in report.cases)
+    if report.proof:
+        here = f"{shown}<br>{report.proof}: {report.seen}"
+    elif report.cases:
+        here = f"{shown}<br>not proven yet"
+    else:
+        here = f"none: {regressions.kinds[report.kind]}"
+    return f"| {names} | {'; '.join([*versions, where])} | {report.symptom} | {here} |\n"
+
+
+def main() -> int:
+    """Write the page; report what is named and does not exist, and then write nothing."""
+    regressions = read()
+    missing = find_missing(regressions, cases())
+    for case in missing:
+        sys.stderr.write(f"error: {DATA.relative_to(ROOT)} names {case}, which does not exist.\n")
+    if missing:
+        return 2
+    PAGE.write_text(format_page(regressions), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.relative_to(ROOT)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
