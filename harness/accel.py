@@ -79,11 +79,7 @@ def make_tcg(reason: str) -> Accelerator:
 
 
 def read_qemu_version(deadline: Deadline) -> str:
-    """Return the first line of `qemu --version`.
-
-    Raises:
-        InfrastructureError: QEMU is not installed.
-    """
+    """Return the first line of `qemu --version`; raises InfrastructureError if QEMU is not installed."""
     path = proc.require(QEMU)
     # Asking takes longer than starting a guest of it may; another QEMU is another file, or a younger one.
     asked = (path, path.stat().st_mtime_ns)

@@ -66,9 +66,6 @@ class ConsoleFinding:
     """A line of a console that fits a rule.
 
     Attributes:
-        rule: Name of the rule.
-        fatal: Whether the guest is lost.
-        description: What it means.
         line: Number of the line in the log, from 1.
         text: The line, without escapes.
     """
@@ -94,13 +91,7 @@ def check_names(names: Collection[str]) -> None:
 
 
 def format_warnings(findings: Iterable[ConsoleFinding], expected: Collection[str], log: str) -> Iterator[str]:
-    """Yield a line for each rule that is not fatal, with the first line of the console that fits it.
-
-    Args:
-        findings: What was found.
-        expected: Names of the rules that are expected to fit.
-        log: What the console's file is called.
-    """
+    """Yield a line for each rule that is not fatal, with the first line of the console that fits it."""
     by_rule: dict[str, list[ConsoleFinding]] = {}
     for finding in findings:
         if not finding.fatal and finding.rule not in expected:

@@ -43,7 +43,6 @@ class Diagnosis:
 
     Attributes:
         what: The thing: "guests", "accelerator".
-        state: How it is.
         says: Why, a whole sentence.
         mend: What to do about it; empty where there is nothing to do.
     """
@@ -56,10 +55,6 @@ class Diagnosis:
 
 def examine(store: Store, deadline: Deadline) -> tuple[Diagnosis, ...]:
     """Look at this computer; nothing is changed but that the accelerator is remembered.
-
-    Args:
-        store: Where artifacts are or will be.
-        deadline: For all of it, some seconds.
 
     Raises:
         CancelledError: It was interrupted.

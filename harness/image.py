@@ -49,11 +49,7 @@ def find(spec: ImageSpec, store: Store) -> Image | None:
 def make(spec: ImageSpec, store: Store, deadline: Deadline, log: Path) -> Image:
     """Return the image; it is built now if it is not in the store.
 
-    Args:
-        spec: What is asked for.
-        store: Where it is kept.
-        deadline: For the building, or for waiting for another process that builds the same.
-        log: File to which the output of the building's commands is appended.
+    The deadline is also for waiting for another process that builds the same.
 
     Raises:
         InfrastructureError: A tool is missing or failed; the message names the log.

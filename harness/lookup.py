@@ -32,12 +32,7 @@ def ask_remembered(
 ) -> Answer:
     """Return the answer to `question`: a remembered one that is young enough, else what `ask` returns.
 
-    Args:
-        store: Where answers are kept.
-        kind: What is asked: "debian-source".
-        question: Everything that the answer depends on, but for time.
-        ask: Looks outside; returns plain JSON values.
-        hours: Greatest age of a remembered answer.
+    `question` is all that the answer depends on, but for time; `ask` looks outside, and returns plain JSON values.
 
     Raises:
         InfrastructureError: `ask` could not look, and nothing is remembered, not even from long ago.

@@ -26,12 +26,8 @@ class BuildRequest:
 
     Attributes:
         name: The component: "runc".
-        version: Its version: "1.1.5".
-        rules: How it is built.
-        source: Where its code comes from.
         go: Go version: "1.27" is the newest 1.27.x; None for what is not written in Go.
         toolchain: Where Go comes from, or None likewise.
-        builder: Where it is built.
         flavor: In which flavor, or None where it has none.
         systemd: Version and source of the systemd that a part of it is made from, or None.
     """
@@ -59,10 +55,8 @@ class Plan:
     """The work for one cell.
 
     Attributes:
-        cell: The cell.
         build: What builds the runtime, or None where it comes with the image.
         systemd: What builds the systemd that is laid over the image, or None where the image's own is tested.
-        image: The disk that is booted.
         arguments: Kernel command line that asks for the cell's cgroup mode.
         memory: Memory of the guest in MiB.
         cpus: Processors of the guest.
@@ -150,12 +144,7 @@ def _find_arguments(cell: Cell, catalog: Catalog) -> tuple[str, ...]:
 
 
 def replace_image_options(plan: Plan, options: Mapping[str, str]) -> Plan:
-    """Return the same plan with options of distros, of which its image takes those that its distro has.
-
-    Args:
-        plan: What is done otherwise.
-        options: Values by name, see `Distro.options`.
-    """
+    """Return the same plan with options of distros, of which its image takes those that its distro has."""
     names = {option.name for option in distros.find(plan.image.distro).options}
     taken = tuple(sorted((name, value) for name, value in options.items() if name in names))
     return replace(plan, image=replace(plan.image, options=taken))
@@ -164,12 +153,7 @@ def replace_image_options(plan: Plan, options: Mapping[str, str]) -> Plan:
 def replace_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: str, commit: str) -> Plan:
     """Return the same plan with another systemd: a commit of a git repository.
 
-    Args:
-        plan: What is done otherwise.
-        catalog: What is known about versions of systemd.
-        source: The repository.
-        version: Version of systemd at that commit: "252".
-        commit: Its full name, 40 hexadecimal digits.
+    `version` is that of systemd at the commit ("252"), and `commit` its full name.
 
     Raises:
         UsageError: This version cannot be in the plan's cgroup mode, or nothing is known about building it.

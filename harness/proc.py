@@ -125,9 +125,7 @@ class Running:
     def wait(self, deadline: Deadline, *, watch: Callable[[], None] | None = None) -> int:
         """Wait for the end, and return the exit status.
 
-        Args:
-            deadline: When to stop waiting.
-            watch: Called again and again meanwhile; raises to end the wait, which it then does.
+        `watch` is called again and again meanwhile; it raises to end the wait.
 
         Raises:
             DeadlineError: It still ran at the deadline. It is not stopped.
@@ -173,12 +171,7 @@ def start(
 ) -> Iterator[Running]:
     """Start a command that runs in parallel; it is stopped when the context ends.
 
-    Args:
-        argv: The command.
-        output: Where its standard output and standard error go: an open file or descriptor.
-        env: Its whole environment; `make_environment()` if None.
-        cwd: Its working directory.
-        pass_fds: Descriptors that it inherits.
+    `env` is its whole environment, `make_environment()` if None; it inherits `pass_fds`.
 
     Raises:
         InfrastructureError: The executable does not exist.

@@ -18,7 +18,6 @@ class PlannedPhase:
     """One phase of a plan as `harness plan` shows it.
 
     Attributes:
-        phase: Which.
         state: `cached` where the store has its result, else `waiting`.
         text: What is done, for people.
         key: Hash of its inputs, or None where there is nothing to keep.

@@ -60,10 +60,7 @@ class Request(BaseModel):
 
     Attributes:
         command: The command line that repeats the run.
-        cells: Identifiers of its cells.
-        suites: Names of its suites.
         builder: Where runtimes are built.
-        arguments: Further arguments for pytest.
         cases: By cell, the node ids of the cases that run; all cases of the suites for a cell that is not in it.
         multiply: How many times each case runs.
         fresh: Whether every guest is booted, where it could start from a saved memory.
@@ -158,10 +155,7 @@ def find_run(runs: Path, name: str, *, prefix: str = "") -> Path:
     here, in the working directory, if there is one of that name, and otherwise one below `runs`. A run may also be
     named by its result.json.
 
-    Args:
-        runs: Where runs are.
-        name: What the user wrote.
-        prefix: How the names of such runs begin; only `last` needs it.
+    `prefix` is how the names of such runs begin; only `last` needs it.
 
     Raises:
         UsageError: There is none.
@@ -232,12 +226,7 @@ def open_runs(runs: Path) -> Iterator[None]:
 
 
 def make_directory(runs: Path, prefix: str = "") -> Path:
-    """Make a directory for a run, named by the day and a number: `20261123-1`; raises as `open_runs` does.
-
-    Args:
-        runs: Where runs are.
-        prefix: What the name begins with.
-    """
+    """Make a directory for a run, named by the day and a number: `20261123-1`; raises as `open_runs` does."""
     day = f"{prefix}{datetime.now(UTC):%Y%m%d}-"
     with open_runs(runs):
         taken = [int(path.name[len(day) :]) for path in runs.glob(f"{day}*") if path.name[len(day) :].isdigit()]
@@ -254,11 +243,7 @@ def make_directory(runs: Path, prefix: str = "") -> Path:
 
 @contextmanager
 def lock_directory(directory: Path) -> Iterator[None]:
-    """Be the only process that runs in a directory.
-
-    Raises:
-        UsageError: Another one does.
-    """
+    """Be the only process that runs in a directory; raises UsageError if another one does."""
     descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:

@@ -38,14 +38,9 @@ class SuiteSpec:
     """What to run.
 
     Attributes:
-        cell: The cell that the guest is said to be.
-        machine: Directory of the running guest.
-        root: Directory with the suites.
         suites: Names of the suites, each with its limits.
         directory: Where the child's output and report go.
-        arguments: Further arguments for pytest.
         cases: Node ids of the cases that run; all cases of the suites if empty.
-        multiply: How many times each case runs, each as a case of its own.
         fresh: Which cases run: those that ask for a booted guest (True), the others (False), or all (None).
         workers: How many processes run cases that are independent of each other.
     """

@@ -65,7 +65,6 @@ class InstalledToolchain:
     """A toolchain in the store.
 
     Attributes:
-        name: The toolchain: "go".
         version: Exact version: "1.27.3".
         goroot: Its top directory, with `bin/go`.
         artifact: The stored tree, which has `goroot` in it.

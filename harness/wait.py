@@ -102,10 +102,7 @@ def poll(attempt: Callable[[], T | None], deadline: Deadline, *, every: float = 
 
     `attempt` raises to fail early, on a state that cannot recover.
 
-    Args:
-        attempt: Looks once, quickly; None means "not yet".
-        deadline: When to give up.
-        every: Seconds between two looks.
+    It looks once, quickly; None means "not yet".
 
     Raises:
         DeadlineError: The deadline came first.

@@ -80,13 +80,7 @@ class _Found:
 def list_problems(
     error: ValidationError, positions: Mapping[Path, Position], model: type[BaseModel]
 ) -> Iterator[Problem]:
-    """Yield the problems of a file, in pydantic's order; the choices of a union are one problem.
-
-    Args:
-        error: What pydantic found.
-        positions: Has a key for each value that is in the file.
-        model: What the file should be; it has the keys that are known.
-    """
+    """Yield the problems of a file, in pydantic's order; the choices of a union are one problem."""
     problem = partial(_make_problem, model=model)
     # A list whose items are wrong is "too short" for pydantic; what is wrong with the items says it all.
     about = [item for item in error.errors(include_url=False) if item["type"] != "too_short" or not item["input"]]

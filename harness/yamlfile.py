@@ -63,12 +63,7 @@ class YamlDocument:
     texts: dict[ValuePath, Position] = field(default_factory=dict)
 
     def locate(self, path: Iterable[str | int], *, offset: int | None = None) -> str:
-        """Return `file:line:column` of the value at `path`, or of its nearest parent that is in the file.
-
-        Args:
-            path: Keys and indexes that lead to the value.
-            offset: Index of a character in a text, to point into it.
-        """
+        """Return `file:line:column` of the value at `path`, or of its nearest parent that is in the file."""
         steps = tuple(path)
         if offset is not None and steps in self.texts:
             line, column = self.texts[steps]
@@ -81,9 +76,7 @@ class YamlDocument:
     def validate_as(self, model: type[M], *, context: object = None) -> M:
         """Return the content as a `model`.
 
-        Args:
-            model: What it should be.
-            context: Handed to the model's validators as `info.context`.
+        `context` is handed to the model's validators as `info.context`.
 
         Raises:
             ConfigError: It does not fit; one sentence for each thing that is wrong, with its place.
@@ -111,15 +104,7 @@ def load(path: Path, model: type[M]) -> M:
 
 
 def read(path: Path, *, name: str | None = None) -> YamlDocument:
-    """Read a YAML file.
-
-    Args:
-        path: The file.
-        name: The file as messages name it; its path if None.
-
-    Raises:
-        ConfigError: The file cannot be read or is no YAML.
-    """
+    """Read a YAML file; raises ConfigError if the file cannot be read or is no YAML."""
     name = name or str(path)
     try:
         content = path.read_bytes()

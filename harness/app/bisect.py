@@ -46,7 +46,6 @@ class BisectOptions:
         repo: Path or address of the repository, or None for the one that is known.
         cell: Identifier of a cell, or an expression, or None.
         skip: Revisions that are known to be broken.
-        search: What decides, and how to search.
     """
 
     subject: str
@@ -60,12 +59,7 @@ class BisectOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenBisection:
-    """A bisection that this process goes on with.
-
-    Attributes:
-        journal: Where it is written down.
-        candidates: The commits.
-    """
+    """A bisection that this process goes on with."""
 
     journal: Journal[Begun]
     candidates: Candidates
@@ -76,11 +70,6 @@ class OpenBisection:
         self, jobs: int, emit: Callable[[Event], None], watch: Callable[[SearchProgress], None]
     ) -> tuple[Bisection, View]:
         """Search to the end and write the reports.
-
-        Args:
-            jobs: How many samples are taken side by side.
-            emit: Receives what happens in samples.
-            watch: Called when the search has come further.
 
         Raises:
             CancelledError: It was interrupted.

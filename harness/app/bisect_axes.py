@@ -24,20 +24,13 @@ __all__ = ["OpenAxesBisection", "begin_axes_bisection", "resume_axes_bisection"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAxesBisection:
-    """A bisection of axes that this process goes on with.
-
-    Attributes:
-        journal: Where it is written down.
-    """
+    """A bisection of axes that this process goes on with."""
 
     journal: Journal[AxesBegun]
     _context: BisectContext
 
     def run(self, watch: Callable[[Sample], None]) -> tuple[AxesBisection, Files]:
         """Search to the end, and write result.json and the reports.
-
-        Args:
-            watch: Called with each new sample.
 
         Raises:
             CancelledError: It was interrupted.
@@ -64,12 +57,6 @@ class OpenAxesBisection:
 @contextmanager
 def begin_axes_bisection(context: BisectContext, good: str, bad: str, inquiry: Inquiry) -> Iterator[OpenAxesBisection]:
     """Begin a bisection of axes in a directory of its own.
-
-    Args:
-        context: What every step needs.
-        good: Identifier of the cell in which the test passes.
-        bad: Identifier of the cell in which it fails.
-        inquiry: What decides.
 
     Raises:
         UsageError: There is no such cell, they are the same, or the test is not right.

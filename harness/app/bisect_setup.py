@@ -40,10 +40,6 @@ class BisectContext:
     """What every step of a bisection needs.
 
     Attributes:
-        settings: What the user set for the whole program.
-        project: The project.
-        store: Where artifacts are kept.
-        deadline: End of everything.
         note: Receives what the user should know before the search begins, a sentence or a line.
     """
 
@@ -104,11 +100,7 @@ def make_oracle(
 
 
 def make_question(context: BisectContext, inquiry: Inquiry) -> Question:
-    """Return what is asked: cases, or a command.
-
-    Raises:
-        UsageError: Something is not there, or not right.
-    """
+    """Return what is asked: cases, or a command; raises UsageError if something is not there, or not right."""
     if bool(inquiry.tests) == bool(inquiry.run):
         raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
     if inquiry.tests:

@@ -27,10 +27,7 @@ def list_cases(catalog: Catalog, settings: Settings, suites: Iterable[str] | Non
 def check_cases(cases: Sequence[str], project: Project, settings: Settings) -> None:
     """Raise UsageError for a case that no suite has: a guest would be booted for it, and say nothing.
 
-    Args:
-        cases: Node ids; also of a file or a class, or without parameters.
-        project: The project.
-        settings: The settings of this process.
+    Cases are node ids, also of a file or a class, or without parameters.
     """
     root = project.catalog.root / "suites"
     paths = {case: case.partition("::")[0] for case in cases}

@@ -27,13 +27,8 @@ def decide_release(
 ) -> Decision:
     """Return the decision about a run.
 
-    Args:
-        runs: The run, or all of its shards, as a user names them.
-        project: The project.
-        settings: The settings of this process.
-        policy: The policy's file; that of the profile, or `POLICY`, for None.
-        baseline: What is compared with, in place of the policy's baseline.
-        profile: The profile that was run: all of its cells are required.
+    For None, `policy` is that of the profile, or `POLICY`. A `baseline` takes the place of the policy's, and all cells
+    of the `profile` that was run are required.
 
     Raises:
         ConfigError: There is no such policy, or something in it is wrong.

@@ -31,16 +31,7 @@ def open_guest(
     fresh: bool,
     distro_options: Mapping[str, str],
 ) -> Iterator[Machine]:
-    """Yield the cell's guest; its directory is removed after a good end or Ctrl-C, and is evidence after another one.
-
-    Args:
-        settings: The settings of this process.
-        cell: The cell's identifier.
-        deadline: End of the guest.
-        watching: Shows what happens until the guest is there.
-        fresh: Whether it is booted in any case.
-        distro_options: Values of the distros' own options by name.
-    """
+    """Yield the cell's guest; its directory is removed after a good end or Ctrl-C, and else is evidence."""
     project = load_project(settings)
     (plan,) = plan_cells(project, (cell,), project.matrix.list_suite_names(None, project.catalog), distro_options)
     above = settings.runs / "guests"

@@ -15,13 +15,6 @@ def plan_cells(
     suites: tuple[str, ...],
     distro_options: Mapping[str, str] | None = None,
 ) -> list[Plan]:
-    """Return the plans of some cells by their identifiers; raise UsageError for a cell that does not exist.
-
-    Args:
-        project: The project.
-        cells: The cells.
-        suites: Names of the suites that run.
-        distro_options: Values of the distros' own options by name.
-    """
+    """Return the plans of some cells by their identifiers; raise UsageError for a cell that does not exist."""
     plans = make_plans([find(project.expansion, name) for name in cells], project.matrix, project.catalog, suites)
     return [replace_image_options(each, distro_options) for each in plans] if distro_options else plans

@@ -17,13 +17,7 @@ __all__ = ["Project", "load_project"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project's files as values.
-
-    Attributes:
-        catalog: What it knows: distros, runtimes, suites, toolchains.
-        matrix: What it tests together.
-        expansion: All cells of its matrix.
-    """
+    """A project's files as values."""
 
     catalog: Catalog
     matrix: Matrix
@@ -51,9 +45,7 @@ def load_project(
 ) -> Project:
     """Return the project that the settings point at.
 
-    Args:
-        settings: Where it is.
-        list_cases: Asks for the cases of the suites, so that those that the matrix names are checked; see `app.cases`.
+    `list_cases` asks for the cases of the suites, so that those that the matrix names are checked; see `app.cases`.
 
     Raises:
         ConfigError: There is no matrix file, or one of the project's files is wrong.

@@ -21,17 +21,10 @@ class RunOptions:
 
     Attributes:
         cell: Identifier of the only cell.
-        profile: Name of a profile.
-        select: Expressions over cells.
         shard: Which part of the cells: `2/5`.
         suites: Names of suites with commas between them, in place of the profile's or the matrix's.
-        cases: Node ids of the only cases.
-        builder: Where runtimes are built.
-        multiply: How many times each case runs.
-        fresh: Whether every guest is booted.
         sets: What is changed about the matrix, each `KEY=VALUE`.
         distro_options: Values of the distros' own options by name.
-        arguments: Further arguments for pytest.
     """
 
     cell: str | None = None
@@ -102,13 +95,7 @@ class RunOptions:
         )
 
     def repeat_request(self, request: Request, run: str, settings: Settings) -> Request:
-        """Return a request for what failed in a run, done as often and on such guests as is wanted now.
-
-        Args:
-            request: What failed, see `Request.failed`.
-            run: The run, as `--failed` names it.
-            settings: The settings of this process.
-        """
+        """Return a request for what failed in a run, done as often and on such guests as is wanted now."""
         how = _list_repetition(self.multiply, fresh=self.fresh)
         return request.model_copy(
             update={
@@ -142,12 +129,7 @@ def choose_request(
 ) -> Request:
     """Return what is run: what is asked for now, or was asked for in an earlier run.
 
-    Args:
-        options: What was asked for on the command line.
-        project: The project.
-        settings: The settings of this process.
-        resume: The run that goes on, or None.
-        failed: The run whose failures are run again, or None.
+    `resume` names the run that goes on, and `failed` the run whose failures are run again.
 
     Raises:
         UsageError: The options contradict each other, or name something that there is not.
@@ -171,11 +153,7 @@ def choose_request(
 def format_again(cell: str, request: Request, project: Project, settings: Settings) -> str:
     """Return the command line that repeats one cell of a run: the same suites, cases, guests and arguments.
 
-    Args:
-        cell: The cell's identifier.
-        request: What was asked for in the run.
-        project: The project as its files are, without what the command line changed.
-        settings: The settings of this process.
+    `project` is as its files are, without what the command line changed.
     """
     usual = project.matrix.list_suite_names(None, project.catalog)
     options = RunOptions(

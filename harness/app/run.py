@@ -92,14 +92,7 @@ def run_request(
 ) -> RunResult:
     """Build, boot and test the cells, and write result.json, junit.xml and report.html.
 
-    Args:
-        request: What is run.
-        project: The project as its files are.
-        settings: The settings of this process.
-        directory: The run's directory, see `open_directory`.
-        slots: What the cells share.
-        deadline: End of the whole run.
-        hooks: What is called on the way.
+    `project` is as its files are; `directory` comes from `open_directory`.
 
     Raises:
         UsageError: A cell or a source is not there, or a cell needs more than the slots have.

@@ -22,9 +22,6 @@ class Settings:
     """What the user set, carried in typer's context.
 
     Attributes:
-        matrix: The matrix file.
-        store: Directory of the artifact store.
-        runs: Directory of results.
         debug: Whether tracebacks are shown.
         cancelled: Set when the user interrupts; all deadlines of the program share it.
     """

@@ -26,11 +26,6 @@ ADDRESSES = ("://", "git@")
 def change_project(project: Project, *, builder: str | None = None, sets: Sequence[str] = ()) -> Project:
     """Return the project with what the command line changes about its matrix.
 
-    Args:
-        project: The project as its files are.
-        builder: Where runtimes are built, in place of what the matrix says, or None.
-        sets: Each `KEY=VALUE`, see `set_sources`.
-
     Raises:
         UsageError: There is no such builder, key or source.
     """
@@ -44,11 +39,6 @@ def change_project(project: Project, *, builder: str | None = None, sets: Sequen
 
 def set_sources(matrix: Matrix, words: Sequence[str], catalog: Catalog) -> Matrix:
     """Return the matrix with what `--set` says; the same for no words.
-
-    Args:
-        matrix: The matrix as its file is.
-        words: Each `KEY=VALUE`.
-        catalog: What there is to be set.
 
     Raises:
         UsageError: A key is unknown, or a directory is no tree of the component.

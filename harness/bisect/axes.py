@@ -94,9 +94,7 @@ def list_cells(good: Cell, bad: Cell) -> Mapping[str, Cell]:
 def find_smallest(changes: tuple[AxisChange, ...], ask: Callable[[frozenset[AxisChange]], Verdict]) -> Found:
     """Find the smallest sets of changes with which the good cell is bad.
 
-    Args:
-        changes: All differences of the two cells.
-        ask: What the good cell is with some of them; asked once for each set, the two ends first.
+    `ask` says what the good cell is with some of them; it is asked once for each set, the two ends first.
     """
     everything = frozenset(changes)
     verdicts = {frozenset[AxisChange](): ask(frozenset()), everything: ask(everything)}

@@ -36,20 +36,14 @@ class AxesBisection(Record):
     """result.json of a bisection of axes.
 
     Attributes:
-        format: Version of this model.
-        id: The directory's name.
-        begun: What was asked for.
         good: Identifier of the cell in which the test passes.
         bad: Identifier of the cell in which it fails.
         sets: All smallest sets of axis values with which the good cell fails; none if the ends are not what they
             are said to be.
         untried: How many sets, no larger than those, could not be tested: one of them may be an answer too.
-        sentence: The answer for a person.
-        samples: What the test said in each cell, in order.
         before: What it left in the good cell.
         after: What it left with the first of the sets.
         commands: What repeats it.
-        seconds: How long the samples took.
     """
 
     format: int = FORMAT
@@ -74,15 +68,7 @@ class AxesBisection(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxesSearch:
-    """A search for the axis values that flip the outcome, which goes on from what its journal has.
-
-    Attributes:
-        journal: Where everything is written down.
-        oracle: Takes the samples.
-        good: The cell in which the test passes.
-        bad: The cell in which it fails.
-        watch: Called with each new sample.
-    """
+    """A search for the axis values that flip the outcome, which goes on from what its journal has."""
 
     journal: Journal[AxesBegun]
     oracle: Oracle

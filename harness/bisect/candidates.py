@@ -18,7 +18,6 @@ class Candidates:
     """The commits between the ends, and which of them are searched.
 
     Attributes:
-        repository: Where they are.
         between: All commits between the ends.
         searched: The candidates.
         prior: What each candidate weighs.

@@ -69,9 +69,6 @@ class CellOracle:
     """Asks in the guest of a cell in which one thing is replaced by the revision.
 
     Attributes:
-        subject: What is replaced.
-        question: What is asked.
-        work: What all samples share.
         boot_failure: What a guest is that does not boot twice.
         builds: Entered for the time of a build, but not of one from nothing, which is there to confirm: most of that was
             compiled before, and what is left uses one processor for half of its time.

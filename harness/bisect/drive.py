@@ -24,11 +24,7 @@ __all__ = ["Driver", "Files", "show"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The reports in a bisection's directory, next to result.json.
-
-    Attributes:
-        directory: The bisection's.
-    """
+    """The reports in a bisection's directory, next to result.json."""
 
     directory: Path
 
@@ -53,13 +49,9 @@ class Driver:
     """What a bisection needs to go on.
 
     Attributes:
-        journal: Where it is written down.
-        candidates: The commits.
-        oracle: Takes the samples.
         verdicts: Those of earlier bisections, or None.
         jobs: How many samples are taken side by side.
         watch: Called when something has changed.
-        deadline: End of everything; carries the interruption.
     """
 
     journal: Journal[Begun]

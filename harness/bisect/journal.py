@@ -29,11 +29,8 @@ class JournalState(Generic[B]):
     """What the records say together.
 
     Attributes:
-        begun: What was asked for.
         asked: How many samples were asked for.
-        results: What the samples showed, in order.
         reverted: What became of taking the culprit back.
-        ended: How it ended.
     """
 
     begun: B
@@ -66,12 +63,7 @@ class JournalState(Generic[B]):
 
 
 class Journal(Generic[B]):
-    """A journal that this process alone writes to.
-
-    Attributes:
-        directory: Where it and the evidence are.
-        state: What it says.
-    """
+    """A journal that this process alone writes to."""
 
     def __init__(self, directory: Path, state: JournalState[B], descriptor: int) -> None:
         self.directory = directory
@@ -109,9 +101,7 @@ def resume(directory: Path, kind: type[B]) -> Iterator[Journal[B]]:
 def read(directory: Path, kind: type[B]) -> JournalState[B]:
     """Return what a bisection has done so far; another process may be at it.
 
-    Args:
-        directory: Where it is.
-        kind: How it was begun: by the commits of a repository, or by the axes of two cells.
+    `kind` says how it was begun: by the commits of a repository, or by the axes of two cells.
 
     Raises:
         UsageError: There is no bisection of this kind in the directory.

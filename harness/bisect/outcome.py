@@ -52,9 +52,6 @@ class Bisection(Record):
     """result.json of a bisection.
 
     Attributes:
-        format: Version of this model.
-        id: The directory's name.
-        begun: What was asked for.
         answer: What was found, with its confidence and the failure rates of both sides.
         culprit: More about the commit, where there is exactly one.
         before: What the test left on the older side.
@@ -62,7 +59,6 @@ class Bisection(Record):
         revert: What became of taking the culprit back.
         skipped: What could not be tested; those between the suspects leave doubt.
         commands: What repeats it.
-        seconds: How long it took.
     """
 
     format: int = FORMAT
@@ -97,16 +93,7 @@ def make_result(
     seconds: float,
     deadline: Deadline,
 ) -> Bisection:
-    """Put together what was found.
-
-    Args:
-        directory: Where the journal is.
-        state: What the journal says.
-        candidates: The commits.
-        answer: What was found.
-        seconds: How long it took.
-        deadline: For asking git about the culprit.
-    """
+    """Put together what was found."""
     before, after = (
         proof.read_evidence(directory, sample, state.begun.tests) if sample else None
         for sample in proof.choose_samples(state, candidates.between, answer)

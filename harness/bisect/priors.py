@@ -26,7 +26,6 @@ class PriorRule(FileModel):
     Attributes:
         patterns: As in fnmatch, over the whole path; `*` also matches a slash.
         weight: Of a commit that touches one, in 0..1.
-        reason: Why.
     """
 
     patterns: tuple[str, ...]
@@ -50,12 +49,7 @@ class Priors(KnowledgeFile):
     rules: tuple[PriorRule, ...]
 
     def weigh(self, commit: Commit, paths: Sequence[str]) -> float:
-        """Weigh a commit.
-
-        Args:
-            commit: The commit.
-            paths: Files and directories that the user named, or none.
-        """
+        """Weigh a commit."""
         if len(commit.parents) > 1:
             return max(self.floor, self.merge)
         heaviest = max((self._weigh_path(path) for path in commit.files), default=self.floor)

@@ -27,7 +27,6 @@ class Evidence(Record):
 
     Attributes:
         revision: Full name.
-        verdict: What it said.
         directory: Where all of it is, relative to the bisection's directory.
         log: Excerpt of its log.
         properties: Properties of the container's scope, by name.
@@ -63,10 +62,7 @@ def choose_samples(state: JournalState[Begun], commits: Range, answer: Answer) -
 def read_evidence(root: Path, sample: Sample, tests: Sequence[str]) -> Evidence:
     """Read what a sample left.
 
-    Args:
-        root: Directory of the bisection.
-        sample: Which.
-        tests: Node ids of the cases that decide; none where a command does.
+    `tests` are node ids of the cases that decide; none where a command does.
     """
     directory = root / sample.evidence
     output, result = directory / question.OUTPUT, _read_result(directory)

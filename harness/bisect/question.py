@@ -84,13 +84,7 @@ class Cases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command that runs on this computer while the guest runs, and finds it through its environment.
-
-    Attributes:
-        argv: Its words.
-        environment: The user's own environment.
-        cwd: Where it runs.
-    """
+    """A command that runs on this computer while the guest runs, and finds it through its environment."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]

@@ -79,8 +79,6 @@ class SearchOptions(Inquiry):
     Attributes:
         paths: Paths that the user named.
         first_parent: Whether only first parents are candidates.
-        goal: What is looked for.
-        noise: What is assumed about the test.
         confidence: Probability at which to stop, in 0..1.
         most_tests: Samples after which to give up, or None.
         term_old: The user's word for the older side.
@@ -102,17 +100,13 @@ class Begun(SearchOptions):
 
     Attributes:
         started: Time of the start, ISO 8601 in UTC.
-        harness: Version of the harness.
         subject: What changes from revision to revision: "systemd", the name of a runtime, or "go" for what builds it.
-        repository: Where its history comes from.
         old: Full name of the older end.
         new: Full name of the newer end.
         old_name: The older end as the user wrote it.
         new_name: The newer end as the user wrote it.
-        cell: Identifier of the cell.
         builder: Where builds run: docker or host.
         skip: Full names of commits that the user knows to be broken.
-        facts: Versions and computers by name.
         notes: Whole sentences about what the answer does not cover.
     """
 
@@ -188,7 +182,6 @@ class Asked(Record):
     Attributes:
         number: Which; counts from 1, and a number is never used again.
         revision: Full name.
-        purpose: Why.
         fresh: Whether the build is made from nothing.
     """
 
@@ -274,13 +267,8 @@ class Reverted(Record):
     """The culprit was taken back on top of the newer end.
 
     Attributes:
-        culprit: Full name of the culprit.
         commit: Full name of the commit without it, in the mirror; None where it does not come off cleanly.
         verdict: What the test said there; None if it was not tested.
-        reason: For a skip, what failed.
-        seconds: Of each phase.
-        evidence: Directory with its logs, relative to the journal's.
-        message: One line: why it failed or was skipped.
     """
 
     record: Literal["reverted"] = "reverted"
@@ -305,11 +293,8 @@ class AxesBegun(Inquiry):
     """The first record of a bisection of axes: what was asked for.
 
     Attributes:
-        started: Time of the start, ISO 8601 in UTC.
-        harness: Version of the harness.
         good: Identifier of the cell in which the test passes.
         bad: Identifier of the cell in which it fails.
-        facts: Versions and computers by name.
     """
 
     record: Literal["axes-begun"] = "axes-begun"

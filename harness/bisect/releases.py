@@ -27,7 +27,6 @@ class Releases(Repository):
     """The repository of a toolchain's releases.
 
     Attributes:
-        name: Of the toolchain.
         versions: Exact versions, the oldest first.
     """
 
@@ -52,12 +51,6 @@ class Releases(Repository):
 
 def make_repository(name: str, versions: Sequence[str], store: Store, deadline: Deadline) -> Releases:
     """Make the repository of these releases, the oldest first; "1.21.3" and "1.21" are tags, the latter of the newest.
-
-    Args:
-        name: Of the toolchain: "go".
-        versions: Exact versions, numbers with dots between them.
-        store: Where it is kept.
-        deadline: For making it.
 
     Raises:
         InfrastructureError: git failed.

@@ -67,7 +67,6 @@ class Range:
     """The commits between two ends.
 
     Attributes:
-        history: Their graph.
         commits: What is known about each, and about the old end.
     """
 
@@ -82,7 +81,6 @@ class Repository:
     Attributes:
         address: URL, or absolute path of its top directory.
         mirror: Our bare copy; has every commit that was resolved, with its history.
-        store: Where the mirror is.
         local: Whether `address` is a path.
     """
 
@@ -132,11 +130,6 @@ class Repository:
 
     def list_range(self, old: str, new: str, deadline: Deadline) -> Range:
         """List the commits that `new` has and `old` does not.
-
-        Args:
-            old: Full name of the older end.
-            new: Full name of the newer end.
-            deadline: For reading them.
 
         Raises:
             UsageError: They are the same, or `old` is no ancestor of `new`.

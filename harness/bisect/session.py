@@ -27,9 +27,7 @@ class SearchProgress:
     """How far a bisection is.
 
     Attributes:
-        stage: What it does.
         taken: Samples and attempts so far.
-        running: What is being sampled.
         tests_left: Samples that are still expected.
         seconds_left: How long they are expected to take.
         leader: The likeliest culprit.
@@ -91,12 +89,8 @@ class Session:
     Attributes:
         journal: Where everything is written down; what it has is taken as done.
         search: A new search over the same history.
-        oracle: Takes the samples.
         revert: Makes the commit in which a culprit is taken back on top of the newer end; None if it does not come off.
-        estimates: What they cost.
         verdicts: Those of earlier bisections, or None to have no use of them.
-        jobs: How many samples are taken side by side.
-        watch: Called when something has changed.
     """
 
     journal: Journal[Begun]

@@ -48,7 +48,6 @@ class CellSubject:
     """The whole cell: a revision is the identifier of one.
 
     Attributes:
-        base: The plan of the good cell.
         make: Makes the plan of a cell; raises UsageError for one that cannot be.
     """
 
@@ -81,13 +80,7 @@ class CellSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemdSubject:
-    """The systemd of the guest, PID 1 and nspawn and all; the runtime is what the plan says.
-
-    Attributes:
-        repository: Its history.
-        base: The plan whose systemd is replaced.
-        catalog: What is known about versions of systemd.
-    """
+    """The systemd of the guest, PID 1 and nspawn and all; the runtime is what the plan says."""
 
     repository: Repository
     base: Plan
@@ -123,10 +116,6 @@ class SystemdSubject:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSubject:
     """The container runtime of the cell.
-
-    Attributes:
-        repository: Its history.
-        base: The plan whose runtime is replaced.
 
     Raises:
         UsageError: The runtime of the plan is not built; it comes with the image.

@@ -132,8 +132,6 @@ class Probe:
     """Test this revision, in a fresh boot.
 
     Attributes:
-        revision: What to test.
-        purpose: Why.
         fresh: Whether the build must not be incremental nor come from the cache.
     """
 
@@ -147,7 +145,6 @@ class Suspect:
     """A commit that can be the culprit.
 
     Attributes:
-        revision: The commit.
         probability: Posterior probability, in 0..1.
         untestable: Whether it was tried and could not be tested.
     """
@@ -162,8 +159,6 @@ class RateEstimate:
     """How often the test fails on one side of the culprit.
 
     Attributes:
-        failed: Samples that failed.
-        samples: Samples in all.
         mean: Posterior mean of the rate.
         low: Lower end of its central 90 % interval.
         high: Upper end.
@@ -182,7 +177,6 @@ class Answer:
 
     Attributes:
         kind: Which of the fields below mean something.
-        sentence: The answer for a person.
         confidence: Posterior probability that the answer is right, in 0..1.
         suspects: Likeliest first; one for `AnswerKind.CULPRIT`, none without a culprit.
         fails_before: Rate of failing samples before the culprit; of all samples where there is none.

@@ -18,8 +18,6 @@ class Tally(BaseModel):
     """What was seen of one thing.
 
     Attributes:
-        good: How many samples were good.
-        bad: How many were bad.
         message: Of the last one.
     """
 

@@ -97,20 +97,13 @@ def find(spec: BuildSpec, store: Store) -> Artifact | None:
 
 
 def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path, *, scratch: Path | None = None) -> Artifact:
-    """Return the output of a build: from the store, or built now from what is fetched now.
+    """Return the output of a build, a tree for the guest's root: from the store, or built now from what is fetched now.
 
     A recipe that builds in a worktree is tried a second time without what earlier builds left there, as that
     may be what it failed on, and as there are revisions that fail at random.
 
-    Args:
-        spec: What to build.
-        store: Where source, toolchain, environment and output are kept.
-        deadline: For all of it.
-        log: File that gets the commands and their output; not touched when nothing is built.
-        scratch: Directory for a worktree of its own: it is built from nothing, whatever the store has.
-
-    Returns:
-        An artifact whose directory stands for the guest's root.
+    `log` gets the commands and their output; it is not touched when nothing is built. `scratch` is a directory for a
+    worktree of its own: it is built from nothing then, whatever the store has.
 
     Raises:
         BuildError: A command failed, or the output is not there; the message ends with the end of the log.
@@ -180,11 +173,8 @@ class BuildJob:
     """A build that is being done.
 
     Attributes:
-        spec: What is built.
-        recipe: Its recipe.
         files: Directory for the output.
         scratch: Directory that is removed afterwards.
-        log: File for the commands and their output.
     """
 
     spec: BuildSpec

@@ -53,7 +53,6 @@ class Bind:
     Attributes:
         outside: The directory.
         inside: Where the commands see it.
-        writable: Whether they may write there.
     """
 
     outside: Path
@@ -64,17 +63,9 @@ class Bind:
 def run(
     commands: tuple[BuildCommand, ...], environment: Artifact, binds: tuple[Bind, ...], output: Path, deadline: Deadline
 ) -> int:
-    """Run commands one after another in a fresh container, until one fails.
+    """Run commands one after another in a fresh container, until one fails, and return the exit status of the last.
 
-    Args:
-        commands: What to run.
-        environment: The tree that they run on, see `harness.build.environment`.
-        binds: What they see of this computer.
-        output: File that their output is appended to.
-        deadline: When the running one is ended.
-
-    Returns:
-        Exit status of the last command that ran.
+    They see `binds` of this computer; `environment` is the tree that they run on, see `harness.build.environment`.
 
     Raises:
         InfrastructureError: The Docker daemon does not answer or refuses.

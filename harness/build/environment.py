@@ -46,11 +46,7 @@ def make_environment_key(environment: Environment, further: Sequence[str] = ()) 
 def obtain(environment: Environment, further: Sequence[str], store: Store, deadline: Deadline) -> Artifact:
     """Return the environment, made by mmdebstrap if it is not in the store yet; `TREE` in it is the tar.
 
-    Args:
-        environment: Release and packages, of a knowledge file.
-        further: More packages.
-        store: Where it is kept.
-        deadline: For the making, half a minute on a good network.
+    That takes half a minute on a good network.
 
     Raises:
         InfrastructureError: mmdebstrap is not installed, the archive cannot be reached or lacks a package.

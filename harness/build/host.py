@@ -34,16 +34,9 @@ def require_packages(packages: tuple[str, ...], deadline: Deadline) -> None:
 
 
 def run(commands: tuple[BuildCommand, ...], scratch: Path, output: Path, deadline: Deadline) -> int:
-    """Run commands one after another until one fails.
+    """Run commands one after another until one fails, and return the exit status of the last.
 
-    Args:
-        commands: What to run.
-        scratch: Their HOME and TMPDIR.
-        output: File that their output is appended to.
-        deadline: When the running one is ended.
-
-    Returns:
-        Exit status of the last command that ran.
+    `scratch` is their HOME and TMPDIR.
 
     Raises:
         DeadlineError: A command ran too long, and was ended with all its children.

@@ -30,8 +30,6 @@ class SystemdSource:
 
     Attributes:
         version: Its version: "252", "v252".
-        source: Where it comes from.
-        revision: Which code.
     """
 
     version: str
@@ -55,8 +53,6 @@ class BuildSpec:
         source: Where its code comes from, one of `rules.sources`.
         revision: Which code; resolved from `source`.
         toolchain: With which toolchain, or None where the environment's compiler does it all.
-        builder: Where.
-        flavor: In which of the component's flavors, or None where it has none.
         systemd: The systemd that a part of the output is made from, or None.
     """
 
@@ -123,8 +119,6 @@ class BuildCommand:
     """One command of a build.
 
     Attributes:
-        argv: The command.
-        cwd: Where it runs.
         env: Its environment; the builder adds PATH, HOME and TMPDIR where they are not given.
     """
 

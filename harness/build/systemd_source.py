@@ -29,13 +29,6 @@ REMEMBERED = "systemd.revision"
 def provide_systemd(work: Path, spec: BuildSpec, store: Store, log: Path, deadline: Deadline) -> None:
     """Put the systemd of a spec into a worktree, unless it is there; does nothing where the build gets none.
 
-    Args:
-        work: The worktree.
-        spec: What is built.
-        store: Where mirrors are.
-        log: File that gets a line for what was done.
-        deadline: For all of it.
-
     Raises:
         UsageError: The systemd is no commit of a git repository.
         InfrastructureError: It cannot be had.

@@ -42,13 +42,7 @@ def clean_worktree(directory: Path, tree: Path, *, whole: bool = False) -> None:
 def fill_worktree(directory: Path, tree: Path, spec: BuildSpec, store: Store, log: Path, deadline: Deadline) -> None:
     """Bring the source in a worktree to the spec's revision, with the fix-ups that its version needs.
 
-    Args:
-        directory: The worktree.
-        tree: Where in it the source is.
-        spec: What is built.
-        store: Where mirrors are.
-        log: File that gets a line for each fix-up.
-        deadline: For all of it.
+    `tree` is where in the worktree the source is; `log` gets a line for each fix-up.
 
     Raises:
         InfrastructureError: The source cannot be had.

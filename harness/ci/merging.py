@@ -71,12 +71,7 @@ def collect(directory: Path, count: int) -> tuple[Shard, ...]:
 def merge(shards: Sequence[Shard], wanted: Mapping[str, int], count: int, *, name: str, command: str) -> Merged:
     """Return one result of all shards.
 
-    Args:
-        shards: What the shards left, by their numbers.
-        wanted: The cells that should have run, in the order of the matrix, with the number of the shard of each.
-        count: How many shards there should be.
-        name: The merged run's identifier.
-        command: The command line that does the same on one machine.
+    `wanted` are the cells that should have run, in the order of the matrix, with the number of the shard of each.
     """
     problems = [shard.problem for shard in shards if shard.result is None]
     there = {shard.index for shard in shards}

@@ -34,7 +34,6 @@ class System(FileModel):
     """harness/ci/systems/NAME.yaml: a CI system, and the files that it reads.
 
     Attributes:
-        name: The file's name.
         description: What it is, and what is special about it here.
         sources: Where the facts in the file are from.
         shards: How many jobs it can make of one, at most.
@@ -81,13 +80,7 @@ WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What CI runs for one kind of event: shards of a profile's cells, then the gate over all of their results.
-
-    Attributes:
-        profile: Name of the profile.
-        shards: How many jobs share its cells.
-        cells: How many cells it has.
-    """
+    """What CI runs for one kind of event: shards of a profile's cells, then the gate over all of their results."""
 
     profile: str
     shards: int
@@ -101,13 +94,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A file of a CI system.
-
-    Attributes:
-        system: The system's name.
-        path: Its path in the project.
-        text: All of it.
-    """
+    """A file of a CI system."""
 
     system: str
     path: str
@@ -117,10 +104,7 @@ class Rendered:
 def render(systems: Sequence[System], change: Pipeline, release: Pipeline | None) -> tuple[Rendered, ...]:
     """Return the files of all systems, in the order of the systems and of their files; a file without text is not made.
 
-    Args:
-        systems: The systems.
-        change: What runs for every change.
-        release: What runs for a release as well, or None.
+    `change` runs for every change, and `release` for a release as well.
 
     Raises:
         UsageError: A pipeline has shards without cells, more of them than a system can run, or a profile whose name
@@ -204,8 +188,6 @@ class Drift:
     """One file of a CI system, and how it has drifted.
 
     Attributes:
-        file: What it should be.
-        state: How the file in the project is.
         diff: Unified diff from the file in the project to what it should be; empty where they are the same.
     """
 
@@ -215,12 +197,7 @@ class Drift:
 
 
 def compare(files: Sequence[Rendered], root: Path) -> tuple[Drift, ...]:
-    """How each file is in the project; those that are the same are there as well.
-
-    Args:
-        files: What would be made.
-        root: The project's directory.
-    """
+    """How each file is in the project; those that are the same are there as well."""
     return tuple(_compare(file, root / file.path) for file in files)
 
 

@@ -85,10 +85,6 @@ def write_baseline(side: RunOutcomes, path: Path) -> None:
 def load_baseline(path: Path, *, name: str) -> RunOutcomes:
     """Read a baseline.
 
-    Args:
-        path: The file; messages name it.
-        name: What the side is called.
-
     Raises:
         InfrastructureError: It is not there, broken, or of a newer format; with file:line:column where it is no JSON.
     """

@@ -95,13 +95,7 @@ class Difference:
 
 
 def find_differences(old: RunOutcomes, new: RunOutcomes, regressed: frozenset[str]) -> tuple[Difference, ...]:
-    """Return what differs besides outcomes: first what changed where most regressions are, then by name.
-
-    Args:
-        old: The side before.
-        new: The side now.
-        regressed: Names of the cells that have a regression.
-    """
+    """Return what differs besides outcomes: first what changed where most regressions are, then by name."""
     whole = [
         Difference(fact=fact, old=one, new=other) for fact, one, other in sorted(_find_unequal(old.facts, new.facts))
     ]

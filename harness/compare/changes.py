@@ -65,9 +65,6 @@ class CaseChange:
     """A case of a cell that is worth a line.
 
     Attributes:
-        cell: The cell's name.
-        nodeid: The case.
-        change: What became of it.
         old: Its outcome before, or None where it was not there.
         new: Its outcome now, or None where it is not there.
         message: One line about the new outcome, as the guest or pytest said it.
@@ -86,7 +83,6 @@ class CellChange:
     """A cell that is on one side only, or broke.
 
     Attributes:
-        cell: Its name.
         change: `new` or `gone`; `broken` or `still broken` where it is on both sides or new.
         cases: How many cases of it have therefore no answer; for a new cell, how many it has.
         text: Why it broke; empty for other changes.
@@ -103,8 +99,6 @@ class Comparison:
     """What differs between two sides.
 
     Attributes:
-        old: Name of the side before.
-        new: Name of the side now.
         counts: How many cases had which change; cases of cells that are on one side only are in it.
         cells: Cells that are on one side only, or broke.
         cases: Cases that are not the same, but for those of cells in `cells`; failures of new cells are here.

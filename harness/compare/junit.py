@@ -48,10 +48,6 @@ BROKEN = "cell"
 def load_junit(path: Path, *, name: str) -> RunOutcomes:
     """Return what a JUnit file says.
 
-    Args:
-        path: The file.
-        name: The file as messages name it.
-
     Raises:
         InfrastructureError: It cannot be read, is cut off, is no XML or no JUnit file; with file:line:column.
     """

@@ -23,12 +23,7 @@ UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where names are looked for.
-
-    Attributes:
-        runs: Directory of runs.
-        baselines: Directory of baselines.
-    """
+    """Where names are looked for."""
 
     runs: Path
     baselines: Path
@@ -37,9 +32,7 @@ class Places:
 def open_side(text: str, places: Places) -> RunOutcomes:
     """Read what a user named.
 
-    Args:
-        text: A path, or the name of a run or of a baseline; a run is found by `rundir.find_run`.
-        places: Where names are looked for.
+    `text` is a path, or the name of a run (which `rundir.find_run` finds) or of a baseline.
 
     Raises:
         UsageError: There is nothing of that name, or a run and a baseline have it both.
@@ -108,11 +101,8 @@ def open_all(texts: Sequence[str], places: Places) -> tuple[RunOutcomes, tuple[s
 def open_part(text: str, places: Places, holds: Sequence[Callable[[Cell], bool]], axes: Sequence[str]) -> RunOutcomes:
     """Read one side of a comparison, or a part of it.
 
-    Args:
-        text: What a user named; shards with commas between.
-        places: Where names are looked for.
-        holds: What must hold for each of its cells.
-        axes: Axes without which its cells are named, see `drop_axes`.
+    `text` is what a user named, shards with commas between. `holds` must hold for each of its cells, which are named
+    without `axes`, see `drop_axes`.
 
     Raises:
         UsageError: There is nothing of a name, or shards do not fit together.

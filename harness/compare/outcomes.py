@@ -22,7 +22,6 @@ class CellOutcomes:
     """What became of one cell.
 
     Attributes:
-        id: Its identifier.
         axes: Its place on each axis; empty for files of other tools.
         facts: What the guest proved.
         cases: The outcome of each case, by node id.
@@ -59,7 +58,6 @@ class RunOutcomes:
 
     Attributes:
         name: It, as messages name it.
-        kind: Where it comes from.
         started: When it began, ISO 8601 in UTC, by the clock of the computer that ran it; empty if not known.
         cells: Its cells by identifier.
         facts: What ran it: version of the harness, kernel and cores of the computer.
@@ -155,9 +153,7 @@ def _find_common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
 def drop_axes(side: RunOutcomes, axes: Sequence[str]) -> RunOutcomes:
     """Return the side with its cells named without some axes, so that cells that differ only there are the same cell.
 
-    Args:
-        side: It.
-        axes: Names of axes, for instance `distro` and `systemd` to compare a distro's release with the next.
+    The axes are for instance `distro` and `systemd`, to compare a distro's release with the next.
 
     Raises:
         UsageError: There is no such axis, or two cells of the side differ only there.

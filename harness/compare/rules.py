@@ -41,7 +41,6 @@ class Atom:
     """One comparison.
 
     Attributes:
-        field: Name of the field.
         sign: `==`, `!=`, `>=`, `<`, or `in`.
         values: What it is compared with; more than one only for `in`.
         mask: The cells for which it holds, as bits.
@@ -164,12 +163,7 @@ def _format_all(count: int) -> str:
 
 
 def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> AxisRule:
-    """Return the smallest rule that holds for each of some cells and for none of others.
-
-    Args:
-        with_it: Cells for which it has to hold.
-        without: Cells for which it must not hold; no cell is in both.
-    """
+    """Return the smallest rule that holds for each of some cells and for none of others."""
     good = (1 << len(with_it)) - 1
     bad = ((1 << len(without)) - 1) << len(with_it)
     return find_rule_between(make_atoms([*with_it, *without]), good, bad)

@@ -75,9 +75,7 @@ class _OtherwiseWrittenError(Exception):
 def load_run(path: Path, *, name: str) -> RunOutcomes:
     """Return what a run found.
 
-    Args:
-        path: Its directory, or its result.json.
-        name: What messages call the directory or file.
+    `path` is its directory or its result.json; messages name it as `name`.
 
     Raises:
         UsageError: There is no result.
@@ -218,10 +216,7 @@ def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
 def locate(data: bytes, shown: str, what: str) -> Any:
     """Return the value that a JSON text is.
 
-    Args:
-        data: The text.
-        shown: The file as messages name it.
-        what: What it should be: "result of a run".
+    `what` is what it should be, for messages: "result of a run".
 
     Raises:
         InfrastructureError: It is no JSON; with file:line:column.

@@ -13,11 +13,7 @@ __all__ = ["BootOptions", "Distro", "DistroOption", "Image", "ImageSpec", "find"
 
 
 def find(name: str) -> Distro:
-    """Return the distro of a name.
-
-    Raises:
-        UsageError: There is no folder of that name.
-    """
+    """Return the distro of a name; raises UsageError if there is no folder of that name."""
     if name not in _list_names():
         raise UsageError(
             f"The harness cannot make images of {name}: there is no folder harness/distros/{name}; "

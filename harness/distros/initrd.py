@@ -81,16 +81,7 @@ def _get_module_name(path: str) -> str:
 
 
 def make_initrd(*, busybox: bytes, modules: Path, wanted: Iterable[str]) -> bytes:
-    """Return the initrd for a guest.
-
-    Args:
-        busybox: The guest's statically linked busybox.
-        modules: Tar archive of the guest's /lib/modules.
-        wanted: Names of modules to load, in this order.
-
-    Raises:
-        InfrastructureError: The archive is not that of exactly one kernel.
-    """
+    """Return the initrd for a guest; raises InfrastructureError if the archive is not that of exactly one kernel."""
     return make_cpio(_list_entries(busybox, load_modules(modules, wanted)), devices={"dev/console": (5, 1)})
 
 

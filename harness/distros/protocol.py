@@ -114,7 +114,6 @@ class DistroOption:
     Attributes:
         name: Its name; `--NAME` on the command line, HARNESS_NAME in the environment.
         metavar: What its value is, for people.
-        help: What it does.
         file: Whether its value is the path of a file, which must be there.
     """
 

@@ -15,12 +15,7 @@ __all__ = ["FileSink", "download", "unpack"]
 
 
 class FileSink:
-    """Writes a download to a file and hashes it on the way.
-
-    Attributes:
-        path: The file.
-        digest: Hash of what came so far.
-    """
+    """Writes a download to a file and hashes it on the way."""
 
     def __init__(self, path: Path, algorithm: str = "sha256") -> None:
         self.path = path
@@ -47,14 +42,8 @@ class FileSink:
 def download(url: str, path: Path, *, sha256: str | None, deadline: Deadline) -> str:
     """Download `url` to `path`, which appears only when its content is complete and verified.
 
-    Args:
-        url: An http, https or file address.
-        path: The file; its directory exists.
-        sha256: What its content must hash to, in hexadecimal digits; None to take what comes.
-        deadline: When to give up.
-
-    Returns:
-        SHA-256 of the content, in hexadecimal digits.
+    `sha256` is what its content must hash to, in hexadecimal digits, or None to take what comes; that of the content is
+    returned.
 
     Raises:
         UsageError: The server says that there is no such file, or the address is none.

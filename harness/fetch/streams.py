@@ -84,11 +84,8 @@ def stream(
 ) -> None:
     """Give the content of `url` to a sink while it comes; after a broken connection go on from where it broke.
 
-    Args:
-        url: An http, https or file address.
-        sink: Takes the content. It restarts where the file has changed, or the server cannot go on.
-        deadline: When to give up.
-        progress: Called after each chunk; None for a line in the log now and then.
+    The sink restarts where the file has changed, or the server cannot go on. `progress` is called after each chunk;
+    None for a line in the log now and then.
 
     Raises:
         UsageError: The server says that there is no such file, or the address is none.

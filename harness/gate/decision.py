@@ -30,9 +30,6 @@ class Check:
     """What a rule says.
 
     Attributes:
-        name: The rule, in one or two words.
-        level: What it does to the decision.
-        text: A whole sentence.
         details: What it is about, one line each; as a guest may have printed them.
     """
 
@@ -47,7 +44,6 @@ class GateInput:
     """What a decision is made from.
 
     Attributes:
-        side: What was found, its shards together.
         conflicts: What speaks against taking the shards together, see `compare.join`.
         baseline: What it is compared with, or None where there is none.
         missing_baseline: Why there is none although the policy names one; empty otherwise.
@@ -93,11 +89,8 @@ class Decision:
 def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
     """Return whether a release may be shipped.
 
-    Args:
-        policy: When it may.
-        evidence: What was found.
-        today: The day to judge at, by the clock of the computer that decides. No other clock is read, but for the
-            age of the baseline, in whole days.
+    `today` is the day to judge at, by the clock of the computer that decides. No other clock is read, but for the age
+    of the baseline, in whole days.
     """
     nothing = RunOutcomes(name="nothing", kind="baseline", cells={})
     old = evidence.baseline or nothing

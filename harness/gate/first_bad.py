@@ -17,7 +17,6 @@ class FirstBad:
     """Where a regression begins.
 
     Attributes:
-        case: The case.
         what: `systemd` or `Go`; empty where neither begins it: no smaller value passes.
         bad: The smallest value at which it fails.
         good: The greatest smaller value at which it passes.
@@ -88,13 +87,7 @@ ORDERED_AXES = tuple(_make_ordered_axes())
 
 
 def find_first_bads(found: Comparison, old: RunOutcomes, new: RunOutcomes) -> tuple[FirstBad, ...]:
-    """Return where each regression begins; the case that regressed in most cells first.
-
-    Args:
-        found: What changed.
-        old: The side before.
-        new: The side now.
-    """
+    """Return where each regression begins; the case that regressed in most cells first."""
     cells = {name: cell for name, side in new.cells.items() if (cell := side.cell) is not None}
     groups = {axis.what: _group_cells(cells, axis) for axis in ORDERED_AXES}
     answers: list[FirstBad] = []

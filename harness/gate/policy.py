@@ -102,8 +102,6 @@ class Requirement(FileModel):
 
     Attributes:
         text: As the policy says it, for messages.
-        cells: Identifiers of the cells.
-        suites: Names of the suites.
     """
 
     text: str
@@ -113,12 +111,6 @@ class Requirement(FileModel):
 
 def load(path: Path, matrix: Matrix, catalog: Catalog, *, name: str) -> Policy:
     """Read a policy.
-
-    Args:
-        path: The file.
-        matrix: Has the profiles that it may name.
-        catalog: What its expressions may name.
-        name: The file as messages name it.
 
     Raises:
         ConfigError: Something in it is wrong; one line for each problem, with file:line:column.
@@ -142,12 +134,7 @@ def list_requirements(
 ) -> tuple[Requirement, ...]:
     """Return what a policy requires of a matrix, by name.
 
-    Args:
-        policy: The policy.
-        matrix: The matrix.
-        expansion: All cells of the matrix.
-        catalog: What the project knows.
-        profile: A profile whose cells and suites are required as well, since it is what was run.
+    `profile` is one that was run: its cells and suites are required as well.
 
     Raises:
         UsageError: There is no such profile.

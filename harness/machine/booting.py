@@ -32,15 +32,8 @@ def specify(  # noqa: PLR0913 - each is one fact
 ) -> MachineSpec:
     """Return the machine that boots an image with archives laid over it.
 
-    Args:
-        image: The image.
-        name: As the other arguments, an attribute of `MachineSpec`.
-        arguments: Likewise.
-        accelerator: Likewise.
-        cores: Likewise.
-        memory: Likewise.
-        overlays: The archives.
-        options: What the image's distro wants, see `Distro.make_boot_options`; None for a plain root file system.
+    The arguments are attributes of `MachineSpec`. `options` are what the image's distro wants, see
+    `Distro.make_boot_options`; None for a plain root file system.
     """
     wanted = options or BootOptions()
     return MachineSpec(
@@ -72,12 +65,8 @@ def boot(
     What an earlier machine left in the directory is cleaned up first. After the end the evidence stays there
     (machine.json, console.log, qemu.log, events.jsonl), and no process, socket, key or disk.
 
-    Args:
-        spec: The machine.
-        directory: Where its files are.
-        deadline: For the boot alone.
-        ports: Gives a port to try for ssh, and another one when that is taken.
-        note: Why it is booted although a saved memory was wanted, see `Record.note`.
+    The deadline is for the boot alone. `ports` gives a port to try for ssh, and another one when that is taken; `note`
+    says why it is booted although a saved memory was wanted, see `MachineRecord.note`.
 
     Raises:
         GuestLostError: It died in the boot; the message has the last lines of its console.

@@ -45,11 +45,7 @@ class Facts:
 
 
 def read_facts(machine: Machine, *, deadline: Deadline) -> Facts:
-    """Ask a guest what it is.
-
-    Raises:
-        InfrastructureError: It does not answer, or answers nonsense.
-    """
+    """Ask a guest what it is; raises InfrastructureError if it does not answer, or answers nonsense."""
     answers: dict[str, list[str]] = {}
     for line in machine.run(SCRIPT, deadline=deadline).out.splitlines():
         key, _, value = line.partition("=")

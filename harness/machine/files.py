@@ -30,11 +30,7 @@ SSH_ALIAS = "guest"
 
 @dataclass(frozen=True, slots=True)
 class MachineFiles:
-    """The files of a machine.
-
-    Attributes:
-        directory: Where they are.
-    """
+    """The files of a machine."""
 
     directory: Path
 
@@ -80,11 +76,7 @@ class MachineFiles:
 
 @dataclass(frozen=True, slots=True)
 class SavedMachine:
-    """A guest that was saved while it ran.
-
-    Attributes:
-        directory: Where its files are.
-    """
+    """A guest that was saved while it ran."""
 
     directory: Path
 
@@ -136,8 +128,6 @@ class MachineRecord:
         pid: QEMU's process, or None before it starts and after it was destroyed.
         started: When that process started, in the kernel's clock ticks since boot: a pid alone may be a stranger's.
         boot: The boot of the computer in which it ran.
-        spec: The machine, for people.
-        argv: The command that runs it.
         origin: Whether it was booted for its user ("cold"), or the memory of an earlier boot was there ("memory").
         note: Why it was booted although a memory was wanted, a whole sentence; else empty.
         resets: How many QMP events RESET the harness caused, two or more in a reboot; None while it reboots the guest.
@@ -164,11 +154,7 @@ class MachineRecord:
 
     @classmethod
     def read(cls, files: MachineFiles) -> "MachineRecord":
-        """Read machine.json.
-
-        Raises:
-            InfrastructureError: There is none, or it is not ours.
-        """
+        """Read machine.json; raises InfrastructureError if there is none, or it is not ours."""
         try:
             return cls(**json.loads(files.record.read_text(encoding="utf-8")))
         except FileNotFoundError as error:

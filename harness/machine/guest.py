@@ -32,14 +32,7 @@ class Machine:
     """A guest; commands are POSIX shell, as a guest need not have anything else."""
 
     def __init__(self, directory: Path) -> None:
-        """Open the machine in `directory`.
-
-        Args:
-            directory: Where `boot` made it.
-
-        Raises:
-            InfrastructureError: There is none.
-        """
+        """Open the machine in `directory`; raises InfrastructureError if there is none."""
         self.files = MachineFiles(directory)
         self.record = MachineRecord.read(self.files)
         self.console = Console(self.files.console)

@@ -80,14 +80,8 @@ def start_qemu(
 ) -> Iterator[tuple[Machine, Monitor]]:
     """Start QEMU for a machine, and yield it before anything in it is known to run; as `boot` otherwise.
 
-    Args:
-        spec: The machine.
-        directory: Where its files are.
-        deadline: For the start of QEMU.
-        ports: As for `boot`.
-        note: As for `boot`.
-        saved: A saved guest that is loaded, instead of a boot.
-        opening: Gives a context around what is done before QEMU starts, when there are the pipes.
+    `saved` is a saved guest that is loaded instead of a boot; `opening` gives a context around what is done before QEMU
+    starts, when there are the pipes.
     """
     files = MachineFiles(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -147,8 +141,6 @@ class _Launch:
     """What QEMU is started with.
 
     Attributes:
-        spec: The machine.
-        files: Its files.
         record: What machine.json says before the start.
         key: The private key that the guest accepts.
         memory: The saved memory from which it starts, or None for a boot.

@@ -66,13 +66,7 @@ def start(
     A memory that cannot be made, or does not load, is no error: the machine is booted then, and the record's
     `note` says why. The record's `origin` is "memory" where the memory was there before.
 
-    Args:
-        spec: The machine.
-        directory: Where its files are, see `booting.boot`.
-        deadline: For the start alone.
-        store: Where memories are kept.
-        fresh: Boot, whatever the store has, and save nothing.
-        ports: Gives a port to try for ssh, and another one when that is taken.
+    `fresh` boots whatever the store has, and saves nothing; all else is as for `booting.boot`.
 
     Raises:
         GuestLostError: It died in the boot; the message has the last lines of its console.

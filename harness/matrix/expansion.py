@@ -90,12 +90,7 @@ def choose(
 ) -> Choice:
     """Return the cells and suites that a user asked for.
 
-    Args:
-        expansion: All cells of the matrix.
-        matrix: The matrix.
-        catalog: The catalog.
-        profile: Name of a profile; every cell and the default suites if None.
-        select: Expressions that must hold as well.
+    Without a profile these are every cell and the default suites. All expressions of `select` must hold as well.
 
     Raises:
         UsageError: There is no such profile, or an expression is wrong.

@@ -21,11 +21,7 @@ Cases = Callable[[], Collection[str]]
 def load(path: Path, catalog: Catalog, *, name: str | None = None, cases: Cases | None = None) -> Matrix:
     """Read a matrix file.
 
-    Args:
-        path: The file; relative directories in its `sources` are next to it.
-        catalog: Which distros, runtimes, suites and toolchains there are.
-        name: The file as messages are to name it; its path if None.
-        cases: Gives the node ids of all cases, and is called if there are expectations to hold against them.
+    `cases` gives the node ids of all cases, and is called if there are expectations to hold against them.
 
     Raises:
         ConfigError: Something in it is wrong; one line for each problem, with file:line:column and what

@@ -39,7 +39,6 @@ class AxisField:
     """A field of a cell that an axis sets.
 
     Attributes:
-        name: Its name in `Cell`, in expressions and in the marker `needs`.
         about: How its values are written, for `harness matrix fields`.
         mark: What is written before it: `@` for the version in `runc@1.1.5`.
         pattern: Regular expression of its values.

@@ -133,11 +133,7 @@ def _format_version(values: Sequence[str | None]) -> str | None:
 
 
 def parse_id_fields(text: str) -> dict[str, Any]:
-    """Return the fields of the cell that has an id.
-
-    Raises:
-        ValueError: It is the id of no cell.
-    """
+    """Return the fields of the cell that has an id; raises ValueError if it is the id of no cell."""
     parts = text.split("+")
     needed = sum(not axis.optional for axis in OUTER_AXES)
     found: dict[str, Any] = {}

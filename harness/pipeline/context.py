@@ -33,7 +33,6 @@ class RunContext:
     """What all cells of a run share.
 
     Attributes:
-        store: Where artifacts are kept.
         emit: Receives what a user who watches wants to see.
         deadline: End of the whole run; carries its interruption.
         arguments: Further arguments for pytest.
@@ -60,7 +59,6 @@ class CellTask:
     """What is done for one cell.
 
     Attributes:
-        plan: Its plan.
         cases: Node ids of the cases that run; all cases of the suites if empty.
         expectations: Known failures of its cases.
         again: The command line that repeats it.

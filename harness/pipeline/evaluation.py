@@ -33,10 +33,7 @@ logger = logging.getLogger(__name__)
 def evaluate(task: CellTask, context: RunContext, directory: Path) -> CellResult:
     """Build, boot, test and judge one cell.
 
-    Args:
-        task: The cell.
-        context: What all cells of the run share.
-        directory: Where the cell's evidence goes; result.json is written there last.
+    The evidence goes into `directory`; result.json is written there last.
 
     Raises:
         CancelledError: The run was interrupted. The result that there is has been written.

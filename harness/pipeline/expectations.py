@@ -35,12 +35,8 @@ def judge(nodeid: str, outcome: Outcome, text: str, expectations: Iterable[Expec
     A pass that an expectation which has not expired speaks against is `xpassed`. Every other outcome stays:
     an error says nothing about the runtime, and a flaky case is a finding of its own.
 
-    Args:
-        nodeid: The case, relative to the suites.
-        outcome: What pytest and the guest said.
-        text: Message, traceback and output of the failure.
-        expectations: Those of the cell, see `Matrix.expectations_for`.
-        today: The day to judge at.
+    `text` is message, traceback and output of the failure. The expectations are those of the cell, see
+    `Matrix.expectations_for`.
     """
     about = [item for item in expectations if item.is_about(nodeid)]
     current = [item for item in about if not item.is_expired(today)]
@@ -89,11 +85,6 @@ def review_expectations(
 
     Those that passed somewhere, those that have expired and are about a cell of the run, and those that are about
     no case: all of their cells ran to the end, and nothing that they cover was more than skipped.
-
-    Args:
-        known: The expectations of the matrix.
-        cells: What became of the cells of the run so far.
-        today: The day to judge at.
     """
     results = ((item, _look(item, [cell for cell in cells if cell.id in item.cells], today)) for item in known)
     return tuple(_make_result(item.expectation, *found) for item, found in results if found is not None)

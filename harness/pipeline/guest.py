@@ -101,11 +101,6 @@ logger = logging.getLogger(__name__)
 def boot_cell(plan: Plan, context: RunContext, directory: Path) -> Iterator[Machine]:
     """Yield the running guest of a cell, with its runtime installed; it is destroyed when the context ends.
 
-    Args:
-        plan: What is done.
-        context: What all cells share.
-        directory: Where the evidence goes.
-
     Raises:
         HarnessError: It could not be built, made or booted; or it was interrupted.
     """

@@ -13,21 +13,13 @@ __all__ = ["Described"]
 
 
 class Described(CellFile):
-    """What the file of `--harness-cell` says, and where it is.
-
-    Attributes:
-        path: The file.
-    """
+    """What the file of `--harness-cell` says, and where it is."""
 
     path: Path = Field(exclude=True)
 
     @classmethod
     def read(cls, path: Path) -> "Described":
-        """Return what the file says.
-
-        Raises:
-            pytest.UsageError: It cannot be read, or does not say what it must.
-        """
+        """Return what the file says; raises pytest.UsageError if it cannot be read, or does not say what it must."""
         try:
             return cls.model_validate({**json.loads(path.read_text(encoding="utf-8")), "path": path})
         except ValidationError as error:

@@ -31,11 +31,7 @@ def format_summary(found: Comparison) -> str:
 def format_lines(found: Comparison, following: Following, differs: Sequence[Difference], *, by: str) -> Iterator[str]:
     """Yield the lines of a comparison.
 
-    Args:
-        found: What changed.
-        following: Which axis the regressions follow.
-        differs: What else differs.
-        by: What changes are grouped by: `cell`, `suite` or `case`.
+    They are grouped `by` cell, suite or case.
     """
     yield f"{escape(found.old)} -> {escape(found.new)}: {format_summary(found)}"
     for change in ChangeKind:

@@ -51,12 +51,7 @@ def select_shard(
     Longest first, each to the shard with the least work so far; equal ones by name, so that every machine
     that is given the same seconds computes the same shards.
 
-    Args:
-        items: All items.
-        names: Their names, each once.
-        seconds: How long an item of a name takes; CI has it from a file that is committed, see `harness.ci.durations`.
-        index: Which shard, from 1.
-        count: How many there are.
+    `index` counts from 1. CI has the seconds from a file that is committed, see `harness.ci.durations`.
     """
     loads = [0.0] * count
     mine: set[str] = set()

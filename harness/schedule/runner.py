@@ -44,17 +44,7 @@ def run_cells(
 ) -> RunResult:
     """Run the cells; those that have a result in the directory already are not run again.
 
-    Args:
-        tasks: The cells.
-        context: What they share.
-        directory: The run's directory, see `rundir.make_directory`.
-        request: What was asked for.
-        slots: How many cells at a time, and the memory that their guests may have.
-        history: How long things took before.
-        ended: Called when a cell has ended.
-
-    Returns:
-        What became of the run; marked as interrupted where it was.
+    The result is marked as interrupted where the run was.
 
     Raises:
         UsageError: A cell needs more than the slots have.

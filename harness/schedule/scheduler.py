@@ -90,11 +90,7 @@ class Scheduler:
     """What waits, what runs and what has ended."""
 
     def __init__(self, tasks: Iterable[Task], slots: Slots) -> None:
-        """Begin.
-
-        Raises:
-            UsageError: Tasks wait for each other, or one does not fit the slots even alone.
-        """
+        """Begin; raises UsageError if tasks wait for each other, or one does not fit the slots even alone."""
         self.tasks = {task.name: task for task in tasks}
         for task in self.tasks.values():
             if not slots.has_room_for(task):

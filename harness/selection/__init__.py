@@ -35,10 +35,6 @@ class Selection:
 def parse_selection(text: str, catalog: Catalog) -> Selection:
     """Return the selection that a text is.
 
-    Args:
-        text: The expression.
-        catalog: Which distros, runtimes and so on there are.
-
     Raises:
         TextError: It is no expression, or names something that there is not; the offset says where.
     """

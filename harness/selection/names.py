@@ -29,8 +29,6 @@ class DistroName:
     """A distro as people write it; None is "any" in a selection.
 
     Attributes:
-        distro: Its name.
-        channel: Its release stream.
         release: Exact release in the channel.
     """
 
@@ -41,13 +39,7 @@ class DistroName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeName:
-    """A container runtime as people write it; None is "any" in a selection.
-
-    Attributes:
-        runtime: Its name.
-        version: Its version.
-        flavor: rkt's stage1 flavor.
-    """
+    """A container runtime as people write it; None is "any" in a selection."""
 
     runtime: str
     version: str | None
@@ -74,11 +66,7 @@ def check_distro(text: str, catalog: Catalog) -> DistroName:
 
 
 def check_axis_distro(text: str, catalog: Catalog) -> DistroName:
-    """Return a distro of a cell: known, and with its channel.
-
-    Raises:
-        TextError: It is not.
-    """
+    """Return a distro of a cell: known, and with its channel; raises TextError if it is not."""
     name = check_distro(text, catalog)
     if name.channel is None:
         channels = ", ".join(f"{name.distro}/{channel}" for channel in catalog.distros[name.distro].channels)

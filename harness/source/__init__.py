@@ -59,12 +59,6 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
 def check_out(source: Source, revision: Revision, store: Store, deadline: Deadline) -> Artifact:
     """Return the tree of a revision, in the store; the artifact's path is its top directory.
 
-    Args:
-        source: What `revision` was resolved from.
-        revision: Which state.
-        store: Where the tree is kept, and git mirrors.
-        deadline: For downloading and unpacking.
-
     Raises:
         InfrastructureError: It cannot be had, or it is not what was resolved.
     """
@@ -79,13 +73,7 @@ def check_out(source: Source, revision: Revision, store: Store, deadline: Deadli
 def update(source: Source, revision: Revision, tree: Path, index: Path, store: Store, deadline: Deadline) -> None:
     """Bring a tree that belongs to somebody who builds in it to a revision; what is the same keeps its times.
 
-    Args:
-        source: What `revision` was resolved from.
-        revision: Which state.
-        tree: The tree, at another revision or empty.
-        index: File in which is kept what the next update wants to know; belongs to the tree.
-        store: Where git mirrors and other kinds' trees are kept.
-        deadline: For all of it.
+    It is at another revision, or empty. `index` is a file that belongs to it, with what the next update wants to know.
 
     Raises:
         InfrastructureError: It cannot be had.

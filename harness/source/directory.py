@@ -38,11 +38,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
 
 
 def fill(source: Source, revision: Revision, files: Path, store: Store, deadline: Deadline) -> None:  # noqa: ARG001
-    """Copy the directory into `files`.
-
-    Raises:
-        InfrastructureError: It has changed since it was resolved.
-    """
+    """Copy the directory into `files`; raises InfrastructureError if it has changed since it was resolved."""
     path = _find_path(source)
     shutil.copytree(path, files, symlinks=True, ignore=shutil.ignore_patterns(EXCLUDED), dirs_exist_ok=True)
     if revision.identity != f"directory:{hash_tree(files)}":
@@ -73,10 +69,7 @@ def hash_tree(root: Path) -> str:
 def require(source: Source, name: str, landmarks: Iterable[str]) -> None:
     """Check that a directory is a tree of the component that it is said to be; sources of other kinds are not looked at.
 
-    Args:
-        source: Where the component comes from.
-        name: The component: "rkt".
-        landmarks: Paths that each of its trees has.
+    `landmarks` are paths that each tree of the component has.
 
     Raises:
         UsageError: It is not there, or lacks some of the paths; the message names them.

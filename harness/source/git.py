@@ -63,13 +63,7 @@ def fill(source: Source, revision: Revision, files: Path, store: Store, deadline
 def update(source: Source, revision: Revision, files: Path, index: Path, store: Store, deadline: Deadline) -> None:
     """Bring a tree that is at another revision, or empty, to this one; files that are the same keep their times.
 
-    Args:
-        source: Where the revision comes from.
-        revision: Which state.
-        files: The tree; changes to files of the repository are undone in it.
-        index: What git knows about the tree; belongs to it.
-        store: Where the mirror is.
-        deadline: For all of it.
+    Changes to files of the repository are undone in it; `index` is what git knows about the tree, and belongs to it.
 
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.
@@ -85,13 +79,7 @@ def clone(
 ) -> None:
     """Make a repository of its own with the commit checked out, and no history: for a build that wants one.
 
-    Args:
-        source: Where the revision comes from.
-        revision: Which commit.
-        tree: Where; it does not exist.
-        tags: Names that the commit gets there.
-        store: Where the mirror is.
-        deadline: For all of it.
+    The tree does not exist yet; the commit gets the tags there.
 
     Raises:
         InfrastructureError: The repository cannot be reached, or does not have the commit.

@@ -36,7 +36,6 @@ class Artifact:
         kind: What it is: "runtime", "image", "toolchain", "source".
         key: Hash of its inputs.
         path: Directory with its files.
-        seconds: How long it took to make.
         cached: Whether it was in the store before it was asked for.
         said: What its maker returned about it.
     """

@@ -55,8 +55,6 @@ class Manifest:
     Attributes:
         kind: What it is: "runtime".
         key: Hash of its inputs.
-        title: What it is, for people.
-        seconds: How long it took to make.
         format: Which things `entries` lists, see `FORMAT`.
         inputs: What it was made from.
         entries: Its files by their paths below `FILES`.

@@ -113,8 +113,6 @@ class Damaged:
     """An artifact that was not what it had been, and was removed.
 
     Attributes:
-        kind: What it was: "image".
-        key: Hash of its inputs.
         title: What it was, for people; empty where its manifest was damaged.
         what: What was wrong, as a sentence without its full stop.
     """
@@ -150,10 +148,7 @@ def prune(store: Store, keep: int, deadline: Deadline) -> Pruned:
 
     What a living process makes or uses stays, so that the rest may be larger than `keep`.
 
-    Args:
-        store: Whose artifacts.
-        keep: Bytes on the disk that may remain; 0 removes all.
-        deadline: For all of it.
+    `keep` is how many bytes on the disk may remain; 0 removes all.
 
     Raises:
         InfrastructureError: Something cannot be removed.
@@ -178,10 +173,6 @@ def prune(store: Store, keep: int, deadline: Deadline) -> Pruned:
 
 def verify(store: Store, deadline: Deadline) -> Verified:
     """Read all files of all artifacts, and remove those that are not what was stored; they are made again when wanted.
-
-    Args:
-        store: Whose artifacts.
-        deadline: For all of it; reading is as fast as the disk.
 
     Raises:
         InfrastructureError: A damaged artifact cannot be removed.

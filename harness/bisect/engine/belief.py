@@ -17,20 +17,13 @@ class Belief:
     """What the samples so far say; O(candidates) per sample.
 
     Attributes:
-        history: The candidates.
         rates: Prior over the failure rates.
-        fails: Failed samples so far.
-        passes: Passed samples so far.
     """
 
     def __init__(self, history: History, rates: Rates, *, prior: Floats | None = None, no_culprit: float = 0.0) -> None:
         """Start with a prior.
 
-        Args:
-            history: The candidates.
-            rates: Prior over the failure rates.
-            prior: Weight of each candidate, more than 0, of any scale; the commits' sizes if None.
-            no_culprit: Prior probability that there is no culprit, in 0..1.
+        `prior` weighs each candidate, more than 0 and of any scale; the commits' sizes do if None.
         """
         weights = history.sizes if prior is None else prior
         with np.errstate(divide="ignore"):

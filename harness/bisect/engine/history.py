@@ -75,10 +75,7 @@ class History:
     def parse(cls, text: str, *, good: str, bad: str) -> "History":
         """Read the output of `git rev-list --parents <bad> ^<good>`; lines in any order.
 
-        Args:
-            text: One commit a line, followed by its parents. Parents that have no line are good.
-            good: Full name of the good end.
-            bad: Full name of the bad end.
+        `text` has one commit a line, followed by its parents. Parents that have no line are good.
 
         Raises:
             UsageError: The bad end is not among the commits: it is the good end or one of its ancestors.
@@ -172,11 +169,8 @@ class History:
     def sum_ancestors(self, values: Floats) -> Floats:
         """Sum `values` for every commit over its ancestors and itself.
 
-        Args:
-            values: One row per commit, of any width.
-
-        Returns:
-            An array of the same shape; rounding error is about 1e-16 of the total of the absolute values.
+        `values` has one row per commit, of any width. The rounding error is about 1e-16 of the total of the absolute
+        values.
         """
         closure = self._closure
         own = np.array(values, dtype=np.float64)

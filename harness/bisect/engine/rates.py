@@ -105,11 +105,7 @@ class Rates:
     def split(self, fails: Floats, passes: Floats, all_fails: float, all_passes: float) -> Marginals:
         """Compute the marginals with a culprit.
 
-        Args:
-            fails: For each split, failed samples on its bad side.
-            passes: For each split, passed samples on its bad side.
-            all_fails: Failed samples on both sides.
-            all_passes: Passed samples on both sides.
+        `fails` and `passes` are samples on the bad side of each split, `all_fails` and `all_passes` on both sides.
         """
         bad, bad_scale = self._compute_likelihood(fails, passes)
         good, good_scale = self._compute_likelihood(all_fails - fails, all_passes - passes)

@@ -217,9 +217,7 @@ def format_sureness(view: View) -> str:
 def format_revert(view: View, end: str) -> str:
     """Say what became of taking the culprit back, in a sentence; empty if that was not tried.
 
-    Args:
-        view: The bisection.
-        end: The newer end, as it is to be written.
+    `end` is the newer end as it is to be written.
     """
     revert = view.revert
     if revert is None:

@@ -74,8 +74,6 @@ class Step:
 
     Attributes:
         number: Counts from 1, in the order in which results came.
-        result: What it showed.
-        belief: The posterior after it.
     """
 
     number: int
@@ -98,14 +96,11 @@ class View:
     """A bisection, finished or running.
 
     Attributes:
-        begun: What was asked for.
         commits: The candidates, parents before children; the last is the newer end. Where only first parents are
             searched, each has no other parent.
         prior: What each candidate weighs, by its name; 1 where it is missing.
-        steps: What samples showed, in order.
         result: What was found, or None while the search runs.
         files: What the culprit changes.
-        seconds: How long all of it took.
     """
 
     begun: Begun

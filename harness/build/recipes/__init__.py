@@ -16,11 +16,7 @@ def list_names() -> tuple[str, ...]:
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return the recipe of a name.
-
-    Raises:
-        ConfigError: There is none; the message names those that exist.
-    """
+    """Return the recipe of a name; raises ConfigError if there is none; the message names those that exist."""
     if name not in list_names():
         raise ConfigError(f"There is no recipe `{name}`; known are {', '.join(list_names())}.")
     return cast("Recipe", import_module(f"{__name__}.{name}"))

@@ -122,11 +122,6 @@ class Apt:
     def list_missing(self, names: Sequence[str], installed: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
         """Return what a system lacks to have packages: these and what they depend on, each with its version.
 
-        Args:
-            names: The packages.
-            installed: The system's packages with their versions.
-            deadline: For apt, a second.
-
         Raises:
             UsageError: The release does not have one of them.
             InfrastructureError: They would replace a package that the system has.
@@ -182,11 +177,7 @@ MOVED_ON = "If the archive has a newer version by now, ask again: remove the dir
 def open_apt(release: str, home: Path, deadline: Deadline, *, source_packages: bool = False) -> Apt:
     """Return an apt that knows `release`, with fresh lists.
 
-    Args:
-        release: Code name: "bookworm".
-        home: An empty directory for it.
-        deadline: For the download of the lists, some seconds.
-        source_packages: Know source packages instead of binary ones.
+    `home` is an empty directory for it. It knows source packages instead of binary ones where these are wanted.
 
     Raises:
         InfrastructureError: There is no apt, no archive or no network, or the archive has no such release.

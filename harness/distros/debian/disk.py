@@ -57,7 +57,6 @@ class DebianFile(DistroFile):
     """images/debian/image.yaml as a whole.
 
     Attributes:
-        channels: Release streams by name.
         packages: Packages in every guest, besides the essential ones.
         from_pocket: Source packages that come from a channel's pocket.
         without: Paths (dpkg's path-exclude patterns) that are not unpacked.

@@ -39,16 +39,7 @@ def make_packages(
     store: Store,
     deadline: Deadline,
 ) -> Artifact | None:
-    """Return the files of packages and of what they depend on as a tree; see `Distro.make_packages`.
-
-    Args:
-        release: Code name of the guest's release: "bookworm".
-        disk: The guest's image.
-        names: The packages; NAME@RELEASE is that release's, alone: what it depends on is not brought.
-        without: Paths that are left out.
-        store: Where it is kept.
-        deadline: For the archive.
-    """
+    """Return the files of packages and of what they depend on as a tree; see `Distro.make_packages`."""
     if not names:
         return None
     installed = dict(line.split(" ", 1) for line in disk.packages.read_text("utf-8").splitlines())

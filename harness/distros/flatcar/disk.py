@@ -58,7 +58,6 @@ class FlatcarFile(DistroFile):
     """images/flatcar/image.yaml as a whole.
 
     Attributes:
-        channels: Release streams by name.
         mask: Units that systemd must not start.
         not_wanted: Units that multi-user.target must not start.
         without_generators: Generators (systemd.generator(7)) that must not run.
@@ -132,24 +131,14 @@ def build(spec: ImageSpec, directory: Path, store: Store, deadline: Deadline, lo
 
 
 def explain_no_cgroup_v1(config: Path | None, options: Mapping[str, str]) -> str:
-    """Return why a kernel has no whole cgroup v1: sentences, or nothing where its configuration does not say so.
-
-    Args:
-        config: The kernel's configuration, or None where it is not known.
-        options: Options without which it has not, each with the reason.
-    """
+    """Return why a kernel has no whole cgroup v1: sentences, or nothing where its configuration does not say so."""
     text = config.read_text(encoding="utf-8", errors="replace") if config is not None else ""
     missing = [name for name in options if re.search(rf"^# CONFIG_{name} is not set$", text, re.MULTILINE)]
     return " ".join(f"The kernel was built without CONFIG_{name}: {options[name]}" for name in missing)
 
 
 def make_document(files: Path, file: FlatcarFile) -> Document:
-    """Return what a guest becomes at its first boot.
-
-    Args:
-        files: images/flatcar.
-        file: Its image.yaml.
-    """
+    """Return what a guest becomes at its first boot."""
     tree = files / "tree"
     masked = (
         *(f"system/multi-user.target.wants/{unit}" for unit in file.not_wanted),

@@ -156,12 +156,8 @@ class _Disk:
 def fetch_disk(url: str, path: Path, sha512: str, deadline: Deadline, *, progress: Tell | None = None) -> None:
     """Download a disk image that was compressed by bzip2, and write it as it was before.
 
-    Args:
-        url: The compressed image.
-        path: The disk; it is written while it comes, so nobody may use it before the end.
-        sha512: What the compressed image must hash to, from where it was signed.
-        deadline: When to give up.
-        progress: Called after each chunk; see `fetch.stream`.
+    It is written while it comes, so nobody may use it before the end. `sha512` is what the compressed image must hash
+    to, from where it was signed.
 
     Raises:
         TrustError: It is not what was signed: altered, cut off, or another file.

@@ -44,11 +44,6 @@ VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 def read_arguments(disk: Path, kernel: Path, deadline: Deadline) -> tuple[str, ...]:
     """Return the kernel's command line for an image, besides what the harness gives to every machine.
 
-    Args:
-        disk: The raw image.
-        kernel: Its kernel.
-        deadline: For reading.
-
     Raises:
         InfrastructureError: It is no image of Flatcar, or mtools is not installed.
     """
@@ -62,10 +57,6 @@ def parse_words(configuration: str, root_hash: str | None) -> tuple[str, ...]:
     """Return the words that a grub.cfg gives to the kernel of the partition USR-A.
 
     Conditions are not evaluated: of a variable that is set again inside of one, the first value counts.
-
-    Args:
-        configuration: The text of grub.cfg.
-        root_hash: Root hash of /usr from the kernel's file, or None.
 
     Raises:
         InfrastructureError: It has no line for this kernel.

@@ -54,7 +54,6 @@ class User(_Part):
     """A user: one that the system has, or a new one.
 
     Attributes:
-        name: Its name.
         ssh_keys: Public keys that may log in, each a line of authorized_keys.
         groups: Groups that it is a member of besides.
     """
@@ -84,9 +83,6 @@ class File(_Node):
     """A file of the root file system; what is there is replaced.
 
     Attributes:
-        path: Where.
-        content: What is in it.
-        mode: Its permissions.
         user: Its owner; root if None.
         group: Its group; root if None.
     """
@@ -105,8 +101,6 @@ class Directory(_Node):
     """A directory of the root file system.
 
     Attributes:
-        path: Where.
-        mode: Its permissions.
         user: Its owner; root if None.
         group: Its group; root if None.
     """
@@ -122,7 +116,6 @@ class Link(_Node):
     """A symbolic link in the root file system; what is there is replaced.
 
     Attributes:
-        path: Where.
         target: Where it points.
         user: Its owner; root if None.
         group: Its group; root if None.
@@ -140,7 +133,6 @@ class DropIn(_Part):
 
     Attributes:
         name: Its file: "10-harness.conf".
-        contents: Its text.
     """
 
     name: DropInName
@@ -151,11 +143,9 @@ class Unit(_Part):
     """A unit of systemd.
 
     Attributes:
-        name: Its name.
         contents: Its text; None for one that the system has.
         enabled: Whether it is enabled or disabled at the first boot; None to leave that to the system.
         mask: Whether nothing may start it.
-        drop_ins: Parts in further files.
     """
 
     name: UnitName
@@ -188,12 +178,7 @@ class Unit(_Part):
 
 
 class KernelArguments(_Part):
-    """Words of the kernel's command line, which Ignition writes down for the boot loader; it reboots if they change.
-
-    Attributes:
-        present: Words that have to be there.
-        absent: Words that must not be there.
-    """
+    """Words of the kernel's command line, which Ignition writes down for the boot loader; it reboots if they change."""
 
     present: tuple[LineText, ...] = ()
     absent: tuple[LineText, ...] = ()
@@ -208,12 +193,8 @@ class Document(_Part):
     """What a guest becomes.
 
     Attributes:
-        users: Users.
         directories: Directories, made before the files.
-        files: Files.
         links: Symbolic links; none may be on the way to something else of the document.
-        units: Units of systemd.
-        kernel: Words of the kernel's command line.
     """
 
     users: tuple[User, ...] = ()

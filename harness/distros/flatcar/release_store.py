@@ -49,8 +49,6 @@ class Fetched:
         release: What it is, with the exact version of its systemd.
         disk: The raw disk image, with holes.
         kernel: The kernel, with the initramfs in it.
-        packages: The list of its packages.
-        version_file: Its version.txt.
         config: How its kernel was configured; None where the release does not say it.
         version: Its exact version: "3815.2.5".
         systemd: The exact version of its systemd: "252.11".
@@ -117,15 +115,9 @@ def obtain(  # noqa: PLR0913 - each is one fact, and the last ones have defaults
     The version is in what is signed (version.txt), but not in the disk's digest: whoever has the host could give an
     older disk that was signed as well. The guest's os-release, which is compared at boot, shows it.
 
-    Args:
-        release: Which one, for one architecture.
-        store: Where it goes.
-        deadline: When to give up.
-        log: File to which steps and progress are appended.
-        mirror: What stands in place of the release host; see `hosts.make_address`.
-        key: A key file of the user's own, whose only key is pinned then; None for the project's `key.yaml`.
-        files: Directory with `key.yaml`.
-        progress: Called while the disk comes; None for lines in the log.
+    `mirror` stands in place of the release host, see `hosts.make_address`. `key` is a key file of the user's own, whose
+    only key is pinned then; None for the project's `key.yaml`. `progress` is called while the disk comes; None for
+    lines in the log.
 
     Raises:
         TrustError: It is not signed by the pinned key, or not what was signed.

@@ -87,7 +87,6 @@ class Snapshot(FileModel):
     Attributes:
         date: The day on which it was true.
         source: Where its facts are from.
-        releases: Some of the releases until then.
     """
 
     date: dt.date
@@ -97,13 +96,7 @@ class Snapshot(FileModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What is known about releases.
-
-    Attributes:
-        releases: By version.
-        date: The day on which it was true.
-        source: Where it is from.
-    """
+    """What is known about releases."""
 
     releases: Mapping[str, Release]
     date: dt.date
@@ -124,11 +117,8 @@ class Index:
     ) -> Release:
         """Return the newest release of a channel.
 
-        Args:
-            channel: The channel.
-            architecture: It must be published for it.
-            systemd: Its systemd must be one of these.
-            major: The first of its version's numbers must be this.
+        It must be published for the architecture; its systemd must be one of these, and `major` the first number of its
+        version.
 
         Raises:
             UsageError: There is none.

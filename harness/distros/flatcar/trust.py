@@ -75,10 +75,8 @@ class Ring:
     """A GnuPG home in which only the given keys are; see `open_ring`.
 
     Attributes:
-        home: The GnuPG home.
         fingerprint: The pinned primary key.
         expiry: When which (sub-)key ends, in seconds since 1970, by its fingerprint; keys without an end are left out.
-        deadline: For all that is done with it.
     """
 
     home: Path
@@ -88,11 +86,6 @@ class Ring:
 
     def check_detached(self, data: Path, signature: Path, *, what: str) -> None:
         """Check a detached signature of a file.
-
-        Args:
-            data: The file.
-            signature: The signature, `.sig`.
-            what: The file, for messages.
 
         Raises:
             TrustError: It is not signed by the pinned key, or has changed since.
@@ -212,10 +205,7 @@ def open_ring(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) 
 def parse_sha512(name: str, digests: str, *, what: str) -> str:
     """Return the SHA-512 of a file in signed digests, 128 hexadecimal digits.
 
-    Args:
-        name: The file's name.
-        digests: The signed text of its `.DIGESTS.asc`.
-        what: The digests, for messages.
+    `digests` is the signed text of its `.DIGESTS.asc`.
 
     Raises:
         TrustError: They do not speak of this file, or twice and differently.

@@ -58,11 +58,7 @@ class Version(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Version":
-        """Read a version.
-
-        Raises:
-            UsageError: It is none.
-        """
+        """Read a version; raises UsageError if it is none."""
         match = VERSION.fullmatch(text)
         if match is None:
             raise UsageError(f"`{text}` is no version of Flatcar; they look like 3815.2.5.")
@@ -74,10 +70,6 @@ def parse_version(text: str, *, what: str) -> Version:
 
     Published ones have FLATCAR_BUILD, _BRANCH and _PATCH besides FLATCAR_VERSION and FLATCAR_VERSION_ID; those in
     Flatcar's git only the latter two. All that are there have to agree.
-
-    Args:
-        text: The file.
-        what: The file, for messages.
 
     Raises:
         InfrastructureError: It gives none, or more than one.
@@ -99,9 +91,7 @@ def parse_version(text: str, *, what: str) -> Version:
 def parse_systemd(text: str, *, what: str) -> str:
     """Return the version of systemd in a release's list of packages: "257.9".
 
-    Args:
-        text: The file `flatcar_production_image_packages.txt`.
-        what: The file, for messages.
+    `text` is the file `flatcar_production_image_packages.txt`.
 
     Raises:
         InfrastructureError: It names none, or several.

@@ -39,8 +39,6 @@ class Failure:
     """Something to look at.
 
     Attributes:
-        outcome: How bad it is.
-        cell: The cell's identifier.
         nodeid: The case; None where the cell itself broke.
         message: One line about it.
         cells: How many cells have it with the same message, this one included.
@@ -54,15 +52,9 @@ class Failure:
 
 
 def write(run: RunResult, directory: Path, path: Path | None = None) -> Path:
-    """Write the page of a run.
+    """Write the page of a run to `path`, or to `report.html` in its directory, and return where it is.
 
-    Args:
-        run: The run.
-        directory: Its directory: files are read there, and other runs next to it.
-        path: Where the page goes; `report.html` in the directory for None. Its links to files go from there.
-
-    Returns:
-        Where it is.
+    Its links to files go from there.
 
     Raises:
         UsageError: It cannot be written there.
@@ -77,11 +69,7 @@ def write(run: RunResult, directory: Path, path: Path | None = None) -> Path:
 def render_page(run: RunResult, directory: Path, history: Past | None = None, *, base: str = "") -> str:
     """Return the page: it loads nothing, works from a file, and says what went wrong without JavaScript too.
 
-    Args:
-        run: The run.
-        directory: Its directory, where files are read.
-        history: What became of its cases in other runs; nothing is known of them for None.
-        base: Way from the page to the run's directory, empty or with a slash at its end.
+    `base` is the way from the page to the run's directory, empty or with a slash at its end.
     """
     counts = run.count_outcomes()
     cases = sum((cell.count_outcomes() for cell in run.cells), start=type(counts)())

@@ -33,7 +33,6 @@ class PastRun:
     """A run, as a column of the history.
 
     Attributes:
-        id: Its identifier.
         started: Time of its start, ISO 8601.
         page: Whether it has a page to go to.
     """
@@ -62,12 +61,7 @@ def make_empty() -> Past:
 
 
 def collect_past(run: RunResult, directory: Path) -> Past:
-    """Return the history of a run's cases over the runs next to it: the newest that have cells of it, bounded in number.
-
-    Args:
-        run: The run.
-        directory: Its directory; what else is next to it and no run is passed over.
-    """
+    """Return the history of a run's cases over the runs next to it: the newest that have cells of it, up to a number."""
     cells = frozenset(cell.id for cell in run.cells)
     found: list[tuple[PastRun, dict[tuple[str, str], str]]] = []
     for path, other in _find_others(directory):
