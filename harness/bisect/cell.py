@@ -87,9 +87,9 @@ class CellOracle:
             place = first if attempt == 1 else first.with_name(f"{first.name}-again")
             phases = Phases(self.work.emit)
             work = replace(self.work, emit=phases, scratch_builds=asked.fresh, fresh=True)
-            result: Sample | Same
             try:
                 result = self._attempt(asked, find_known, work, place)
+                break
             except (AbortError, CancelledError):
                 raise
             except HarnessError as error:
@@ -99,12 +99,8 @@ class CellOracle:
                 if attempt == ATTEMPTS and not refused and self._is_ours(error, phases):
                     raise
                 result = self._make_broken(asked, error, phases, place)
-                # By a compiler: the recipe has already tried it from nothing.
-                done = bool(refused)
-            else:
-                done = True
-            if done:
-                break
+                if refused:
+                    break  # by a compiler: the recipe has already tried it from nothing
         if isinstance(result, Sample):
             result = result.model_copy(update={"evidence": str(place.relative_to(directory))})
         return result.model_copy(update={"seconds": dict(phases.seconds)})
