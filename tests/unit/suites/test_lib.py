@@ -9,11 +9,12 @@ import pytest
 
 from suites.lib.cgroups import Hierarchies, parse_places
 from suites.lib.guest import CommandFailedError, Guest, Result
+from suites.lib.oci import make_config
 from suites.lib.rights import Mount
 from suites.lib.rootfs import Rootfs
 from suites.lib.spec import MIB, Spec
+from suites.runtimes import crun, find_adapter, runc
 from suites.runtimes.nspawn import Nspawn
-from suites.runtimes.runc import Runc, make_config
 from tests.helpers.fake_host import FakeHost
 
 # Lines of bookworm's own /proc/1/mountinfo, shortened.
@@ -104,12 +105,29 @@ def test_root_file_system_that_is_busy_for_a_moment_is_removed(tmp_path: Path) -
 
 
 def test_scopes_are_named_as_each_runtime_does() -> None:
-    """For machined a dash in a name is escaped, as in rkt's pods; runc takes the name as it is."""
+    """For machined a dash in a name is escaped, as in rkt's pods; OCI runtimes take the name as it is, after their own."""
     guest = Guest(FakeHost())
 
     assert Nspawn(guest, 258).get_scope("rkt-6f1e_x") == r"machine-rkt\x2d6f1e_x.scope"
     assert Nspawn(guest, 259).get_scope("rkt-6f1e_x") == "rkt-6f1e_x.scope"
-    assert Runc(guest).get_scope("rkt-6f1e") == "runc-rkt-6f1e.scope"
+    assert runc.connect(guest).get_scope("rkt-6f1e") == "runc-rkt-6f1e.scope"
+    assert crun.connect(guest).get_scope("rkt-6f1e") == "crun-rkt-6f1e.scope"
+
+
+@pytest.mark.parametrize("name", ["runc", "crun"])
+def test_oci_runtimes_have_one_command_line(name: str) -> None:
+    """The scripts name no runtime; the program is their first argument, and its own directory has its containers."""
+    host = FakeHost(stdout="7\n")
+    engine = find_adapter(name).connect(Guest(host))
+
+    assert engine.start(spec()) == 7
+    engine.run(spec())
+    engine.stop(spec())
+    assert engine.list_names() == {"7"}
+    assert engine.prepare_command(spec())[0] == name
+    assert {name} == {words[2] for words in host.asked}
+    assert not [words[1] for words in host.asked if "runc" in words[1]]
+    assert (name, (f"/run/{name}",)) == (engine.name, engine.traces)
 
 
 def spec(**changes: Any) -> Spec:
@@ -130,7 +148,8 @@ def test_bundle_asks_for_what_the_spec_says() -> None:
     """The limits, the user, the environment, the mounts and the scope are in config.json."""
     mount = Mount(source="/a", target="/b", read_only=True)
     config = make_config(
-        spec(memory=64 * MIB, pids=9, cpu=0.5, user=1000, environment={"A": "b c"}, mounts=(mount,), read_only=True)
+        "crun",
+        spec(memory=64 * MIB, pids=9, cpu=0.5, user=1000, environment={"A": "b c"}, mounts=(mount,), read_only=True),
     )
 
     assert config["linux"]["resources"] == {
@@ -139,7 +158,7 @@ def test_bundle_asks_for_what_the_spec_says() -> None:
         "pids": {"limit": 9},
         "cpu": {"period": 100000, "quota": 50000},
     }
-    assert config["linux"]["cgroupsPath"] == "machine.slice:runc:c-0001"
+    assert config["linux"]["cgroupsPath"] == "machine.slice:crun:c-0001"
     assert config["process"]["user"] == {"uid": 1000, "gid": 1000}
     assert "A=b c" in config["process"]["env"]
     assert config["root"] == {"path": "/r", "readonly": True}
@@ -150,7 +169,7 @@ def test_only_a_systemd_may_write_its_cgroups() -> None:
     """The cgroup tree is mounted writable for a container that boots, and for no other."""
 
     def options(boots: bool) -> list[str]:  # noqa: FBT001 - the one thing that differs
-        mounts = make_config(spec(boots=boots))["mounts"]
+        mounts = make_config("runc", spec(boots=boots))["mounts"]
         return next(mount["options"] for mount in mounts if mount["type"] == "cgroup")
 
     assert "ro" in options(False)

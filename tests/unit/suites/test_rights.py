@@ -6,10 +6,10 @@ from typing import Any
 
 from suites.lib import apps
 from suites.lib.guest import Guest
+from suites.lib.oci import make_config
 from suites.lib.rights import App, Mount
 from suites.lib.spec import Spec
 from suites.runtimes.nspawn import Nspawn
-from suites.runtimes.runc import make_config
 from tests.helpers.fake_host import FakeHost
 
 
@@ -46,7 +46,7 @@ def test_mounts_say_whether_they_are_recursive() -> None:
     mounts = (Mount(source="/a", target="/b"), Mount(source="/c", target="/d", recursive=False, propagation="slave"))
 
     assert {"--bind=/a:/b:rbind", "--bind=/c:/d:norbind"} <= set(words(spec(mounts=mounts)))
-    assert [mount["options"] for mount in make_config(spec(mounts=mounts))["mounts"][-2:]] == [
+    assert [mount["options"] for mount in make_config("runc", spec(mounts=mounts))["mounts"][-2:]] == [
         ["rbind", "rw"],
         ["bind", "rw", "rslave"],
     ]
@@ -55,6 +55,7 @@ def test_mounts_say_whether_they_are_recursive() -> None:
 def test_bundle_has_the_rights() -> None:
     """Capabilities, system calls, devices and users are in config.json as the OCI's specification spells them."""
     config = make_config(
+        "runc",
         spec(capabilities=("CAP_KILL",), syscalls_refused=("mkdir",), private_users=70000, groups=(5,)),
         {"/dev/x": {"type": "b", "major": 7, "minor": 3}},
     )
