@@ -55,7 +55,8 @@ class Plan:
     """The work for one cell.
 
     Attributes:
-        build: What builds the runtime, or None where it comes with the image.
+        build: What builds the runtime, or None where it is not built.
+        packages: Debian packages that have the runtime where it is not built; none where it is a part of the image.
         systemd: What builds the systemd that is laid over the image, or None where the image's own is tested.
         arguments: Kernel command line that asks for the cell's cgroup mode.
         memory: Memory of the guest in MiB.
@@ -68,6 +69,7 @@ class Plan:
 
     cell: Cell
     build: BuildRequest | None
+    packages: tuple[str, ...] = ()
     systemd: BuildRequest | None
     image: ImageSpec
     arguments: tuple[str, ...]
@@ -105,7 +107,7 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
     result: list[Plan] = []
     with pause_garbage_collection():
         for cell in cells:
-            mode = (cell.systemd, cell.cgroup)
+            mode, runtime = (cell.systemd, cell.cgroup), catalog.get_runtime(cell.runtime)
             if mode not in arguments:
                 arguments[mode] = _find_arguments(cell, catalog)
             made = (*_find_kind(cell, catalog), cell.go)
@@ -122,12 +124,13 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
                 Plan(
                     cell=cell,
                     build=builds[made],
+                    packages=runtime.list_packages(cell.runtime_version),
                     systemd=systemds[own],
                     image=images[disk],
                     arguments=arguments[mode],
                     memory=defaults.memory,
                     cpus=defaults.cpus,
-                    command=(catalog.runtimes[cell.runtime].command, *catalog.runtimes[cell.runtime].version),
+                    command=(runtime.command, *runtime.version),
                     suites=files,
                     root=tree,
                     builder=builder,
@@ -216,7 +219,7 @@ def _make_build_request(
 ) -> BuildRequest | None:
     """Return the build of a cell's runtime; `kinds` remembers it, as many versions of Go may build it."""
     runtime = catalog.get_runtime(cell.runtime)
-    if runtime.build is None:
+    if runtime.build is None or not runtime.is_built(cell.runtime_version):
         return None
     if cell.runtime_version is None or cell.go is None:
         raise UsageError(f"The cell {cell.id} needs a version of {cell.runtime} and of Go to build it.")

@@ -127,7 +127,7 @@ class RuntimeSubject:
     def __post_init__(self) -> None:
         if self.base.build is None:
             raise UsageError(
-                f"The runtime {self.base.cell.runtime} is not built; it is a part of the image.",
+                f"The runtime {self.base.cell.runtime} is not built; it comes with the distro.",
                 hint="Name a cell whose runtime is built with --cell; nspawn is bisected with bisect-systemd.",
             )
 

@@ -25,7 +25,7 @@ from harness.catalog.building import (
     ToolchainSource,
 )
 from harness.errors import ConfigError, UsageError
-from harness.model import CgroupMode, VersionRange
+from harness.model import DISTRO_OWN, CgroupMode, VersionRange
 from harness.yamlfile import FileModel
 
 __all__ = [
@@ -59,13 +59,24 @@ class RuntimeFile(KnowledgeFile):
         command: Its executable in the guest.
         version: Arguments with which it says what it is.
         flavors: Variants that it is built in; the first is the default.
-        build: How it is built, or None where it comes with the image (nspawn is a part of systemd).
+        build: How it is built, or None where it never is: it is in `packages`, or a part of systemd (nspawn).
+        packages: Debian packages that have it, the command's first. They are brought into guests of Debian as suites'
+            are: where it has no `build`, and as the version `distro`.
     """
 
     command: str
     version: tuple[str, ...] = ("--version",)
     flavors: tuple[str, ...] = ()
     build: Build | None = None
+    packages: tuple[str, ...] = ()
+
+    def is_built(self, version: str | None) -> bool:
+        """Return whether a version of it, as cells have it, is built."""
+        return self.build is not None and version != DISTRO_OWN
+
+    def list_packages(self, version: str | None) -> tuple[str, ...]:
+        """Return the packages that a version of it comes from; none where it is built, or a part of the image."""
+        return () if self.is_built(version) else self.packages
 
 
 class DistroChannel(FileModel):

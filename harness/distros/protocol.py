@@ -18,7 +18,7 @@ from harness.tools import Toolset
 from harness.wait import Deadline
 
 __all__ = [
-    "DISK", "FACTS", "INITRD", "KERNEL", "KIND", "PACKAGES", "SSH_KEY", "BootOptions", "Distro", "DistroOption",
+    "DISK", "FACTS", "INITRD", "KERNEL", "KIND", "PACKAGES", "SSH_KEY", "VERSIONS", "BootOptions", "Distro", "DistroOption",
     "Image", "ImageSpec", "RunningGuest", "digest_files", "write_facts",
 ]  # fmt: skip
 
@@ -30,6 +30,8 @@ DISK = "disk.qcow2"
 KERNEL = "vmlinuz"
 INITRD = "initrd"
 PACKAGES = "packages"
+VERSIONS = "versions"
+"""Where a tree of packages has the version of each."""
 
 SSH_KEY = "ssh-ed25519 MACHINE harness"
 """What stands in a file that QEMU hands to a guest where the machine's own public key belongs."""
@@ -202,7 +204,7 @@ class Distro(ABC):
         store: Store,  # noqa: ARG002
         deadline: Deadline,  # noqa: ARG002
     ) -> Artifact | None:
-        """Return the files of packages that a suite wants in a guest, as a tree that stands for the guest's root.
+        """Return the files of packages that are wanted in a guest, as a tree that stands for the guest's root.
 
         Args:
             spec: The guest's image as it was asked for.

@@ -11,7 +11,7 @@ from harness.catalog import Catalog
 from harness.errors import NothingRanError, UsageError
 from harness.garbage import pause_garbage_collection
 from harness.matrix.models import Inclusion, Matrix
-from harness.model import OUTER_AXES, Cell, CgroupMode, find_systemd_version
+from harness.model import DISTRO_OWN, OUTER_AXES, Cell, CgroupMode, find_systemd_version
 from harness.selection import Selection, names, parse_option
 from harness.selection.names import DistroName, RuntimeName
 
@@ -144,8 +144,8 @@ def make_cell(item: Inclusion, catalog: Catalog) -> Cell:
         TextError: A value is not known.
     """
     distro, runtime = names.check_axis_distro(item.distro, catalog), names.check_axis_runtime(item.runtime, catalog)
-    go = item.go if catalog.runtimes[runtime.runtime].build is not None else None
-    own = item.systemd == names.DISTRO_IMAGE
+    go = item.go if catalog.runtimes[runtime.runtime].is_built(runtime.version) else None
+    own = item.systemd == DISTRO_OWN
     plain = {name: getattr(item, name) for name in PLAIN_AXES}
     return _make_cell(distro, _find_systemd(distro, item.systemd, catalog), go, item.cgroup, runtime, plain, own=own)
 
@@ -180,14 +180,14 @@ def _make_all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | No
     """Yield every cell, with the reason for which it cannot be, or None."""
     axes = matrix.axes
     runtimes = [names.check_axis_runtime(text, catalog) for text in axes.runtime]
-    kinds = [(item, catalog.runtimes[item.runtime].build is not None) for item in runtimes]
+    kinds = [(item, catalog.runtimes[item.runtime].is_built(item.version)) for item in runtimes]
     plain = [
         dict(zip(PLAIN_AXES, values, strict=True)) for values in product(*(getattr(axes, name) for name in PLAIN_AXES))
     ]
     for distro in [names.check_axis_distro(text, catalog) for text in axes.distro]:
         for systemd in axes.systemd:
             # What depends on the systemd and the mode alone is worked out before the many cells that share it.
-            own, version = systemd == names.DISTRO_IMAGE, _find_systemd(distro, systemd, catalog)
+            own, version = systemd == DISTRO_OWN, _find_systemd(distro, systemd, catalog)
             modes = [(mode, _find_obstacle(version, mode, catalog)) for mode in axes.cgroup]
             for index, go in enumerate(axes.go):
                 # What is not built has one cell for all versions of Go: it stands where the first is.
@@ -208,7 +208,7 @@ def make_included(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
 
 def _find_systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
     """Return the version that a distro's image carries for `distro`, else the revision itself."""
-    if systemd != names.DISTRO_IMAGE:
+    if systemd != DISTRO_OWN:
         return systemd
     assert distro.channel is not None  # names.axis_distro
     return catalog.distros[distro.distro].find_systemd(distro.channel, distro.release)

@@ -70,7 +70,8 @@ def _format_value_parts(matrix: Matrix, catalog: Catalog) -> dict[str, list[str]
 
 
 def _is_built(runtime: str, catalog: Catalog) -> bool:
-    return catalog.runtimes[names.check_axis_runtime(runtime, catalog).runtime].build is not None
+    name = names.check_axis_runtime(runtime, catalog)
+    return catalog.runtimes[name.runtime].is_built(name.version)
 
 
 def _check_ambiguous_values(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
@@ -94,7 +95,7 @@ def _check_inclusions(matrix: Matrix, catalog: Catalog, document: YamlDocument) 
     seen: dict[str, int] = {}
     for index, (item, cell) in enumerate(zip(matrix.include, make_included(matrix, catalog), strict=True)):
         place = document.locate(("include", index))
-        if catalog.runtimes[cell.runtime].build is not None and item.go is None:
+        if catalog.runtimes[cell.runtime].is_built(cell.runtime_version) and item.go is None:
             yield f"{place}: the key `go` is missing: {cell.runtime} is built, and with some version of Go."
             continue
         parts = {axis.name: format_id_part(axis, cell) for axis in OUTER_AXES}

@@ -22,7 +22,7 @@ from harness.matrix.value_types import (
     SystemdText,
     ToolchainText,
 )
-from harness.model import Cell, CgroupMode
+from harness.model import DISTRO_OWN, Cell, CgroupMode
 from harness.selection import names
 from harness.yamlfile import FileModel
 
@@ -48,18 +48,18 @@ class Axes(_Part):
     systemd: Annotated[tuple[SystemdText, ...], Field(min_length=1)]
     """`distro` is what the image carries; any other is a revision (`v252`) that is built and laid over the image."""
     go: Annotated[tuple[GoText, ...], Field(min_length=1)]
-    """Versions of Go that build the runtime; a runtime that comes with the image has one cell for all of them."""
+    """Versions of Go that build the runtime; a runtime that is not built has one cell for all of them."""
     cgroup: Annotated[tuple[CgroupMode, ...], Field(min_length=1)]
     """cgroup modes that the guest boots in."""
     runtime: Annotated[tuple[RuntimeText, ...], Field(min_length=1)]
-    """Container runtimes under test: `nspawn`, `runc@1.1.5`, `rkt@1.30.0/host`."""
+    """Container runtimes under test: `nspawn`, `runc@1.1.5`, `runc@distro`, `rkt@1.30.0/host`."""
 
 
 class Inclusion(_Part):
     """One more cell besides the product of the axes; the keys are those of `axes`."""
 
     distro: DistroText
-    systemd: SystemdText = names.DISTRO_IMAGE
+    systemd: SystemdText = DISTRO_OWN
     go: GoText | None = None
     """Needed for a runtime that is built."""
     cgroup: CgroupMode

@@ -91,7 +91,7 @@ def _parse_selection(text: str, info: ValidationInfo) -> Selection:
 DistroText = Annotated[str, _make_validator(names.check_axis_distro), Field(examples=["debian/bookworm"])]
 """A distro with its channel: `debian/bookworm`, `flatcar/edge@2079.99.0`."""
 RuntimeText = Annotated[str, _make_validator(names.check_axis_runtime), Field(examples=["nspawn", "runc@1.1.5"])]
-"""A runtime: `nspawn`, `runc@1.1.5`, `rkt@1.30.0/host`."""
+"""A runtime: `nspawn`, `runc@1.1.5`, `runc@distro`, `rkt@1.30.0/host`."""
 SystemdText = Annotated[str, AfterValidator(names.check_axis_systemd), Field(examples=["distro", "v252"])]
 """`distro`, or a revision that is built."""
 GoText = Annotated[str, AfterValidator(_go), Field(examples=["1.21"])]

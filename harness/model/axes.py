@@ -11,13 +11,16 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
-    "AXES", "AXES_BY_NAME", "BARE_NUMBER", "NAME", "OUTER_AXES", "REVISION", "VERSION", "Axis", "AxisField",
+    "AXES", "AXES_BY_NAME", "BARE_NUMBER", "DISTRO_OWN", "NAME", "OUTER_AXES", "REVISION", "VERSION", "Axis", "AxisField",
     "CgroupMode",
 ]  # fmt: skip
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 VERSION = r"[A-Za-z0-9][A-Za-z0-9._~+-]*"
 REVISION = r"[A-Za-z0-9][A-Za-z0-9._/~^-]*"
+
+DISTRO_OWN = "distro"
+"""Value of the systemd axis, and version of a runtime: what the distro itself has, and nobody builds."""
 
 BARE_NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]+)*\Z")
 """A version of systemd that an image carries; what is built is named by a revision, which is no bare number."""
@@ -200,7 +203,7 @@ AXES = (
     ),
     Axis(
         name="runtime",
-        about="nspawn, runc, runc@1.1.5, rkt/host, rkt@1.30.0/host",
+        about="nspawn, runc, runc@1.1.5, runc@distro, rkt/host, rkt@1.30.0/host",
         fields=(
             AxisField(name="runtime"),
             AxisField(
@@ -212,7 +215,7 @@ AXES = (
                 optional=True,
                 title="runtime version",
                 alias="version",
-                about="version of the runtime: 1.1.5",
+                about="version of the runtime: 1.1.5; `distro` for that of the distro's package",
             ),
         ),
     ),

@@ -35,7 +35,7 @@ class Cell:
         go: Go version that builds the runtime, or None where the runtime is no Go program.
         cgroup: cgroup mode that the guest boots in.
         runtime: The container runtime under test: "runc".
-        runtime_version: Its version, or None where it comes with the image (nspawn).
+        runtime_version: Its version, "distro" for that of the distro's package, or None for a runtime that is never built.
         flavor: rkt's stage1 flavor, or None.
     """
 

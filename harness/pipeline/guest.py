@@ -4,6 +4,7 @@ What several cells share, builds and images, is made once before them: a `Prereq
 """
 
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ from pathlib import Path
 from harness import accel, build, distros, image, machine
 from harness.accel import Accelerator
 from harness.build.recipes import meson
-from harness.errors import DeadlineError, UsageError
+from harness.distros.protocol import VERSIONS
+from harness.errors import DeadlineError, InfrastructureError, UsageError
 from harness.image import Image
 from harness.machine import GuestLostError, Machine
 from harness.model import Event, Phase, State
@@ -27,6 +29,9 @@ from harness.store import Artifact
 from harness.wait import Deadline
 
 __all__ = ["Prerequisite", "boot_cell", "list_prerequisites", "open_guest"]
+
+UNUSED = ("/usr/share/*",)
+"""What a runtime's packages have besides it: pages and completions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,14 +119,15 @@ def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
     """Yield as `boot_cell` does, for an evaluation that has begun; what the guest proved is in its facts."""
     systemd = _build(evaluation, evaluation.plan.systemd)
     runtime = _build(evaluation, evaluation.plan.build)
-    disk, brought = _make_image(evaluation)
+    disk, packaged, brought = _make_image(evaluation)
     accelerator = accel.probe(
         disk.kernel, evaluation.context.store.root, evaluation.context.deadline.within(60.0, "probe of KVM")
     )
     evaluation.factor = accelerator.factor
     evaluation.facts.update(accelerator=accelerator.name, accelerator_reason=accelerator.reason)
     with _boot(evaluation, disk, accelerator, systemd) as guest:
-        _prepare(evaluation, guest, disk, systemd, (runtime, *brought))
+        _prepare(evaluation, guest, disk, systemd, (runtime, packaged, *brought))
+        _prove_runtime(evaluation, guest, packaged)
         yield guest
 
 
@@ -145,8 +151,8 @@ def _build(evaluation: Evaluation, request: BuildRequest | None) -> Artifact | N
     return artifact
 
 
-def _make_image(evaluation: Evaluation) -> tuple[Image, tuple[Artifact | None, ...]]:
-    """Return the image, and the packages that each suite wants next to the evaluation."""
+def _make_image(evaluation: Evaluation) -> tuple[Image, Artifact | None, tuple[Artifact | None, ...]]:
+    """Return the image, the runtime where it comes from packages, and the packages that each suite wants."""
     with evaluation.run_phase(Phase.IMAGE, evaluation.plan.image.title) as progress:
         spec = image.pin(evaluation.plan.image, evaluation.context.store, progress.deadline)
         progress.cached = image.find(spec, evaluation.context.store) is not None
@@ -156,11 +162,17 @@ def _make_image(evaluation: Evaluation) -> tuple[Image, tuple[Artifact | None, .
         if obstacle:
             raise UsageError(f"The cell {evaluation.plan.cell.id} cannot be in {mode} mode. {obstacle}")
         progress.text = f"{spec.title}: systemd {made.systemd}, kernel {made.kernel_version}"
-        found = tuple(
-            distro.make_packages(spec, made, file.packages, file.without, evaluation.context.store, progress.deadline)
-            for file in evaluation.plan.suites.values()
+        wanted = [(file.packages, file.without) for file in evaluation.plan.suites.values()]
+        runtime, *found = (
+            distro.make_packages(spec, made, names, without, evaluation.context.store, progress.deadline)
+            for names, without in ((evaluation.plan.packages, UNUSED), *wanted)
         )
-    return made, found
+        if evaluation.plan.packages and runtime is None:
+            raise UsageError(
+                f"The cell {evaluation.plan.cell.id} cannot be: {evaluation.plan.cell.runtime} comes from packages, "
+                f"and {distro.title} has none."
+            )
+    return made, runtime, tuple(found)
 
 
 @contextmanager
@@ -234,5 +246,26 @@ def _prepare(
         evaluation.facts["release"] = disk.release
     distro = distros.find(evaluation.plan.image.distro)
     distro.install(guest, disk, [tree.path for tree in trees if tree is not None], deadline=deadline)
+
+
+def _prove_runtime(evaluation: Evaluation, guest: Machine, packaged: Artifact | None) -> None:
+    """Let the runtime say what it is; one from a package must say the version of that package."""
+    deadline = evaluation.context.deadline.within(BUDGETS[Phase.BOOT] * evaluation.factor, "question for the runtime")
     said = guest.run([*evaluation.plan.command], deadline=deadline).out.splitlines()
     evaluation.facts["runtime"] = said[0] if said else ""
+    if packaged is None:
+        return
+    name = evaluation.plan.packages[0]
+    version = packaged.said[VERSIONS][name]
+    evaluation.facts["runtime_package"] = f"{name} {version}"
+    if not _is_said(version, evaluation.facts["runtime"]):
+        raise InfrastructureError(
+            f"The guest {guest.name} has another {name} than its package's {version}: it says "
+            f"`{evaluation.facts['runtime']}`."
+        )
+
+
+def _is_said(version: str, text: str) -> bool:
+    """Return whether a text has the number in a package's version (deb-version(7)): 1.0.0 of `1.0.0~rc93+ds1-5+deb11u5`."""
+    number = re.match(r"(?:[0-9]+:)?([0-9]+(?:\.[0-9]+)*)", version)
+    return number is not None and re.search(rf"(?<![0-9.]){re.escape(number[1])}(?![0-9]|\.[0-9])", text) is not None

@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from harness.catalog import Catalog
-from harness.model import AXES, RELEASE, Axis, AxisField, Cell, compare_versions
+from harness.model import AXES, DISTRO_OWN, RELEASE, Axis, AxisField, Cell, compare_versions
 from harness.selection import names
 from harness.yamlfile import TextError
 
@@ -143,7 +143,7 @@ def _is_version_equal(part: str | None, value: str) -> bool:
 
 def _is_built_equal(part: tuple[str, bool], value: str) -> bool:
     revision, built = part
-    if value == names.DISTRO_IMAGE:
+    if value == DISTRO_OWN:
         return not built
     if RELEASE.match(revision) and RELEASE.match(value):
         return compare_versions(revision, "==", value)

@@ -8,16 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.catalog import Catalog
-from harness.model import AXES_BY_NAME, BARE_NUMBER, REVISION
+from harness.model import AXES_BY_NAME, BARE_NUMBER, DISTRO_OWN, REVISION
 from harness.yamlfile import TextError
 
 __all__ = [
-    "DISTRO_IMAGE", "DistroName", "RuntimeName", "check_axis_distro", "check_axis_runtime", "check_axis_systemd",
+    "DistroName", "RuntimeName", "check_axis_distro", "check_axis_runtime", "check_axis_systemd",
     "check_distro", "check_runtime", "compile_glob", "describe_unknown",
 ]  # fmt: skip
-
-DISTRO_IMAGE = "distro"
-"""Value of the systemd axis: the version that the distro's image carries."""
 
 DISTRO = AXES_BY_NAME["distro"].compile()
 RUNTIME = AXES_BY_NAME["runtime"].compile()
@@ -78,7 +75,7 @@ def check_runtime(text: str, catalog: Catalog) -> RuntimeName:
     """Return a runtime whose name, and flavor if it is written, the catalog knows.
 
     Raises:
-        TextError: It is not written like one, is not known, or has a version although it comes with the image.
+        TextError: It is not written like one, is not known, or has a version that it cannot have.
     """
     match = _match(RUNTIME, text, "a runtime, for instance `nspawn`, `runc@1.1.5` or `rkt@1.30.0/host`")
     name, version, flavor = match["runtime"], match["runtime_version"], match["flavor"]
@@ -86,7 +83,10 @@ def check_runtime(text: str, catalog: Catalog) -> RuntimeName:
         raise TextError(describe_unknown("runtime", name, catalog.runtimes))
     runtime = catalog.runtimes[name]
     if version is not None and runtime.build is None:
-        raise TextError(f"{name} comes with the image and has no version of its own", match.start("runtime_version"))
+        origin = "the distro's packages" if runtime.packages else "the image"
+        raise TextError(f"{name} comes with {origin} and has no version of its own", match.start("runtime_version"))
+    if version == DISTRO_OWN and not runtime.packages:
+        raise TextError(f"{name} is in no package of a distro", match.start("runtime_version"))
     if flavor is not None and flavor not in runtime.flavors:
         raise TextError(describe_unknown(f"flavor of {name}", flavor, runtime.flavors), match.start("flavor"))
     return RuntimeName(runtime=name, version=version, flavor=flavor)

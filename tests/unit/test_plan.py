@@ -23,9 +23,13 @@ sources:
   systemd: [{versions: "<258", git: /somewhere, ref: "{version}"}]
 """
 
+CRUN = "name: crun\ndescription: A runtime that is never built.\ncommand: crun\npackages: [crun]\n"
+
 
 @pytest.fixture
 def known(tmp_path: Path) -> Catalog:
+    (tmp_path / "knowledge" / "runtimes").mkdir(parents=True)
+    (tmp_path / "knowledge" / "runtimes" / "crun.yaml").write_text(CRUN, encoding="utf-8")
     return project(tmp_path)
 
 
@@ -81,6 +85,26 @@ def test_a_revision_without_a_version_is_refused(known: Catalog) -> None:
     with pytest.raises(UsageError, match="`main`") as caught:
         make_plan(cell, found, known, ("cgroup",))
     assert "v257" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "name", "packages", "built"),
+    [
+        ("crun", "unified+crun", ("crun",), False),
+        ("runc@distro", "unified+runc-distro", ("runc",), False),
+        ("runc@1.1.5", "go-1.21+unified+runc-1.1.5", (), True),
+        ("nspawn", "unified+nspawn", (), False),
+    ],
+)
+def test_a_runtime_comes_from_packages_where_it_is_not_built(
+    known: Catalog, runtime: str, name: str, packages: tuple[str, ...], *, built: bool
+) -> None:
+    """One that has nothing else, or is asked for as `distro`: no build, no Go, and it says its version as others do."""
+    found = load(known, AXES.replace("runc@1.1.5", runtime) if runtime != "nspawn" else AXES)
+    made = make_plan(_cell(found, known, f"debian-bookworm+systemd-252+{name}"), found, known, ("cgroup",))
+    assert (packages, built) == (made.packages, made.build is not None)
+    assert "--version" == made.command[1]
+    assert built == (made.cell.go is not None)
 
 
 def test_a_plan_is_a_value(known: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""Packages that suites want in a guest besides those of its image: files that are copied into it once it runs.
+"""Packages that suites and runtimes want in a guest besides those of its image: files that are copied into it once it runs.
 
 So the image and the memories that were saved of its guests stay the same for all suites.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from harness import lookup, proc
 from harness.distros.debian import apt
 from harness.distros.debian.apt import find_archive
-from harness.distros.protocol import Image
+from harness.distros.protocol import VERSIONS, Image
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
@@ -53,9 +53,9 @@ def make_packages(
 
     wanted: Mapping[str, str] = lookup.ask_remembered(store, "debian-packages", question, ask)
 
-    def fill(files: Path) -> dict[str, str]:
+    def fill(files: Path) -> dict[str, Any]:
         _fill(files, release, wanted, without, deadline)
-        return {"title": f"{' '.join(sorted(names))} of Debian {release}"}
+        return {"title": f"{' '.join(sorted(names))} of Debian {release}", VERSIONS: wanted}
 
     inputs = {"recipe": RECIPE, "release": release, "packages": wanted, "without": sorted(without)}
     return store.obtain(KIND, inputs, fill, deadline)

@@ -33,9 +33,11 @@ def test_the_project_s_own_matrix_has_these_cells() -> None:
     known = Catalog(root=root)
     wanted = matrix.load(root / "matrix.yaml", known)
     cells = matrix.expand(wanted, known).cells
-    assert [cell.id for cell in cells[:4]] == [
+    assert [cell.id for cell in cells[:6]] == [
         "debian-bullseye+systemd-247+legacy+nspawn",
         "debian-bullseye+systemd-247+go-1.21+legacy+runc-1.1.5",
+        "debian-bullseye+systemd-247+legacy+runc-distro",
+        "debian-bullseye+systemd-247+legacy+crun",
         "debian-bullseye+systemd-247+hybrid+nspawn",
         "debian-bullseye+systemd-247+go-1.21+hybrid+runc-1.1.5",
     ]
@@ -144,7 +146,9 @@ axes = st.fixed_dictionaries(
         "systemd": st.lists(st.sampled_from(["distro", "v240", "v252", "v260", "main"]), min_size=1, unique=True),
         "go": st.lists(st.sampled_from(["1.21", "1.22", "1.27"]), min_size=1, unique=True),
         "cgroup": st.lists(st.sampled_from([mode.value for mode in CgroupMode]), min_size=1, unique=True),
-        "runtime": st.lists(st.sampled_from(["nspawn", "runc@1.1.5", "rkt@1.0/host"]), min_size=1, unique=True),
+        "runtime": st.lists(
+            st.sampled_from(["nspawn", "runc@1.1.5", "runc@distro", "rkt@1.0/host"]), min_size=1, unique=True
+        ),
     }
 )
 exclusions = st.lists(
@@ -167,7 +171,7 @@ def naive(values: dict[str, list[str]], excluded: list[str]) -> tuple[list[str],
     for distro, systemd, go, cgroup, runtime in itertools.product(*(values[axis] for axis in AXES)):
         version = OWN[distro] if systemd == "distro" else systemd
         number = None if version == "main" else int(version.removeprefix("v"))
-        built = None if runtime == "nspawn" else go
+        built = None if runtime in {"nspawn", "runc@distro"} else go
         point: dict[str, Any] = {
             "distro": distro, "number": number, "go": built, "cgroup": cgroup, "runtime": runtime
         }  # fmt: skip

@@ -41,6 +41,8 @@ def error_of(known: Catalog, text: str) -> str:
         ("legacy", "v1", "6:12: `axes.cgroup.0` must be 'legacy', 'hybrid' or 'unified', not `v1`."),
         ("nspawn", "crun", "7:13: `axes.runtime.0`: there is no runtime `crun`; known: nspawn, rkt, runc."),
         ("nspawn", "nspawn@252", "7:20: `axes.runtime.0`: nspawn comes with the image and has no version of its own."),
+        ("nspawn", "nspawn@distro", "7:20: `axes.runtime.0`: nspawn comes with the image and has no version of its own."),
+        ("nspawn", "rkt@distro", "7:17: `axes.runtime.0`: rkt is in no package of a distro."),
         ("runc@1.1.5", "runc", "7:25: `axes.runtime.1`: a cell needs the version too, for instance `runc@1.2.3`."),
         ("runc@1.1.5", "rkt@1.30.0/kvm", "7:32: `axes.runtime.1`: there is no flavor of rkt `kvm`; known: coreos, host."),
         ("runc@1.1.5", "runc@0.1", "7:21: nothing says where runc 0.1 comes from; add it below `sources`, `runc`."),

@@ -56,6 +56,7 @@ def test_axes_lead_back_to_their_cell(cell: Cell) -> None:
         "debian-bookworm+systemd-252+go-1.27+legacy+runc-1.1.5",
         "debian-bookworm+systemd-v241-rc1+go-1.27+legacy+runc-1.0.0-rc93",
         "flatcar-edge-2079.99.0+systemd-243+go-1.8.7+hybrid+rkt-1.30.0-host",
+        "debian-bullseye+systemd-247+hybrid+runc-distro",
     ],
 )
 def test_ids_that_people_know_stay(text: str) -> None:

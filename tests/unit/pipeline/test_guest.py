@@ -1,17 +1,20 @@
-"""A guest whose boot is lost; its QEMU is a program that never answers."""
+"""A guest whose boot is lost, with a QEMU that never answers; and how a runtime proves what it is."""
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from harness.accel import make_tcg
-from harness.errors import CancelledError, DeadlineError
+from harness.errors import CancelledError, DeadlineError, InfrastructureError
+from harness.machine import Machine
 from harness.pipeline import CellTask, RunContext, guest
 from harness.pipeline.context import Evaluation
 from harness.plan import Plan
 from harness.qemu import MachineSpec
+from harness.store import Artifact
 from harness.wait import Cancellation, Deadline
 
 
@@ -58,3 +61,53 @@ def test_a_boot_is_not_tried_again_in_a_run_that_ends(begun: Evaluation, tmp_pat
     with pytest.raises(CancelledError):
         start(begun, Deadline.after(3, "boot of x", cancelled=cancelled))
     assert ({}, False) == (begun.facts, (tmp_path / "machine-lost").exists())
+
+
+@pytest.mark.parametrize(
+    ("version", "said", "holds"),
+    [
+        ("1.8.1-1+deb12u1", "crun version 1.8.1", True),
+        ("0.17+dfsg-1+deb11u2", "crun version 0.17", True),
+        ("1.0.0~rc93+ds1-5+deb11u5", "runc version 1.0.0~rc93+ds1", True),
+        ("1:1.21-1", "crun version 1.21", True),
+        ("1.21-1", "crun version 1.2", False),
+        ("1.2-1", "crun version 1.21", False),
+        ("1.2-1", "crun version 1.2.1", False),
+        ("1.2-1", "crun version 0.1.2", False),
+        ("1.8.1-1", "", False),
+    ],
+)
+def test_a_packaged_runtime_says_the_version_of_its_package(
+    begun: Evaluation, tmp_path: Path, version: str, said: str, *, holds: bool
+) -> None:
+    """The package's number as a whole is in what it says; all of it is a fact, and another one breaks the cell."""
+    plan = replace(begun.plan, packages=("crun", "crun-helper"), command=("crun", "--version"))
+    it = replace(begun, task=CellTask(plan=plan))
+    tree = Artifact(
+        kind="packages", key="0", path=tmp_path, seconds=0, cached=True, said={"versions": {"crun": version}}
+    )
+    running = cast("Machine", FakeMachine(said))
+    if holds:
+        guest._prove_runtime(it, running, tree)
+        assert {"runtime": said, "runtime_package": f"crun {version}"} == it.facts
+    else:
+        with pytest.raises(InfrastructureError, match="another crun than its package's"):
+            guest._prove_runtime(it, running, tree)
+
+
+def test_a_runtime_of_the_image_says_what_it_is(begun: Evaluation) -> None:
+    """There is no package, so nothing else is asked."""
+    guest._prove_runtime(begun, cast("Machine", FakeMachine("systemd 252\n+PAM")), None)
+    assert {"runtime": "systemd 252"} == begun.facts
+
+
+@dataclass(frozen=True)
+class FakeMachine:
+    """A guest in which every command says the same."""
+
+    out: str
+    name: str = "fake"
+
+    def run(self, command: list[str], *, deadline: Deadline) -> "FakeMachine":  # noqa: ARG002
+        """Return what it says."""
+        return self
