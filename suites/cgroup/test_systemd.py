@@ -28,7 +28,7 @@ def booted(runtime: ContainerRuntime) -> Iterator[Container]:
 def root(cell: CellAxes, booted: Container) -> str:
     """The cgroup that the inner systemd takes for the root, in the hierarchy of systemd."""
     payload = Feature.PAYLOAD not in booted.engine.lacks and int(cell.systemd.lstrip("v").split(".")[0]) >= 239
-    return f"/machine.slice/{booted.scope}" + ("/payload" if payload else "")
+    return f"/machine.slice/{booted.scope}" + ("/payload" if payload else booted.below)
 
 
 @pytest.fixture(scope="module")

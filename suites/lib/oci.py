@@ -102,14 +102,16 @@ class OciEngine:
     Attributes:
         name: The runtime's name, which is its command's, too.
         lacks: What it leaves to what calls it, or a bundle has no word for.
+        below: Path below the scope of the cgroup that has the processes and their limits.
     """
 
     service = ""
 
-    def __init__(self, guest: Guest, name: str, lacks: Mapping[Feature, str]) -> None:
+    def __init__(self, guest: Guest, name: str, lacks: Mapping[Feature, str], *, below: str = "") -> None:
         self.guest = guest
         self.name = name
         self.lacks = lacks
+        self.below = below
 
     @property
     def traces(self) -> tuple[str, ...]:
@@ -150,8 +152,8 @@ class OciEngine:
         return result.out.split()[-1:] == ["yes"]
 
     def get_limits_path(self, name: str) -> str:  # noqa: ARG002 - it is the same for all
-        """Return nothing: the scope itself has the limits."""
-        return ""
+        """Return where a container's processes are below its scope; nothing where that is the scope itself."""
+        return self.below
 
     def replace_names(self, text: str) -> str:
         """Return the text as it is: containers are called by their names."""

@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from harness.accel import make_tcg
-from harness.errors import CancelledError, DeadlineError, InfrastructureError
+from harness.errors import CancelledError, DeadlineError, InfrastructureError, UsageError
+from harness.image import Image
 from harness.machine import Machine
 from harness.pipeline import CellTask, RunContext, guest
 from harness.pipeline.context import Evaluation
@@ -99,6 +100,23 @@ def test_a_runtime_of_the_image_says_what_it_is(begun: Evaluation) -> None:
     """There is no package, so nothing else is asked."""
     guest._prove_runtime(begun, cast("Machine", FakeMachine("systemd 252\n+PAM")), None)
     assert {"runtime": "systemd 252"} == begun.facts
+
+
+def test_a_distro_without_packages_has_no_runtime_from_them(
+    begun: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell ends with a sentence that says so, before anything boots."""
+    made = Image(
+        directory=tmp_path, key="0" * 64, disk=tmp_path, kernel=tmp_path, initrd=None, packages=tmp_path,
+        systemd="252", kernel_version="6.1",
+    )  # fmt: skip
+    flatcar = replace(begun.plan.image, distro="flatcar", channel="stable")
+    for name, answer in (("pin", flatcar), ("find", made), ("make", made)):
+        monkeypatch.setattr(f"harness.image.{name}", lambda *_, answer=answer: answer)
+    it = replace(begun, task=CellTask(plan=replace(begun.plan, packages=("crun",))))
+
+    with pytest.raises(UsageError, match="nspawn comes from packages, and Flatcar has none"):
+        guest._make_image(it)
 
 
 @dataclass(frozen=True)

@@ -114,11 +114,15 @@ def test_scopes_are_named_as_each_runtime_does() -> None:
     assert crun.connect(guest).get_scope("rkt-6f1e") == "crun-rkt-6f1e.scope"
 
 
-@pytest.mark.parametrize("name", ["runc", "crun"])
-def test_oci_runtimes_have_one_command_line(name: str) -> None:
-    """The scripts name no runtime; the program is their first argument, and its own directory has its containers."""
+@pytest.mark.parametrize(("name", "below"), [("runc", ""), ("crun", "7")])
+def test_oci_runtimes_have_one_command_line(name: str, below: str) -> None:
+    """The scripts name no runtime; the program is their first argument, and its own directory has its containers.
+
+    What crun has below the scope, the guest says.
+    """
     host = FakeHost(stdout="7\n")
     engine = find_adapter(name).connect(Guest(host))
+    host.asked.clear()  # where crun asked for the cgroup mode
 
     assert engine.start(spec()) == 7
     engine.run(spec())
@@ -127,7 +131,7 @@ def test_oci_runtimes_have_one_command_line(name: str) -> None:
     assert engine.prepare_command(spec())[0] == name
     assert {name} == {words[2] for words in host.asked}
     assert not [words[1] for words in host.asked if "runc" in words[1]]
-    assert (name, (f"/run/{name}",)) == (engine.name, engine.traces)
+    assert (name, (f"/run/{name}",), below) == (engine.name, engine.traces, engine.get_limits_path("c-0001"))
 
 
 def spec(**changes: Any) -> Spec:
