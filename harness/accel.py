@@ -49,7 +49,6 @@ AMD's name and a family that had it: so a guest can run guests of its own."""
 TCG_FACTOR = 10.0
 """How many times longer things may take under emulation; 5 to 20 is what is seen."""
 
-
 _versions: dict[tuple[Path, int], str] = {}
 
 

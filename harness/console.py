@@ -153,11 +153,7 @@ class Console:
         for rule in load_rules():
             if rule.matches(line):
                 return ConsoleFinding(
-                    rule=rule.name,
-                    fatal=rule.fatal,
-                    description=rule.description,
-                    line=self._lines,
-                    text=line.strip(),
+                    rule=rule.name, fatal=rule.fatal, description=rule.description, line=self._lines, text=line.strip()
                 )
         return None
 

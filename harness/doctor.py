@@ -54,11 +54,7 @@ class Diagnosis:
 
 
 def examine(store: Store, deadline: Deadline) -> tuple[Diagnosis, ...]:
-    """Look at this computer; nothing is changed but that the accelerator is remembered.
-
-    Raises:
-        CancelledError: It was interrupted.
-    """
+    """Look at this computer; nothing is changed but that the accelerator is remembered."""
     found = [_check_computer(), *_check_tools()]
     if proc.find(accel.QEMU):
         found.append(_check_accelerator(store, deadline))

@@ -87,11 +87,7 @@ def make_plan(cell: Cell, matrix: Matrix, catalog: Catalog, suites: tuple[str, .
 
 
 def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: tuple[str, ...]) -> list[Plan]:
-    """Return the plans of cells, in their order; what cells share is one value in all their plans.
-
-    Raises:
-        UsageError: A cell asks for something that the catalog or the matrix does not have.
-    """
+    """Return plans that share what is the same; raises UsageError if catalog or matrix lacks something."""
     files = {name: matrix.find_suite(name, catalog) for name in suites}
     for file in files.values():
         check_names(file.expect)
@@ -194,12 +190,7 @@ def _make_systemd_request(cell: Cell, matrix: Matrix, catalog: Catalog) -> Build
 
 def _find_kind(cell: Cell, catalog: Catalog) -> tuple[str | None, ...]:
     """Return what the build of a cell's runtime depends on, besides Go: the systemd only where it is made from that."""
-    return (
-        cell.runtime,
-        cell.runtime_version,
-        cell.flavor,
-        cell.systemd if _needs_systemd(cell, catalog) else None,
-    )
+    return (cell.runtime, cell.runtime_version, cell.flavor, cell.systemd if _needs_systemd(cell, catalog) else None)
 
 
 def _needs_systemd(cell: Cell, catalog: Catalog) -> bool:

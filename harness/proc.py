@@ -88,11 +88,7 @@ def make_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def require(tool: str) -> Path:
-    """Return the path of a tool.
-
-    Raises:
-        InfrastructureError: It is not installed; the hint is the command that installs it.
-    """
+    """Return the path of a tool; raises InfrastructureError, with the command that installs it, if it is not there."""
     found = find(tool)
     if found is None:
         raise InfrastructureError(
@@ -214,7 +210,6 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
     Raises:
         CommandError: The status was not expected.
         DeadlineError: It did not end in time.
-        CancelledError: The run was interrupted.
         InfrastructureError: The executable does not exist.
     """
     logger.debug("run: %s", shlex.join(argv))

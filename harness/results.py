@@ -205,12 +205,7 @@ def write(result: BaseModel, path: Path) -> None:
 
 
 def read(path: Path) -> RunResult:
-    """Return the run whose result.json this is.
-
-    Raises:
-        UsageError: The file is not there.
-        InfrastructureError: It cannot be read, or is no result of this format.
-    """
+    """Return the run of a result.json; raises UsageError if it is not there, else InfrastructureError."""
     try:
         return RunResult.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:

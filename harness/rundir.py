@@ -94,11 +94,7 @@ class Request(BaseModel):
         return kept | ({"distro_options": older} if older else {})
 
     def select_failed(self, result: RunResult) -> "Request":
-        """Return a request for what failed in a run of this request: its cells, and in each of them the cases.
-
-        Raises:
-            NothingRanError: Nothing failed.
-        """
+        """Return a request for the cells and cases of a run that failed; raises NothingRanError if none did."""
         cells = [cell for cell in result.cells if cell.outcome.unexpected]
         if not cells:
             raise NothingRanError(f"Nothing failed in the run {result.id}.")
@@ -118,11 +114,7 @@ class Request(BaseModel):
 
 
 def read_request(directory: Path) -> Request:
-    """Return what was asked for in a run that has begun.
-
-    Raises:
-        UsageError: There is no such run, or its request cannot be read.
-    """
+    """Return what was asked for in a run that has begun; raises UsageError if there is none, or it cannot be read."""
     try:
         return Request.model_validate_json((directory / REQUEST).read_bytes())
     except FileNotFoundError as error:
@@ -137,11 +129,7 @@ def read_request(directory: Path) -> Request:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """Return the two numbers of `2/5`.
-
-    Raises:
-        UsageError: It is something else, or the first number is not between 1 and the second.
-    """
+    """Return the two numbers of `2/5`; raises UsageError if it is something else, or there is no such shard."""
     match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
     if match and 1 <= int(match[1]) <= int(match[2]):
         return int(match[1]), int(match[2])
@@ -213,11 +201,7 @@ def _name_kind(prefix: str) -> str:
 
 @contextmanager
 def open_runs(runs: Path) -> Iterator[None]:
-    """Make something below the directory of runs, which is made first where it is not there.
-
-    Raises:
-        UsageError: It cannot be made, or nothing can be made in it.
-    """
+    """Make something below the directory of runs, which is made too; raises UsageError if it cannot be."""
     with translate_os_errors(
         f"Nothing can be made in {runs}", hint="--runs or HARNESS_RUNS names another place for results."
     ):

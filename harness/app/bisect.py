@@ -72,7 +72,6 @@ class OpenBisection:
         """Search to the end and write the reports.
 
         Raises:
-            CancelledError: It was interrupted.
             AbortError: The user's command ended it.
             InfrastructureError: The journal cannot be written, git failed, or nothing can be built.
         """
@@ -186,12 +185,7 @@ def _make_subject(context: BisectContext, begun: Begun, repository: Repository) 
 
 
 def _choose_cell(project: Project, text: str | None, subject: str) -> tuple[Cell, str]:
-    """Return the cell in which a bisection happens, and why it is this one.
-
-    Raises:
-        UsageError: There is no such cell.
-        NothingRanError: No cell fits.
-    """
+    """Return the cell in which a bisection happens, and why it is this one; raises UsageError where there is none."""
     if text is not None:
         if text in project.expansion.by_id or not re.search(r"[<>=!\s]", text):
             return find(project.expansion, text), "as named"

@@ -33,7 +33,6 @@ class OpenAxesBisection:
         """Search to the end, and write result.json and the reports.
 
         Raises:
-            CancelledError: It was interrupted.
             AbortError: The user's command ended it.
             InfrastructureError: The journal cannot be written, or nothing can be built.
         """
@@ -56,11 +55,7 @@ class OpenAxesBisection:
 
 @contextmanager
 def begin_axes_bisection(context: BisectContext, good: str, bad: str, inquiry: Inquiry) -> Iterator[OpenAxesBisection]:
-    """Begin a bisection of axes in a directory of its own.
-
-    Raises:
-        UsageError: There is no such cell, they are the same, or the test is not right.
-    """
+    """Begin a bisection in a directory of its own; raises UsageError for cells or a test that are not right."""
     if len({find(context.project.expansion, name).id for name in (good, bad)}) == 1:
         raise UsageError("The two cells are the same.")
     begun = AxesBegun(

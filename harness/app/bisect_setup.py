@@ -112,11 +112,7 @@ def make_question(context: BisectContext, inquiry: Inquiry) -> Question:
 
 
 def make_command(inquiry: Inquiry) -> Command:
-    """Return the command that decides.
-
-    Raises:
-        UsageError: It is not there any more, or the directory in which it runs.
-    """
+    """Return the command that decides; raises UsageError if it, or the directory in which it runs, is gone."""
     command, place = inquiry.run, Path.cwd() / inquiry.directory
     if not place.is_dir():
         raise UsageError(

@@ -9,11 +9,7 @@ __all__ = ["load_catalog"]
 
 
 def load_catalog(settings: Settings) -> Catalog:
-    """Return what the project knows.
-
-    Raises:
-        ConfigError: There is no matrix file, or one of the catalog's files is wrong.
-    """
+    """Return what the project knows; raises ConfigError if there is no matrix file, or a file is wrong."""
     if not settings.matrix.exists():
         raise ConfigError(
             f"{show_path(settings.matrix)}: the file does not exist.",

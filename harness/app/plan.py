@@ -10,10 +10,7 @@ __all__ = ["plan_cells"]
 
 
 def plan_cells(
-    project: Project,
-    cells: Sequence[str],
-    suites: tuple[str, ...],
-    distro_options: Mapping[str, str] | None = None,
+    project: Project, cells: Sequence[str], suites: tuple[str, ...], distro_options: Mapping[str, str] | None = None
 ) -> list[Plan]:
     """Return the plans of some cells by their identifiers; raise UsageError for a cell that does not exist."""
     plans = make_plans([find(project.expansion, name) for name in cells], project.matrix, project.catalog, suites)

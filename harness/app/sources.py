@@ -24,11 +24,7 @@ ADDRESSES = ("://", "git@")
 
 
 def change_project(project: Project, *, builder: str | None = None, sets: Sequence[str] = ()) -> Project:
-    """Return the project with what the command line changes about its matrix.
-
-    Raises:
-        UsageError: There is no such builder, key or source.
-    """
+    """Return the project with a changed matrix; raises UsageError if there is no such builder, key or source."""
     changed = set_sources(project.matrix, sets, project.catalog)
     if builder is not None:
         if builder not in set(Builder):

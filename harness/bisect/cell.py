@@ -32,10 +32,7 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 2
 """A sample that broke is taken once more: boots, downloads and Docker also fail at random."""
 
-ERROR_LINES = (
-    re.compile(r"undefined reference to|\berror:|\bERROR:|^\S+\.go:\d+:\d+: "),
-    re.compile(r"^FAILED:"),
-)
+ERROR_LINES = (re.compile(r"undefined reference to|\berror:|\bERROR:|^\S+\.go:\d+:\d+: "), re.compile(r"^FAILED:"))
 """What reports an error in a build's log; ninja names the file that failed before its compiler's words."""
 
 SYMBOL = re.compile("[`'\"\u2018]([A-Za-z_]\\w+)['\"\u2019]")

@@ -66,7 +66,6 @@ class Driver:
         """Search, prove, and write result.json and the reports; of a bisection that had ended, only the latter.
 
         Raises:
-            CancelledError: It was interrupted.
             AbortError: The user's command ended it.
             InfrastructureError: The journal cannot be written, or git failed.
         """

@@ -20,7 +20,6 @@ from harness.rundir import JOURNAL
 
 __all__ = ["Journal", "JournalState", "begin", "read", "resume"]
 
-
 B = TypeVar("B", Begun, AxesBegun)
 
 
@@ -71,11 +70,7 @@ class Journal(Generic[B]):
         self._descriptor = descriptor
 
     def write(self, record: AnyRecord) -> None:
-        """Append a record; it is on the disk when this returns.
-
-        Raises:
-            InfrastructureError: It cannot be written: the disk is full.
-        """
+        """Append a record, which is on the disk when this returns; raises InfrastructureError if the disk is full."""
         _append(self._descriptor, self.directory / JOURNAL, record)
         self.state.add(record)
 

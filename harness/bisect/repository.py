@@ -129,11 +129,7 @@ class Repository:
         return done.code == 0 and bool(done.out.strip())
 
     def list_range(self, old: str, new: str, deadline: Deadline) -> Range:
-        """List the commits that `new` has and `old` does not.
-
-        Raises:
-            UsageError: They are the same, or `old` is no ancestor of `new`.
-        """
+        """List the commits that `new` has and `old` does not; raises UsageError if `old` is no ancestor."""
         self._check_order(old, new, deadline)
         log = ["log", "-z", "--no-renames", "--name-only", f"--format={FORMAT}"]
         text = self._run_git([*log, new, f"^{old}"], deadline).out + self._run_git([*log, "-1", old], deadline).out
@@ -164,11 +160,7 @@ class Repository:
         return self._run_git(["merge-base", "--is-ancestor", old, new], deadline, expect=(0, 1)).code == 0
 
     def find_version(self, commit: str, deadline: Deadline) -> str:
-        """Find the major version of systemd at a commit: "252".
-
-        Raises:
-            InfrastructureError: The commit does not say it in any way that systemd has ever had.
-        """
+        """Find the major version of systemd at a commit, "252"; raises InfrastructureError if it says none."""
         for path, pattern in VERSIONS.items():
             match = re.search(pattern, self.read_content(commit, path, deadline), re.MULTILINE)
             if match:

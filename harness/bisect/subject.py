@@ -115,11 +115,7 @@ class SystemdSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSubject:
-    """The container runtime of the cell.
-
-    Raises:
-        UsageError: The runtime of the plan is not built; it comes with the image.
-    """
+    """The container runtime of the cell; raises UsageError if that is not built, but comes with the image."""
 
     repository: Repository
     base: Plan
@@ -164,11 +160,7 @@ class RuntimeSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoSubject(RuntimeSubject):
-    """The Go that builds the cell's container runtime, whose releases are the repository's commits.
-
-    Raises:
-        UsageError: The runtime of the plan is not built with Go.
-    """
+    """The Go that builds the cell's runtime, whose releases are the commits; raises UsageError if none does."""
 
     def __post_init__(self) -> None:
         if self.base.build is None or self.base.build.go is None:

@@ -108,7 +108,6 @@ def build(spec: BuildSpec, store: Store, deadline: Deadline, log: Path, *, scrat
     Raises:
         BuildError: A command failed, or the output is not there; the message ends with the end of the log.
         InfrastructureError: Something that the build needs cannot be had, or Docker does not answer.
-        DeadlineError: It took too long.
     """
 
     def make(files: Path) -> dict[str, Any]:

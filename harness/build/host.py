@@ -13,11 +13,7 @@ INSTALLED = "install ok installed"
 
 
 def require_packages(packages: tuple[str, ...], deadline: Deadline) -> None:
-    """Check that all packages of the build are installed.
-
-    Raises:
-        InfrastructureError: Some are not; the message names them, and the hint is the command that fixes it.
-    """
+    """Raise InfrastructureError for packages of a build that are not installed, with what installs them."""
     proc.require("dpkg-query")
     argv = ["dpkg-query", "--show", "--showformat=${Package} ${Status}\\n", *packages]
     # Unknown packages make it fail, and are what we look for.

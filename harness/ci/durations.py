@@ -18,11 +18,7 @@ DURATIONS = Path("ci") / "durations.json"
 
 
 def read(path: Path) -> dict[str, float]:
-    """Return seconds by cell; empty where there is no such file, so that all cells count the same.
-
-    Raises:
-        ConfigError: The file is there, but is no JSON object of positive numbers.
-    """
+    """Return seconds by cell, empty without the file: all count the same; raises ConfigError if it is wrong."""
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:

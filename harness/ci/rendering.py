@@ -52,11 +52,7 @@ class System(FileModel):
 
 
 def list_systems(directory: Path = DIRECTORY) -> tuple[System, ...]:
-    """Return the systems in a directory, by name.
-
-    Raises:
-        ConfigError: A file is wrong, or has another name than it says; with file:line:column.
-    """
+    """Return the systems in a directory, by name; raises ConfigError, with file:line:column, if a file is wrong."""
     return tuple(_load(path) for path in sorted(directory.glob("*.yaml")))
 
 

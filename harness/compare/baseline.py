@@ -83,11 +83,7 @@ def write_baseline(side: RunOutcomes, path: Path) -> None:
 
 
 def load_baseline(path: Path, *, name: str) -> RunOutcomes:
-    """Read a baseline.
-
-    Raises:
-        InfrastructureError: It is not there, broken, or of a newer format; with file:line:column where it is no JSON.
-    """
+    """Read a baseline; raises InfrastructureError if it is not there, broken, or of a newer format."""
     try:
         data = path.read_bytes()
     except OSError as error:

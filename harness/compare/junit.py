@@ -46,11 +46,7 @@ BROKEN = "cell"
 
 
 def load_junit(path: Path, *, name: str) -> RunOutcomes:
-    """Return what a JUnit file says.
-
-    Raises:
-        InfrastructureError: It cannot be read, is cut off, is no XML or no JUnit file; with file:line:column.
-    """
+    """Return what a JUnit file says; raises InfrastructureError, with file:line:column, if it is none or is cut off."""
     reader = _Reader(name)
     try:
         with path.open("rb") as stream:

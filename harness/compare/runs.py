@@ -191,11 +191,7 @@ def _keep_worst(found: list[_Case]) -> dict[str, Outcome]:
 
 
 def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
-    """Return the same, without trust in how the file is written.
-
-    Raises:
-        InfrastructureError: It is no result, or one of a newer format.
-    """
+    """Return the same, whoever wrote the file; raises InfrastructureError if it is no result that we know."""
     value = locate(file.read_bytes(), shown, "result of a run")
     version = value.get("format") if isinstance(value, dict) else None
     if isinstance(version, int) and version > FORMAT:

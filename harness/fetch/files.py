@@ -48,7 +48,6 @@ def download(url: str, path: Path, *, sha256: str | None, deadline: Deadline) ->
     Raises:
         UsageError: The server says that there is no such file, or the address is none.
         InfrastructureError: No connection, it broke too often, the digest is wrong, or the disk is full.
-        DeadlineError: It took too long.
     """
     part = path.with_name(f"{path.name}.part")
     try:

@@ -90,7 +90,6 @@ def stream(
     Raises:
         UsageError: The server says that there is no such file, or the address is none.
         InfrastructureError: No connection, the server refuses, or it broke `ATTEMPTS` times without getting on.
-        DeadlineError: It took too long.
     """
     logger.info("download: %s", url)
     flow = _Flow(url=url, sink=sink, deadline=deadline, report=progress or _ProgressLog())

@@ -110,11 +110,7 @@ class Requirement(FileModel):
 
 
 def load(path: Path, matrix: Matrix, catalog: Catalog, *, name: str) -> Policy:
-    """Read a policy.
-
-    Raises:
-        ConfigError: Something in it is wrong; one line for each problem, with file:line:column.
-    """
+    """Read a policy; raises ConfigError, with a line and its file:line:column for each problem."""
     document = yamlfile.read(path, name=name)
     policy = document.validate_as(Policy, context=catalog)
     problems = [

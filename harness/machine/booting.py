@@ -53,12 +53,7 @@ def specify(  # noqa: PLR0913 - each is one fact
 
 @contextmanager
 def boot(
-    spec: MachineSpec,
-    directory: Path,
-    deadline: Deadline,
-    *,
-    ports: Callable[[], int] = find_free_port,
-    note: str = "",
+    spec: MachineSpec, directory: Path, deadline: Deadline, *, ports: Callable[[], int] = find_free_port, note: str = ""
 ) -> Iterator[Machine]:
     """Boot a guest, and yield it when it is up; it is destroyed when the context ends.
 

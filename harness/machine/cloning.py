@@ -39,11 +39,7 @@ RESIDENTS = (WAKE, SLEEPER)
 
 
 def fall_asleep(guest: Machine, saved: SavedMachine, deadline: Deadline) -> None:
-    """Leave in a guest what wakes it, and a connection that has begun.
-
-    Raises:
-        InfrastructureError: It does not fall asleep, or is lost.
-    """
+    """Leave what wakes a guest in it, and a connection that has begun; raises InfrastructureError if it is lost."""
     if guest.run("command -v perl >/dev/null", deadline=deadline, expect=None).code:
         return
     sockets = Path(guest.record.sockets)

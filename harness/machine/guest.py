@@ -144,11 +144,7 @@ class Machine:
         return proc.run(argv, deadline=deadline, apart=True, expect=None, stdin=stdin, output=output, watch=self.check)
 
     def copy_in(self, source: Path, target: str, *, deadline: Deadline) -> None:
-        """Copy a file or a tree to the path `target` in the guest; parents are made, and a tree is merged.
-
-        Raises:
-            InfrastructureError: As `run` does, or `source` does not exist.
-        """
+        """Copy a file or a tree to `target` in the guest; makes parents, merges a tree, and raises as `run`."""
         if not source.exists():
             raise InfrastructureError(f"There is no {source} to copy into the guest {self.name}.")
         quoted = shlex.quote(target)
@@ -170,11 +166,7 @@ class Machine:
             )
 
     def copy_out(self, source: str, target: Path, *, deadline: Deadline) -> None:
-        """Copy a file or a tree from the guest to the path `target`, which must not exist.
-
-        Raises:
-            InfrastructureError: As `run` does.
-        """
+        """Copy a file or a tree from the guest to the path `target`, which must not exist; raises as `run` does."""
         quoted = shlex.quote(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as name:
@@ -198,12 +190,7 @@ class Machine:
         return True
 
     def reboot(self, *, deadline: Deadline) -> None:
-        """Reboot the guest, and wait until it is up again.
-
-        Raises:
-            GuestLostError: It died on the way.
-            DeadlineError: It was not up in time.
-        """
+        """Reboot the guest, and wait until it is up again; raises as `wait_ready` does."""
         before = self._read_boot_id(deadline)
         replace(MachineRecord.read(self.files), resets=None).write(self.files)
         self.run("systemctl reboot --no-block", deadline=deadline, expect=None)

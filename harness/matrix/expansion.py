@@ -113,11 +113,7 @@ def choose(
 
 
 def find(expansion: Expansion, identifier: str) -> Cell:
-    """Return the cell with an identifier.
-
-    Raises:
-        UsageError: There is none, or it is excluded; the message has the reason, or the nearest names.
-    """
+    """Return the cell with an identifier; raises UsageError with why it is excluded, or the nearest names."""
     found = expansion.by_id.get(identifier)
     if found is not None:
         return found
@@ -138,11 +134,7 @@ PLAIN_AXES = tuple(axis.name for axis in OUTER_AXES if axis.name not in RESOLVED
 
 
 def make_cell(item: Inclusion, catalog: Catalog) -> Cell:
-    """Return the cell at a point of the matrix; `go` is dropped for what is not built.
-
-    Raises:
-        TextError: A value is not known.
-    """
+    """Return the cell at a point of the matrix, without `go` if nothing is built; raises TextError."""
     distro, runtime = names.check_axis_distro(item.distro, catalog), names.check_axis_runtime(item.runtime, catalog)
     go = item.go if catalog.runtimes[runtime.runtime].is_built(runtime.version) else None
     own = item.systemd == DISTRO_OWN

@@ -121,11 +121,7 @@ class Axis:
         return str(first[1]) + "".join(f"{mark}{value}" for mark, value in others if value is not None)
 
     def parse(self, text: str | None) -> dict[str, Any]:
-        """Return the fields of a cell for a value as results have it; the inverse of `format`.
-
-        Raises:
-            ValueError: It is no value of this axis.
-        """
+        """Return a cell's fields for a value in results; the inverse of `format`. Raises ValueError if it is none."""
         found = re.fullmatch(_make_pattern(self.fields), text) if text is not None else None
         if text is not None and found is None:
             raise ValueError(f"`{text}` is no {self.name}")

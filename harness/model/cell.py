@@ -85,7 +85,6 @@ def parse_axes(axes: Mapping[str, str | None]) -> Cell:
 UNSAFE = re.compile(r"[^A-Za-z0-9._~-]")
 END_OF_VERSION = re.compile(r"[0-9].*|g[0-9a-f]{4,}|(?:alpha|beta|rc|pre|dev)[0-9.]*")
 
-
 FIELDS = {axis.name: axis.written_fields for axis in OUTER_AXES}
 GETTERS = {axis.name: attrgetter(*(field.name for field in FIELDS[axis.name])) for axis in OUTER_AXES}
 

@@ -59,11 +59,7 @@ class Slots:
 
 
 def rank_tasks(tasks: Iterable[Task]) -> dict[str, float]:
-    """Return for each task the seconds of the longest chain of tasks that begins with it.
-
-    Raises:
-        UsageError: Tasks wait for each other, or for one that does not exist.
-    """
+    """Return the seconds of the longest chain that begins with each task; raises UsageError for circles or gaps."""
     known = {task.name: task for task in tasks}
     waiting = {name: set(task.after) for name, task in known.items()}
     followers: dict[str, list[str]] = {name: [] for name in known}

@@ -33,22 +33,14 @@ class Selection:
 
 
 def parse_selection(text: str, catalog: Catalog) -> Selection:
-    """Return the selection that a text is.
-
-    Raises:
-        TextError: It is no expression, or names something that there is not; the offset says where.
-    """
+    """Return the selection that a text is; raises TextError, whose offset says where, if it is no known one."""
     tree = grammar.parse(text)
     _check(tree, catalog)
     return Selection(text, _compile(tree))
 
 
 def parse_option(text: str, catalog: Catalog) -> Selection:
-    """Return the selection that a user asked for on the command line.
-
-    Raises:
-        UsageError: As `parse_selection`; the message shows the expression with a mark below the place.
-    """
+    """Return the selection of a command line; raises UsageError with a mark below the wrong place."""
     try:
         return parse_selection(text, catalog)
     except TextError as error:

@@ -87,11 +87,7 @@ Expression = Condition | Not | And | Or
 
 
 def parse(text: str) -> Expression:
-    """Return the tree of an expression.
-
-    Raises:
-        TextError: It is none; the message says what was expected, the offset where.
-    """
+    """Return the tree of an expression; raises TextError, which says what was expected and where, if it is none."""
     return _Parser(text).parse_whole()
 
 

@@ -44,11 +44,7 @@ class RuntimeName:
 
 
 def check_distro(text: str, catalog: Catalog) -> DistroName:
-    """Return a distro whose name, and channel if it is written, the catalog knows.
-
-    Raises:
-        TextError: It is not written like one, or is not known.
-    """
+    """Return a distro whose name, and channel if it is written, the catalog knows; raises TextError if it does not."""
     match = _match(DISTRO, text, "a distro, for instance `debian/bookworm` or `flatcar/edge@2079.99.0`")
     distro, channel = match["distro"], match["channel"]
     if distro not in catalog.distros:

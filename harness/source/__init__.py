@@ -30,11 +30,7 @@ KINDS: dict[str, tuple[Resolve, Fill]] = {
 
 
 def choose(sources: Iterable[Source], version: str) -> Source:
-    """Return the first source that has a version.
-
-    Raises:
-        UsageError: None has it; the message names the ranges that exist.
-    """
+    """Return the first source that has a version; raises UsageError with the ranges that exist if none has it."""
     known = tuple(sources)
     for source in known:
         if VersionRange(source.versions).contains(version):
@@ -57,11 +53,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
 
 
 def check_out(source: Source, revision: Revision, store: Store, deadline: Deadline) -> Artifact:
-    """Return the tree of a revision, in the store; the artifact's path is its top directory.
-
-    Raises:
-        InfrastructureError: It cannot be had, or it is not what was resolved.
-    """
+    """Return the tree of a revision in the store; raises InfrastructureError if it cannot be had."""
 
     def make(files: Path) -> dict[str, str]:
         KINDS[revision.kind][1](source, revision, files, store, deadline)

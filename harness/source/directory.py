@@ -21,11 +21,7 @@ EXCLUDED = ".git"
 
 
 def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> Revision:  # noqa: ARG001 - as all kinds
-    """Return the state that the directory is in now.
-
-    Raises:
-        UsageError: It is not there, is unreadable, or has a socket or device in it.
-    """
+    """Return the directory's state now; raises UsageError if it cannot be read, or has a socket or device."""
     path = _find_path(source)
     content = hash_tree(path)
     return Revision(

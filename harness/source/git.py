@@ -51,11 +51,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
 
 
 def fill(source: Source, revision: Revision, files: Path, store: Store, deadline: Deadline) -> None:
-    """Fetch the commit into the mirror, and write its tree to `files`; submodules are left out.
-
-    Raises:
-        InfrastructureError: The repository cannot be reached, or does not have the commit.
-    """
+    """Write the commit's tree to `files`, without submodules, by the mirror; raises as `open_commit` does."""
     with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
         update(source, revision, files, Path(scratch, "index"), store, deadline)
 
@@ -96,11 +92,7 @@ def clone(
 
 
 def read_patch(source: Source, commit: str, store: Store, deadline: Deadline) -> str:
-    """Return what a commit changed, as a patch that `git apply` reads.
-
-    Raises:
-        InfrastructureError: The repository cannot be reached, or does not have the commit.
-    """
+    """Return what a commit changed, as a patch that `git apply` reads; raises as `open_commit` does."""
     with open_commit(_find_address(source), commit, store, deadline) as mirror:
         return run_git(mirror, ["show", "--format=", "--binary", "--no-color", "--first-parent", commit], deadline).out
 

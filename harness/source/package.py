@@ -47,11 +47,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
 
 
 def fill(source: Source, revision: Revision, files: Path, store: Store, deadline: Deadline) -> None:  # noqa: ARG001
-    """Download the source package and unpack it, with its patches, into `files`.
-
-    Raises:
-        InfrastructureError: The archive does not have it any more, or sends something else.
-    """
+    """Unpack the source package, with its patches; raises InfrastructureError if the archive lacks it."""
     name = fill_template(source.debian, source, revision.version)
     with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
         private = _open(str(source.release), Path(scratch), deadline)

@@ -52,11 +52,7 @@ def hold_lock(path: Path, deadline: Deadline) -> Iterator[None]:
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Hold the lock file `path` while the context lasts, or give False at once if somebody else holds it.
-
-    Raises:
-        InfrastructureError: As `hold_lock` does.
-    """
+    """Hold the lock file while the context lasts, or give False if somebody else does; raises as `hold_lock`."""
     lock = FileLock(path, fallback_to_soft=False)
     ours = _take(lock, path)
     try:

@@ -141,11 +141,7 @@ class History:
         return self.commits[-1]
 
     def find_index(self, revision: str) -> int:
-        """Return the index of a candidate, or `OUTSIDE` for the good end and for parents that are no candidates.
-
-        Raises:
-            UsageError: The revision is neither.
-        """
+        """Return the index of a candidate, or `OUTSIDE` for what is good; raises UsageError for any other revision."""
         found = self._index.get(revision, OUTSIDE)
         if found == OUTSIDE and revision != self.good and not any(revision in names for names in self.outsiders):
             raise UsageError(f"The revision {revision} is not between {self.good} and {self.bad}.")

@@ -86,11 +86,7 @@ class Rates:
 
     @classmethod
     def mix_kinds(cls, kinds: tuple[Kind, ...], effect: float = 0.0) -> "Rates":
-        """Mix kinds of noise where p_b - p_g >= effect; Jeffreys without a culprit.
-
-        Raises:
-            UsageError: The effect is not in 0..`MOST_EFFECT`.
-        """
+        """Mix kinds of noise where p_b - p_g >= effect, in 0..`MOST_EFFECT`; Jeffreys without a culprit."""
         if not 0 <= effect <= MOST_EFFECT:
             raise UsageError(f"The least effect that is looked for must be between 0 and {MOST_EFFECT}, not {effect}.")
         nodes, jeffreys = make_grid()

@@ -26,10 +26,8 @@ __all__ = ["Search"]
 ENTERED = 0.9
 """Probability that one merge brought the culprit in at which the search is said to descend into it."""
 
-
 LEADING = 0.5
 """Probability of the likeliest culprit from which on repeats at it and its parents are made to confirm it."""
-
 
 CONFIRMING = 0.9
 """Probability from which on nothing but confirmation is asked for: it has to be made anyway, and gives nearly as much."""

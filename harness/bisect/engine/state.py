@@ -56,11 +56,7 @@ class SearchState:
         self._testable: Floats | None = None
 
     def record(self, sample: Sample) -> None:
-        """Take in a sample, asked for or not.
-
-        Raises:
-            UsageError: The revision is neither a candidate nor good by being an ancestor of the good end.
-        """
+        """Take in a sample, asked for or not; raises UsageError if its revision is no candidate, nor good."""
         place = self.history.find_index(sample.revision)
         self.samples.append(sample)
         self._at.setdefault(sample.revision, []).append(sample)

@@ -33,11 +33,7 @@ SWAPPED = (frozenset({"bad", "new"}), frozenset({"good", "old"}))
 
 
 def choose_terms(goal: Goal, old: str | None, new: str | None) -> tuple[str, str]:
-    """Return the words for the older and the newer side, the usual ones for None.
-
-    Raises:
-        UsageError: `git bisect` would refuse one, and with it the log that it is to replay.
-    """
+    """Return the words for both sides, the usual ones for None; raises UsageError if git would refuse one."""
     chosen = tuple(usual if term is None else term for term, usual in zip((old, new), TERMS[goal], strict=True))
     for option, term, taken in zip(("--term-old", "--term-new"), chosen, SWAPPED, strict=True):
         if not re.fullmatch(r"\w[\w-]*", term):

@@ -96,12 +96,7 @@ def _make_rows(view: View) -> Iterator[Row]:
     for place in (*_choose_rows(view), len(view.commits)):
         if place > previous + 1:
             between = slice(previous + 1, place)
-            yield Row(
-                place=previous + 1,
-                commits=place - previous - 1,
-                counts=Counter(),
-                chance=sum(chances[between]),
-            )
+            yield Row(place=previous + 1, commits=place - previous - 1, counts=Counter(), chance=sum(chances[between]))
         if place < len(view.commits):
             verdicts = counts.get(view.commits[place].name, Counter())
             yield Row(place=place, commits=1, counts=verdicts, chance=chances[place])

@@ -25,17 +25,12 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 FORMAT = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"
 
-
 _known: list[str] = []
 """What `find_archive` has found in this process; each cell wants to know, and asking takes most of a second."""
 
 
 def find_archive(deadline: Deadline) -> str:
-    """Return the URI of the Debian archive that this computer's apt uses, with a trailing slash; it looks once.
-
-    Raises:
-        InfrastructureError: apt is not there or knows no Debian archive.
-    """
+    """Return the URI of this computer's Debian archive, ending in a slash; raises InfrastructureError without one."""
     if _known:
         return _known[0]
     proc.require("apt-get")
@@ -107,11 +102,7 @@ class Apt:
         return tuple(parse_records(done.out))
 
     def find_packages(self, names: Sequence[str], deadline: Deadline) -> tuple[Record, ...]:
-        """Return the records of the newest versions of binary packages, in the order of `names`.
-
-        Raises:
-            UsageError: The release does not have one of them.
-        """
+        """Return the newest records of packages, in the order of `names`; raises UsageError if one is missing."""
         done = self._run(["apt-cache", "show", "--no-all-versions", *names], deadline)
         found = {record["Package"]: record for record in parse_records(done.out)}
         missing = [name for name in names if name not in found]

@@ -32,12 +32,7 @@ MERGED = ("bin", "lib", "lib64", "sbin")
 
 
 def make_packages(
-    release: str,
-    disk: Image,
-    names: tuple[str, ...],
-    without: tuple[str, ...],
-    store: Store,
-    deadline: Deadline,
+    release: str, disk: Image, names: tuple[str, ...], without: tuple[str, ...], store: Store, deadline: Deadline
 ) -> Artifact | None:
     """Return the files of packages and of what they depend on as a tree; see `Distro.make_packages`."""
     if not names:

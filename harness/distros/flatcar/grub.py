@@ -98,11 +98,7 @@ def _complete(line: list[str], root_hash: str | None) -> Iterator[str]:
 
 
 def read_partitions(disk: Path) -> dict[str, int]:
-    """Return where a disk's partitions are in bytes, by their names; see the UEFI specification, 5.3 (GPT).
-
-    Raises:
-        InfrastructureError: It has no such table.
-    """
+    """Return where partitions are in bytes, by name (UEFI, 5.3: GPT); raises InfrastructureError without a table."""
     with disk.open("rb") as file:
         file.seek(SECTOR)
         header = file.read(92)

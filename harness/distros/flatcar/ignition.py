@@ -218,11 +218,7 @@ class Document(_Part):
         return self
 
     def render(self, spec: IgnitionSpec) -> str:
-        """Return the document as JSON.
-
-        Raises:
-            UsageError: It has kernel arguments, and the format does not know them.
-        """
+        """Return the document as JSON; raises UsageError for kernel arguments that the format does not know."""
         kernel = {"shouldExist": list(self.kernel.present), "shouldNotExist": list(self.kernel.absent)}
         if spec is IgnitionSpec.V2 and any(kernel.values()):
             raise UsageError(

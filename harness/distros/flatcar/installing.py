@@ -36,11 +36,7 @@ fi
 
 
 def install_tree(guest: RunningGuest, tree: Path, *, deadline: Deadline) -> None:
-    """Put a tree that stands for the guest's root into a guest.
-
-    Raises:
-        InfrastructureError: The guest does not take it, or is lost.
-    """
+    """Put a tree for the guest's root into a guest; raises InfrastructureError if it does not take it, or is lost."""
     # As root one may write everywhere but to what is read-only (access(2)).
     if guest.run("[ -w /usr ]", deadline=deadline, expect=None).code == 0:
         guest.copy_in(tree, "/", deadline=deadline)

@@ -85,20 +85,12 @@ class Ring:
     deadline: Deadline
 
     def check_detached(self, data: Path, signature: Path, *, what: str) -> None:
-        """Check a detached signature of a file.
-
-        Raises:
-            TrustError: It is not signed by the pinned key, or has changed since.
-        """
+        """Check a file's detached signature; raises TrustError if it is not the pinned key's, or not for this."""
         done = _run_gpg(self.home, "--verify", str(signature), str(data), deadline=self.deadline)
         self._judge(done.out, what)
 
     def clear_text(self, signed: Path, *, what: str) -> str:
-        """Return what a clear-signed file says inside of its signature, and not what stands around that.
-
-        Raises:
-            TrustError: It is not signed by the pinned key, or has changed since.
-        """
+        """Return what a clear-signed file says inside of its signature; raises TrustError as `check_detached` does."""
         text = self.home / "text"
         text.unlink(missing_ok=True)
         done = _run_gpg(self.home, "--output", str(text), "--decrypt", str(signed), deadline=self.deadline)
@@ -137,7 +129,6 @@ HINT = (
     "Do not use it. Another mirror may have the right file; where the publisher has a new sub-key, "
     "`--key` names a newer key file."
 )
-
 
 REFUSALS = {
     "BADSIG": "is not what was signed: it was cut off or altered, or the signature is that of another file.",
