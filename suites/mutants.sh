@@ -23,9 +23,15 @@ with() {
     wrap "$1" 'exec "$real" "'"$2"'" "$@"'
 }
 
-# config SED: runc reads a config.json that was changed.
+# oci SCRIPT: the script runs in place of the OCI runtime, where the guest has one.
+oci() {
+    program=$(command -v runc || command -v crun) || return 0
+    wrap "${program##*/}" "$1"
+}
+
+# config SED: the OCI runtime reads a config.json that was changed.
 config() {
-    wrap runc 'before=
+    oci 'before=
 for word; do [ "$before" != --bundle ] || sed -i '"'$1'"' "$word/config.json"; before=$word; done
 exec "$real" "$@"'
 }
@@ -45,15 +51,14 @@ scope=$(sed -n "s#.*:\(name=systemd\)\?:/machine.slice/\([^/]*\).*#\2#p" "/proc/
 main=/sys/fs/cgroup/systemd
 [ -d $main ] || main=/sys/fs/cgroup
 main=$main/machine.slice/$scope inner=$main
-[ ! -d "$main/payload" ] || inner=$main/payload
+for name in payload container; do [ ! -d "$main/$name" ] || inner=$main/$name; done
 { '"$1"'
 } >/dev/null 2>&1 </dev/null
 exit 0'
     wrap machinectl '"$real" "$@" || exit
 case $* in show*Leader*) ;; *) exit 0 ;; esac
 pid=$("$real" "$@")'"$after"
-    [ -x /usr/local/sbin/runc ] || return 0
-    wrap runc '"$real" "$@"
+    oci '"$real" "$@"
 code=$? before= file=
 for word; do [ "$before" != --pid-file ] || file=$word; before=$word; done
 [ -n "$file" ] && [ $code -eq 0 ] || exit $code
