@@ -74,7 +74,7 @@ def test_nspawn_itself_is_not_in_the_scope(container: Container) -> None:
 
 @pytest.mark.needs(feature=Feature.PROCESSES_IN_SCOPE)
 def test_processes_live_in_the_scope_of_runc(container: Container, offered: frozenset[str]) -> None:
-    """An OCI runtime's processes are in the scope, in the hierarchy of systemd and of each limit; crun's below it on v2."""
+    """An OCI runtime's processes are in the scope, in the hierarchy of systemd and of each limit; crun's mostly below it."""
     wanted = ({"cpu", "memory", "pids"} & offered) | {
         name for name in container.places if name in {"name=systemd", UNIFIED}
     }
@@ -87,7 +87,7 @@ def test_runc_joins_every_v1_controller(container: Container, offered: frozenset
     """The scope has a directory in v1 controllers that systemd does not manage, too: runc makes it."""
     names = {"blkio", "devices", "freezer", "hugetlb", "net_cls", "perf_event"} | ({"cpuset"} & offered)
 
-    assert {container.get_cgroup(name) for name in names} == {f"/machine.slice/{container.scope}"}
+    assert {container.get_cgroup(name) for name in names} == {f"/machine.slice/{container.scope}{container.below}"}
 
 
 @pytest.mark.needs(feature=Feature.BARE_SCOPE)

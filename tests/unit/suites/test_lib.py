@@ -106,7 +106,7 @@ def test_root_file_system_that_is_busy_for_a_moment_is_removed(tmp_path: Path) -
 
 def test_scopes_are_named_as_each_runtime_does() -> None:
     """For machined a dash in a name is escaped, as in rkt's pods; OCI runtimes take the name as it is, after their own."""
-    guest = Guest(FakeHost())
+    guest = Guest(FakeHost(stdout="crun version 1.28\ntmpfs\n"))
 
     assert Nspawn(guest, 258).get_scope("rkt-6f1e_x") == r"machine-rkt\x2d6f1e_x.scope"
     assert Nspawn(guest, 259).get_scope("rkt-6f1e_x") == "rkt-6f1e_x.scope"
@@ -114,15 +114,16 @@ def test_scopes_are_named_as_each_runtime_does() -> None:
     assert crun.connect(guest).get_scope("rkt-6f1e") == "crun-rkt-6f1e.scope"
 
 
-@pytest.mark.parametrize(("name", "below"), [("runc", ""), ("crun", "7")])
+@pytest.mark.parametrize(("name", "below"), [("runc", ""), ("crun", "/container")])
 def test_oci_runtimes_have_one_command_line(name: str, below: str) -> None:
     """The scripts name no runtime; the program is their first argument, and its own directory has its containers.
 
     What crun has below the scope, the guest says.
     """
-    host = FakeHost(stdout="7\n")
+    host = FakeHost(stdout="crun version 1.28\ntmpfs\n")
     engine = find_adapter(name).connect(Guest(host))
-    host.asked.clear()  # where crun asked for the cgroup mode
+    host.asked.clear()  # where crun asked for its own version
+    host.stdout = "7\n"
 
     assert engine.start(spec()) == 7
     engine.run(spec())
@@ -132,6 +133,20 @@ def test_oci_runtimes_have_one_command_line(name: str, below: str) -> None:
     assert {name} == {words[2] for words in host.asked}
     assert not [words[1] for words in host.asked if "runc" in words[1]]
     assert (name, (f"/run/{name}",), below) == (engine.name, engine.traces, engine.get_limits_path("c-0001"))
+
+
+@pytest.mark.parametrize(
+    ("said", "below"),
+    [
+        ("crun version 0.17\ncommit: 0\n+SYSTEMD\ntmpfs\n", ""),
+        ("crun version 0.17\ncommit: 0\n+SYSTEMD\ncgroup2fs\n", "/container"),
+        ("crun version 1.8.1\ntmpfs\n", "/container"),
+        ("crun version 1.21\ncgroup2fs\n", "/container"),
+    ],
+)
+def test_crun_puts_processes_below_the_scope(said: str, below: str) -> None:
+    """On v2 always, on v1 since the version that began with it."""
+    assert crun.connect(Guest(FakeHost(stdout=said))).get_limits_path("c-0001") == below
 
 
 def spec(**changes: Any) -> Spec:
