@@ -76,7 +76,7 @@ def explain_plan(plan: Plan, store: Store, deadline: Deadline) -> tuple[PlannedP
         PlannedPhase(
             phase=Phase.IMAGE,
             state=State.CACHED if store.find(image.KIND, wanted) else State.WAITING,
-            text=disk.title + (f", with {' and '.join(plan.packages)} of its packages" if plan.packages else ""),
+            text=disk.title + (f"; packages: {', '.join(plan.packages)}" if plan.packages else ""),
             key=make_key(image.KIND, wanted),
         ),
         PlannedPhase(
