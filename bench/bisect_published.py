@@ -9,10 +9,9 @@ from bench.bisect_draws import SEED, Case, boots, exact, mean, say, share
 from bench.bisect_histories import Truth, linear, merged
 from bench.bisect_play import MOST, play
 from bench.bisect_rivals import git_bisect, majority
-from harness.bisect.engine.rates import estimate_flake
 from harness.bisect.terms import Noise, SearchSettings
 
-__all__ = ["facf", "large"]
+__all__ = ["estimate_flake", "facf", "large"]
 
 REAL = 0.6
 """Share of breakages with a culprit."""
@@ -59,6 +58,17 @@ def _breakages(draws: int) -> Iterator[_Breakage]:
         failed = int(rng.binomial(PAST, rate))
         truth = Truth(history=history, culprit=culprit, fails_good=rate, rng=rng)
         yield _Breakage(truth=truth, past=(failed, PAST - failed), luck=draw)
+
+
+def estimate_flake(flakes: float, breaks: float) -> float:
+    """Estimate the prior probability that a failure after a pass is a flake, by Bayes' rule.
+
+    Args:
+        flakes: How often the test fails without cause, from its past; in 0..1.
+        breaks: How often a range of commits like this one breaks a test, in 0..1, not 0.
+    """
+    flaky = flakes * (1 - breaks)
+    return flaky / (flaky + breaks)
 
 
 def _told(breakage: _Breakage) -> SearchSettings:

@@ -8,9 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.schedule_play import compute_lower_bound, simulate_makespan
 from harness import catalog, matrix
 from harness.plan import make_plans
-from harness.schedule.scheduler import Slots, Task, compute_lower_bound, simulate_makespan
+from harness.schedule.scheduler import Slots, Task
 
 ROOT = Path(__file__).parents[1]
 

@@ -257,15 +257,9 @@ def _spawn(
     variables = dict(env) if env is not None else make_environment()
     try:
         popen = subprocess.Popen(
-            list(argv),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            env=variables,
-            cwd=cwd,
-            pass_fds=pass_fds,
+            list(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=variables, cwd=cwd, pass_fds=pass_fds,
             start_new_session=True,
-        )
+        )  # fmt: skip
     except FileNotFoundError as error:
         raise InfrastructureError(
             f"The command `{shlex.join(argv)}` could not start: {error.strerror}: {error.filename}.",

@@ -46,7 +46,7 @@ class OpenAxesBisection:
         )
         oracle = make_oracle(self._context, subject, begun)
         result = AxesSearch(journal=self.journal, oracle=oracle, good=good, bad=bad, watch=watch).run()
-        files = Files(directory=directory)
+        files = Files(directory)
         results.write(result, directory / rundir.RESULT)
         files.page.write_text(report.render_axes_page(result), encoding="utf-8")
         files.bug_report.write_text(report.render_axes_bug_report(result), encoding="utf-8")

@@ -30,10 +30,6 @@ class AxisChange:
 
     axes: tuple[str, ...]
 
-    def read_value(self, cell: Cell) -> tuple[Any, ...]:
-        """Return what a cell has on these axes."""
-        return tuple(getattr(cell, field) for axis in self.axes for field in AXES[axis])
-
     def format_value(self, cell: Cell) -> str:
         """Format that for people: "cgroup==unified"."""
         values = {axis: [getattr(cell, field) for field in AXES[axis]] for axis in self.axes}

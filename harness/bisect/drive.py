@@ -22,26 +22,17 @@ from harness.wait import Deadline
 __all__ = ["Driver", "Files", "show"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """The reports in a bisection's directory, next to result.json."""
 
-    directory: Path
-
-    @property
-    def page(self) -> Path:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.page = directory / PAGE
         """The page for people."""
-        return self.directory / PAGE
-
-    @property
-    def log(self) -> Path:
+        self.log = directory / "bisect.log"
         """What `git bisect replay` takes."""
-        return self.directory / "bisect.log"
-
-    @property
-    def bug_report(self) -> Path:
+        self.bug_report = directory / "bug-report.md"
         """Markdown to paste."""
-        return self.directory / "bug-report.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +97,7 @@ def show(
 ) -> View:
     """Write the reports of a bisection, finished or not, and return what they were rendered from."""
     shown = make_view(state, candidates, result, _sum_seconds(state), deadline)
-    files = Files(directory=directory)
+    files = Files(directory)
     files.page.write_text(report.render_page(shown), encoding="utf-8")
     files.log.write_text(report.render_git_log(shown), encoding="utf-8")
     files.bug_report.write_text(report.render_bug_report(shown), encoding="utf-8")

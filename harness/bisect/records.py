@@ -160,13 +160,7 @@ class Begun(SearchOptions):
     def known_skips(self) -> "tuple[Sample, ...]":
         """What the user knows without a sample."""
         return tuple(
-            Sample(
-                revision=name,
-                purpose=Purpose.SEARCH,
-                verdict=Verdict.SKIP,
-                reason="told",
-                message="It is skipped as --skip says.",
-            )
+            Sample(revision=name, verdict=Verdict.SKIP, reason="told", message="It is skipped as --skip says.")
             for name in self.skip
         )
 
@@ -181,7 +175,6 @@ class Asked(Record):
 
     Attributes:
         number: Which; counts from 1, and a number is never used again.
-        revision: Full name.
         fresh: Whether the build is made from nothing.
     """
 
@@ -202,16 +195,9 @@ class Asked(Record):
     ) -> "Sample":
         """Return the sample with this verdict."""
         return Sample(
-            number=self.number,
-            revision=self.revision,
-            purpose=self.purpose,
-            fresh=self.fresh,
-            verdict=verdict,
-            reason=reason,
-            message=message,
-            artifact=artifact,
-            cached=cached,
-        )
+            **self.model_dump(exclude={"record"}),
+            verdict=verdict, reason=reason, message=message, artifact=artifact, cached=cached,
+        )  # fmt: skip
 
 
 class Sample(Record):
@@ -219,17 +205,14 @@ class Sample(Record):
 
     Attributes:
         number: Of its `Asked`; 0 where none was taken, as the user knows what it would show.
-        revision: Full name.
-        purpose: Why it was asked for.
         verdict: What the test said; a skip after the oracle tried again in vain.
         reason: For a skip, what failed, as a key ("build", "boot", "build:mq_getattr"): revisions with the same key
             are taken to fail for the same cause, in stretches.
-        fresh: Whether the build was made from nothing.
         cached: Whether the verdict is from an earlier bisection.
         artifact: Digest of what was built, or None if it is not known.
         seconds: Of each phase.
         evidence: Directory with its logs, relative to the journal's.
-        message: One line: why it failed or was skipped.
+        message: Why it failed or was skipped, in a line.
     """
 
     record: Literal["observed"] = "observed"
@@ -250,8 +233,7 @@ class Same(Record):
     """Two revisions have identical built files.
 
     Attributes:
-        first: Full name of the one that was sampled before.
-        second: Full name of the other.
+        first: The one that was sampled before.
         number: The sample that this took the place of, or None.
         seconds: Of each phase of that one.
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from harness.bisect import releases
 from harness.bisect.repository import Repository
@@ -51,23 +51,12 @@ class CellSubject:
         make: Makes the plan of a cell; raises UsageError for one that cannot be.
     """
 
+    name: ClassVar = "cell"
+    fixed: ClassVar = None
+    shares_image: ClassVar = False
+
     base: Plan
     make: Callable[[str], Plan]
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return "cell"
-
-    @property
-    def fixed(self) -> BuildRequest | None:
-        """Nothing is the same for all cells."""
-        return None
-
-    @property
-    def shares_image(self) -> bool:
-        """Cells have images of their own."""
-        return False
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:  # noqa: ARG002 - as all subjects
         """As `Subject` says."""
@@ -82,24 +71,17 @@ class CellSubject:
 class SystemdSubject:
     """The systemd of the guest, PID 1 and nspawn and all; the runtime is what the plan says."""
 
+    name: ClassVar = "systemd"
+    shares_image: ClassVar = True
+
     repository: Repository
     base: Plan
     catalog: Catalog
 
     @property
-    def name(self) -> str:
-        """Its name."""
-        return "systemd"
-
-    @property
     def fixed(self) -> BuildRequest | None:
         """The runtime, where it is built."""
         return self.base.build
-
-    @property
-    def shares_image(self) -> bool:
-        """It is laid over the image of the cell."""
-        return True
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:
         """As `Subject` says."""
@@ -116,6 +98,8 @@ class SystemdSubject:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSubject:
     """The container runtime of the cell; raises UsageError if that is not built, but comes with the image."""
+
+    shares_image: ClassVar = True
 
     repository: Repository
     base: Plan
@@ -136,11 +120,6 @@ class RuntimeSubject:
     def fixed(self) -> BuildRequest | None:
         """The systemd, where it is built."""
         return self.base.systemd
-
-    @property
-    def shares_image(self) -> bool:
-        """It is laid over the image of the cell."""
-        return True
 
     def plan(self, commit: str, deadline: Deadline) -> Plan:  # noqa: ARG002 - as all subjects
         """As `Subject` says."""

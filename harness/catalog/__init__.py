@@ -235,10 +235,6 @@ class Catalog:
         """What is known about versions of systemd."""
         return yamlfile.load(self.knowledge / "systemd.yaml", SystemdFile)
 
-    def get_distro(self, name: str) -> DistroFile:
-        """Return a distro by name; raises UsageError with the names that exist."""
-        return _get_named("distro", name, self.distros)
-
     def get_runtime(self, name: str) -> RuntimeFile:
         """Return a runtime by name; raises UsageError with the names that exist."""
         return _get_named("runtime", name, self.runtimes)

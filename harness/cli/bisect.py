@@ -192,7 +192,7 @@ def _search(work: OpenBisection, jobs: int, console: Console, form: Format) -> E
         watch_bisection(console, begun, candidates.between.commits) as screen,
     ):
         found, view = work.run(jobs, screen.note_event, screen.show_progress)
-    _print_result(found, view, Files(directory=directory), console, form)
+    _print_result(found, view, Files(directory), console, form)
     return found.exit_code
 
 

@@ -28,92 +28,50 @@ SSH_ALIAS = "guest"
 """Name of the guest in its ssh_config."""
 
 
-@dataclass(frozen=True, slots=True)
 class MachineFiles:
     """The files of a machine."""
 
-    directory: Path
-
-    @property
-    def record(self) -> Path:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.record = directory / "machine.json"
         """What the machine is and which process runs it, as JSON; see `MachineRecord`."""
-        return self.directory / "machine.json"
-
-    @property
-    def ssh_config(self) -> Path:
+        self.ssh_config = directory / "ssh_config"
         """Configuration with which the system's ssh reaches the host `guest`."""
-        return self.directory / "ssh_config"
-
-    @property
-    def key(self) -> Path:
+        self.key = directory / "ssh_key"
         """Private key; the public half is next to it."""
-        return self.directory / "ssh_key"
-
-    @property
-    def console(self) -> Path:
+        self.console = directory / "console.log"
         """Log of the serial console."""
-        return self.directory / "console.log"
-
-    @property
-    def qemu_log(self) -> Path:
+        self.qemu_log = directory / "qemu.log"
         """What QEMU itself said."""
-        return self.directory / "qemu.log"
-
-    @property
-    def events(self) -> Path:
+        self.events = directory / "events.jsonl"
         """QMP events, one JSON object per line."""
-        return self.directory / "events.jsonl"
+        self.overlay = directory / "overlay.qcow2"
+        """The writable disk."""
 
     def get_fw_cfg_path(self, name: str) -> Path:
         """Return the file that the guest's firmware hands on by a name: "opt/org.example/config"."""
         return self.directory / f"fw_cfg-{name.replace('/', '-')}"
 
-    @property
-    def overlay(self) -> Path:
-        """The writable disk."""
-        return self.directory / "overlay.qcow2"
 
-
-@dataclass(frozen=True, slots=True)
 class SavedMachine:
     """A guest that was saved while it ran."""
 
-    directory: Path
-
-    @property
-    def memory(self) -> Path:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.memory = directory / "memory"
         """State of memory, processors and devices: QEMU's migration stream."""
-        return self.directory / "memory"
-
-    @property
-    def overlay(self) -> Path:
+        self.overlay = directory / "overlay.qcow2"
         """What it had written to its disk."""
-        return self.directory / "overlay.qcow2"
-
-    @property
-    def console(self) -> Path:
+        self.console = directory / "console.log"
         """What it had said on its console."""
-        return self.directory / "console.log"
-
-    @property
-    def clock(self) -> Path:
+        self.clock = directory / "clock"
         """What its clock said when it was stopped, in nanoseconds since 1970."""
-        return self.directory / "clock"
-
-    @property
-    def greeting(self) -> Path:
+        self.greeting = directory / "greeting"
         """What its sshd said in the connection that has begun, see `machine.ssh_handover`; not there if none has."""
-        return self.directory / "greeting"
-
-    @property
-    def asked(self) -> Path:
+        self.asked = directory / "asked"
         """What our ssh said in that connection."""
-        return self.directory / "asked"
-
-    @property
-    def key(self) -> Path:
+        self.key = directory / "ssh_key"
         """The private key that it accepts."""
-        return self.directory / "ssh_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

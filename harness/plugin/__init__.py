@@ -16,16 +16,15 @@ Under pytest-xdist (`-n 2`) independent cases are spread over the workers, those
 its own connection to the one guest, and finds out by itself that it is gone. A worker that crashes makes its case an
 error.
 
-A failure that says nothing about the runtime is told apart. The report of
-such a phase carries, in pytest-reportlog's lines and across xdist's workers:
+The report of a phase whose failure says nothing about the runtime carries, in pytest-reportlog's lines and across
+xdist's workers:
 
     user_properties   ["harness_outcome", "error"] and ["harness_cause", "one line"]
     sections          ["guest console", "its last lines"], where there is a console
 
-That is so when the guest died, when ssh could not reach it, and when the harness itself raised. A
-failing report without `harness_outcome` is the runtime's failure, in a set-up or tear-down too: a
-container that does not start in a fixture is what an upgrade breaks first. Once the guest is gone,
-every remaining case is reported as an error of that cause, without touching the guest again.
+That is so when the guest died, when ssh could not reach it, and when the harness itself raised. A failing report
+without `harness_outcome` is the runtime's failure, in a set-up or tear-down too: a container that does not start in a
+fixture is what an upgrade breaks first. Once the guest is gone, every remaining case is an error of that cause.
 """
 
 import re
@@ -159,12 +158,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _remove_others(items: list[pytest.Item], *, fresh: bool) -> list[pytest.Item]:
     """Take those cases out of a list that are not marked `fresh_boot` (or those that are), and return them."""
-    chosen: list[pytest.Item] = []
-    others: list[pytest.Item] = []
-    for item in items:
-        (chosen if bool(item.get_closest_marker("fresh_boot")) is fresh else others).append(item)
-    items[:] = chosen
-    return others
+    wanted = {item: bool(item.get_closest_marker("fresh_boot")) is fresh for item in items}
+    items[:] = [item for item in wanted if wanted[item]]
+    return [item for item in wanted if not wanted[item]]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -264,9 +260,8 @@ def _list_needable() -> tuple[str, ...]:
 def _ask_lacks(item: pytest.Item) -> Mapping[str, str]:
     """Return why the cell's runtime lacks each feature; see `hooks.pytest_harness_lacks`."""
     described = item.config.stash.get(DESCRIBED, None)
-    answer: Mapping[str, str] | None = item.ihook.pytest_harness_lacks(
-        runtime=described.cell.runtime if described else None
-    )
+    runtime = described.cell.runtime if described else None
+    answer: Mapping[str, str] | None = item.ihook.pytest_harness_lacks(runtime=runtime)
     return answer or {}
 
 

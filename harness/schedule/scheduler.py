@@ -6,12 +6,12 @@ what is free does not let a smaller one of lower rank delay it for ever: it may 
 that are expected to end before it could start.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.errors import UsageError
 
-__all__ = ["Scheduler", "Slots", "Task", "compute_lower_bound", "rank_tasks", "simulate_makespan"]
+__all__ = ["Scheduler", "Slots", "Task", "rank_tasks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,33 +144,3 @@ class Scheduler:
             if free.has_room_for(task):
                 return end
         raise AssertionError("every task fits the slots alone")
-
-
-def compute_lower_bound(tasks: Iterable[Task], slots: Slots) -> float:
-    """Return the seconds that no schedule can beat: the longest chain, or the work spread evenly over the slots."""
-    known = tuple(tasks)
-    chain = max(rank_tasks(known).values(), default=0.0)
-    work = sum(task.seconds * task.cores for task in known) / slots.cores
-    space = sum(task.seconds * task.memory for task in known) / slots.memory if slots.memory else 0.0
-    return max(chain, work, space)
-
-
-def simulate_makespan(tasks: Iterable[Task], slots: Slots, took: Mapping[str, float] | None = None) -> float:
-    """Return the seconds that the schedule takes, by simulation.
-
-    Args:
-        tasks: The tasks.
-        slots: What they share.
-        took: How long each really takes, where that differs from what is expected.
-    """
-    real = took or {}
-    scheduler = Scheduler(tasks, slots)
-    now = 0.0
-    ends: dict[str, float] = {}
-    while not scheduler.finished:
-        for task in scheduler.start(now):
-            ends[task.name] = now + real.get(task.name, task.seconds)
-        name = min(ends, key=lambda key: (ends[key], key))
-        now = ends.pop(name)
-        scheduler.end(name)
-    return now

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "JEFFREYS", "LEARN", "LOW", "NODES", "SLIP", "Flaw", "Kind", "compute_joint", "make_always_failing", "make_grid",
+    "LEARN", "LOW", "NODES", "SLIP", "Flaw", "Kind", "compute_joint", "make_always_failing", "make_grid",
 ]  # fmt: skip
 
 NODES = 40
@@ -56,9 +56,6 @@ class Kind:
     wrong: tuple[float, float] = (1.0, 1.0)
 
 
-JEFFREYS = (Kind(weight=1.0, flaw=Flaw.BOTH, wrong=(0.5, 0.5)),)
-"""The prior that assumes least (git_bayesect's choice)."""
-
 NOISY = (
     Kind(weight=0.10, flaw=Flaw.FAILS, wrong=(1.0, 4.0)),
     Kind(weight=0.07, flaw=Flaw.PASSES, wrong=(1.0, 4.0)),
@@ -70,8 +67,8 @@ NOISY = (
 """What the tests that lie are like: wrong in a twentieth of the results, in a fifth, or in any share.
 
 They were chosen by simulation, on flips of 2 to 30 % alike on both sides and on one side only. Each is sharper than
-Jeffreys: together they cost a quarter more tests than knowing the rates, where Jeffreys alone costs twice as many
-(bisect.md 2.12); and it is there for what none of the others explains.
+Jeffreys' prior, which assumes least (git_bayesect's choice): together they cost a quarter more tests than knowing the
+rates, where Jeffreys alone costs twice as many (bisect.md 2.12); it is the last, for what none of the others explains.
 """
 
 

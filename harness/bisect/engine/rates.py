@@ -16,7 +16,7 @@ from harness.bisect.engine.kinds import LEARN, LOW, Kind, compute_joint, make_al
 from harness.bisect.terms import Noise, RateEstimate, SearchSettings
 from harness.errors import UsageError
 
-__all__ = ["Marginals", "Rates", "estimate_flake"]
+__all__ = ["Marginals", "Rates"]
 
 CERTAIN = 1e-9
 """Rate of wrong results of a test that is taken to be deterministic."""
@@ -140,14 +140,3 @@ class Rates:
         logs = np.multiply.outer(fails, np.log(self.nodes)) + np.multiply.outer(passes, np.log1p(-self.nodes))
         scale = logs.max(axis=1)
         return np.exp(logs - scale[:, None]), scale
-
-
-def estimate_flake(flakes: float, breaks: float) -> float:
-    """Estimate the prior probability that a failure after a pass is a flake, by Bayes' rule.
-
-    Args:
-        flakes: How often the test fails without cause, from its past; in 0..1.
-        breaks: How often a range of commits like this one breaks a test, in 0..1, not 0.
-    """
-    flaky = flakes * (1 - breaks)
-    return flaky / (flaky + breaks)

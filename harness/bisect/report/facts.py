@@ -16,23 +16,9 @@ from harness.report.page import clean_line, format_percent
 from harness.text import format_duration
 
 __all__ = [
-    "SAME",
-    "SAYS",
-    "Stretch",
-    "collect_facts",
-    "count_verdicts",
-    "describe_method",
-    "describe_search",
-    "estimate_sides",
-    "find_final",
-    "find_skipped",
-    "find_stretches",
-    "format_commit",
-    "format_headline",
-    "format_revert",
-    "format_sureness",
-    "get_purpose",
-    "index_candidates",
+    "SAME", "SAYS", "Stretch", "collect_facts", "count_verdicts", "describe_method", "describe_search",
+    "estimate_sides", "find_final", "find_skipped", "find_stretches", "format_commit", "format_headline",
+    "format_revert", "format_sureness", "get_purpose", "index_candidates",
 ]  # fmt: skip
 
 SAYS = {Verdict.GOOD: "passes", Verdict.BAD: "fails", Verdict.SKIP: "cannot be tested"}

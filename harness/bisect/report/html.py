@@ -7,21 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bisect.proof import Evidence
+from harness.bisect.report import facts
 from harness.bisect.report.chart import WIDTH, make_chart, make_script_data
-from harness.bisect.report.facts import (
-    SHORT,
-    collect_facts,
-    count_verdicts,
-    describe_method,
-    describe_search,
-    find_final,
-    find_stretches,
-    format_headline,
-    format_revert,
-    format_sureness,
-    get_purpose,
-    index_candidates,
-)
 from harness.bisect.report.view import View
 from harness.model import Verdict
 from harness.report.page import bound, clean_line, embed, render
@@ -60,37 +47,37 @@ class Row:
 
 def render_page(view: View) -> str:
     """Render the page: it loads nothing, works from a file, and says what matters without JavaScript too."""
-    indices = index_candidates(view)
+    indices = facts.index_candidates(view)
     return render(
         HERE / "page.html",
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         view=view,
-        headline=format_headline(view),
-        reverted=format_revert,
-        purpose=get_purpose,
-        method=describe_method(view),
-        search=describe_search(view.begun),
-        facts=collect_facts(view),
-        sureness=format_sureness(view),
+        headline=facts.format_headline(view),
+        reverted=facts.format_revert,
+        purpose=facts.get_purpose,
+        method=facts.describe_method(view),
+        search=facts.describe_search(view.begun),
+        facts=facts.collect_facts(view),
+        sureness=facts.format_sureness(view),
         chart=make_chart(view),
         width=WIDTH,
         data=embed(make_script_data(view)),
         rows=list(_make_rows(view)),
-        stretches=find_stretches(view),
-        end=find_final(view),
+        stretches=facts.find_stretches(view),
+        end=facts.find_final(view),
         phases=list(dict.fromkeys(phase for step in view.steps for phase in step.result.seconds)),
         subject_of=lambda revision: view.commits[indices[revision]].subject if revision in indices else "",
         properties=list(compare_properties(view.before, view.after)),
         trees=compare_trees(view.before, view.after),
         duration=format_duration,
-        short=lambda revision: clean_line(revision)[:SHORT],
+        short=lambda revision: clean_line(revision)[: facts.SHORT],
     )
 
 
 def _make_rows(view: View) -> Iterator[Row]:
     """Make the rows of the table of commits, oldest first."""
-    belief, counts = find_final(view), count_verdicts(view)
+    belief, counts = facts.find_final(view), facts.count_verdicts(view)
     chances = [0.0] * len(view.commits) if belief is None else belief.expand_chances().tolist()
     previous = -1
     for place in (*_choose_rows(view), len(view.commits)):
@@ -104,7 +91,7 @@ def _make_rows(view: View) -> Iterator[Row]:
 
 
 def _choose_rows(view: View) -> Sequence[int]:
-    size, indices, belief = len(view.commits), index_candidates(view), find_final(view)
+    size, indices, belief = len(view.commits), facts.index_candidates(view), facts.find_final(view)
     if size <= ALL_ROWS:
         return range(size)
     wanted = {0, size - 1} | {indices[step.revision] for step in view.steps if step.revision in indices}

@@ -7,19 +7,7 @@ import re
 from collections.abc import Iterator
 
 from harness.bisect.proof import Evidence
-from harness.bisect.report.facts import (
-    SAYS,
-    SHORT,
-    collect_facts,
-    count_verdicts,
-    describe_method,
-    find_skipped,
-    find_stretches,
-    format_commit,
-    format_headline,
-    format_revert,
-    index_candidates,
-)
+from harness.bisect.report import facts
 from harness.bisect.report.view import View
 from harness.bisect.terms import AnswerKind, RateEstimate
 from harness.model import Verdict
@@ -51,18 +39,18 @@ def render_bug_report(view: View) -> str:
 
 def _format_title(view: View) -> str:
     """Format the summary; in code it would be no title, so signs that mean something are taken from it."""
-    return f"{escape(view.begun.subject)}: {escape(format_headline(view))}"
+    return f"{escape(view.begun.subject)}: {escape(facts.format_headline(view))}"
 
 
 def _list_found(view: View) -> Iterator[str]:
-    indices, answer = index_candidates(view), view.answer
+    indices, answer = facts.index_candidates(view), view.answer
     what = f"first {escape(view.begun.term_new)} commit"
     if answer is None:
         yield "The search is not finished; what follows is its state."
         return
     if answer.kind is AnswerKind.CULPRIT and answer.suspects:
         revision = answer.suspects[0].revision
-        yield f"The {what} is {format_code(format_commit(view, revision, indices))}"
+        yield f"The {what} is {format_code(facts.format_commit(view, revision, indices))}"
         if revision in indices:
             commit = view.commits[indices[revision]]
             about = [f"by {_strip_address(commit.author)}"] if commit.author else []
@@ -75,7 +63,7 @@ def _list_found(view: View) -> Iterator[str]:
         yield ""
         for suspect in answer.suspects[:MOST_LISTED]:
             note = "; could not be tested" if suspect.untestable else ""
-            yield f"- {format_code(format_commit(view, suspect.revision, indices))}, probability {format_percent(suspect.probability)}{note}"
+            yield f"- {format_code(facts.format_commit(view, suspect.revision, indices))}, probability {format_percent(suspect.probability)}{note}"
         if rest := len(answer.suspects) - MOST_LISTED:
             yield from [f"- and {rest} more"] if rest > 0 else []
     else:
@@ -83,18 +71,18 @@ def _list_found(view: View) -> Iterator[str]:
 
 
 def _list_tested(view: View) -> Iterator[str]:
-    indices, answer = index_candidates(view), view.answer
+    indices, answer = facts.index_candidates(view), view.answer
     yield "## What was tested"
     yield ""
-    yield " ".join(map(escape, describe_method(view)))
+    yield " ".join(map(escape, facts.describe_method(view)))
     yield ""
     kind = "Command" if view.begun.run else "Test"
     yield f"{kind}: {format_code(view.begun.test)}"
     yield ""
-    revisions = len(count_verdicts(view))
+    revisions = len(facts.count_verdicts(view))
     yield (
-        f"Searched between {format_code(format_commit(view, view.begun.old, indices))} ({escape(view.begun.term_old)}) and "
-        f"{format_code(format_commit(view, view.begun.new, indices))} ({escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
+        f"Searched between {format_code(facts.format_commit(view, view.begun.old, indices))} ({escape(view.begun.term_old)}) and "
+        f"{format_code(facts.format_commit(view, view.begun.new, indices))} ({escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
         f"{pluralize(revisions, 'revision was', 'revisions were')} built and tried."
     )
     if answer is not None and answer.kind is not AnswerKind.UNTESTABLE:
@@ -111,21 +99,21 @@ def _list_tested(view: View) -> Iterator[str]:
             yield _format_rate("with the change", answer.fails_after)
         yield from _list_ends(view)
     yield ""
-    yield from (f"- {escape(name)}: {format_code(value)}" for name, value in collect_facts(view).items())
+    yield from (f"- {escape(name)}: {format_code(value)}" for name, value in facts.collect_facts(view).items())
 
 
 def _list_ends(view: View) -> Iterator[str]:
     """Yield the runs of the first bad commit and its parents, which a reader looks at first."""
     if view.answer is None or view.answer.kind is not AnswerKind.CULPRIT or not view.answer.suspects:
         return
-    indices, counts = index_candidates(view), count_verdicts(view)
+    indices, counts = facts.index_candidates(view), facts.count_verdicts(view)
     culprit = view.answer.suspects[0].revision
     parents = view.commits[indices[culprit]].parents if culprit in indices else ()
     for what, revision in (("this commit", culprit), *(("its parent", parent) for parent in parents)):
         verdicts = counts.get(revision)
         ran = verdicts[Verdict.GOOD] + verdicts[Verdict.BAD] if verdicts else 0
         failed = verdicts[Verdict.BAD] if verdicts else 0
-        yield f"| {what} {format_code(clean_line(revision)[:SHORT])} alone | {ran} | {failed} | | |"
+        yield f"| {what} {format_code(clean_line(revision)[: facts.SHORT])} alone | {ran} | {failed} | | |"
 
 
 def _format_rate(what: str, rate: RateEstimate) -> str:
@@ -139,7 +127,7 @@ def _format_evidence(view: View) -> Iterator[str]:
     yield "## What differs"
     for side in sides:
         yield ""
-        yield f"At {format_code(format_commit(view, side.revision, index_candidates(view)))} the test {SAYS[side.verdict]}:"
+        yield f"At {format_code(facts.format_commit(view, side.revision, facts.index_candidates(view)))} the test {facts.SAYS[side.verdict]}:"
         yield from format_block("", side.log)
         yield from format_block("Control groups:", side.cgroups)
     yield from list_property_changes(view.before, view.after)
@@ -166,7 +154,7 @@ def _revert(view: View) -> Iterator[str]:
         return
     yield "## Reverting it"
     yield ""
-    yield format_revert(view, format_code(clean_line(view.begun.new)[:SHORT]))
+    yield facts.format_revert(view, format_code(clean_line(view.begun.new)[: facts.SHORT]))
     if view.revert.message:
         yield from format_block("", view.revert.message)
 
@@ -182,16 +170,16 @@ def _repeat(view: View) -> Iterator[str]:
 def _list_untested(view: View) -> Iterator[str]:
     yield "## What was not tested"
     yield ""
-    indices = index_candidates(view)
-    for stretch in find_stretches(view)[:MOST_LISTED]:
+    indices = facts.index_candidates(view)
+    for stretch in facts.find_stretches(view)[:MOST_LISTED]:
         first, last = (
-            format_commit(view, view.commits[place].name, indices) for place in (stretch.first, stretch.last)
+            facts.format_commit(view, view.commits[place].name, indices) for place in (stretch.first, stretch.last)
         )
         what = format_code(first) if stretch.first == stretch.last else f"{format_code(first)} to {format_code(last)}"
         why = ", ".join(f"{escape(reason)} ({count})" for reason, count in stretch.reasons.items())
         yield f"- {what}: {stretch.tried} tried, none gave a result. What failed: {why}."
-    alone = len(view.commits) - sum(name in indices for name in count_verdicts(view))
-    hopeless = sum(name in indices for name in find_skipped(view))
+    alone = len(view.commits) - sum(name in indices for name in facts.count_verdicts(view))
+    hopeless = sum(name in indices for name in facts.find_skipped(view))
     yield (
         f"- {alone} of {len(view.commits)} commits were not tried one by one; what is said about them follows from others."
         + (f" {hopeless} were tried and could not be tested." if hopeless else "")

@@ -70,6 +70,8 @@ class User(_Part):
 
 
 class _Node(_Part):
+    """What has a path and, unless it is root, an owner and a group."""
+
     path: PathText
     user: NameText | None = None
     group: NameText | None = None
@@ -80,12 +82,7 @@ class _Node(_Part):
 
 
 class File(_Node):
-    """A file of the root file system; what is there is replaced.
-
-    Attributes:
-        user: Its owner; root if None.
-        group: Its group; root if None.
-    """
+    """A file of the root file system; what is there is replaced."""
 
     content: bytes
     mode: Mode = 0o644
@@ -98,12 +95,7 @@ class File(_Node):
 
 
 class Directory(_Node):
-    """A directory of the root file system.
-
-    Attributes:
-        user: Its owner; root if None.
-        group: Its group; root if None.
-    """
+    """A directory of the root file system."""
 
     mode: Mode = 0o755
 
@@ -117,8 +109,6 @@ class Link(_Node):
 
     Attributes:
         target: Where it points.
-        user: Its owner; root if None.
-        group: Its group; root if None.
     """
 
     target: LineText

@@ -112,11 +112,8 @@ def test_distro_by_number() -> None:
 
     name = names.check_axis_distro("flatcar/3815.2.5", known)
     assert (name.channel, name.release) == ("stable", "3815.2.5")
-    assert known.get_distro("flatcar").find_systemd("stable", "3815.2.5") == "252"
-    assert (
-        known.get_distro("flatcar").find_systemd("stable", None)
-        == known.get_distro("flatcar").channels["stable"].systemd
-    )
+    assert known.distros["flatcar"].find_systemd("stable", "3815.2.5") == "252"
+    assert known.distros["flatcar"].find_systemd("stable", None) == known.distros["flatcar"].channels["stable"].systemd
     assert names.check_axis_distro("flatcar/stable@3815.2.5", known) == name
     with pytest.raises(TextError, match=r"no channel of flatcar `1\.2\.3`"):
         names.check_axis_distro("flatcar/1.2.3", known)
@@ -136,9 +133,7 @@ def test_profile_has_cells_of_its_own() -> None:
         assert "flatcar" not in {cell.distro for cell in matrix.choose(expansion, wanted, known, profile=profile).cells}
     assert matrix.find(expansion, cells[0].id) == cells[0]
     assert not {cell.id for cell in cells} & {cell.id for cell in expansion.cells}
-    gone = known.systemd.find_cgroup_rule(
-        known.get_distro("flatcar").find_systemd("beta", "4694.1.0"), CgroupMode.LEGACY
-    )
+    gone = known.systemd.find_cgroup_rule(known.distros["flatcar"].find_systemd("beta", "4694.1.0"), CgroupMode.LEGACY)
     assert gone.arguments is None
     assert "258" in gone.reason
 

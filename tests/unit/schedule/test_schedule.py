@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.schedule_play import compute_lower_bound, simulate_makespan
 from harness.errors import UsageError
 from harness.rundir import parse_shard
 from harness.schedule import DurationHistory, select_shard
-from harness.schedule.scheduler import Scheduler, Slots, Task, compute_lower_bound, rank_tasks, simulate_makespan
+from harness.schedule.scheduler import Scheduler, Slots, Task, rank_tasks
 
 
 @st.composite

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.bisect_published import estimate_flake
 from harness.bisect.engine import History
 from harness.bisect.engine.belief import Belief
 from harness.bisect.engine.history import OUTSIDE
-from harness.bisect.engine.kinds import JEFFREYS, LEARN, LOW, Flaw, Kind
-from harness.bisect.engine.rates import Rates, estimate_flake
+from harness.bisect.engine.kinds import LEARN, LOW, Flaw, Kind
+from harness.bisect.engine.rates import Rates
 from harness.bisect.terms import Noise, SearchSettings
 from harness.errors import UsageError
 from tests.helpers.bisect_graphs import Graph, graphs, history_of, walk
@@ -56,7 +57,7 @@ def beta(first: float, second: float) -> float:
 @given(*(st.integers(0, 12),) * 4)
 def test_the_grid_is_exact_for_jeffreys(fails_bad: int, passes_bad: int, fails_good: int, passes_good: int) -> None:
     """Sums over the grid equal the Beta-Bernoulli marginals of the Jeffreys prior, up to the restriction p_b > p_g."""
-    rates = Rates.mix_kinds(JEFFREYS)
+    rates = Rates.mix_kinds((Kind(weight=1.0, flaw=Flaw.BOTH, wrong=(0.5, 0.5)),))
     flat = rates.compute_same(fails_bad, passes_bad)
     assert isclose(exp(flat.log[0]), beta(0.5 + fails_bad, 0.5 + passes_bad) / beta(0.5, 0.5), rel_tol=1e-9)
     assert isclose(flat.bad[0], (0.5 + fails_bad) / (1 + fails_bad + passes_bad), rel_tol=1e-9)
