@@ -111,6 +111,12 @@ def memory(offered: frozenset[str]) -> None:
 
 
 @pytest.fixture(scope="session")
+def disk(guest: Guest) -> str:
+    """The guest's disk."""
+    return "/dev/" + guest.read("/proc/partitions")["/proc/partitions"].splitlines()[2].split()[3]
+
+
+@pytest.fixture(scope="session")
 def systemd(guest: Guest) -> str:
     """Version of the guest's systemd, as it says itself."""
     return guest.do("systemctl --version").split()[1]

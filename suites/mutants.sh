@@ -3,8 +3,11 @@
 
 # wrap PROGRAM SCRIPT: the script runs in place of the program, which it finds as "$real".
 wrap() {
-    path=$(command -v "$1") && mkdir -p "/usr/local/lib/real" && mv "$path" "/usr/local/lib/real/$1" || exit
-    printf '#!/bin/sh\nreal=/usr/local/lib/real/%s\n%s\n' "$1" "$2" >"$path" && chmod 0755 "$path" || exit
+    real=/usr/local/lib/real/$1
+    # What is wrapped twice has two names there.
+    while [ -e "$real" ]; do real=$real-; done
+    path=$(command -v "$1") && mkdir -p /usr/local/lib/real && mv "$path" "$real" || exit
+    printf '#!/bin/sh\nreal=%s\n%s\n' "$real" "$2" >"$path" && chmod 0755 "$path" || exit
 }
 
 # without PROGRAM PATTERN: arguments that match are lost.
@@ -63,4 +66,29 @@ code=$? before= file=
 for word; do [ "$before" != --pid-file ] || file=$word; before=$word; done
 [ -n "$file" ] && [ $code -eq 0 ] || exit $code
 pid=$(cat "$file")'"$after"
+}
+
+# afterwards SCRIPT: it runs, with "$pid", "$scope", "$main" and "$inner" as above, for each container of the suites after
+# systemd or a service was reloaded or restarted, and after a unit or a container next to it came and went.
+afterwards() {
+    after='
+code=$?
+tree=/sys/fs/cgroup/systemd
+[ -d $tree ] || tree=/sys/fs/cgroup
+for main in $tree/machine.slice/*harness*.scope; do
+    scope=${main##*/} inner=$main
+    for name in payload container; do [ ! -d "$main/$name" ] || inner=$main/$name; done
+    read -r pid <"$inner/cgroup.procs" || continue
+    { '"$1"'
+    } </dev/null
+done >/dev/null 2>&1
+exit $code'
+    wrap systemctl 'case $1 in daemon-re* | restart) ;; *) exec "$real" "$@" ;; esac
+"$real" "$@"'"$after"
+    wrap systemd-run 'case $* in *--slice=machine.slice*) ;; *) exec "$real" "$@" ;; esac
+"$real" "$@"'"$after"
+    wrap systemd-nspawn 'case $* in *--pipe*) ;; *) exec "$real" "$@" ;; esac
+"$real" "$@"'"$after"
+    oci 'case $1 in --log) ;; *) exec "$real" "$@" ;; esac
+"$real" "$@"'"$after"
 }

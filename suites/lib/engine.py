@@ -13,7 +13,7 @@ from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.spec import Spec
 
-__all__ = ["AppPlaces", "Container", "Engine"]
+__all__ = ["AppPlaces", "Container", "Engine", "Terminals"]
 
 
 class Engine(Protocol):
@@ -75,6 +75,14 @@ class AppPlaces(Protocol):
 
     def find_app_cgroup(self, name: str, mode: str) -> str:
         """Return the path of an app's first process in the hierarchy of systemd, in a guest of a cgroup mode."""
+
+
+@runtime_checkable
+class Terminals(Protocol):
+    """An engine with `Feature.TERMINALS`."""
+
+    def execute_on_terminal(self, container: "Container", argv: Sequence[str]) -> Result:
+        """Run a command in a running container, with a terminal of its own; its output is what the terminal showed."""
 
 
 @dataclass(kw_only=True)

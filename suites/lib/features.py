@@ -28,6 +28,7 @@ class Feature(StrEnum):
     READ_ONLY_KERNEL_FILES = "read-only kernel files"
     READ_ONLY_PATHS = "read-only paths"
     READ_ONLY_SYSRQ = "a read-only /proc/sysrq-trigger"
+    SWAP_LIMIT = "swap limit"
     SYSCALL_FILTER = "system call filter"
 
     # Where its processes are in the guest's cgroup tree, and what they see of it.
@@ -53,6 +54,7 @@ class Feature(StrEnum):
     STANDARD_ERROR = "standard error"
     STOPPED_STATUS = "status of a stopped app"
     SUPERVISOR = "a process that watches the container"
+    TERMINALS = "commands on a terminal"
 
     # Networks.
     BOTH_ADDRESSES = "networks of both kinds of addresses"

@@ -68,6 +68,8 @@ fi
     + "echo $orderly\n"
 )
 
+TERMINAL = "systemd-run --quiet --pty --wait --collect --"
+
 SYSTEMD_CAPABILITIES = (
     "CAP_AUDIT_CONTROL", "CAP_DAC_READ_SEARCH", "CAP_LEASE", "CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_SYS_BOOT",
     "CAP_SYS_NICE", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE", "CAP_SYS_TTY_CONFIG",
@@ -140,6 +142,11 @@ class OciEngine:
         """Run a command with the runtime's `exec`."""
         words = (self.name, "--systemd-cgroup", "exec", "--user", f"{user}:{user}", container.name, *argv)
         return self.guest.sh('"$@" </dev/null', *words)
+
+    def execute_on_terminal(self, container: Container, argv: Sequence[str]) -> Result:
+        """Run a command with `exec --tty`; systemd-run gives the runtime the terminal that it wants for itself."""
+        words = (self.name, "--systemd-cgroup", "exec", "--tty", container.name, *argv)
+        return self.guest.sh(f'{TERMINAL} "$@" </dev/null', *words)
 
     def stop(self, spec: Spec) -> bool:
         """Ask a systemd to shut down, and kill everything else; then make the runtime forget it."""
@@ -243,6 +250,9 @@ def _make_resources(spec: Spec, nodes: Mapping[str, Mapping[str, Any]]) -> dict[
     resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}, *allowed]}
     if spec.memory is not None:
         resources["memory"] = {"limit": spec.memory}
+    if spec.memory is not None and spec.swap is not None:
+        # The specification's word is for both together.
+        resources["memory"]["swap"] = spec.memory + spec.swap
     if spec.pids is not None:
         resources["pids"] = {"limit": spec.pids}
     if spec.cpu is not None:

@@ -17,6 +17,7 @@ class ContainerOptions(RightsOptions, total=False):
     """What a case may ask for; see `Spec` for the meanings. Without a `rootfs` it is a small one."""
 
     memory: int
+    swap: int
     pids: int
     cpu: float
     user: int | str
@@ -46,6 +47,7 @@ class Spec(Rights):
         rootfs: Its root file system.
         boots: Whether the first process is a systemd, which manages its own part of the cgroup tree.
         memory: Limit in bytes.
+        swap: Limit of what is swapped out, in bytes.
         pids: Limit of processes and threads.
         cpu: Limit in CPUs: 0.5 is half of one.
         user: User of the first process: its id, which is also the group's, or its name in the image.
@@ -71,6 +73,7 @@ class Spec(Rights):
     rootfs: str
     boots: bool = False
     memory: int | None = None
+    swap: int | None = None
     pids: int | None = None
     cpu: float | None = None
     user: int | str = 0

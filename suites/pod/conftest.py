@@ -60,12 +60,6 @@ def choose_offered(runtime: ContainerRuntime, **options: Any) -> Any:
     return {name: value for name, value in options.items() if FEATURES.get(name) not in runtime.engine.lacks}
 
 
-def find_machine(guest: Guest, container: Container) -> str:
-    """Return what machined calls a container: the machine of its scope, where it can with the container's name."""
-    script = r'cd /run/systemd/machines && grep -lxF "SCOPE=$1" [!u]* && exit; grep -lxF "SCOPE=$2" [!u]*; :'
-    return guest.do(script, container.scope, container.scope.replace("\\", "\\\\")).strip()
-
-
 @pytest.fixture
 def shared(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
     """A directory of the guest that every user may write to."""
@@ -73,12 +67,6 @@ def shared(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
     guest.do('mkdir -m 1777 "$1"', path)
     yield path
     guest.do('rm -rf "$1"', path)
-
-
-@pytest.fixture(scope="session")
-def disk(guest: Guest) -> str:
-    """The guest's disk."""
-    return "/dev/" + guest.read("/proc/partitions")["/proc/partitions"].splitlines()[2].split()[3]
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,10 @@ import pytest
 from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
+from suites.lib.machined import find_machine
 from suites.lib.rights import App, Mount
 from suites.lib.runtime import ContainerRuntime
-from suites.pod.conftest import CAPABILITIES, choose_offered, find_machine
+from suites.pod.conftest import CAPABILITIES, choose_offered
 from suites.pod.test_rights import MASK
 
 # One pod serves the cases, in order; two more end by themselves.

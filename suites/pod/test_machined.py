@@ -7,8 +7,9 @@ import pytest
 from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
+from suites.lib.machined import find_machine
 from suites.lib.runtime import ContainerRuntime
-from suites.pod.conftest import MACHINE_ID, find_machine
+from suites.pod.conftest import MACHINE_ID
 
 SCRIPT = "trap 'echo usr1 >/tmp/signals' USR1; : >/tmp/ready; while :; do sleep 300 & wait; done"
 

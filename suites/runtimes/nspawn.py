@@ -91,6 +91,7 @@ LACKS = {
     Feature.PRIVATE_PROPAGATION: "systemd-nspawn mounts everything as a slave of the guest",
     Feature.READ_ONLY_KERNEL_FILES: "systemd-nspawn can bind read-only what is in the image or the guest, not in /proc",
     Feature.MASKED_KERNEL_FILES: "systemd-nspawn has no masked path below /proc",
+    Feature.TERMINALS: "machinectl shell asks the D-Bus daemon of a container for it",
 }
 
 
@@ -189,6 +190,7 @@ class Nspawn:
     def _make_argv(self, spec: Spec, *more: str) -> tuple[str, ...]:
         limits = {
             "MemoryMax": spec.memory,
+            "MemorySwapMax": spec.swap,
             "TasksMax": spec.pids,
             "CPUQuota": None if spec.cpu is None else f"{spec.cpu * 100:.0f}%",
         }

@@ -32,8 +32,10 @@ TOGETHER = (
         pytest.param(NSPAWN, "networking", 46, id="nspawn-networking"),
         pytest.param(NSPAWN, "pod", 80, id="nspawn-pod"),
         pytest.param(NSPAWN, "kvm", 21, id="nspawn-kvm"),
+        pytest.param(NSPAWN, "lifecycle", 119, id="nspawn-lifecycle"),
         pytest.param(RUNC, "appc", 60, id="runc-appc"),
         pytest.param(RUNC, "pod", 55, id="runc-pod"),
+        pytest.param(RUNC, "lifecycle", 100, id="runc-lifecycle", marks=pytest.mark.longer),
         pytest.param(NSPAWN, "appc", 60, id="nspawn-appc", marks=pytest.mark.longer),
         pytest.param(RUNC, "networking", 46, id="runc-networking", marks=pytest.mark.longer),
         pytest.param(RUNC, "kvm", 21, id="runc-kvm", marks=pytest.mark.longer),
@@ -42,9 +44,9 @@ TOGETHER = (
 def test_suite_passes(
     cell: Cell, suite: str, least: int, store: Store, docker: None, bookworm: Image, tmp_path: Path
 ) -> None:
-    """Most cases run; each of them passes, and the others say what they need."""
+    """Most cases run; each of them passes or fails in a known way, and the others say what they need."""
     result = _evaluate(cell, (suite,), store, tmp_path)
-    good = {Outcome.PASSED, Outcome.SKIPPED}
+    good = {Outcome.PASSED, Outcome.SKIPPED, Outcome.XFAILED}
     outcomes = [case.outcome for case in result.cases]
 
     assert result.error is None

@@ -26,6 +26,8 @@ LACKS = {
     Feature.SCOPE_IN_EVERY_CONTROLLER: "systemd makes a scope in the controllers that it manages",
     Feature.SUPERVISOR: "rkt becomes the nspawn of its stage1, which is one with the pod",
     Feature.PIDS_LIMIT: "appc has no isolator for the number of processes",
+    Feature.SWAP_LIMIT: "appc has no isolator for swap",
+    Feature.TERMINALS: "`rkt enter` takes the terminal of its caller, and makes none",
     Feature.CGROUP_NAMESPACE: "rkt turns nspawn's cgroup namespaces off (rkt#2989)",
     Feature.OWN_SYSTEMD: "a pod's PID 1 is the systemd of rkt's stage1",
     Feature.COMMANDS_IN_CGROUP: "`rkt enter` joins namespaces only",
@@ -63,7 +65,7 @@ def make_pod(spec: Spec, version: Version, image: Image) -> PodSpec:
         NotYetError: This release has none.
     """
     wrong = {
-        "pids": spec.pids, "machine_id": spec.machine_id, "private_users": spec.private_users, "system": spec.system,
+        "pids": spec.pids, "swap": spec.swap, "machine_id": spec.machine_id, "private_users": spec.private_users, "system": spec.system,
         "boots": spec.boots and not spec.apps,
         **{name: any(getattr(rights, name) for rights in (spec, *spec.apps)) for name in WITHOUT_OPTION},
     }  # fmt: skip
