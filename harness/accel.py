@@ -90,11 +90,7 @@ def read_qemu_version(deadline: Deadline) -> str:
 def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVICE) -> Accelerator:
     """Return the accelerator to use, probed once for each boot of the computer, QEMU and kernel.
 
-    Args:
-        kernel: The kernel that guests will boot.
-        state: Directory where the answer is remembered.
-        deadline: For all of it; QEMU itself gets at most 3 s.
-        device: KVM's device.
+    `state` is where the answer is remembered; QEMU itself gets at most 3 s.
 
     Raises:
         InfrastructureError: QEMU is not installed.

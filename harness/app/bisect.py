@@ -110,9 +110,7 @@ def begin_bisection(context: BisectContext, options: BisectOptions) -> Iterator[
 def resume_bisection(context: BisectContext, name: str) -> Iterator[OpenBisection]:
     """Resume a bisection as it was begun.
 
-    Args:
-        context: The project is taken as it is, but for the builder.
-        name: Its directory, or "last".
+    `name` is its directory, or "last"; the project is taken as it is, but for the builder.
 
     Raises:
         UsageError: There is no such bisection, another process is at it, or its test is not there any more.

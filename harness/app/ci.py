@@ -36,7 +36,7 @@ def assign_shards(project: Project, profile: str, count: int, seconds: Mapping[s
 
 
 def collect_durations(runs: Sequence[str], project: Project, settings: Settings) -> dict[str, int]:
-    """Return how long the cells take, by the runs named or this computer's history; raises UsageError if a run is unknown."""
+    """Return how long cells take, by the runs named or by the history here; raises UsageError for unknown runs."""
     if runs:
         found = [results.read(rundir.find_run(settings.runs, name) / rundir.RESULT) for name in runs]
         now = ci.collect_durations(sorted(found, key=lambda run: run.started))

@@ -26,10 +26,7 @@ WHOLE = 150
 class Estimates:
     """What samples cost; learns from each.
 
-    Args:
-        history: The candidates.
-        touched: How many files a candidate touches.
-        stored: Revisions whose build is in the store.
+    `touched` says how many files a candidate touches; `stored` are the revisions whose build is in the store.
     """
 
     def __init__(self, history: History, touched: Callable[[str], int], stored: Iterable[str] = ()) -> None:

@@ -73,11 +73,7 @@ def load_priors() -> Priors:
 def weigh_commits(known: Range, searched: History, paths: Sequence[str]) -> Mapping[str, float]:
     """Weigh each candidate.
 
-    Args:
-        known: All commits between the ends.
-        searched: What is searched: their history, or its first-parent line, where a commit weighs as the mean of
-            those that it brought in.
-        paths: Files and directories that the user named, or none.
+    `searched` is their history, or its first-parent line, where a commit weighs as the mean of what it brought in.
     """
     table = load_priors()
     single = {name: table.weigh(known.commits[name], paths) for name in known.history.commits}

@@ -40,11 +40,7 @@ def _is_time(value: object) -> bool:
 
 
 def collect_durations(runs: Iterable[RunResult]) -> dict[str, float]:
-    """Return seconds by cell of runs; the latest of them counts, and a cell that broke says nothing.
-
-    Args:
-        runs: Runs in the order in which they began.
-    """
+    """Return seconds by cell of runs in their order; the latest counts, and a cell that broke says nothing."""
     return {cell.id: cell.seconds for run in runs for cell in run.cells if not cell.error and cell.cases}
 
 

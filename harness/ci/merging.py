@@ -52,9 +52,7 @@ class Merged:
 def collect(directory: Path, count: int) -> tuple[Shard, ...]:
     """Return what the shards left in a directory, by their numbers; those that left nothing are not in it.
 
-    Args:
-        directory: Where the directories `I-of-N` are; those of another N are not looked at.
-        count: N.
+    They are in directories `I-of-N` where N is `count`; those of another N are not looked at.
     """
     found = []
     for path in directory.iterdir() if directory.is_dir() else ():

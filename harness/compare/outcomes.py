@@ -92,18 +92,12 @@ def find_suite(nodeid: str) -> str:
 
 
 def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutcomes, tuple[str, ...]]:
-    """Join several shards to one side, with what speaks against taking them together.
+    """Join one or more shards to one side, with what speaks against taking them together.
 
     No decision is made on times, since the clocks of two computers differ: the start is the greatest text of the
-    shards, and only informs people about when it was.
-
-    Args:
-        sides: The shards; at least one.
-        name: What messages call the whole; the names of the shards if None.
-
-    Returns:
-        The whole, where of two results of a cell the worse counts, as when CI merges shards, and a sentence for each cell that has two results
-        and for each shard that is missing.
+    shards, and only informs people about when it was. Of two results of a cell the worse counts, as when CI merges
+    shards; there is a sentence for each such cell, and for each shard that is missing. Messages call the whole by
+    `name`, or by the names of its shards.
     """
     cells: dict[str, CellOutcomes] = {}
     problems: list[str] = []

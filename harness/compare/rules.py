@@ -172,10 +172,7 @@ def separate(with_it: Sequence[Cell], without: Sequence[Cell]) -> AxisRule:
 def find_rule_between(all_atoms: Sequence[Atom], good: int, bad: int) -> AxisRule:
     """Return the same for cells as bits, so that what can be said of the cells is worked out once for many questions.
 
-    Args:
-        all_atoms: What can be said of the cells.
-        good: The cells for which it has to hold.
-        bad: The cells for which it must not hold; of all others nothing is known.
+    It has to hold for `good`, and must not for `bad`; of all other cells nothing is known.
     """
     with_it, without = good.bit_count(), bad.bit_count()
     if not with_it or not without:

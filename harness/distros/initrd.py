@@ -29,9 +29,7 @@ Entry = tuple[str, int, bytes]
 def make_cpio(entries: Iterable[Entry], *, devices: Mapping[str, tuple[int, int]] | None = None) -> bytes:
     """Return an archive in the newc format.
 
-    Args:
-        entries: Path, mode (with its file type) and content of each file; parents first.
-        devices: Major and minor number of each entry that is a device.
+    An entry is a path, a mode (with its file type) and content, parents first; `devices` has major and minor numbers.
     """
     numbers = devices or {}
     parts: list[bytes] = []
@@ -52,9 +50,7 @@ def _pad(data: bytes) -> bytes:
 def order_modules(wanted: Iterable[str], dependencies: str) -> list[str]:
     """Return paths of the modules to load, each after those that it needs.
 
-    Args:
-        wanted: Names of modules; those that this kernel does not have (or has built in) are left out.
-        dependencies: Content of modules.dep, see depmod(8).
+    Those that this kernel does not have, or has built in, are left out. `dependencies` is modules.dep, see depmod(8).
     """
     needs: dict[str, list[str]] = {}
     paths: dict[str, str] = {}

@@ -68,10 +68,7 @@ def read_facts(machine: Machine, *, deadline: Deadline) -> Facts:
 def detect_cgroup_mode(root: str, unified: str, init: list[str]) -> CgroupMode:
     """Return the cgroup mode, from the types of two file systems (systemd.io/CGROUP_DELEGATION) and PID 1's cgroups.
 
-    Args:
-        root: Type of /sys/fs/cgroup, as `stat -f -c %T` says it.
-        unified: Type of /sys/fs/cgroup/unified, or "".
-        init: Lines of /proc/1/cgroup.
+    `root` and `unified` are types as `stat -f -c %T` says them, or ""; `init` are the lines of /proc/1/cgroup.
 
     Raises:
         ValueError: It is none of the three.
@@ -94,13 +91,8 @@ def prove(
 ) -> Facts:
     """Make sure that a guest is what was asked for, before anything is said about what runs in it.
 
-    Args:
-        machine: The guest.
-        systemd: Version that was asked for: "252", "v241-rc1"; its major version counts.
-        cgroup: Mode that was asked for.
-        deadline: For the question.
-        revision: Revision from which its PID 1 and its systemctl must have been built, as their version string has it.
-        release: Release of its distro that it must be, as its os-release has it; empty for any.
+    Of `systemd` the major version counts. `revision` is that from which PID 1 and systemctl must have been built, as
+    their version string has it; `release` must be that of os-release, and is empty for any.
 
     Raises:
         InfrastructureError: It is something else; the message has both.

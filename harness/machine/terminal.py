@@ -33,11 +33,7 @@ def connect_console(guest: Machine) -> Iterator[socket.socket]:
 def bridge_console(line: socket.socket, keys: int, screen: int, deadline: Deadline) -> None:
     """Carry bytes between the user and the guest until one of them leaves.
 
-    Args:
-        line: The console.
-        keys: Descriptor of what the user types; Ctrl-] leaves.
-        screen: Descriptor of what the user sees.
-        deadline: End of it.
+    `keys` and `screen` are descriptors of what the user types, where Ctrl-] leaves, and sees.
     """
     with _set_raw(keys), selectors.DefaultSelector() as selector:
         selector.register(line, selectors.EVENT_READ)

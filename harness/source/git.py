@@ -51,7 +51,7 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
 
 
 def fill(source: Source, revision: Revision, files: Path, store: Store, deadline: Deadline) -> None:
-    """Write the commit's tree to `files`, without submodules, by the mirror; raises as `open_commit` does."""
+    """Write the commit's tree to `files`, without submodules; raises as `open_commit` does."""
     with tempfile.TemporaryDirectory(dir=files.parent) as scratch:
         update(source, revision, files, Path(scratch, "index"), store, deadline)
 

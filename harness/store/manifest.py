@@ -73,10 +73,8 @@ class Manifest:
     def find_damage(self, home: Path, *, thorough: bool = False, look: Callable[[], None] = lambda: None) -> str | None:
         """Return what is wrong with the files, as a sentence without its full stop, or None.
 
-        Args:
-            home: The artifact's directory.
-            thorough: Read all of them; without it only types, permissions and sizes are compared.
-            look: Called before each file; raises to stop.
+        `thorough` reads all of them; without it only types, permissions and sizes are compared. `look` is called before
+        each file, and raises to stop.
         """
         root = str(home / FILES)
         for name, wanted in self.entries.items():

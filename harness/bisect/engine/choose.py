@@ -66,10 +66,8 @@ def compute_entropy(chance: Floats) -> Floats:
 def compute_information(belief: Belief, pending: tuple[int, ...] = ()) -> Floats:
     """Compute the bits about the culprit expected of a sample at every candidate and, last, at the good end.
 
-    Args:
-        belief: The posterior.
-        pending: Commits with a sample in flight; their outcomes are averaged over, so that what they will
-            give anyway does not count. Exact for fixed rates while there are at most `OUTCOMES` joint outcomes.
+    The outcomes of samples in flight (`pending`) are averaged over, so that what they will give anyway does not count.
+    Exact for fixed rates while there are at most `OUTCOMES` joint outcomes.
     """
     chances, weights, none = compute_outcomes(belief, pending)
     bad, good, flat = belief.fails_bad, belief.fails_good, belief.fails_flat

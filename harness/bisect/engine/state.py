@@ -18,25 +18,15 @@ UNKNOWN = "unknown"
 
 
 class SearchState:
-    """What a search has learned so far.
-
-    Attributes:
-        history: The candidates.
-        settings: How to search.
-        belief: The posterior, for display.
-        samples: What was recorded, in order.
-    """
+    """What a search has learned so far."""
 
     def __init__(
         self, history: History, settings: SearchSettings | None = None, *, prior: Mapping[str, float] | None = None
     ) -> None:
         """Start.
 
-        Args:
-            history: The candidates.
-            settings: How to search; the defaults if None.
-            prior: Weight of revisions as culprits relative to the others' 1; more than 0. Those that are no
-                candidates are ignored. With `History.first_parent` a commit's weight is that times its size.
+        `prior` weighs revisions as culprits relative to the others' 1, more than 0; those that are no candidates are
+        ignored. With `History.follow_first_parent` a commit's weight is that times its size.
 
         Raises:
             UsageError: A weight is not positive, or the known rates make no sense.

@@ -49,11 +49,7 @@ def find_archive(deadline: Deadline) -> str:
 def format_sources_list(uri: str, release: str, *, pocket: str | None = None, source_packages: bool = False) -> str:
     """Return lines of a sources.list(5) for a Debian release.
 
-    Args:
-        uri: See `find_archive`.
-        release: Code name: "bookworm".
-        pocket: A further suite of the same archive: "bookworm-backports".
-        source_packages: Include source packages.
+    `pocket` is a further suite of the same archive: "bookworm-backports".
     """
     # An archive that is a snapshot of the past has indexes that are no longer "valid until" today.
     options = f"[signed-by={KEYRING} check-valid-until=no]"

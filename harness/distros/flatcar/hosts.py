@@ -34,13 +34,9 @@ FOREVER = 24.0 * 366 * 100
 def make_address(channel: Channel, architecture: str, version: str, name: str, *, mirror: str | None = None) -> str:
     """Return the address of a file of a release.
 
-    Args:
-        channel: The release's channel.
-        architecture: The processor by Flatcar's name: amd64.
-        version: The release, or `current`, or `current-2024`.
-        name: The file.
-        mirror: What stands in place of the release host: an http, https or file address, or a directory. A `{channel}`
-            in it is the channel; without one, it has the releases of all channels side by side.
+    The architecture is Flatcar's name of the processor: amd64. The version may be `current` or `current-2024`. The
+    mirror is an http, https or file address, or a directory; a `{channel}` in it is the channel, and without one it has
+    the releases of all channels side by side.
 
     Raises:
         UsageError: The mirror is neither an address nor a directory.

@@ -154,11 +154,8 @@ def _find_refusal(words: dict[str, list[str]]) -> str | None:
 def open_ring(key: bytes, deadline: Deadline, *, pinned: str | None, what: str) -> Iterator[Ring]:
     """Provide a home with a key, until the context ends.
 
-    Args:
-        key: Content of the key file, armored or not.
-        deadline: For all that is done with it.
-        pinned: Fingerprint of the primary key that counts; None for the only one in the file.
-        what: The key file as messages name it after an article: "key file /tmp/key.asc".
+    `pinned` is the fingerprint of the primary key that counts; None for the only one in the file. `what` is the file as
+    messages name it after an article: "key file /tmp/key.asc".
 
     Raises:
         TrustError: The pinned key is not there, is revoked or has expired.
