@@ -1,18 +1,27 @@
-"""The log of the harness in a file; modules log with the standard library, below the name `harness`."""
+"""Where the log of the harness goes; modules log with the standard library, below the name `harness`."""
 
 import logging
 from pathlib import Path
 
-__all__ = ["add_file"]
+__all__ = ["add_file", "add_stderr"]
 
 
-def add_file(path: Path, level: int = logging.DEBUG) -> logging.Handler:
+def add_file(path: Path) -> logging.Handler:
     """Send everything to `path` as well; the caller removes the handler from the `harness` logger."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    form = "%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s"
+    return _add_handler(logging.FileHandler(path, encoding="utf-8"), "DEBUG", form)
+
+
+def add_stderr(level: str) -> None:
+    """Send what has at least this level to stderr, from now on."""
+    _add_handler(logging.StreamHandler(), level, "%(levelname)s: %(message)s")
+
+
+def _add_handler(handler: logging.Handler, level: str, form: str) -> logging.Handler:
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s"))
+    handler.setFormatter(logging.Formatter(form))
     root = logging.getLogger("harness")
     root.addHandler(handler)
-    root.setLevel(min(level, root.level or level))
+    root.setLevel(min(handler.level, root.level or handler.level))
     return handler

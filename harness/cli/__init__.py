@@ -5,17 +5,16 @@ Each verb is a function in a module here; adding one is adding it to `verbs.VERB
 by `raise typer.Exit(code)`.
 """
 
-import logging
 import os
 import sys
 import time
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 import platformdirs
 import typer
 
+from harness import log
 from harness.app.settings import APPLICATION, resolve_settings
 from harness.cli.process import interruptible, outlive_readers
 from harness.cli.settings import (
@@ -58,7 +57,7 @@ def configure(
 ) -> None:
     """Boot guests with other systemd and Go versions, build a container runtime there, and say what broke."""
     del version  # its callback has printed it
-    _log_to_stderr(LogLevel.DEBUG if debug else level)
+    log.add_stderr((LogLevel.DEBUG if debug else level).upper())
     cancelled = context.find_object(Cancellation)
     context.obj = resolve_settings(
         matrix=matrix_file, store=store, runs=runs, debug=debug, cancelled=cancelled or Cancellation()
@@ -121,7 +120,9 @@ def _report_crash(error: Exception, *, debug: bool) -> ExitCode:
         where = f": {error.filename}" if error.filename else ""
         what = f"The computer refused: {error.strerror}{where}."
     try:
-        place = _keep_traceback(text)
+        folder = platformdirs.user_log_path(APPLICATION, ensure_exists=True)
+        place = folder / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+        place.write_text(text, encoding="utf-8")
     except OSError:
         place = None
     if debug or place is None:
@@ -130,25 +131,9 @@ def _report_crash(error: Exception, *, debug: bool) -> ExitCode:
     return ExitCode.INFRASTRUCTURE
 
 
-def _keep_traceback(text: str) -> Path:
-    folder = platformdirs.user_log_path(APPLICATION, ensure_exists=True)
-    place = folder / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-    place.write_text(text, encoding="utf-8")
-    return place
-
-
 def _print_error(message: str, *, hint: str | None = None) -> None:
     """Say what went wrong on stderr: each problem on its own line, further lines of a problem are indented."""
     for line in message.splitlines():
         sys.stderr.write(f"{line}\n" if line.startswith(" ") else f"error: {line}\n")
     if hint:
         sys.stderr.write(f"hint: {hint}\n")
-
-
-def _log_to_stderr(level: LogLevel) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    handler.setLevel(level.upper())
-    logger = logging.getLogger("harness")
-    logger.addHandler(handler)
-    logger.setLevel(level.upper())

@@ -12,7 +12,7 @@ from harness.app.bisect_setup import make_context, split_command
 from harness.app.settings import show_path
 from harness.bisect.records import Inquiry
 from harness.cli import output
-from harness.cli.bisect import RunOption, TestOption, print_lines, suggest_resume
+from harness.cli.bisect import ResumeOption, RunOption, TestOption, print_lines, suggest_resume
 from harness.cli.console import make_console
 from harness.cli.options import refuse_search
 from harness.cli.output import Format, FormatOption
@@ -23,10 +23,6 @@ __all__ = ["bisect_axes"]
 
 GoodOption = Annotated[str | None, typer.Option("--good", metavar="CELL", help="A cell in which the test passes.")]
 BadOption = Annotated[str | None, typer.Option("--bad", metavar="CELL", help="A cell in which it fails.")]
-ResumeOption = Annotated[
-    bool,
-    typer.Option("--resume", help="Go on with the bisection in DIRECTORY, as it was begun; the last one without it."),
-]
 DirectoryArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[DIRECTORY]", help="What --resume goes on with.")
 ]

@@ -6,21 +6,13 @@ from typing import Annotated
 
 import typer
 
+from harness.app.baseline import WORSE, promote_baseline, save_baseline
 from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.compare import (
-    SUFFIX,
-    ChangeKind,
-    Places,
-    compare,
-    find_baseline,
-    load_baseline,
-    open_all,
-    write_baseline,
-)
-from harness.errors import ExitCode, NothingRanError, UsageError
+from harness.compare import SUFFIX, load_baseline
+from harness.errors import ExitCode
 from harness.report.comparison import format_summary
 from harness.text import escape
 
@@ -32,8 +24,8 @@ RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN...", help="A run
 verbs = typer.Typer(no_args_is_help=True)
 
 
-@verbs.command("save")
-def save_baseline(
+@verbs.command()
+def save(
     context: typer.Context,
     name: NameArgument,
     runs: RunsArgument,
@@ -41,20 +33,8 @@ def save_baseline(
     replace: Annotated[bool, typer.Option("--replace", help="Replace the baseline of that name.")] = False,
 ) -> None:
     """Save what a run found; the file is small, sorted and the same for the same results."""
-    settings = get_settings(context)
-    path = find_baseline(settings.baselines, name)
-    if path.exists() and not replace:
-        raise UsageError(
-            f"There is a baseline {name} already: {show_path(path)}.",
-            hint="Save it again with --replace, or `harness baseline promote` another that compares well with it.",
-        )
-    side, conflicts = open_all(runs, Places(runs=settings.runs, baselines=settings.baselines))
-    if problems := (*conflicts, *side.problems):
-        raise UsageError("\n".join(map(escape, problems)), hint="A baseline is of a run that is whole.")
-    if not side.counts["ran"]:
-        raise NothingRanError(f"Nothing ran in {side.name}, so that nothing could be compared with it.")
-    write_baseline(side, path)
-    output.say(f"{show_path(path)}: {', '.join(f'{count} {what}' for what, count in side.counts.items())}.")
+    path, counts = save_baseline(name, runs, get_settings(context), replace=replace)
+    output.say(f"{show_path(path)}: {', '.join(f'{count} {what}' for what, count in counts.items())}.")
 
 
 @verbs.command("list")
@@ -81,22 +61,15 @@ def promote(
     ] = False,
 ) -> None:
     """Make a baseline the one that a gate compares with, unless something is worse in it."""
-    where = get_settings(context).baselines
-    path, goal = find_baseline(where, name), find_baseline(where, target)
-    if not path.is_file():
-        raise UsageError(f"There is no baseline {name}: {show_path(path)} does not exist.")
-    side = load_baseline(path, name=name)
-    if goal.is_file():
-        found = compare(load_baseline(goal, name=target), side)
-        worse = {ChangeKind.REGRESSED, ChangeKind.BROKEN, ChangeKind.GONE} & found.changes
+    path, found, replaced = promote_baseline(name, target, get_settings(context), accept=accept)
+    if found is not None:
         output.say(f"{target} -> {name}: {format_summary(found)}")
-        if worse and not accept:
-            for case in found.of(*worse)[:20]:
-                output.say(f"  {case.change}: {escape(case.cell)} {escape(case.nodeid)}")
-            output.say(f"{target} stays as it is; --accept-regressions replaces it nevertheless.")
-            raise typer.Exit(ExitCode.FAILED)
-    write_baseline(side, goal)
-    output.say(f"{show_path(goal)}: is now as {name}.")
+    if not replaced:
+        for case in found.of(*WORSE)[:20] if found else ():
+            output.say(f"  {case.change}: {escape(case.cell)} {escape(case.nodeid)}")
+        output.say(f"{target} stays as it is; --accept-regressions replaces it nevertheless.")
+        raise typer.Exit(ExitCode.FAILED)
+    output.say(f"{show_path(path)}: is now as {name}.")
 
 
 def _describe(path: Path) -> dict[str, object]:

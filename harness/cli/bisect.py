@@ -30,7 +30,7 @@ from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
 
 __all__ = [
-    "RunOption", "TestOption", "bisect_go", "bisect_runtime", "bisect_systemd", "print_lines", "suggest_resume",
+    "ResumeOption", "RunOption", "TestOption", "bisect_go", "bisect_runtime", "bisect_systemd", "print_lines", "suggest_resume",
 ]  # fmt: skip
 
 CODES = {Verdict.GOOD: ExitCode.OK, Verdict.BAD: ExitCode.FAILED, Verdict.SKIP: ExitCode.INFRASTRUCTURE}

@@ -124,9 +124,8 @@ def verify(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None
 
 
 def _plain(item: Stored) -> dict[str, Any]:
-    used = item.used_at.isoformat(timespec="seconds")
     facts = {"kind": item.kind, "key": item.key, "title": item.title, "bytes": item.size}
-    return facts | {"used": used, "seconds": item.seconds}
+    return facts | {"used": item.used_at.isoformat(timespec="seconds"), "seconds": item.seconds}
 
 
 def _make_row(item: Stored) -> tuple[str, ...]:

@@ -48,11 +48,8 @@ def _collect_values(given: Mapping[str, str | Path | None]) -> dict[str, str]:
 
 
 def _make_annotation(option: DistroOption) -> Any:
-    about: dict[str, Any] = {
-        "envvar": f"HARNESS_{option.name.upper()}",
-        "metavar": option.metavar,
-        "help": option.help,
-    }
+    variable = f"HARNESS_{option.name.upper()}"
+    about: dict[str, Any] = {"envvar": variable, "metavar": option.metavar, "help": option.help}
     if option.file:
         return Annotated[Path | None, typer.Option(f"--{option.name}", exists=True, dir_okay=False, **about)]
     return Annotated[str | None, typer.Option(f"--{option.name}", **about)]

@@ -15,7 +15,6 @@ from harness.cli.distro_options import take_distro_options
 from harness.cli.progress import watch
 from harness.cli.settings import get_settings
 from harness.errors import InfrastructureError
-from harness.wait import poll
 
 __all__ = ["boot", "console", "shell"]
 
@@ -48,11 +47,9 @@ def boot(
             f"console:  harness console {show_path(guest.files.directory)}"
         )
         sys.stdout.flush()
-
-        def attempt() -> None:
+        while True:
             guest.check()
-
-        poll(attempt, deadline, every=0.5)
+            deadline.pause(0.5)
 
 
 @take_distro_options

@@ -2,8 +2,10 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import platformdirs
 import typer
@@ -105,8 +107,8 @@ def fetch(
         release, architecture, store, deadline, mirror=mirror, files=files, systemd=_parse_range(systemd)
     )
     log = platformdirs.user_log_path(APPLICATION) / f"flatcar-{found.version}.log"
-    with _Bar() as bar:
-        done = flatcar.obtain(found, store, deadline, log, mirror=mirror, key=key, files=files, progress=bar)
+    with _show_download() as show:
+        done = flatcar.obtain(found, store, deadline, log, mirror=mirror, key=key, files=files, progress=show)
     how = "was here" if done.cached else f"downloaded in {format_duration(done.seconds)}"
     paths = ("disk", "kernel", "packages", "version_file")
     output.show(
@@ -127,28 +129,23 @@ def fetch(
     )
 
 
-class _Bar:
-    """Progress on standard error: one line that changes on a terminal, a line now and then elsewhere."""
+@contextmanager
+def _show_download() -> Iterator[Callable[[DownloadProgress], None]]:
+    """Print progress on standard error: one line that changes on a terminal, a line now and then elsewhere."""
+    screen, last, drawn = sys.stderr.isatty(), time.monotonic(), False
 
-    def __init__(self) -> None:
-        self._screen = sys.stderr.isatty()
-        self._last = time.monotonic()
-        self._drawn = False
+    def show(progress: DownloadProgress) -> None:
+        nonlocal last, drawn
+        if time.monotonic() - last >= EVERY[screen]:
+            last, drawn = time.monotonic(), screen
+            sys.stderr.write(f"\r\x1b[K{progress}" if screen else f"{progress}\n")
+            sys.stderr.flush()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._drawn:
+    try:
+        yield show
+    finally:
+        if drawn:
             sys.stderr.write("\n")
-
-    def __call__(self, progress: DownloadProgress) -> None:
-        if time.monotonic() - self._last < EVERY[self._screen]:
-            return
-        self._last = time.monotonic()
-        self._drawn = self._screen
-        sys.stderr.write(f"\r\x1b[K{progress}" if self._screen else f"{progress}\n")
-        sys.stderr.flush()
 
 
 def _parse_range(text: str | None) -> VersionRange | None:

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.console import show_live
 from harness.model import Event, Phase, State
 from harness.text import format_duration, pluralize
 
@@ -88,12 +88,8 @@ class ProgressTable:
                 what = Text(f"{row.phase} {row.state}" if row.state is not State.RUNNING else str(row.phase))
                 what.stylize(STYLES[row.state])
                 table.add_row(Spinner("dots"), Text(cell), what, Text(format_duration(now - row.since)), Text(row.text))
-            table.add_row(
-                "",
-                Text(
-                    f"{len(self._ended)} of {pluralize(len(self._cells), 'cell')}, {format_duration(now - self._begin)}"
-                ),
-            )
+            ended = f"{len(self._ended)} of {pluralize(len(self._cells), 'cell')}"
+            table.add_row("", Text(f"{ended}, {format_duration(now - self._begin)}"))
         return table
 
 
@@ -101,8 +97,5 @@ class ProgressTable:
 def watch(console: Console, cells: Collection[str]) -> Iterator[ProgressTable]:
     """Show the progress of some cells while the context is open."""
     progress = ProgressTable(console, cells)
-    if not console.is_terminal:
-        yield progress
-        return
-    with Live(progress, console=console, refresh_per_second=4, transient=True):
+    with show_live(console, progress):
         yield progress

@@ -139,14 +139,13 @@ def run(  # noqa: PLR0913 - each is an option of the command
 
 def _print_result(result: RunResult, directory: Path, console: Console, form: Format, *, rates: bool) -> None:
     """Print what came out; `render_rates` for how often each case failed."""
-    match form:
-        case Format.JSON:
-            output.as_json(result.model_dump(mode="json"))
-        case Format.IDS:
-            output.say("\n".join(f"{item.id} {item.outcome}" for item in result.cells))
-        case Format.TABLE:
-            if rates:
-                console.print(terminal.render_rates(result), soft_wrap=True)
-            console.print(terminal.run_summary(result, Path(show_path(directory))), soft_wrap=True)
-            page = show_path(directory / rundir.PAGE)
-            console.print(f"report: {page}", highlight=False, markup=False, soft_wrap=True)
+    if form is Format.TABLE:
+        if rates:
+            console.print(terminal.render_rates(result), soft_wrap=True)
+        console.print(terminal.run_summary(result, Path(show_path(directory))), soft_wrap=True)
+    output.show(
+        form,
+        ids=(f"{item.id} {item.outcome}" for item in result.cells),
+        data=lambda: result.model_dump(mode="json"),
+        lines=[f"report: {show_path(directory / rundir.PAGE)}"],
+    )

@@ -13,6 +13,7 @@ from harness.app.bisect_setup import make_command
 from harness.bisect import journal
 from harness.bisect.candidates import read_candidates
 from harness.bisect.records import Asked, Begun, Inquiry
+from harness.bisect.report import SearchLines
 from harness.bisect.repository import open_repository
 from harness.bisect.session import SearchProgress
 from harness.bisect.terms import Noise, Purpose
@@ -276,7 +277,7 @@ def test_screen(tmp_path: Path, repo: Repo, deadline: Deadline) -> None:
     shown: list[str] = []
     with journal.begin(tmp_path / "run", record) as written:
         known = read_candidates(record, open_repository(str(repo.path), Store(tmp_path / "store"), deadline), deadline)
-        screen = Screen(console, record, known.between.commits)
+        screen = Screen(console, SearchLines(begun=record, commits=known.between.commits))
 
         def watch(progress: SearchProgress) -> None:
             screen.show_progress(progress)

@@ -1,0 +1,69 @@
+"""Baselines as library calls: what a run found is saved as one, and one is promoted to another."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.app.settings import Settings, show_path
+from harness.compare import (
+    ChangeKind,
+    Comparison,
+    Places,
+    compare,
+    find_baseline,
+    load_baseline,
+    open_all,
+    write_baseline,
+)  # fmt: skip
+from harness.errors import NothingRanError, UsageError
+from harness.text import escape
+
+__all__ = ["WORSE", "promote_baseline", "save_baseline"]
+
+WORSE = frozenset({ChangeKind.REGRESSED, ChangeKind.BROKEN, ChangeKind.GONE})
+"""What keeps a baseline from replacing another."""
+
+
+def save_baseline(
+    name: str, runs: Sequence[str], settings: Settings, *, replace: bool
+) -> tuple[Path, Mapping[str, int]]:
+    """Save what a run found, and return the file with how many cells and cases are in it.
+
+    Raises:
+        UsageError: There is such a baseline already, or the run is not whole.
+        NothingRanError: Nothing could be compared with it.
+    """
+    path = find_baseline(settings.baselines, name)
+    if path.exists() and not replace:
+        raise UsageError(
+            f"There is a baseline {name} already: {show_path(path)}.",
+            hint="Save it again with --replace, or `harness baseline promote` another that compares well with it.",
+        )
+    side, conflicts = open_all(runs, Places(runs=settings.runs, baselines=settings.baselines))
+    if problems := (*conflicts, *side.problems):
+        raise UsageError("\n".join(map(escape, problems)), hint="A baseline is of a run that is whole.")
+    if not side.counts["ran"]:
+        raise NothingRanError(f"Nothing ran in {side.name}, so that nothing could be compared with it.")
+    write_baseline(side, path)
+    return path, side.counts
+
+
+def promote_baseline(
+    name: str, target: str, settings: Settings, *, accept: bool
+) -> tuple[Path, Comparison | None, bool]:
+    """Make a baseline replace another, unless something is worse in it and that is not accepted.
+
+    Returns:
+        The file of the other, what was different in it if there was one, and whether it was replaced.
+
+    Raises:
+        UsageError: There is no such baseline.
+    """
+    path, goal = (find_baseline(settings.baselines, each) for each in (name, target))
+    if not path.is_file():
+        raise UsageError(f"There is no baseline {name}: {show_path(path)} does not exist.")
+    side = load_baseline(path, name=name)
+    found = compare(load_baseline(goal, name=target), side) if goal.is_file() else None
+    replaced = accept or found is None or not WORSE & found.changes
+    if replaced:
+        write_baseline(side, goal)
+    return goal, found, replaced
