@@ -73,13 +73,14 @@ def test_nspawn_itself_is_not_in_the_scope(container: Container) -> None:
 
 
 @pytest.mark.needs(feature=Feature.PROCESSES_IN_SCOPE)
-def test_processes_live_in_the_scope_of_runc(container: Container, offered: frozenset[str]) -> None:
-    """An OCI runtime's processes are in the scope, in the hierarchy of systemd and of each limit; crun's mostly below it."""
-    wanted = ({"cpu", "memory", "pids"} & offered) | {
-        name for name in container.places if name in {"name=systemd", UNIFIED}
-    }
+def test_processes_live_in_the_scope_of_runc(container: Container, offered: frozenset[str], main: str) -> None:
+    """An OCI runtime's processes are in the scope, in the trees of systemd; where the limits are, crun's are below it."""
+    scope = f"/machine.slice/{container.scope}"
+    limited = {"cpu", "memory", "pids"} & offered
+    trees = container.places.keys() & {"name=systemd", UNIFIED}
 
-    assert {container.get_cgroup(name) for name in wanted} == {f"/machine.slice/{container.scope}{container.below}"}
+    assert {container.get_cgroup(name) for name in limited} == {scope + container.below}
+    assert {container.get_cgroup(name) for name in trees} == {scope + (container.below if main == UNIFIED else "")}
 
 
 @pytest.mark.needs(feature=Feature.SCOPE_IN_EVERY_CONTROLLER, cgroup=V1)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from suites.conftest import CellAxes
+from suites.lib.cgroups import UNIFIED
 from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
@@ -28,7 +29,8 @@ def booted(runtime: ContainerRuntime) -> Iterator[Container]:
 def root(cell: CellAxes, booted: Container) -> str:
     """The cgroup that the inner systemd takes for the root, in the hierarchy of systemd."""
     payload = Feature.PAYLOAD not in booted.engine.lacks and int(cell.systemd.lstrip("v").split(".")[0]) >= 239
-    return f"/machine.slice/{booted.scope}" + ("/payload" if payload else booted.below)
+    below = booted.below if booted.hierarchies.main == UNIFIED else ""
+    return f"/machine.slice/{booted.scope}" + ("/payload" if payload else below)
 
 
 @pytest.fixture(scope="module")
