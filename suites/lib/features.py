@@ -51,6 +51,7 @@ class Feature(StrEnum):
     PROCESS_1 = "process 1"
     ROOT_DIRECTORY = "root directory"
     SEVERAL_APPS = "several apps"
+    SOCKET_VARIABLES = "variables of the sockets that it passes"
     STANDARD_ERROR = "standard error"
     STOPPED_STATUS = "status of a stopped app"
     SUPERVISOR = "a process that watches the container"

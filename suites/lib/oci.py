@@ -200,6 +200,8 @@ def make_config(program: str, spec: Spec, nodes: Mapping[str, Mapping[str, Any]]
         "cgroupsPath": f"machine.slice:{program}:{spec.name}",
         "resources": _make_resources(spec, nodes),
         "namespaces": _list_namespaces(spec),
+        # What runc does where nothing is said; crun would cut off all mounts of the guest.
+        "rootfsPropagation": "rslave",
         "maskedPaths": [*MASKED_PATHS, *spec.masked],
         "devices": [{"path": path, "fileMode": 0o666, **node} for path, node in nodes.items()],
     }

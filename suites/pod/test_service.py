@@ -95,6 +95,7 @@ def test_service_is_ready_when_the_container_says_so(runtime: ContainerRuntime, 
 
 
 @pytest.mark.needs(feature=Feature.GUEST_SYSTEM)
+@pytest.mark.needs(feature=Feature.SOCKET_VARIABLES)
 def test_socket_is_passed_in(runtime: ContainerRuntime, shared: str, guest: Guest) -> None:
     """A connection to a socket of the guest starts the container, which accepts it: it has no network itself."""
     port = str(20000 + sum(runtime.prefix.encode()))

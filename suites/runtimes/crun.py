@@ -8,7 +8,11 @@ from suites.lib.guest import Guest
 
 __all__ = ["LACKS", "connect"]
 
-LACKS = {**oci.LACKS, Feature.PAYLOAD: "crun's cgroup below the scope is called `container`"}
+LACKS = {
+    **oci.LACKS,
+    Feature.PAYLOAD: "crun's cgroup below the scope is called `container`",
+    Feature.SOCKET_VARIABLES: "crun passes sockets and LISTEN_PID, and leaves LISTEN_FDS to the bundle (crun#721)",
+}
 
 ASK = "crun --version; stat -f -c %T /sys/fs/cgroup"
 

@@ -178,6 +178,7 @@ def test_bundle_asks_for_what_the_spec_says() -> None:
         "cpu": {"period": 100000, "quota": 50000},
     }
     assert config["linux"]["cgroupsPath"] == "machine.slice:crun:c-0001"
+    assert config["linux"]["rootfsPropagation"] == "rslave"
     assert config["process"]["user"] == {"uid": 1000, "gid": 1000}
     assert "A=b c" in config["process"]["env"]
     assert config["root"] == {"path": "/r", "readonly": True}
