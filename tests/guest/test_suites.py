@@ -1,4 +1,4 @@
-"""The suites in real guests: they pass on nspawn and on runc, or say which feature is lacking."""
+"""The suites in real guests: they pass on nspawn, on runc and on crun, or say which feature is lacking."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests import ROOT
 
 NSPAWN = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.UNIFIED, runtime="nspawn")
 RUNC = replace(NSPAWN, cgroup=CgroupMode.LEGACY, runtime="runc", runtime_version="1.1.5", go="1.27")
+CRUN = replace(NSPAWN, runtime="crun")
 
 TOGETHER = (
     "kvm/test_pod.py::test_pod_reaches_the_guest",
@@ -39,6 +40,8 @@ TOGETHER = (
         pytest.param(NSPAWN, "appc", 60, id="nspawn-appc", marks=pytest.mark.longer),
         pytest.param(RUNC, "networking", 46, id="runc-networking", marks=pytest.mark.longer),
         pytest.param(RUNC, "kvm", 21, id="runc-kvm", marks=pytest.mark.longer),
+        pytest.param(CRUN, "appc", 60, id="crun-appc", marks=pytest.mark.longer),
+        pytest.param(CRUN, "pod", 57, id="crun-pod", marks=pytest.mark.longer),
     ],
 )
 def test_suite_passes(

@@ -73,6 +73,7 @@ def failed(cases: list[CaseResult]) -> dict[str, str]:
         (CgroupMode.UNIFIED, "nspawn", 2),
         (CgroupMode.LEGACY, "runc", 2),
         (CgroupMode.UNIFIED, "runc", 1),
+        (CgroupMode.UNIFIED, "crun", 1),
     ],
 )
 def test_suite_passes(
