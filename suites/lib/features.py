@@ -38,6 +38,7 @@ class Feature(StrEnum):
     PAYLOAD = "a cgroup of its own below the scope"
     POD_SYSTEMD = "a systemd of the runtime's in each pod"
     PROCESSES_IN_SCOPE = "processes in the scope itself"
+    RDMA_REMOVED = "cgroups that go away in the controller rdma, too"
     READ_ONLY_CGROUPS = "a read-only cgroup tree"
     SCOPE_IN_EVERY_CONTROLLER = "a scope in every controller of v1"
 

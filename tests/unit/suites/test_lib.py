@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from suites.lib.cgroups import Hierarchies, parse_places
+from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.oci import make_config
 from suites.lib.rights import Mount
@@ -136,17 +137,22 @@ def test_oci_runtimes_have_one_command_line(name: str, below: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "below"),
+    ("version", "tree", "below", "forgets"),
     [
-        ("crun version 0.17\ncommit: 0\n+SYSTEMD\ntmpfs\n", ""),
-        ("crun version 0.17\ncommit: 0\n+SYSTEMD\ncgroup2fs\n", "/container"),
-        ("crun version 1.8.1\ntmpfs\n", "/container"),
-        ("crun version 1.21\ncgroup2fs\n", "/container"),
+        ("0.17", "tmpfs", "", True),
+        ("0.17", "cgroup2fs", "/container", True),
+        ("1.8.1", "tmpfs", "/container", False),
+        ("1.21", "cgroup2fs", "/container", False),
     ],
 )
-def test_crun_puts_processes_below_the_scope(said: str, below: str) -> None:
-    """On v2 always, on v1 since the version that began with it."""
-    assert crun.connect(Guest(FakeHost(stdout=said))).get_limits_path("c-0001") == below
+def test_crun_is_known_by_its_version(version: str, tree: str, below: str, *, forgets: bool) -> None:
+    """Its processes are below the scope, on v1 since the version that began with it; the oldest one forgets a controller."""
+    engine = crun.connect(Guest(FakeHost(stdout=f"crun version {version}\ncommit: 0\n{tree}\n")))
+
+    assert engine.get_limits_path("c-0001") == below
+    assert (Feature.RDMA_REMOVED in engine.lacks) == forgets
+    with pytest.raises(ValueError, match="does not say its version"):
+        crun.connect(Guest(FakeHost(stdout="sh: crun: not found\n")))
 
 
 def spec(**changes: Any) -> Spec:
