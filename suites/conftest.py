@@ -133,6 +133,15 @@ def runtime(cell: CellAxes, guest: Guest, hierarchies: Hierarchies, systemd: str
     runtime.close()
 
 
+@pytest.fixture
+def shared(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
+    """A directory of the guest that every user may write to."""
+    path = f"/run/{runtime.prefix}-shared"
+    guest.do('mkdir -m 1777 "$1"', path)
+    yield path
+    guest.do('rm -rf "$1"', path)
+
+
 @pytest.fixture(scope="session")
 def leftovers(guest: Guest, runtime: ContainerRuntime) -> Leftovers:
     """What the guest had before the first container."""

@@ -73,6 +73,9 @@ pid=$(cat "$file")'"$after"
 afterwards() {
     after='
 code=$?
+# A systemd that begins anew writes the limits of its units again.
+until systemctl show --property=Version; do sleep 0.1; done >/dev/null 2>&1
+sleep 1
 tree=/sys/fs/cgroup/systemd
 [ -d $tree ] || tree=/sys/fs/cgroup
 for main in $tree/machine.slice/*harness*.scope; do

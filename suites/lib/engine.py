@@ -13,7 +13,7 @@ from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.spec import Spec
 
-__all__ = ["AppPlaces", "Container", "Engine", "Terminals"]
+__all__ = ["AppPlaces", "Container", "Engine", "Pauses", "Terminals", "Updates"]
 
 
 class Engine(Protocol):
@@ -83,6 +83,25 @@ class Terminals(Protocol):
 
     def execute_on_terminal(self, container: "Container", argv: Sequence[str]) -> Result:
         """Run a command in a running container, with a terminal of its own; its output is what the terminal showed."""
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """An engine with `Feature.UPDATE`."""
+
+    def get_update_command(self, name: str, memory: int) -> tuple[str, ...]:
+        """Return the command line that gives a running container another memory limit, in bytes."""
+
+
+@runtime_checkable
+class Pauses(Protocol):
+    """An engine with `Feature.PAUSE`."""
+
+    def pause(self, name: str) -> None:
+        """Stop all processes of a container until it is resumed."""
+
+    def resume(self, name: str) -> None:
+        """Let a container's processes go on."""
 
 
 @dataclass(kw_only=True)

@@ -49,6 +49,7 @@ class Feature(StrEnum):
     LATER_STATUS = "exit status later"
     MACHINED = "machined"
     NOTIFICATION_BY_ANY = "notification by any process"
+    PAUSE = "pausing and resuming"
     PROCESS_1 = "process 1"
     ROOT_DIRECTORY = "root directory"
     SEVERAL_APPS = "several apps"
@@ -57,6 +58,7 @@ class Feature(StrEnum):
     STOPPED_STATUS = "status of a stopped app"
     SUPERVISOR = "a process that watches the container"
     TERMINALS = "commands on a terminal"
+    UPDATE = "other limits for a running container"
 
     # Networks.
     BOTH_ADDRESSES = "networks of both kinds of addresses"

@@ -148,6 +148,27 @@ class OciEngine:
         words = (self.name, "--systemd-cgroup", "exec", "--tty", container.name, *argv)
         return self.guest.sh(f'{TERMINAL} "$@" </dev/null', *words)
 
+    def get_update_command(self, name: str, memory: int) -> tuple[str, ...]:
+        """Return the runtime's `update`; what is swapped out may be as much again."""
+        return (
+            self.name,
+            "--systemd-cgroup",
+            "update",
+            "--memory",
+            str(memory),
+            "--memory-swap",
+            str(2 * memory),
+            name,
+        )
+
+    def pause(self, name: str) -> None:
+        """Freeze the container's cgroup."""
+        self.guest.do('"$1" --systemd-cgroup pause "$2"', self.name, name)
+
+    def resume(self, name: str) -> None:
+        """Thaw it."""
+        self.guest.do('"$1" --systemd-cgroup resume "$2"', self.name, name)
+
     def stop(self, spec: Spec) -> bool:
         """Ask a systemd to shut down, and kill everything else; then make the runtime forget it."""
         # SIGRTMIN+3 is systemd's "halt" (systemd(1), section Signals); with glibc it is number 37.

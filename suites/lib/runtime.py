@@ -55,6 +55,13 @@ class ContainerRuntime:
             yield container
 
     @contextmanager
+    def start_again(self, container: Container) -> Iterator[Container]:
+        """Provide a container with the name and all else of one that has ended, or is stopped now."""
+        container.stop()
+        with self._start(container.spec) as again:
+            yield again
+
+    @contextmanager
     def boot(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
         """Provide a container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`.
 
@@ -139,5 +146,5 @@ class ContainerRuntime:
             yield container
         finally:
             self.dirty = True
-            self.live.pop(spec.name)
+            self.live.pop(spec.name, None)
             container.stop()

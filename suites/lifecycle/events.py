@@ -10,11 +10,10 @@ from suites.lifecycle.state import ContainerState
 
 __all__ = ["EVENTS", "Change", "Subject"]
 
-RESTART = r"""
-for unit; do systemctl cat "$unit" >/dev/null 2>&1 || { echo "no $unit"; exit; }; done
-systemctl restart "$@" || exit
-# It is back when its bus is: machined is asked over it.
-n=100
+CHANGE = r"""
+systemctl "$@" || exit
+# All is as before when its bus is: machined is asked over it.
+n=300
 until systemctl show --property=Version >/dev/null 2>&1 && machinectl list >/dev/null 2>&1; do
     [ $((n -= 1)) -gt 0 ] || exit 1
     sleep 0.1
@@ -28,16 +27,16 @@ systemd-run --quiet --wait --collect --unit="$1" --slice=machine.slice --propert
 """A unit next to the containers' scopes, with limits and devices of its own."""
 
 
-def _restart(*units: str) -> Callable[[ContainerRuntime], str]:
-    return lambda runtime: runtime.guest.do(RESTART, *units)
+def _change(*words: str) -> Callable[[ContainerRuntime], str]:
+    return lambda runtime: runtime.guest.do(CHANGE, *words)
 
 
 EVENTS: Mapping[str, Callable[[ContainerRuntime], object]] = {
-    "daemon-reload": lambda runtime: runtime.guest.do("systemctl daemon-reload"),
-    "daemon-reexec": lambda runtime: runtime.guest.do("systemctl daemon-reexec"),
-    "machined": _restart("systemd-machined.service"),
-    "dbus": _restart("dbus.service"),
-    "journald": _restart("systemd-journald.service"),
+    "daemon-reload": _change("daemon-reload"),
+    "daemon-reexec": _change("daemon-reexec"),
+    "machined": _change("restart", "systemd-machined.service"),
+    "dbus": _change("restart", "dbus.service"),
+    "journald": _change("restart", "systemd-journald.service"),
     "unit": lambda runtime: runtime.guest.do(UNIT, f"{runtime.prefix}-other"),
     "container": lambda runtime: runtime.run("true"),
 }

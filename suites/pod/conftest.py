@@ -60,15 +60,6 @@ def choose_offered(runtime: ContainerRuntime, **options: Any) -> Any:
     return {name: value for name, value in options.items() if FEATURES.get(name) not in runtime.engine.lacks}
 
 
-@pytest.fixture
-def shared(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
-    """A directory of the guest that every user may write to."""
-    path = f"/run/{runtime.prefix}-shared"
-    guest.do('mkdir -m 1777 "$1"', path)
-    yield path
-    guest.do('rm -rf "$1"', path)
-
-
 @pytest.fixture(scope="session")
 def confined(runtime: ContainerRuntime, guest: Guest, disk: str) -> Iterator[Container]:
     """A container with few rights, which has tried out what it may do, and sleeps."""

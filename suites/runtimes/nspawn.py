@@ -91,6 +91,7 @@ LACKS = {
     Feature.PRIVATE_PROPAGATION: "systemd-nspawn mounts everything as a slave of the guest",
     Feature.READ_ONLY_KERNEL_FILES: "systemd-nspawn can bind read-only what is in the image or the guest, not in /proc",
     Feature.MASKED_KERNEL_FILES: "systemd-nspawn has no masked path below /proc",
+    Feature.PAUSE: "systemd-nspawn leaves it to systemctl, which can on cgroup v2 only",
     Feature.TERMINALS: "machinectl shell asks the D-Bus daemon of a container for it",
 }
 
@@ -158,6 +159,10 @@ class Nspawn:
         variables = [f"{name}={value}" for name, value in {"PATH": PATH, **container.spec.environment}.items()]
         words = (str(container.pid), str(user), " ".join(sorted(procs)), *variables, *argv)
         return self.guest.sh(JOIN + ENTER, *words)
+
+    def get_update_command(self, name: str, memory: int) -> tuple[str, ...]:
+        """Return `systemctl set-property` for the scope; it is forgotten with the guest's next boot."""
+        return ("systemctl", "set-property", "--runtime", self.get_scope(name), f"MemoryMax={memory}")
 
     def stop(self, spec: Spec) -> bool:
         """Stop the service: nspawn asks a systemd to shut down, and kills everything else."""

@@ -27,6 +27,8 @@ LACKS = {
     Feature.SUPERVISOR: "rkt becomes the nspawn of its stage1, which is one with the pod",
     Feature.PIDS_LIMIT: "appc has no isolator for the number of processes",
     Feature.SWAP_LIMIT: "appc has no isolator for swap",
+    Feature.PAUSE: "rkt has no word for it",
+    Feature.UPDATE: "rkt has no word for it",
     Feature.TERMINALS: "`rkt enter` takes the terminal of its caller, and makes none",
     Feature.CGROUP_NAMESPACE: "rkt turns nspawn's cgroup namespaces off (rkt#2989)",
     Feature.OWN_SYSTEMD: "a pod's PID 1 is the systemd of rkt's stage1",

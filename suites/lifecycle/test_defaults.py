@@ -1,0 +1,49 @@
+"""What holds for a container that was asked for without limits."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from suites.lib.engine import Container
+from suites.lib.guest import Guest
+from suites.lib.runtime import ContainerRuntime
+from suites.lifecycle.conftest import SLEEP
+
+MACHINES = 16384
+"""TasksMax= of the scopes that systemd makes for machines (systemd's src/machine/machine-dbus.c)."""
+
+
+@pytest.fixture(scope="module")
+def unlimited(runtime: ContainerRuntime) -> Iterator[Container]:
+    """A container without any limit."""
+    with runtime.start("sh", "-c", SLEEP) as container:
+        yield container
+
+
+def test_processes_are_limited_as_for_all_units(unlimited: Container, guest: Guest) -> None:
+    """No container may have fewer processes than a service of the guest may, unless machines have a limit of their own."""
+    default = int(guest.do("systemctl show --property=DefaultTasksMax --value"))
+    limit = unlimited.read_knobs("pids.max")["pids.max"]
+
+    assert limit == "max" or int(limit) >= min(default, MACHINES)
+
+
+@pytest.mark.usefixtures("memory")
+def test_memory_is_not_limited(unlimited: Container) -> None:
+    """All memory of the guest can be had."""
+    knob = "memory.max" if unlimited.hierarchies.mode == "unified" else "memory.limit_in_bytes"
+    limit = unlimited.read_knobs(knob)[knob]
+
+    # On v1 it is the highest number of pages, in bytes.
+    assert limit == "max" or int(limit) > 1 << 62
+
+
+def test_cpu_is_not_limited(unlimited: Container) -> None:
+    """All processors can be had, and the weight is the usual one."""
+    if unlimited.hierarchies.mode == "unified":
+        assert unlimited.read_knobs("cpu.max", "cpu.weight") == {"cpu.max": "max 100000", "cpu.weight": "100"}
+    else:
+        assert unlimited.read_knobs("cpu.cfs_quota_us", "cpu.shares") == {
+            "cpu.cfs_quota_us": "-1",
+            "cpu.shares": "1024",
+        }
