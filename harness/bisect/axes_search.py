@@ -62,7 +62,10 @@ class AxesBisection(Record):
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 where a set was found, else 1."""
+        """0 where a set was found, 3 where an end could not be tested, else 1."""
+        ends = {sample.verdict for sample in self.samples if sample.cell in {self.good, self.bad}}
+        if Verdict.SKIP in ends:
+            return ExitCode.INFRASTRUCTURE
         return ExitCode.OK if self.sets else ExitCode.FAILED
 
 

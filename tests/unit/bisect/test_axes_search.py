@@ -92,6 +92,16 @@ def test_ends_that_are_not_what_they_are_said_to_be(tmp_path: Path) -> None:
     assert found.sentence == "The ends are not what they are said to be: the good cell is bad, and the bad one is bad."
 
 
+@pytest.mark.parametrize("skipped", [GOOD.id, BAD.id])
+def test_an_end_that_cannot_be_tested(tmp_path: Path, skipped: str) -> None:
+    """It says nothing about the runtime, which is no failure: the exit code is that of a bisection of commits."""
+    oracle = TableOracle(verdicts={GOOD.id: Verdict.GOOD, BAD.id: Verdict.BAD, skipped: Verdict.SKIP})
+    with journal.begin(tmp_path, BEGUN) as written:
+        found = search(written, oracle)
+
+    assert (found.sets, found.exit_code) == ((), ExitCode.INFRASTRUCTURE)
+
+
 def test_it_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     """What is written down is not asked again; the sample that was interrupted is, with a number of its own."""
     known = {GOOD.id: Verdict.GOOD, BAD.id: Verdict.BAD}
