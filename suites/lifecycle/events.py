@@ -8,7 +8,7 @@ from suites.lib.engine import Container
 from suites.lib.runtime import ContainerRuntime
 from suites.lifecycle.state import ContainerState
 
-__all__ = ["EVENTS", "Change", "Subject"]
+__all__ = ["EVENTS", "Change", "WatchedContainer"]
 
 CHANGE = r"""
 systemctl "$@" || exit
@@ -51,7 +51,7 @@ class Change:
     after: ContainerState
 
 
-class Subject:
+class WatchedContainer:
     """A container to whose guest things happen one after the other; what one of them changed is not there for the next."""
 
     def __init__(

@@ -10,17 +10,17 @@ from suites.lib.guest import Guest
 from suites.lib.runtime import ContainerRuntime
 from suites.lib.spec import ContainerOptions
 from suites.lifecycle.conftest import SLEEP
-from suites.lifecycle.events import EVENTS, Change, Subject
+from suites.lifecycle.events import EVENTS, Change, WatchedContainer
 from suites.lifecycle.state import read_state
 
 
 @pytest.fixture(scope="module")
 def subject(
     runtime: ContainerRuntime, guest: Guest, limits: ContainerOptions, disk: str, given: str
-) -> Iterator[Subject]:
+) -> Iterator[WatchedContainer]:
     """A container with all limits and two devices."""
     options = limits | ContainerOptions(devices=(given, disk))
-    subject = Subject(
+    subject = WatchedContainer(
         lambda: runtime.start("sh", "-c", SLEEP, **options), lambda container: read_state(container, guest, disk)
     )
     yield subject
@@ -28,7 +28,7 @@ def subject(
 
 
 @pytest.fixture(scope="module", params=list(EVENTS))
-def change(request: pytest.FixtureRequest, runtime: ContainerRuntime, subject: Subject) -> Change:
+def change(request: pytest.FixtureRequest, runtime: ContainerRuntime, subject: WatchedContainer) -> Change:
     """What became of the container by one thing that happened to the guest."""
     return subject.watch(lambda: EVENTS[request.param](runtime))
 

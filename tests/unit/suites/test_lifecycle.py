@@ -9,7 +9,7 @@ import pytest
 from suites.lib.engine import Container
 from suites.lib.oci import make_config
 from suites.lib.spec import MIB, Spec
-from suites.lifecycle.events import Subject
+from suites.lifecycle.events import WatchedContainer
 from suites.lifecycle.state import ContainerState
 
 
@@ -43,7 +43,7 @@ class Recorder:
 def test_container_that_nothing_changed_is_kept() -> None:
     """Events that change nothing happen to one container; what an event changed is not there for the next one."""
     recorder = Recorder()
-    subject = Subject(recorder.start, recorder.read)
+    subject = WatchedContainer(recorder.start, recorder.read)
 
     first, second = (subject.watch(lambda: recorder.put("first")) for _ in range(2))
     assert recorder.log == ["start"]
@@ -58,7 +58,7 @@ def test_container_that_nothing_changed_is_kept() -> None:
 def test_container_ends_with_an_event_that_fails() -> None:
     """A container whose event failed is in no known state, and is not used again."""
     recorder = Recorder()
-    subject = Subject(recorder.start, recorder.read)
+    subject = WatchedContainer(recorder.start, recorder.read)
 
     with pytest.raises(ZeroDivisionError):
         subject.watch(lambda: 1 / 0)
