@@ -178,7 +178,8 @@ def is_run(directory: Path) -> bool:
 def find_last(runs: Path, *, prefix: str = "") -> Path:
     """Return the run that was begun last, by the day and number in its name: no clock of a file is asked.
 
-    A directory of a bisection without a journal is passed over: it has one sample (`--at`) or a comparison of axes.
+    A directory of a bisection without a journal is passed over: it has one sample (`--at`), or is of before bisections
+    of axes had journals.
 
     Raises:
         UsageError: There is none.

@@ -72,6 +72,7 @@ class OpenBisection:
         """Search to the end and write the reports.
 
         Raises:
+            UsageError: Its test is not there any more.
             AbortError: The user's command ended it.
             InfrastructureError: The journal cannot be written, git failed, or nothing can be built.
         """
@@ -113,7 +114,7 @@ def resume_bisection(context: BisectContext, name: str) -> Iterator[OpenBisectio
     `name` is its directory, or "last"; the project is taken as it is, but for the builder.
 
     Raises:
-        UsageError: There is no such bisection, another process is at it, or its test is not there any more.
+        UsageError: There is no such bisection, or another process is at it.
         InfrastructureError: Its journal is damaged, or the repository cannot be reached.
     """
     directory = rundir.find_run(context.settings.runs, name, prefix=rundir.BISECTION)
@@ -173,13 +174,9 @@ def _resolve(context: BisectContext, options: BisectOptions) -> tuple[Begun, Rep
 def _make_subject(context: BisectContext, begun: Begun, repository: Repository) -> Subject:
     project = change_project(context.project, builder=begun.builder)
     base = plan.make_plan(find(project.expansion, begun.cell), project.matrix, project.catalog, list_suites(begun))
-    match begun.subject:
-        case "systemd":
-            return SystemdSubject(repository=repository, base=base, catalog=project.catalog)
-        case "go":
-            return GoSubject(repository=repository, base=base)
-        case _:
-            return RuntimeSubject(repository=repository, base=base)
+    if begun.subject == SYSTEMD:
+        return SystemdSubject(repository=repository, base=base, catalog=project.catalog)
+    return (GoSubject if begun.subject == GO else RuntimeSubject)(repository=repository, base=base)
 
 
 def _choose_cell(project: Project, text: str | None, subject: str) -> tuple[Cell, str]:

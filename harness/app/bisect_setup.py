@@ -139,5 +139,5 @@ def split_command(command: str | None) -> tuple[str, ...]:
     except ValueError as error:
         raise UsageError(
             f"The command `{command}` of --run cannot be read: {str(error)[:1].lower()}{str(error)[1:]}.",
-            hint="It is split into words as a shell does it: a quotation mark needs its fellow, or a backslash before it.",
+            hint="It is split into words as a shell does it: quotation marks come in pairs, or have a backslash before them.",
         ) from error

@@ -52,8 +52,8 @@ def choose_samples(state: JournalState[Begun], commits: Range, answer: Answer) -
         before, after = [*commits.commits[answer.culprit].parents, state.begun.old], [answer.culprit]
     samples = sorted((record for record in state.samples if record.evidence), key=lambda record: record.fresh)
 
-    def last(revisions: list[str], verdict: str) -> Sample | None:
-        latest = {record.revision: record for record in samples if record.verdict == verdict}
+    def last(revisions: list[str], verdict: Verdict) -> Sample | None:
+        latest = {record.revision: record for record in samples if record.verdict is verdict}
         return next((latest[name] for name in revisions if name in latest), None)
 
     return last(before, old), last(after, new)

@@ -12,7 +12,7 @@ is one cell without axes, whose name is that of the tool's file format: `junit`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 
 from harness.compare.outcomes import CellOutcomes, RunOutcomes
@@ -124,7 +124,7 @@ class _Reader:
         line, column = self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
         return InfrastructureError(f"{self.name}:{line}:{column}: {what}.")
 
-    def refuse_doctype(self, *_: object) -> None:
+    def refuse_doctype(self, *_: object) -> NoReturn:
         raise self.make_error("a JUnit file has no DOCTYPE, which could make it grow without bound; remove it")
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:

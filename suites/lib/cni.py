@@ -73,7 +73,7 @@ class Cni:
     @contextmanager
     def make_namespace(self) -> Iterator["Namespace"]:
         """Provide a network namespace, which its first network makes; in the end it leaves its networks and is removed."""
-        # As long as its fellows, so that no name is the beginning of another one.
+        # All names are of one length, so that none is the beginning of another.
         namespace = Namespace(self, f"{self.prefix}-net{next(self._numbers):04}")
         self.live[namespace.name] = namespace
         try:

@@ -115,7 +115,7 @@ class ContainerRuntime:
         self.rootfs.close()
 
     def _make_name(self) -> str:
-        # As long as its fellows, so that no name is the beginning of another one.
+        # All names are of one length, so that none is the beginning of another.
         return f"{self.prefix}-{next(self._numbers):04}"
 
     @contextmanager
