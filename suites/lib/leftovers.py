@@ -36,8 +36,8 @@ COMES_AND_GOES = ("/run/credentials", "/run/user", "/run/systemd/transient/sessi
 NETNS = "mount /run/netns"
 """What the first named network namespace makes, and no one takes away (ip-netns(8))."""
 
-GUEST = ("system.slice", "user.slice", "init.scope", "machine.slice")
-"""cgroups of the guest itself."""
+GUEST = ("system.slice", "user.slice", "init.scope", "machine.slice", "-.mount")
+"""cgroups of the guest itself; systemd 247 makes the last one when it is reloaded."""
 
 TRIES = 6
 

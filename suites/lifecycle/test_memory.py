@@ -20,13 +20,13 @@ PAYLOAD = f"sleep 1111 & {EAT}; echo $? >/tmp/status; mv /tmp/status /tmp/eaten;
 
 SCOPE = f"""
 systemd-run --quiet --scope --unit="$1" --property=MemoryMax={24 * MIB} --property=MemorySwapMax=0 \\
-    sh -c 'busybox sleep 1111 & busybox {EAT}; echo $? >"/run/$1.status"; exec busybox sleep 3' sh "$1" >/dev/null 2>&1 &
+    sh -c 'busybox sleep 1111 & echo $! >"/run/$1.sibling"; busybox {EAT}; echo $? >"/run/$1.status"; exec busybox sleep 3' sh "$1" >/dev/null 2>&1 &
 n=100
 until [ -e "/run/$1.status" ] || ! kill -0 $! 2>/dev/null; do [ $((n -= 1)) -gt 0 ] || break; sleep 0.1; done
 sleep 1
 systemctl show --property=ActiveState,Result "$1.scope" | sort
-busybox pgrep -f 'busybox sleep 1111' >/dev/null && echo alive
-systemctl stop "$1.scope"; systemctl reset-failed "$1.scope"; rm -f "/run/$1.status"; :
+kill -0 "$(cat "/run/$1.sibling")" 2>/dev/null && echo alive
+systemctl stop "$1.scope"; systemctl reset-failed "$1.scope"; rm -f "/run/$1.status" "/run/$1.sibling"; :
 """
 
 
