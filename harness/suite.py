@@ -20,7 +20,7 @@ from harness.model import Cell, Outcome
 from harness.results import CaseResult
 from harness.wait import Deadline
 
-__all__ = ["SuiteSpec", "collect_cases", "parse_cases", "put_off", "run"]
+__all__ = ["SuiteSpec", "collect_cases", "is_named", "parse_cases", "put_off", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,11 @@ def _make_environment() -> dict[str, str]:
 
 def _get_tail(text: str) -> str:
     return "\n".join(f"  | {line}" for line in text.splitlines()[-proc.TAIL :])
+
+
+def is_named(nodeid: str, name: str) -> bool:
+    """Say whether a case is meant by a name: its own, with or without parameters, or its class, file or directory."""
+    return nodeid == name or any(nodeid.startswith(f"{name.rstrip('/')}{mark}") for mark in ("[", "::", "/"))
 
 
 def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:

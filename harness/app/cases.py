@@ -41,18 +41,13 @@ def check_cases(cases: Sequence[str], project: Project, settings: Settings) -> N
     for case, path in paths.items():
         name = path.partition("/")[0]
         known = _collect(project, settings, name, _digest(root, name))
-        if not any(_is_named(nodeid, case) for nodeid in known):
+        if not any(suite.is_named(nodeid, case) for nodeid in known):
             wanted = case.partition("::")[2] or path
             near = get_close_matches(case, known, n=3)
             raise UsageError(
                 f"There is no case `{wanted}` in suites/{path}.",
                 hint=f"Near it are {', '.join(near)}." if near else "`harness matrix cases` prints all.",
             )
-
-
-def _is_named(nodeid: str, name: str) -> bool:
-    """Return whether a case is meant by a name: its own, with or without parameters, or that of its class, file or suite."""
-    return nodeid == name or any(nodeid.startswith(f"{name.rstrip('/')}{mark}") for mark in ("[", "::", "/"))
 
 
 _collected: dict[tuple[Path, str, str], tuple[str, ...]] = {}

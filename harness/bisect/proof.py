@@ -15,6 +15,7 @@ from harness.bisect.witness_file import WITNESS
 from harness.model import Verdict
 from harness.results import CaseResult, CellResult
 from harness.rundir import RESULT
+from harness.suite import is_named
 
 __all__ = ["Evidence", "choose_samples", "read_evidence"]
 
@@ -69,7 +70,7 @@ def read_evidence(root: Path, sample: Sample, tests: Sequence[str]) -> Evidence:
     properties, cgroups = _read_witness(directory / WITNESS)
     log = _cut_tail(output.read_text(encoding="utf-8", errors="replace")) if output.exists() else ""
     if result is not None:
-        cases = [case for case in result.cases if any(question.is_named(case.nodeid, test) for test in tests)]
+        cases = [case for case in result.cases if any(is_named(case.nodeid, test) for test in tests)]
         log = "\n\n".join(_format_case(case) for case in cases)
     return Evidence(
         revision=sample.revision,

@@ -14,8 +14,9 @@ from harness.pipeline import CellTask, RunContext
 from harness.plan import Plan
 from harness.results import CaseResult
 from harness.store import hash_file
+from harness.suite import is_named
 
-__all__ = ["AbortError", "Cases", "Command", "Question", "is_named", "judge"]
+__all__ = ["AbortError", "Cases", "Command", "Question", "judge"]
 
 SKIP_CODE = 125
 ABORT_CODE = 128
@@ -162,11 +163,6 @@ def judge(
         return asked.conclude(Verdict.SKIP, reason="skipped" if wanted else "not found", message=why)
     flaky = next((case for case in passed if case.outcome is Outcome.FLAKY), None)
     return asked.conclude(Verdict.GOOD, message=f"{flaky.nodeid} passed after it had failed" if flaky else "")
-
-
-def is_named(nodeid: str, name: str) -> bool:
-    """Say whether a case is meant by a name: its own, with or without parameters, or its class, file or directory."""
-    return nodeid == name or any(nodeid.startswith(f"{name.rstrip('/')}{mark}") for mark in ("[", "::", "/"))
 
 
 def _format_case(case: CaseResult) -> str:

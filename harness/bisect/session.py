@@ -1,7 +1,7 @@
 """The loop of a bisection: ask the engine, take samples side by side, write down what they showed, report it to the engine."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from harness.bisect.oracle import Oracle
 from harness.bisect.records import Asked, Begun, Reverted, Same, Sample
 from harness.bisect.terms import Answer, Probe, Purpose, Stage
 from harness.bisect.verdicts import Verdicts
-from harness.errors import InfrastructureError
+from harness.errors import HarnessError, InfrastructureError
 from harness.model import Verdict
 from harness.wait import wait_for_any
 
@@ -125,17 +125,19 @@ class Session:
         failure: BaseException | None = None
         with ThreadPoolExecutor(max_workers=self.jobs + SPARE + 1, thread_name_prefix="sample") as pool:
             while True:
-                if failure is None:
-                    running |= {pool.submit(self._take, task.asked): task for task in self._choose_next(len(running))}
+                try:
+                    for task in self._choose_next(len(running)) if failure is None else ():
+                        running[pool.submit(self._take, task.asked)] = task
+                except HarnessError as error:  # what is in flight is still written down when it lands
+                    failure = error
                 if not running:
                     break
                 self._show(tuple(task.asked for task in running.values()))
                 for future in wait_for_any(running):
                     task = running.pop(future)
-                    error = future.exception()
-                    if error is None:
+                    if (broken := future.exception()) is None:
                         task.done(future.result())
-                    failure = failure or error
+                    failure = failure or broken
         self._show(())
         if failure is not None:
             raise failure
@@ -144,13 +146,13 @@ class Session:
             raise InfrastructureError("The search has no answer, and nothing left to ask.")
         return answer
 
-    def _choose_next(self, running: int) -> list[_Task]:
-        """Choose what to take next to the `running` samples in flight; the revert has a slot of its own."""
+    def _choose_next(self, running: int) -> Iterator[_Task]:
+        """Yield what to take next to the `running` samples in flight; the revert has a slot of its own."""
         free = self.jobs - (running - self._reverting)
         probes = self.search.choose_next(max(0, free), self.estimates.estimate_costs(), spare=SPARE + min(0, free))
-        tasks = [self._make_task(probe) for probe in probes]
-        revert = self._revert()
-        return [*tasks, revert] if revert else tasks
+        yield from map(self._make_task, probes)
+        if revert := self._revert():
+            yield revert
 
     def _make_task(self, probe: Probe) -> _Task:
         asked = self._ask(probe.revision, probe.purpose, fresh=probe.fresh)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bisect.question import AbortError, Command, is_named, judge
+from harness.bisect.question import AbortError, Command, judge
 from harness.bisect.records import Asked
 from harness.bisect.terms import Purpose
 from harness.errors import DeadlineError
@@ -17,6 +17,7 @@ from harness.model import Outcome, Verdict
 from harness.pipeline import RunContext
 from harness.results import CaseResult
 from harness.store import Store
+from harness.suite import is_named
 from harness.wait import Deadline
 
 TEST = "cgroup/test_places.py::test_x"

@@ -9,7 +9,7 @@ from harness.bisect.outcome import Bisection
 from harness.bisect.question import AbortError
 from harness.bisect.records import Begun, Same
 from harness.bisect.terms import AnswerKind, Goal, Noise, Purpose
-from harness.errors import ExitCode
+from harness.errors import ExitCode, InfrastructureError
 from harness.model import Verdict
 from harness.store import Store
 from harness.wait import Deadline
@@ -174,6 +174,26 @@ def test_abort(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     with journal.resume(tmp_path / "run", Begun) as written:
         found, _ = driver(written, own, deadline).run()
     assert found.answer.culprit == repo.names[2]
+
+
+@pytest.mark.slow
+def test_a_failure_while_samples_are_in_flight_loses_none(tmp_path: Path, own: Store, deadline: Deadline) -> None:
+    """Where git fails at the revert, the samples that were being taken are written down all the same."""
+    repo = Repo.empty(tmp_path / "repo").line("ggggbbbb")
+    record = begun(repo, script(tmp_path), old=repo.names[0], new=repo.names[-1])
+
+    def fail(culprit: str) -> str | None:
+        raise InfrastructureError(f"git cannot revert {culprit}.")
+
+    with journal.begin(tmp_path / "run", record) as written:
+        session = driver(written, own, deadline, jobs=2)._make_session()
+        session.revert = fail
+        with pytest.raises(InfrastructureError, match="git cannot revert"):
+            session.run()
+    state = journal.read(tmp_path / "run", Begun)
+
+    assert sorted(sample.number for sample in state.samples) == list(range(1, state.asked + 1))
+    assert any(sample.purpose is Purpose.CONFIRM for sample in state.samples)
 
 
 @pytest.mark.slow
