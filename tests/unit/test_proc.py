@@ -137,8 +137,9 @@ def test_the_deadline_ends_the_whole_group(tmp_path: Path) -> None:
     script = f"sleep 60 & echo $! > {tmp_path}/child; echo $$ > {tmp_path}/parent; exec sleep 60"
     began = time.monotonic()
     with pytest.raises(DeadlineError, match="The boot of x did not end within"):
-        proc.run(["sh", "-c", script], deadline=Deadline.after(0.5, "boot of x"))
-    assert time.monotonic() - began < 2.5
+        proc.run(["sh", "-c", script], deadline=Deadline.after(2, "boot of x"))
+    # Long before the commands end by themselves, on a computer that has much else to do as well.
+    assert time.monotonic() - began < 30
     assert not is_running(int((tmp_path / "parent").read_text()))
     wait_for_end(int((tmp_path / "child").read_text()))
 
