@@ -72,6 +72,7 @@ def _evaluate(
     known = catalog.load(ROOT)
     project = matrix.load(ROOT / "matrix.yaml", known)
     work = RunContext(store=store, emit=lambda _: None, deadline=Deadline.after(850, "cell"))
-    return pipeline.evaluate(
-        CellTask(plan=make_plan(cell, project, known, suites), cases=cases), work, directory / "cell"
+    task = CellTask(
+        plan=make_plan(cell, project, known, suites), cases=cases, expectations=project.find_expectations(cell)
     )
+    return pipeline.evaluate(task, work, directory / "cell")
