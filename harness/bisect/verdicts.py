@@ -36,7 +36,7 @@ class Tally(BaseModel):
 
 
 class Verdicts:
-    """The verdicts in a store; several processes may add some, of which one at a time may be lost."""
+    """The verdicts in a store; when two processes add one at once, one of them may be lost."""
 
     def __init__(self, store: Store) -> None:
         self._folder = store.root / FOLDER

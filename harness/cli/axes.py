@@ -1,7 +1,7 @@
 """`harness bisect-axes`: a case passes in one cell and fails in another; which of their differences does it?"""
 
 import os
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -31,7 +31,7 @@ DirectoryArgument = Annotated[
 def bisect_axes(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context, paths: DirectoryArgument = None, *, good: GoodOption = None, bad: BadOption = None,
     test: TestOption = None, run: RunOption = None, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
-) -> None:  # fmt: skip
+) -> NoReturn:  # fmt: skip
     """Find the smallest sets of axis values that flip the outcome."""
     console = make_console(form)
     setup = make_context(get_settings(context), None, print_lines(console))

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -129,7 +129,7 @@ def _make_verb(subject: str) -> Callable[..., None]:
         skip: SkipOption = None,
         canary: CanaryOption = None, matching: MatchingOption = None, boot_failure: BootOption = "skip",
         jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
-    ) -> None:  # fmt: skip
+    ) -> NoReturn:  # fmt: skip
         """Find the commit that changed what a test says."""
         console = make_console(form)
         setup = make_context(get_settings(context), builder, print_lines(console))

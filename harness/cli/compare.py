@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -53,7 +53,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     axes: AcrossOption = None,
     markdown_file: MarkdownOption = None,
     form: FormatOption = Format.TABLE,
-) -> None:
+) -> NoReturn:
     """Say what changed from one run to another, what else differs, and which axis the regressions follow."""
     settings = get_settings(context)
     # Only an expression needs the project, so that files of other tools can be compared outside of one.

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -52,7 +52,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the decision as JUnit.")] = None,
     markdown_file: MarkdownOption = None,
     form: FormatOption = Format.TABLE,
-) -> None:
+) -> NoReturn:
     """Decide whether a release may be shipped: exit code 0 if so, 1 if not, with the reasons."""
     settings = get_settings(context)
     decision = decide_release(runs, load_project(settings), settings, policy=policy, baseline=baseline, profile=profile)

@@ -107,4 +107,4 @@ class Leftovers:
 
     def _is_ours(self, text: str) -> bool:
         """Return whether something is not another worker's."""
-        return "harness-" not in text or self.runtime.prefix in text
+        return "harness-" not in text or f"{self.runtime.prefix}-" in text
