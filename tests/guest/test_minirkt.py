@@ -179,6 +179,8 @@ def test_container_that_runs(place: Place) -> None:
     status = engine.status(uuid, ready=60)
     assert (status.state, status.apps) == ("running", (spec.name,))
     assert f"PPid:\t{status.pid}\n" in place.guest.do('cat "/proc/$1/status"', str(pid))
+    # The pod is running as soon as the app is started, which then has half a processor to say something.
+    assert place.guest.wait(f"[ -s /proc/{pid}/root/tmp/said ]", seconds=30)
     assert container.read_output("cat", "/tmp/said", "/proc/sys/kernel/hostname").split("\n")[1] == "pod.example"
     assert place.guest.do("cat /proc/$1/root/tmp/said", str(pid)) == "two \\n $words\n"
     assert f"rkt-{uuid}" in place.guest.do("machinectl list --no-legend")
