@@ -244,8 +244,10 @@ def sleeper(name: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     ) as popen:
         assert popen.stdout is not None
         popen.stdout.readline()
-        yield popen
-        popen.kill()
+        try:
+            yield popen
+        finally:
+            popen.kill()
 
 
 def test_the_start_of_a_process_tells_it_from_a_later_one(tmp_path: Path) -> None:
