@@ -100,6 +100,17 @@ def test_a_build_on_the_host_runs(own: Store, deadline: Deadline, tmp_path: Path
     assert build.find(small(tmp_path / "tree", own, deadline), own) is None
 
 
+def test_a_go_that_lacks_our_flags_builds(docker: None, own: Store, deadline: Deadline, tmp_path: Path) -> None:
+    """Go 1.15 is given no -buildvcs, which it would refuse; the executable is as it should be."""
+    spec = small(write_small(tmp_path / "tree"), own, deadline, go="1.15")
+    log = tmp_path / "log"
+    built = build.build(spec, own, deadline, log)
+    done = subprocess.run([built.path / spec.rules.output], check=True, capture_output=True, text=True)
+    assert done.stderr == "1.0 by go\n"
+    assert " -trimpath " in log.read_text()
+    assert "-buildvcs" not in log.read_text()
+
+
 def test_packages_that_the_host_lacks_are_named(own: Store, deadline: Deadline, tmp_path: Path) -> None:
     """A sentence names them, and the hint is the command that installs them."""
     spec = small(write_small(tmp_path / "tree"), own, deadline, Builder.HOST)

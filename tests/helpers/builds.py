@@ -48,9 +48,11 @@ def runc(go: str, store: Store, deadline: Deadline) -> BuildSpec:
     )
 
 
-def small(tree: Path, store: Store, deadline: Deadline, builder: Builder = Builder.DOCKER) -> BuildSpec:
+def small(
+    tree: Path, store: Store, deadline: Deadline, builder: Builder = Builder.DOCKER, *, go: str = "1.27"
+) -> BuildSpec:
     """Return the program in `tree`, in the environment of runc, so that no other one has to be made."""
-    big = runc("1.27", store, deadline)
+    big = runc(go, store, deadline)
     packages = (*big.environment.packages, *build.find_recipe("go").list_packages(big))
     if builder is Builder.HOST:
         packages = ("gcc", "libc6-dev")

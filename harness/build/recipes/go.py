@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.build.spec import BuildCommand, BuildPaths, BuildSpec
 from harness.errors import ConfigError
+from harness.model import compare_versions
 
 __all__ = ["INCREMENTAL", "IN_SOURCE", "REVISION", "choose_source_path", "finish", "list_packages", "make_commands"]
 
@@ -19,6 +20,9 @@ IN_SOURCE = False
 
 STATIC_TAGS = ("netgo", "osusergo")
 """Go's own resolver and user database instead of the C library's, which load plugins and cannot be static."""
+
+FLAGS = {"-trimpath": "1.13", "-buildvcs=false": "1.18"}
+"""The release of Go that first knew a flag (its release notes); an older one refuses it."""
 
 DEBIAN_GOPATH = PurePosixPath("/usr/share/gocode")
 """Where golang-*-dev packages put their code."""
@@ -47,7 +51,7 @@ def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ..
     root = places.work / choose_source_path(spec)
     go = places.toolchain / "bin" / "go"
     build = (
-        str(go), "build", "-trimpath", "-buildvcs=false",
+        str(go), "build", *_list_known_flags(spec),
         "-tags", " ".join((*spec.rules.tags, *STATIC_TAGS)),
         "-ldflags", _make_linker_flags(spec),
         "-o", str(places.output / spec.rules.output), ".",
@@ -75,6 +79,12 @@ def _make_environment(spec: BuildSpec, places: BuildPaths) -> dict[str, str]:
         "GOTELEMETRY": "off",
         "CGO_ENABLED": "1",
     }
+
+
+def _list_known_flags(spec: BuildSpec) -> list[str]:
+    """Return the flags that make an executable of equal source equal, of those that the toolchain knows."""
+    version = spec.toolchain.version if spec.toolchain else ""
+    return [flag for flag, since in FLAGS.items() if compare_versions(version, ">=", since)]
 
 
 def _make_linker_flags(spec: BuildSpec) -> str:
