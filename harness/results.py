@@ -32,9 +32,9 @@ FORMAT = 1
 
 
 class ResultModel(BaseModel):
-    """Base of the models of written results: frozen, unknown keys are errors."""
+    """Base of the models of written results: frozen; unknown keys, and numbers that JSON does not have, are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CaseResult(ResultModel):

@@ -193,7 +193,7 @@ class Drift:
 
 
 def compare(files: Sequence[Rendered], root: Path) -> tuple[Drift, ...]:
-    """How each file is in the project; those that are the same are there as well."""
+    """Return how each file is in the project; raises UsageError if one is a directory, or cannot be read."""
     return tuple(_compare(file, root / file.path) for file in files)
 
 
@@ -203,6 +203,8 @@ def _compare(file: Rendered, path: Path) -> Drift:
         now = path.read_bytes().decode(errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return Drift(file=file, state=DriftState.MISSING, diff=_diff("/dev/null", "", file))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", hint="Remove it, or move it away.") from error
     if now == file.text:
         return Drift(file=file, state=DriftState.SAME, diff="")
     return Drift(file=file, state=DriftState.DIFFERS, diff=_diff(f"a/{file.path}", now, file))

@@ -12,9 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.compare.copies import CaseCopy
 from harness.compare.outcomes import VARYING_FACTS, CellOutcomes, RunOutcomes
 from harness.compare.runs import locate
 from harness.errors import InfrastructureError, UsageError
+from harness.foreign import normalize_name
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome
 from harness.results import find_problem
@@ -41,6 +43,7 @@ class _Cell(_Model):
     facts: dict[str, str]
     error: str | None = None
     cases: dict[str, Outcome]
+    copies: dict[str, tuple[tuple[str, Outcome], ...]] = {}
 
 
 class _Baseline(_Model):
@@ -69,7 +72,16 @@ def _format_lines(side: RunOutcomes) -> Iterator[str]:
         yield '"cases": {'
         for place, (nodeid, outcome) in enumerate(sorted(cell.cases.items())):
             yield f"{',' if place else ''}\n{_dump(nodeid)}: {_dump(outcome)}"
-        yield "}}"
+        yield "}"
+        # Names of other tools need not be unique.
+        several = {nodeid: found for nodeid, found in cell.copies.items() if len(found) > 1}
+        if several:
+            yield ',\n"copies": {'
+            for place, (nodeid, found) in enumerate(sorted(several.items())):
+                kept = [(copy.place, copy.outcome) for copy in found]
+                yield f"{',' if place else ''}\n{_dump(nodeid)}: {_dump(kept)}"
+            yield "}"
+        yield "}"
     yield "\n]}\n"
 
 
@@ -106,7 +118,16 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
         if cell.id in cells:
             raise InfrastructureError(f"{path}: the cell `{escape(cell.id)}` is there twice; a merge went wrong.")
         cells[cell.id] = CellOutcomes(
-            id=cell.id, axes=cell.axes, facts=cell.facts, cases=cell.cases, error=cell.error, place=name
+            id=cell.id,
+            axes=cell.axes,
+            facts=cell.facts,
+            cases={normalize_name(nodeid): outcome for nodeid, outcome in cell.cases.items()},
+            error=cell.error,
+            place=name,
+            copies={
+                normalize_name(nodeid): tuple(CaseCopy(place, outcome) for place, outcome in found)
+                for nodeid, found in cell.copies.items()
+            },
         )
     return RunOutcomes(name=name, kind="baseline", started=read.started, cells=cells, facts=read.facts)
 

@@ -1,11 +1,12 @@
 """What changed between two sides, case by case: pure functions."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.compare.outcomes import CellOutcomes, RunOutcomes, find_suite
+from harness.compare.copies import CaseCopy, match_alike, pair_copies
+from harness.compare.outcomes import FOREIGN, CellOutcomes, RunOutcomes, find_suite
 from harness.errors import ExitCode
 from harness.model import Outcome, Statement
 
@@ -104,6 +105,8 @@ class Comparison:
         cases: Cases that are not the same, but for those of cells in `cells`; failures of new cells are here.
         common: How many cells are on both sides.
         ran: How many cases have an answer now.
+        problems: Why a side is not whole, each a sentence.
+        alike: How many cases are taken as the same though an address, a UUID or a seed in their names differs.
     """
 
     old: str
@@ -113,6 +116,8 @@ class Comparison:
     cases: tuple[CaseChange, ...]
     common: int
     ran: int
+    problems: tuple[str, ...] = ()
+    alike: int = 0
 
     @property
     def changes(self) -> frozenset[ChangeKind]:
@@ -143,11 +148,23 @@ def compare(old: RunOutcomes, new: RunOutcomes) -> Comparison:
     counts: Counter[ChangeKind] = Counter()
     cells: list[CellChange] = []
     cases: list[CaseChange] = []
+    alike = 0
     for name in sorted({*old.cells, *new.cells}):
         before, now = old.cells.get(name), new.cells.get(name)
-        if before is not None and now is not None and before.cases == now.cases and not (before.error or now.error):
+        if (
+            before is not None
+            and now is not None
+            and before.cases == now.cases
+            and not (before.error or now.error or before.copies or now.copies)
+        ):
             cases += _list_unchanged(name, now, counts)
             continue
+        if before is not None and now is not None:
+            renamed = match_alike(
+                (nodeid for nodeid in before.cases if nodeid not in now.cases),
+                (nodeid for nodeid in now.cases if nodeid not in before.cases),
+            )
+            before, alike = before.rename_cases(renamed), alike + len(renamed)
         cell, changed = _compare_cell(name, before, now, counts)
         cases += changed
         if cell is not None:
@@ -158,9 +175,16 @@ def compare(old: RunOutcomes, new: RunOutcomes) -> Comparison:
         counts={change: counts[change] for change in ChangeKind if counts[change]},
         cells=tuple(cells),
         cases=tuple(cases),
-        common=len(old.cells.keys() & new.cells.keys()),
+        common=sum(_is_common(old.cells[name], new.cells[name]) for name in old.cells.keys() & new.cells.keys()),
         ran=sum(map(_count_ran, new.cells.values())),
+        problems=(*old.problems, *new.problems),
+        alike=alike,
     )
+
+
+def _is_common(before: CellOutcomes, now: CellOutcomes) -> bool:
+    """Return whether a cell is on both sides: all files of other tools have one of the same name."""
+    return now.id != FOREIGN or not (before.cases or now.cases) or not before.cases.keys().isdisjoint(now.cases)
 
 
 QUIET = frozenset(outcome for outcome in Outcome if change_of(outcome, outcome) is ChangeKind.SAME)
@@ -170,7 +194,7 @@ RAN = frozenset(outcome for outcome in Outcome if outcome.ran)
 
 
 def _count_ran(cell: CellOutcomes) -> int:
-    return sum(map(RAN.__contains__, cell.cases.values()))
+    return sum(map(RAN.__contains__, cell.list_outcomes()))
 
 
 def _list_unchanged(name: str, now: CellOutcomes, counts: Counter[ChangeKind]) -> list[CaseChange]:
@@ -198,19 +222,14 @@ def _compare_cell(
     """Return what became of a cell, and of those of its cases that are reported one by one."""
     if now is None:
         assert before is not None
-        lost = sum(outcome.statement is not Statement.NOTHING for outcome in before.cases.values())
+        lost = sum(outcome.statement is not Statement.NOTHING for outcome in before.list_outcomes())
         counts[ChangeKind.GONE] += lost
         return CellChange(cell=name, change=ChangeKind.GONE, cases=lost), []
     told: list[CaseChange] = []
-    # A case that a broken cell does not have broke with it.
-    missing_old = Outcome.ERROR if before is not None and before.error else None
-    missing_new = Outcome.ERROR if now.error else None
     silent = 0
-    olds: Mapping[str, Outcome] = before.cases if before is not None else {}
-    for nodeid in {**olds, **now.cases}:
-        item = _change(name, now, nodeid, olds.get(nodeid, missing_old), now.cases.get(nodeid, missing_new))
+    for item in _list_changes(name, before, now):
         counts[item.change] += 1
-        if nodeid not in now.cases and now.error:
+        if now.error and item.nodeid not in now.cases:
             silent += 1
         elif item.change is not ChangeKind.SAME and not (before is None and item.change is ChangeKind.NEW):
             told.append(item)
@@ -221,6 +240,33 @@ def _compare_cell(
     if before is None:
         return CellChange(cell=name, change=ChangeKind.NEW, cases=len(now.cases)), told
     return None, told
+
+
+def _list_changes(name: str, before: CellOutcomes | None, now: CellOutcomes) -> Iterator[CaseChange]:
+    """Yield what became of each case of a cell; a case that a broken cell does not have broke with it."""
+    missing_old = Outcome.ERROR if before is not None and before.error else None
+    missing_new = Outcome.ERROR if now.error else None
+    olds: Mapping[str, Outcome] = before.cases if before is not None else {}
+    copies = (before.copies if before is not None else {}, now.copies)
+    for nodeid in {**olds, **now.cases}:
+        if not (copies[0] or copies[1]):
+            yield _change(name, now, nodeid, olds.get(nodeid, missing_old), now.cases.get(nodeid, missing_new))
+            continue
+        one, other = (
+            found.get(nodeid) or ((CaseCopy("", cases[nodeid]),) if nodeid in cases else ())
+            for found, cases in zip(copies, (olds, now.cases), strict=True)
+        )
+        several = len({copy.place for copy in (*one, *other)} - {""}) > 1
+        for old, new in pair_copies(one, other):
+            place = (new or old or CaseCopy("", Outcome.PASSED)).place
+            yield CaseChange(
+                cell=name,
+                nodeid=f"{nodeid} ({place})" if several and max(len(one), len(other)) > 1 else nodeid,
+                change=change_of(old.outcome if old else missing_old, new.outcome if new else missing_new),
+                old=old.outcome if old else None,
+                new=new.outcome if new else None,
+                message=new.message if new is not None and new.outcome.wants_a_look else "",
+            )
 
 
 def group_changes(cases: list[CaseChange], by: str) -> dict[str, list[CaseChange]]:

@@ -1,41 +1,30 @@
-"""JUnit files: our own, and those of pytest, go-junit-report, gotestsum, Surefire and others, which agree in little.
+"""Result files of other tools, and our own JUnit, as a side of a comparison.
 
-What is read: `testsuites` and `testsuite`, nested as deep as they are; `testcase` with its class, its name and what is
-inside: `failure`, `error`, `skipped`, and Surefire's `flakyFailure` and `flakyError` of a pass after a rerun. A
-case that is there twice was executed again: failed first and passed at last is flaky. pytest writes an expected
-failure as `skipped` of type `pytest.xfail`. All else is skipped as it is read, so that a log of 100 MB costs no memory.
-
-One of our own files has a suite for each cell, with the cell's axes and facts as properties. A file of another tool
-is one cell without axes, whose name is that of the tool's file format: `junit`.
+One of our own JUnit files has a suite for each cell, with what the cell is as properties; what it says is what result.json
+says. All cases of other tools' files are in one cell without axes, whose name is that of the tool's file format: `junit`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, NoReturn
-from xml.parsers import expat
+from typing import Any, NotRequired, TypeVar
 
-from harness.compare.outcomes import CellOutcomes, RunOutcomes
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
+
+from harness.compare.copies import CaseCopy, fold_reruns
+from harness.compare.outcomes import FOREIGN, CellOutcomes, RunOutcomes, make_foreign_cell
+from harness.compare.runs import RunHeader, describe_run
 from harness.errors import InfrastructureError
+from harness.foreign import ForeignCase, ForeignReport, ForeignSuite, normalize_name, read_cases
 from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
+from harness.results import find_problem
 from harness.text import escape
 
-__all__ = ["FOREIGN", "load_junit"]
-
-FOREIGN = "junit"
-"""Name of the one cell of another tool's file."""
+__all__ = ["FOREIGN", "load_foreign", "load_junit"]
 
 LONGEST = 1000
 """Characters of a message that are kept."""
-BLOCK = 1 << 20
-"""Bytes that are read at a time."""
-TAG = 16 << 20
-"""Bytes that one tag with its attributes may have: expat keeps it in memory until it ends."""
-DEPTH = 100
-"""Deepest nesting; suites in suites have three or four levels."""
 
-RESULTS = {"failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
-RERUN = frozenset({"flakyFailure", "flakyError"})
 REQUIRED = frozenset({"distro", "systemd", "cgroup", "runtime"})
 """Axes that every file of ours has, the oldest too."""
 PROVEN = frozenset({"systemd", "cgroup", "runtime"})
@@ -44,188 +33,126 @@ PLAIN_AXES = frozenset(axis.name for axis in AXES) - PROVEN
 BROKEN = "cell"
 """Name of the case by which our own file says that the cell broke, see `harness.report.junit`."""
 
+RUN, CELL, NODEID, MESSAGE = "harness.run", "harness.cell", "harness.nodeid", "harness.message"
+"""Properties of our own files, in JSON: what JUnit has no word for, or XML no character. Files of before December 2026 have none."""
+
+
+class _CellProperty(TypedDict):
+    id: str
+    axes: dict[str, str | None]
+    facts: dict[str, str]
+    error: NotRequired[str | None]
+
+
+CELL_PROPERTY, RUN_PROPERTY, TEXT = TypeAdapter(_CellProperty), TypeAdapter(RunHeader), TypeAdapter(str)
+
 
 def load_junit(path: Path, *, name: str) -> RunOutcomes:
     """Return what a JUnit file says; raises InfrastructureError, with file:line:column, if it is none or is cut off."""
-    reader = _Reader(name)
+    return load_foreign(path, name=name, form="junit")
+
+
+def load_foreign(path: Path, *, name: str, form: str) -> RunOutcomes:
+    """Return what a file of one of `harness.foreign.FORMATS` says; raises InfrastructureError as `load_junit` does."""
+    report = ForeignReport(name=name)
+    copies: dict[str, list[CaseCopy]] = {}
+    ours: dict[int, list[ForeignCase]] = {}
     try:
         with path.open("rb") as stream:
-            reader.read(stream)
+            for case in read_cases(stream, form, report):
+                if _is_ours(case.suite):
+                    ours.setdefault(id(case.suite), []).append(case)
+                    continue
+                found = copies.setdefault(case.nodeid, [])
+                found.append(CaseCopy(case.place, case.outcome, case.message[:LONGEST]))
+                if case.suite.repeats:
+                    _fold_last(found)
     except OSError as error:
         raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
-    return RunOutcomes(
-        name=name, kind="junit", started=reader.started, cells={cell.id: cell for cell in reader.make_cells()}
-    )
+    header = next((suite.properties[RUN] for suite in report.suites if RUN in suite.properties), None)
+    cells: dict[str, CellOutcomes] = {}
+    for suite in report.suites:
+        if _is_ours(suite):
+            cell = _make_cell(suite, ours.get(id(suite), []), name)
+            if cell.id in cells:
+                raise InfrastructureError(f"{name}: the cell `{escape(cell.id)}` is there twice.")
+            cells[cell.id] = cell
+    if copies or not (cells or header):
+        cells[FOREIGN] = make_foreign_cell({nodeid: tuple(found) for nodeid, found in copies.items()}, place=name)
+    if header is None:
+        return RunOutcomes(
+            name=name, kind="junit", started=report.started, cells=cells, problems=tuple(report.problems)
+        )
+    run = describe_run(_read_property(RUN_PROPERTY, header, name), cells, name=name, kind="junit")
+    return replace(run, problems=(*run.problems, *report.problems))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Suite:
-    """A suite while it is read."""
+def _fold_last(found: list[CaseCopy]) -> None:
+    """Take the last copy of a case for a rerun of what was before it in its place, as its format says."""
+    earlier = next((index for index, copy in enumerate(found[:-1]) if copy.place == found[-1].place), None)
+    if earlier is None:
+        return
+    before, now = found[earlier], found.pop()
+    folded = fold_reruns((before, now), 1)
+    found[earlier] = max(folded, key=lambda copy: copy.outcome.badness)
 
-    name: str
-    properties: dict[str, str] = field(default_factory=dict)
-    cases: dict[str, Outcome] = field(default_factory=dict)
-    messages: dict[str, str] = field(default_factory=dict)
+
+def _is_ours(suite: ForeignSuite) -> bool:
+    """Return whether a suite is a cell of ours: no other tool writes such properties."""
+    return CELL in suite.properties or suite.properties.keys() >= REQUIRED
+
+
+def _make_cell(suite: ForeignSuite, found: list[ForeignCase], name: str) -> CellOutcomes:
+    """Return the cell that one of our suites is."""
+    cases: dict[str, Outcome] = {}
+    messages: dict[str, str] = {}
     error: str | None = None
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is a cell of ours: no other tool writes such properties."""
-        return self.properties.keys() >= REQUIRED
-
-
-@dataclass(slots=True, kw_only=True)
-class _Case:
-    """A case while it is read."""
-
-    classname: str
-    name: str
-    outcome: Outcome = Outcome.PASSED
-    message: str = ""
-
-
-class _Reader:
-    """Follows the elements of one file."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.started = ""
-        self.suites: list[_Suite] = []
-        self.open: list[_Suite] = []
-        self.case: _Case | None = None
-        self.path: list[str] = []
-        self.parser = expat.ParserCreate()
-        self.parser.StartElementHandler = self.start
-        self.parser.EndElementHandler = self.end
-        self.parser.StartDoctypeDeclHandler = self.refuse_doctype
-
-    def read(self, stream: BinaryIO) -> None:
-        fed, block = 0, stream.read(BLOCK)
-        if not block.strip():
-            raise InfrastructureError(f"{self.name}:1:1: the file is empty, so it is no JUnit file.")
-        try:
-            while block:
-                self.parser.Parse(block, False)
-                fed += len(block)
-                if fed - self.parser.CurrentByteIndex > TAG:
-                    raise self.make_error(f"one tag is longer than {TAG >> 20} MB; this is no JUnit file")
-                block = stream.read(BLOCK)
-            self.parser.Parse(b"", True)
-        except expat.ExpatError as error:
-            place = f"{self.name}:{error.lineno}:{error.offset + 1}"
-            inside = f" inside <{escape(self.path[-1])}>" if self.path else ""
-            what = expat.ErrorString(error.code)
-            cut = " The file was cut off." if error.code in CUT_OFF else ""
-            raise InfrastructureError(f"{place}: this JUnit file is broken{inside}: {what}.{cut}") from error
-        except (LookupError, ValueError) as error:  # an encoding that Python does not have, or of several bytes
-            raise self.make_error(f"this JUnit file cannot be read: {error}") from error
-
-    def make_error(self, what: str) -> InfrastructureError:
-        line, column = self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
-        return InfrastructureError(f"{self.name}:{line}:{column}: {what}.")
-
-    def refuse_doctype(self, *_: object) -> NoReturn:
-        raise self.make_error("a JUnit file has no DOCTYPE, which could make it grow without bound; remove it")
-
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if not self.path and tag not in {"testsuites", "testsuite"}:
-            raise self.make_error(f"the outermost element is <{escape(tag)}>, not <testsuites>; this is no JUnit file")
-        self.path.append(tag)
-        if len(self.path) > DEPTH:
-            raise self.make_error("elements are nested too deeply for a JUnit file")
-        if tag in {"testsuites", "testsuite"} and not self.started:
-            self.started = escape(attributes.get("timestamp", ""), 40)
-        if tag == "testsuite":
-            self.open.append(_Suite(name=attributes.get("name", "")))
-            self.suites.append(self.open[-1])
-        elif tag == "testcase":
-            self.begin_case(attributes)
-        elif self.case is not None:
-            self.enter_element(tag, attributes)
-        elif tag == "property" and self.open and "name" in attributes:
-            self.open[-1].properties[attributes["name"]] = attributes.get("value", "")
-
-    def begin_case(self, attributes: Mapping[str, str]) -> None:
-        if "name" not in attributes:
-            raise self.make_error("this <testcase> has no name")
-        if not self.open:
-            self.open.append(_Suite(name=""))
-            self.suites.append(self.open[-1])
-        self.case = _Case(classname=attributes.get("classname", ""), name=attributes["name"])
-
-    def enter_element(self, tag: str, attributes: Mapping[str, str]) -> None:
-        assert self.case is not None
-        if tag in RESULTS:
-            outcome = RESULTS[tag]
-            if tag == "skipped" and attributes.get("type") == "pytest.xfail":
-                outcome = Outcome.XFAILED
-        elif tag in RERUN:
-            outcome = Outcome.FLAKY
-        else:
-            return
-        # A test that fails and breaks in its teardown has both.
-        if outcome.badness > self.case.outcome.badness or self.case.outcome is Outcome.PASSED:
-            self.case.outcome = outcome
-            self.case.message = attributes.get("message", "")[:LONGEST]
-
-    def end(self, tag: str) -> None:
-        self.path.pop()
-        if tag == "testsuite":
-            self.open.pop()
-        elif tag == "testcase" and self.case is not None:
-            self.end_case(self.open[-1], self.case)
-            self.case = None
-
-    def end_case(self, suite: _Suite, case: _Case) -> None:
-        if suite.ours and case.classname == suite.name and case.name == BROKEN:
-            suite.error = case.message or "The cell broke."
-            return
-        nodeid = _make_nodeid(suite, case)
-        outcome = case.outcome
-        if nodeid in suite.cases:
-            outcome = _merge_outcomes(suite.cases[nodeid], outcome)
-        suite.cases[nodeid] = outcome
-        if outcome.wants_a_look and case.message:
-            suite.messages[nodeid] = case.message
-
-    def make_cells(self) -> list[CellOutcomes]:
-        """Return the cells of the file: one of each of our suites, and one of all others together."""
-        found: dict[str, CellOutcomes] = {}
-        cases: dict[str, Outcome] = {}
-        messages: dict[str, str] = {}
-        for suite in self.suites:
-            if not suite.ours:
-                for nodeid, outcome in suite.cases.items():
-                    cases[nodeid] = _merge_outcomes(cases[nodeid], outcome) if nodeid in cases else outcome
-                messages |= suite.messages
-                continue
-            if suite.name in found:
-                raise InfrastructureError(f"{self.name}: the cell `{escape(suite.name)}` is there twice.")
-            found[suite.name] = CellOutcomes(
-                id=suite.name,
-                axes=_find_axes(suite),
-                facts={key: value for key, value in suite.properties.items() if key not in PLAIN_AXES},
-                cases=suite.cases,
-                messages=suite.messages,
-                error=suite.error,
-                place=self.name,
-            )
-        if cases or not found:
-            found[FOREIGN] = CellOutcomes(id=FOREIGN, cases=cases, messages=messages, place=self.name)
-        return list(found.values())
+    for case in found:
+        if case.owner == suite.name and case.name == BROKEN and NODEID not in case.properties:
+            error = case.message or "The cell broke."
+            continue
+        nodeid, message = _read_case(suite, case, name)
+        cases[nodeid] = find_worst((cases.get(nodeid, case.outcome), case.outcome))
+        if case.outcome.wants_a_look:
+            messages[nodeid] = message
+    if CELL in suite.properties:
+        cell = _read_property(CELL_PROPERTY, suite.properties[CELL], name)
+        known: dict[str, Any] = {
+            "id": cell["id"],
+            "axes": cell["axes"],
+            "facts": cell["facts"],
+            "error": cell.get("error"),
+        }
+    else:
+        facts = {key: value for key, value in suite.properties.items() if key not in PLAIN_AXES}
+        known = {"id": suite.name, "axes": _find_axes(suite), "facts": facts, "error": error}
+    return CellOutcomes(**known, cases=cases, messages=messages, place=name)
 
 
-CUT_OFF = frozenset(
-    {
-        expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
-        expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
-        expat.errors.codes[expat.errors.XML_ERROR_PARTIAL_CHAR],
-        expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION],
-    }
-)
+def _read_case(suite: ForeignSuite, case: ForeignCase, name: str) -> tuple[str, str]:
+    """Return pytest's node id of a case of ours, and its message."""
+    message = case.message
+    if MESSAGE in case.properties:
+        message = _read_property(TEXT, case.properties[MESSAGE], name)
+    if NODEID in case.properties:
+        return normalize_name(_read_property(TEXT, case.properties[NODEID], name)), message
+    if not case.owner.startswith(f"{suite.name}."):
+        return case.nodeid, message
+    place = case.owner.removeprefix(f"{suite.name}.").replace(".", "/")
+    return normalize_name(f"{place}.py::{case.name}"), message
 
 
-def _find_axes(suite: _Suite) -> dict[str, str | None]:
+T = TypeVar("T")
+
+
+def _read_property(adapter: TypeAdapter[T], text: str, name: str) -> T:
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        raise InfrastructureError(f"{name}: a property of ours is wrong: {find_problem(error)}.") from error
+
+
+def _find_axes(suite: ForeignSuite) -> dict[str, str | None]:
     """Return the axes of a cell of ours: as its name has them where a fact may have taken the place of one."""
     axes: dict[str, str | None] = {axis.name: suite.properties.get(axis.name) for axis in AXES}
     try:
@@ -233,19 +160,3 @@ def _find_axes(suite: _Suite) -> dict[str, str | None]:
     except ValueError:
         return axes
     return axes | {name: named[name] for name in PROVEN}
-
-
-def _make_nodeid(suite: _Suite, case: _Case) -> str:
-    """Return a case's name that is the same in another file of the same tool; pytest's node id in our own files."""
-    if suite.ours and case.classname.startswith(f"{suite.name}."):
-        place = case.classname.removeprefix(f"{suite.name}.").replace(".", "/")
-        return f"{place}.py::{case.name}"
-    owner = case.classname or suite.name
-    return f"{owner}::{case.name}" if owner else case.name
-
-
-def _merge_outcomes(before: Outcome, now: Outcome) -> Outcome:
-    """Return the outcome of a case that is there twice: the tool executed it again, or two cases have one name."""
-    if now is Outcome.PASSED and before in {Outcome.FAILED, Outcome.ERROR, Outcome.FLAKY}:
-        return Outcome.FLAKY
-    return find_worst((before, now))

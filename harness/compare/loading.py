@@ -1,24 +1,24 @@
 """What a user names, as a side: a run, its result.json, a JUnit file, or a baseline, by path or by name."""
 
 import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.compare.baseline import KIND, find_baseline, load_baseline
-from harness.compare.junit import load_junit
+from harness.compare.junit import load_foreign
 from harness.compare.outcomes import RunOutcomes, drop_axes, join
 from harness.compare.runs import load_run
 from harness.errors import InfrastructureError, UsageError
+from harness.foreign import HEAD, detect_format
 from harness.model import Cell
 from harness.rundir import LAST, RESULT, find_run, is_run
 from harness.text import escape
 
 __all__ = ["Places", "open_all", "open_part", "open_side"]
-
-HEAD = 4096
-"""Bytes by which a file is known."""
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,8 @@ class Places:
 def open_side(text: str, places: Places) -> RunOutcomes:
     """Read what a user named.
 
-    `text` is a path, or the name of a run (which `rundir.find_run` finds) or of a baseline.
+    `text` is a path, or the name of a run (which `rundir.find_run` finds) or of a baseline. A directory of result files
+    of another tool is one side.
 
     Raises:
         UsageError: There is nothing of that name, or a run and a baseline have it both.
@@ -41,17 +42,36 @@ def open_side(text: str, places: Places) -> RunOutcomes:
     path = _find(text, places)
     if os.sep not in text and path.parent == places.baselines:
         return load_baseline(path, name=text)
-    return load_run(path, name=text) if path.is_dir() else _open_file(path, text)
+    if path.is_dir():
+        found = _list_foreign(path)
+        if not found:
+            return load_run(path, name=text)
+        return join([_open_file(file, f"{text.rstrip(os.sep)}/{file.name}") for file in found], name=text)[0]
+    return _open_file(path, text)
 
 
 def _find(text: str, places: Places) -> Path:
     """Return the run's directory or the file that a user named; raises UsageError as `open_side` does."""
+    try:
+        return _find_path(text, places)
+    except (OSError, ValueError) as error:  # a name that is too long, or with a null character
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"`{escape(text)}` cannot be looked for: {reason}.") from error
+
+
+def _find_path(text: str, places: Places) -> Path:
+    if not text.strip():
+        raise UsageError("The name of a run is empty.", hint="Is a variable of the shell not set?")
     path = Path(text)
     if path.exists() and not path.is_dir():
         return path
+    if path.is_dir() and _list_foreign(path):
+        return path
     if os.sep in text:
         if not path.exists():
-            raise UsageError(f"{text}: there is no such file or directory.", hint="A run is named by its directory.")
+            raise UsageError(
+                f"{escape(text)}: there is no such file or directory.", hint="A run is named by its directory."
+            )
     elif text != LAST and not is_run(path):
         run, saved = places.runs / text, find_baseline(places.baselines, text)
         if run.exists() and saved.exists():
@@ -60,27 +80,72 @@ def _find(text: str, places: Places) -> Path:
             return saved
         if not run.exists():
             raise UsageError(
-                f"There is no run and no baseline `{text}`, and no such file.",
+                f"There is no run and no baseline `{escape(text)}`, and no such file.",
                 hint="`harness baseline list` prints the baselines; a run is named as below runs/.",
             )
     return find_run(places.runs, text)
 
 
+def _list_foreign(directory: Path) -> list[Path]:
+    """Return the result files of other tools in a directory that is none of a run; empty XML is one that was cut off."""
+    if is_run(directory):
+        return []
+    return [
+        path
+        for path in sorted(directory.iterdir())
+        if path.suffix in {".xml", ".tap", ".json"} and path.is_file() and _is_foreign(path)
+    ]
+
+
+def _is_foreign(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(HEAD)
+    form = detect_format(head)
+    # Build tools have other XML next to it: failsafe-summary.xml.
+    return (
+        (b"<testsuite" in head.replace(b"\0", b""))
+        if form == "junit"
+        else form is not None or (path.suffix == ".xml" and not head.strip())
+    )
+
+
 def _open_file(path: Path, name: str) -> RunOutcomes:
     try:
-        with path.open("rb") as stream:
-            head = stream.read(HEAD)
+        with _hold(path) as file:
+            with file.open("rb") as stream:
+                head = stream.read(HEAD)
+            return _read_file(file, head, name)
     except OSError as error:
         raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def _hold(path: Path) -> Iterator[Path]:
+    """Provide a file that can be read twice: a pipe (`<(git show HEAD:junit.xml)`, /dev/stdin) is copied."""
+    if path.is_file():
+        yield path
+        return
+    with TemporaryDirectory() as directory:
+        copy = Path(directory) / "pipe"
+        with path.open("rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        yield copy
+
+
+def _read_file(path: Path, head: bytes, name: str) -> RunOutcomes:
+    """Read a file whose beginning is known."""
     if KIND.encode() in head:
         return load_baseline(path, name=name)
+    form = detect_format(head)
+    if form is not None:
+        return load_foreign(path, name=name, form=form)
     if path.suffix == ".json" or head.lstrip()[:1] == b"{":
         return load_run(path, name=name)
-    if path.suffix == ".xml" or head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<" or head[:2] in UTF16:
-        return load_junit(path, name=name)
+    if path.suffix == ".xml" or not head.strip():
+        return load_foreign(path, name=name, form="junit")
     raise InfrastructureError(
-        f"{name}:1:1: this is neither the {RESULT} of a run, nor a JUnit file, nor a baseline.",
-        hint="Name a run's directory, a file that begins with <testsuites>, or a baseline.",
+        f"{name}:1:1: this is neither the {RESULT} of a run, nor a baseline, nor a file of another tool that is known.",
+        hint="Name a run's directory, a baseline, JUnit, TAP, CTRF, the output of `go test -json`, or meson's testlog.json.",
     )
 
 
@@ -108,7 +173,8 @@ def open_part(text: str, places: Places, holds: Sequence[Callable[[Cell], bool]]
         UsageError: There is nothing of a name, or shards do not fit together.
         InfrastructureError: One cannot be read.
     """
-    side, conflicts = open_all([part for part in text.split(",") if part], places)
+    parts = [part for part in text.split(",") if part.strip()]
+    side, conflicts = open_all(parts or [""], places)
     if conflicts:
         raise UsageError("\n".join(map(escape, conflicts)))
     if holds:

@@ -1,12 +1,19 @@
 """One side of a comparison: what became of the cases of some cells, wherever that was written down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.compare.copies import CaseCopy, find_outcome
 from harness.errors import UsageError
 from harness.model import AXES_BY_NAME, Cell, Outcome, find_worst, parse_axes
 
-__all__ = ["REASONS", "VARYING_FACTS", "CellOutcomes", "Kind", "RunOutcomes", "drop_axes", "find_suite", "join"]
+__all__ = [
+    "FOREIGN", "REASONS", "VARYING_FACTS", "CaseCopy", "CellOutcomes", "Kind", "RunOutcomes", "drop_axes", "find_suite",
+    "join", "make_foreign_cell",
+]  # fmt: skip
+
+FOREIGN = "junit"
+"""Name of the one cell of other tools' files."""
 
 REASONS = frozenset({"accelerator_reason"})
 """Facts that say why, and not what: no difference between two runs."""
@@ -28,6 +35,7 @@ class CellOutcomes:
         messages: One line about each case that failed, is an error or flaky, by node id.
         error: Why the cell broke, or None.
         place: The run or file that it comes from, as messages name it.
+        copies: For files of other tools, each case of a name in the order of the file; `cases` has one outcome for all.
     """
 
     id: str
@@ -37,6 +45,25 @@ class CellOutcomes:
     messages: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
     place: str = ""
+    copies: Mapping[str, tuple[CaseCopy, ...]] = field(default_factory=dict)
+
+    def list_outcomes(self) -> Iterable[Outcome]:
+        """Return the outcome of each case, and of each case of one name."""
+        if not self.copies:
+            return self.cases.values()
+        copies = (self.copies.get(name, (CaseCopy("", outcome),)) for name, outcome in self.cases.items())
+        return [copy.outcome for several in copies for copy in several]
+
+    def rename_cases(self, names: Mapping[str, str]) -> "CellOutcomes":
+        """Return it with some cases called otherwise; `names` has the old name of each new one."""
+        if not names:
+            return self
+        new = {old: now for now, old in names.items()}
+        return replace(
+            self,
+            cases={new.get(name, name): outcome for name, outcome in self.cases.items()},
+            copies={new.get(name, name): found for name, found in self.copies.items()},
+        )
 
     @property
     def outcome(self) -> Outcome:
@@ -76,7 +103,7 @@ class RunOutcomes:
     @property
     def counts(self) -> dict[str, int]:
         """How many cells and cases it has, and how many of these ran and failed."""
-        outcomes = [outcome for cell in self.cells.values() for outcome in cell.cases.values()]
+        outcomes = [outcome for cell in self.cells.values() for outcome in cell.list_outcomes()]
         return {
             "cells": len(self.cells),
             "cases": len(outcomes),
@@ -104,7 +131,12 @@ def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutc
     for side in sides:
         for item in side.cells.values():
             first = cells.setdefault(item.id, item)
-            if first is not item:
+            if first is item:
+                continue
+            if item.id == FOREIGN:
+                # Surefire and Gradle write a file for each class.
+                cells[FOREIGN] = _join_foreign(first, item)
+            else:
                 if item.outcome.badness > first.outcome.badness:
                     cells[item.id] = item
                 problems.append(
@@ -121,6 +153,26 @@ def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutc
         shards=shards,
     )
     return whole, (*problems, *_list_missing(shards, [side.name for side in sides]))
+
+
+def _join_foreign(first: CellOutcomes, second: CellOutcomes) -> CellOutcomes:
+    """Return what two files of a tool say as one."""
+    copies = {name: (*first.copies.get(name, ()), *found) for name, found in second.copies.items()}
+    return make_foreign_cell({**first.copies, **copies}, place=f"{first.place}, {second.place}")
+
+
+def make_foreign_cell(copies: Mapping[str, tuple[CaseCopy, ...]], *, place: str) -> CellOutcomes:
+    """Return the one cell of other tools' files."""
+    cases = {name: find_outcome(found) for name, found in copies.items()}
+    messages = {
+        name: next((copy.message for copy in copies[name] if copy.message and copy.outcome.wants_a_look), "")
+        for name, outcome in cases.items()
+        if outcome.wants_a_look
+    }
+    return CellOutcomes(
+        id=FOREIGN, cases=cases, messages={name: text for name, text in messages.items() if text}, copies=copies,
+        place=place,
+    )  # fmt: skip
 
 
 def _list_missing(shards: Sequence[tuple[int, int]], places: Sequence[str]) -> list[str]:

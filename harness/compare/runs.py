@@ -11,21 +11,23 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, NotRequired
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
 
-from harness.compare.outcomes import CellOutcomes, RunOutcomes
+from harness.compare.outcomes import CellOutcomes, Kind, RunOutcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
+from harness.foreign import normalize_name
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome, find_worst
 from harness.results import FORMAT, find_problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 from harness.text import escape
 
-__all__ = ["load_run", "locate"]
+__all__ = ["RunHeader", "describe_run", "load_run", "locate"]
 
 LONGEST = 1000
 """Characters of a message that are kept."""
@@ -50,7 +52,9 @@ class _Cell(TypedDict):
     error: NotRequired[str | None]
 
 
-class _Run(TypedDict):
+class RunHeader(TypedDict):
+    """What a result says of the run itself; see `harness.results.RunResult`."""
+
     id: str
     format: int
     harness: str
@@ -61,11 +65,11 @@ class _Run(TypedDict):
     shard: NotRequired[tuple[int, int] | None]
 
 
-class _Whole(_Run):
+class _Whole(RunHeader):
     cells: NotRequired[list[_Cell]]
 
 
-CELL, RUN, WHOLE = TypeAdapter(_Cell), TypeAdapter(_Run), TypeAdapter(_Whole)
+CELL, RUN, WHOLE = TypeAdapter(_Cell), TypeAdapter(RunHeader), TypeAdapter(_Whole)
 
 
 class _OtherwiseWrittenError(Exception):
@@ -98,18 +102,24 @@ def load_run(path: Path, *, name: str) -> RunOutcomes:
         if cell.id in sides:
             raise InfrastructureError(f"{shown}: the cell `{escape(cell.id)}` is there twice.")
         sides[cell.id] = cell
+    described = describe_run(run, sides, name=name, kind="run")
+    return replace(described, problems=(*described.problems, *_find_missing(file, name, sides)))
+
+
+def describe_run(run: RunHeader, cells: Mapping[str, CellOutcomes], *, name: str, kind: Kind) -> RunOutcomes:
+    """Return a run as a side, from what a result says of it and its cells."""
     return RunOutcomes(
         name=name,
-        kind="run",
+        kind=kind,
         started=run["started"],
-        cells=sides,
+        cells=cells,
         facts={"harness": run["harness"], **{f"host {key}": value for key, value in run.get("computer", {}).items()}},
-        problems=tuple(_find_problems(file, name, run, sides)),
+        problems=(f"{name} was interrupted before its cells had ended.",) if run.get("interrupted") else (),
         shards=_find_shards(run),
     )
 
 
-def _read(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
+def _read(file: Path, shown: str) -> tuple[RunHeader, list[CellOutcomes]]:
     try:
         with file.open("rb") as stream:
             return _read_by_parts(stream, shown)
@@ -117,7 +127,7 @@ def _read(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
         return _read_whole(file, shown)
 
 
-def _read_by_parts(stream: BinaryIO, shown: str) -> tuple[_Run, list[CellOutcomes]]:
+def _read_by_parts(stream: BinaryIO, shown: str) -> tuple[RunHeader, list[CellOutcomes]]:
     texts: dict[str, str] = {}
     head, cells = b"", []
     for number, part in enumerate(_split_parts(stream)):
@@ -164,7 +174,7 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
     for case in found:
         outcome = case["outcome"]
         # Cells have the same cases: one text for all of them saves memory, and makes comparing faster.
-        nodeid = case["nodeid"]
+        nodeid = normalize_name(case["nodeid"])
         nodeid = texts.setdefault(nodeid, nodeid)
         cases[nodeid] = outcome
         if outcome.wants_a_look:
@@ -186,11 +196,12 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
 def _keep_worst(found: list[_Case]) -> dict[str, Outcome]:
     worst: dict[str, Outcome] = {}
     for case in found:
-        worst[case["nodeid"]] = find_worst((worst.get(case["nodeid"], case["outcome"]), case["outcome"]))
+        nodeid = normalize_name(case["nodeid"])
+        worst[nodeid] = find_worst((worst.get(nodeid, case["outcome"]), case["outcome"]))
     return worst
 
 
-def _read_whole(file: Path, shown: str) -> tuple[_Run, list[CellOutcomes]]:
+def _read_whole(file: Path, shown: str) -> tuple[RunHeader, list[CellOutcomes]]:
     """Return the same, whoever wrote the file; raises InfrastructureError if it is no result that we know."""
     value = locate(file.read_bytes(), shown, "result of a run")
     version = value.get("format") if isinstance(value, dict) else None
@@ -249,10 +260,8 @@ def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _find_problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellOutcomes]) -> Iterator[str]:
-    """Yield why the run is not whole."""
-    if run.get("interrupted"):
-        yield f"{name} was interrupted before its cells had ended."
+def _find_missing(file: Path, name: str, cells: Mapping[str, CellOutcomes]) -> Iterator[str]:
+    """Yield what was asked for and is not there."""
     if not (file.parent / REQUEST).is_file():
         return
     try:
@@ -266,7 +275,7 @@ def _find_problems(file: Path, name: str, run: _Run, cells: Mapping[str, CellOut
         yield f"{name} has no result for {len(missing)} of the {len(wanted)} cells that were asked for: {some}."
 
 
-def _find_shards(run: _Run) -> tuple[tuple[int, int], ...]:
+def _find_shards(run: RunHeader) -> tuple[tuple[int, int], ...]:
     """Return which shard a run is; results of before December 2026 have it in their command line alone."""
     shard = run.get("shard")
     if shard is not None:

@@ -13,6 +13,7 @@ from harness.text import escape, pluralize
 
 __all__ = [
     "LIMIT", "cut_to_fit", "escape_sentence", "format_code", "format_lines", "format_summary", "list_changes",
+    "list_hints",
     "render_comparison",
 ]  # fmt: skip
 
@@ -34,6 +35,8 @@ def format_lines(found: Comparison, following: Following, differs: Sequence[Diff
     They are grouped `by` cell, suite or case.
     """
     yield f"{escape(found.old)} -> {escape(found.new)}: {format_summary(found)}"
+    yield from (f"not whole: {escape(text)}" for text in found.problems)
+    yield from list_hints(found)
     for change in ChangeKind:
         cells = [cell for cell in found.cells if cell.change is change]
         cases = found.of(change)
@@ -51,6 +54,19 @@ def format_lines(found: Comparison, following: Following, differs: Sequence[Diff
         yield "what else differs"
         yield from (f"  {format_difference(item)}" for item in differs[:GROUPS])
         yield from _format_more(len(differs), GROUPS, "differences")
+
+
+def list_hints(found: Comparison) -> Iterator[str]:
+    """Yield what a reader should know of how cases were matched."""
+    if found.alike:
+        what = pluralize(
+            found.alike,
+            "case is taken as the same though its name differs",
+            "cases are taken as the same though their names differ",
+        )
+        yield f"{what} in an address, a UUID, a seed or a temporary file"
+    if not found.common and found.counts:
+        yield "nothing is on both sides; files of one run are named with commas between: a.xml,b.xml"
 
 
 def format_difference(item: Difference) -> str:
@@ -99,9 +115,16 @@ LONG = 1000
 def render_comparison(found: Comparison, following: Following, differs: Sequence[Difference]) -> str:
     """Return a comparison as Markdown of at most `LIMIT` characters."""
     title = f"## {format_code(found.old)} → {format_code(found.new)}"
+    notes = [
+        *(f"- not whole: {escape_sentence(text)}" for text in found.problems),
+        *(f"- {text}" for text in list_hints(found)),
+    ]
     return cut_to_fit(
-        [title, format_summary(found) + ".", *list_changes(found, following), *_list_differences(differs)]
-    )
+        [
+            title, format_summary(found) + ".", "\n".join(notes), *list_changes(found, following),
+            *_list_differences(differs),
+        ]
+    )  # fmt: skip
 
 
 def format_code(text: str, longest: int = 300) -> str:

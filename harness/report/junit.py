@@ -1,14 +1,20 @@
 """JUnit XML of a run, for CI systems; Surefire's `flakyFailure` and `rerunFailure` keep reruns apart.
 
 One test suite for each cell, one test case for each case. A cell that broke before its cases ran
-has one case of its own name, so that no CI system shows it as green.
+has one case of its own name, so that no CI system shows it as green. What JUnit has no word for (an expected failure, a
+pass that was expected to fail) is a type that begins with `harness.`, and what a reader could not tell otherwise is a
+property that does: `harness.compare` reads the same from it as from result.json.
 """
 
+import json
+import re
 from pathlib import Path
 
-from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
+from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, TestSuite
 from junitparser.xunit2 import FlakyFailure, TestCase
 
+from harness.compare.junit import BROKEN, CELL, LONGEST, MESSAGE, NODEID, RUN
+from harness.foreign import OURS
 from harness.model import Outcome
 from harness.results import CaseResult, CellResult, RunResult
 from harness.text import clean_xml
@@ -16,50 +22,67 @@ from harness.writing import replace_file
 
 __all__ = ["write"]
 
+KINDS = {
+    Outcome.FAILED: (Failure, None),
+    Outcome.XPASSED: (Failure, f"{OURS}xpassed"),
+    Outcome.ERROR: (Error, None),
+    Outcome.SKIPPED: (Skipped, None),
+    Outcome.XFAILED: (Skipped, f"{OURS}xfailed"),
+}
+"""By which element JUnit says an outcome, and of which type."""
+
+PLAIN = re.compile(r"(?:[\w-]+/)*[\w-]+\.py::[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")
+"""A node id that comes back from a class and a name."""
+
 
 def write(run: RunResult, path: Path) -> None:
     """Write the JUnit file of a run; raises as `replace_file` does."""
-    xml = JUnitXml(run.id)
-    for cell in run.cells:
-        xml.add_testsuite(_make_suite(cell))
+    xml = JUnitXml(clean_xml(run.id))
+    suites = [_make_suite(cell) for cell in run.cells] or [TestSuite(clean_xml(run.id))]
+    header = run.model_dump(mode="json", exclude={"cells", "expectations", "seconds"})
+    suites[0].add_property(RUN, json.dumps(header))
+    for suite in suites:
+        xml.add_testsuite(suite)
     xml.update_statistics()
     with replace_file(path) as half:
         xml.write(str(half), pretty=True)
 
 
 def _make_suite(cell: CellResult) -> TestSuite:
-    suite = TestSuite(cell.id)
-    for name, value in {**cell.axes, **cell.facts}.items():
+    name = clean_xml(cell.id)
+    suite = TestSuite(name)
+    for key, value in {**cell.axes, **cell.facts}.items():
         if value is not None:
-            suite.add_property(name, clean_xml(value))
+            suite.add_property(clean_xml(key), clean_xml(value))
+    error = None if cell.error is None else cell.error[:LONGEST]
+    exact = {"id": cell.id, "axes": cell.axes, "facts": cell.facts, "error": error}
+    suite.add_property(CELL, json.dumps(exact))
     if cell.error:
-        broken = TestCase("cell", classname=cell.id, time=cell.seconds)
-        error = Error(clean_xml(cell.error.splitlines()[0]))
-        error.text = clean_xml(cell.error)
-        broken.result = [error]
+        broken = TestCase(BROKEN, classname=name, time=cell.seconds)
+        result = Error(clean_xml(cell.error.splitlines()[0]))
+        result.text = clean_xml(cell.error)
+        broken.result = [result]
         suite.add_testcase(broken)
     for case in cell.cases:
-        suite.add_testcase(_make_case(cell, case))
+        suite.add_testcase(_make_case(name, case))
     suite.update_statistics()
     return suite
 
 
-def _make_case(cell: CellResult, case: CaseResult) -> TestCase:
-    place, _, name = case.nodeid.partition("::")
-    item = TestCase(name or place, classname=f"{cell.id}.{place.removesuffix('.py').replace('/', '.')}")
+def _make_case(cell: str, case: CaseResult) -> TestCase:
+    place, _, name = clean_xml(case.nodeid).partition("::")
+    item = TestCase(name or place, classname=f"{cell}.{place.removesuffix('.py').replace('/', '.')}")
     item.time = case.seconds
-    kinds = {
-        Outcome.FAILED: Failure,
-        Outcome.XPASSED: Failure,
-        Outcome.ERROR: Error,
-        Outcome.SKIPPED: Skipped,
-        Outcome.XFAILED: Skipped,
-    }
     message = clean_xml(case.message or case.outcome.value)
     if case.expectation:
         message = f"{clean_xml(case.expectation)}: {message}"
-    if case.outcome in kinds:
-        result = kinds[case.outcome](message)
+    if not PLAIN.fullmatch(case.nodeid):
+        _add_property(item, NODEID, case.nodeid)
+    if case.outcome.wants_a_look:
+        _add_property(item, MESSAGE, case.message[:LONGEST])
+    if case.outcome in KINDS:
+        kind, named = KINDS[case.outcome]
+        result = kind(message, named)
         result.text = clean_xml(case.details)
         item.result = [result]
     elif case.outcome is Outcome.FLAKY:
@@ -67,3 +90,12 @@ def _make_case(cell: CellResult, case: CaseResult) -> TestCase:
         flaky.text = clean_xml(case.details)
         item.add_interim_result(flaky)
     return item
+
+
+def _add_property(item: TestCase, name: str, value: str) -> None:
+    """Add a property to a case, which junitparser can only give to a suite."""
+    properties = item.child(Properties)
+    if properties is None:
+        properties = Properties()
+        item.append(properties)
+    properties.add_property(Property(name, json.dumps(value)))

@@ -1,17 +1,21 @@
 """JUnit files: our own and those of other tools, whole, broken and hostile."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.compare import load_run, open_side
+from harness.compare import ChangeKind, compare, load_run, open_side
 from harness.compare.junit import FOREIGN, load_junit
 from harness.compare.loading import Places
 from harness.errors import InfrastructureError
 from harness.model import Outcome
 from harness.report import junit
 from harness.results import CaseResult, CellResult, RunResult
-from tests.helpers.sides import write_run
+from tests.helpers.sides import run_result, write_run
 
 PYTEST = """\
 <?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests"><testsuite name="pytest" errors="1" failures="1"
@@ -167,4 +171,49 @@ def test_our_own_file_says_the_same_as_the_run(tmp_path: Path) -> None:
     assert ours.cells[name].axes == theirs.cells[name].axes
     assert ours.cells[name].cases == theirs.cells[name].cases
     assert ours.cells[name].facts.items() >= facts.items()
-    assert (ours.cells[dead.id].error, ours.cells[dead.id].cases) == ("The guest died.", {})
+    assert (ours.cells[dead.id].error, ours.cells[dead.id].cases) == (theirs.cells[dead.id].error, {})
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
+CASES = st.builds(
+    CaseResult,
+    nodeid=st.one_of(TEXTS, st.sampled_from(["pod/test_a.py::test_b[x.y/z]", "a.b/test_c.py::T::test[::]", "cell"])),
+    outcome=st.sampled_from(list(Outcome)), raw=st.just(P), seconds=st.just(0.5), message=TEXTS, details=TEXTS,
+    expectation=st.none() | TEXTS,
+)  # fmt: skip
+CELLS = st.builds(
+    CellResult,
+    id=TEXTS,
+    axes=st.dictionaries(st.sampled_from(["distro", "systemd", "cgroup", "runtime", "go"]), st.none() | TEXTS),
+    facts=st.dictionaries(TEXTS, TEXTS, max_size=3),
+    cases=st.lists(CASES, max_size=4).map(tuple),
+    error=st.none() | TEXTS.filter(lambda text: bool(text.strip())),
+)
+
+
+@pytest.mark.slow
+@given(cells=st.lists(CELLS, max_size=3, unique_by=lambda cell: cell.id), interrupted=st.booleans())
+def test_any_run_is_the_same_in_its_junit(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[CellResult], *, interrupted: bool
+) -> None:
+    """Whatever names, outcomes, messages, facts and errors a run has, its junit.xml says what its result.json says."""
+    directory = tmp_path_factory.mktemp("run")
+    run = RunResult(
+        id="r", harness="0", command="harness run --shard 1/2", started="2026-11-24", shard=(1, 2),
+        computer={"cores": "2"}, cells=tuple(cells), interrupted=interrupted,
+    )  # fmt: skip
+    junit.write(run, directory / "junit.xml")
+    ours, theirs = load_junit(directory / "junit.xml", name="r"), load_run(write_run(directory, run), name="r")
+    for cell in theirs.cells.values():
+        assert ours.cells[cell.id] == replace(cell, place="r")
+    assert replace(ours, cells={}, kind="run") == replace(theirs, cells={})
+    shutil.rmtree(directory)
+
+
+def test_passes_that_were_not_expected_change_nothing(tmp_path: Path) -> None:
+    """A run is the same as its own JUnit, with expected failures and unexpected passes."""
+    outcomes = {"s/test_a.py::test_x": Outcome.XPASSED, "s/test_a.py::test_y": X, "s/test_a.py::test_z": F}
+    run = run_result("r", {"c": outcomes})
+    junit.write(run, tmp_path / "junit.xml")
+    found = compare(load_run(write_run(tmp_path, run), name="a"), load_junit(tmp_path / "junit.xml", name="b"))
+    assert found.counts == {ChangeKind.STILL_FAILING: 1, ChangeKind.SAME: 2}

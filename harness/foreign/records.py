@@ -1,0 +1,95 @@
+"""What a file of another tool says about one case, whatever its format."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.model import Outcome
+
+__all__ = ["LONGEST", "OUTSIDE", "ForeignCase", "ForeignReport", "ForeignSuite", "normalize_name", "shorten_text"]
+
+OUTSIDE = "(outside of the cases)"
+"""Name of the case that stands for what broke next to the cases of a suite: class loading, setup, a crash."""
+
+LONGEST = 1000
+"""Characters of a message that are kept."""
+
+VAGUE = frozenset({"", "failed", "failure", "error", "test failed", "test failure", "exception"})
+"""Messages of writers that put the reason into the text: go-junit-report, gotestsum, meson, PHPUnit."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ForeignSuite:
+    """A suite, class, package or file of cases; its properties are whole when its first case is read.
+
+    Attributes:
+        path: Its name after those of the suites that it is in.
+        repeats: Whether the format says that a case which is there again was executed again.
+    """
+
+    path: tuple[str, ...] = ()
+    properties: dict[str, str] = field(default_factory=dict)
+    repeats: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.path[-1] if self.path else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignCase:
+    """One case, as often as it is in the file.
+
+    Attributes:
+        owner: Its class, or what the tool has for one; empty if it says none.
+        message: One line: why it failed.
+        properties: What the file says of it by name.
+    """
+
+    suite: ForeignSuite
+    owner: str
+    name: str
+    outcome: Outcome
+    message: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def nodeid(self) -> str:
+        """Its name, the same in another file of the same tool."""
+        owner = self.owner or self.suite.name
+        return normalize_name(f"{owner}::{self.name}" if owner else self.name)
+
+    @property
+    def place(self) -> str:
+        """Where it is, by which cases with equal node ids are told apart."""
+        return normalize_name(" / ".join((*self.suite.path, *((self.owner,) if self.owner else ()))))
+
+
+@dataclass(slots=True, kw_only=True)
+class ForeignReport:
+    """What is known of a file besides its cases, while they are read.
+
+    Attributes:
+        name: The file, as messages name it.
+        started: When its tests began, as it says; empty if it does not.
+        suites: All suites of a JUnit file, those without cases as well.
+        problems: Why it is not whole, each a sentence.
+    """
+
+    name: str
+    started: str = ""
+    suites: list[ForeignSuite] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def normalize_name(text: str) -> str:
+    """Return a name in one of the two forms that Unicode has for accents (NFC, UAX 15), so that equal names are equal."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def shorten_text(message: str, text: str) -> str:
+    """Return a failure's message, or the beginning of its text where the message says nothing."""
+    if message.strip().lower() not in VAGUE:
+        return message[:LONGEST]
+    return text.strip()[:LONGEST] or message[:LONGEST]
