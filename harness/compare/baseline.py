@@ -16,7 +16,7 @@ from harness.compare.copies import CaseCopy
 from harness.compare.outcomes import VARYING_FACTS, CellOutcomes, RunOutcomes
 from harness.compare.runs import locate
 from harness.errors import InfrastructureError, UsageError
-from harness.foreign import normalize_name
+from harness.foreign.records import normalize_name
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome
 from harness.results import find_problem

@@ -15,26 +15,20 @@ from harness.compare.copies import CaseCopy, fold_reruns
 from harness.compare.outcomes import FOREIGN, CellOutcomes, RunOutcomes, make_foreign_cell
 from harness.compare.runs import RunHeader, describe_run
 from harness.errors import InfrastructureError
-from harness.foreign import ForeignCase, ForeignReport, ForeignSuite, normalize_name, read_cases
+from harness.foreign import ours
+from harness.foreign.reading import read_cases
+from harness.foreign.records import ForeignCase, ForeignReport, ForeignSuite, normalize_name
 from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
 from harness.results import find_problem
 from harness.text import escape
 
 __all__ = ["FOREIGN", "load_foreign", "load_junit"]
 
-LONGEST = 1000
-"""Characters of a message that are kept."""
-
 REQUIRED = frozenset({"distro", "systemd", "cgroup", "runtime"})
 """Axes that every file of ours has, the oldest too."""
 PROVEN = frozenset({"systemd", "cgroup", "runtime"})
 """Axes of whose value a guest has a fact with the same name, which takes its place among the properties."""
 PLAIN_AXES = frozenset(axis.name for axis in AXES) - PROVEN
-BROKEN = "cell"
-"""Name of the case by which our own file says that the cell broke, see `harness.report.junit`."""
-
-RUN, CELL, NODEID, MESSAGE = "harness.run", "harness.cell", "harness.nodeid", "harness.message"
-"""Properties of our own files, in JSON: what JUnit has no word for, or XML no character. Files of before December 2026 have none."""
 
 
 class _CellProperty(TypedDict):
@@ -56,24 +50,24 @@ def load_foreign(path: Path, *, name: str, form: str) -> RunOutcomes:
     """Return what a file of one of `harness.foreign.FORMATS` says; raises InfrastructureError as `load_junit` does."""
     report = ForeignReport(name=name)
     copies: dict[str, list[CaseCopy]] = {}
-    ours: dict[int, list[ForeignCase]] = {}
+    own: dict[int, list[ForeignCase]] = {}
     try:
         with path.open("rb") as stream:
             for case in read_cases(stream, form, report):
                 if _is_ours(case.suite):
-                    ours.setdefault(id(case.suite), []).append(case)
+                    own.setdefault(id(case.suite), []).append(case)
                     continue
                 found = copies.setdefault(case.nodeid, [])
-                found.append(CaseCopy(case.place, case.outcome, case.message[:LONGEST]))
+                found.append(CaseCopy(case.place, case.outcome, case.message[: ours.LONGEST]))
                 if case.suite.repeats:
                     _fold_last(found)
     except OSError as error:
         raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
-    header = next((suite.properties[RUN] for suite in report.suites if RUN in suite.properties), None)
+    header = next((suite.properties[ours.RUN] for suite in report.suites if ours.RUN in suite.properties), None)
     cells: dict[str, CellOutcomes] = {}
     for suite in report.suites:
         if _is_ours(suite):
-            cell = _make_cell(suite, ours.get(id(suite), []), name)
+            cell = _make_cell(suite, own.get(id(suite), []), name)
             if cell.id in cells:
                 raise InfrastructureError(f"{name}: the cell `{escape(cell.id)}` is there twice.")
             cells[cell.id] = cell
@@ -99,7 +93,7 @@ def _fold_last(found: list[CaseCopy]) -> None:
 
 def _is_ours(suite: ForeignSuite) -> bool:
     """Return whether a suite is a cell of ours: no other tool writes such properties."""
-    return CELL in suite.properties or suite.properties.keys() >= REQUIRED
+    return ours.CELL in suite.properties or suite.properties.keys() >= REQUIRED
 
 
 def _make_cell(suite: ForeignSuite, found: list[ForeignCase], name: str) -> CellOutcomes:
@@ -108,15 +102,15 @@ def _make_cell(suite: ForeignSuite, found: list[ForeignCase], name: str) -> Cell
     messages: dict[str, str] = {}
     error: str | None = None
     for case in found:
-        if case.owner == suite.name and case.name == BROKEN and NODEID not in case.properties:
+        if case.owner == suite.name and case.name == ours.BROKEN and ours.NODEID not in case.properties:
             error = case.message or "The cell broke."
             continue
         nodeid, message = _read_case(suite, case, name)
         cases[nodeid] = find_worst((cases.get(nodeid, case.outcome), case.outcome))
         if case.outcome.wants_a_look:
             messages[nodeid] = message
-    if CELL in suite.properties:
-        cell = _read_property(CELL_PROPERTY, suite.properties[CELL], name)
+    if ours.CELL in suite.properties:
+        cell = _read_property(CELL_PROPERTY, suite.properties[ours.CELL], name)
         known: dict[str, Any] = {
             "id": cell["id"],
             "axes": cell["axes"],
@@ -132,10 +126,10 @@ def _make_cell(suite: ForeignSuite, found: list[ForeignCase], name: str) -> Cell
 def _read_case(suite: ForeignSuite, case: ForeignCase, name: str) -> tuple[str, str]:
     """Return pytest's node id of a case of ours, and its message."""
     message = case.message
-    if MESSAGE in case.properties:
-        message = _read_property(TEXT, case.properties[MESSAGE], name)
-    if NODEID in case.properties:
-        return normalize_name(_read_property(TEXT, case.properties[NODEID], name)), message
+    if ours.MESSAGE in case.properties:
+        message = _read_property(TEXT, case.properties[ours.MESSAGE], name)
+    if ours.NODEID in case.properties:
+        return normalize_name(_read_property(TEXT, case.properties[ours.NODEID], name)), message
     if not case.owner.startswith(f"{suite.name}."):
         return case.nodeid, message
     place = case.owner.removeprefix(f"{suite.name}.").replace(".", "/")

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict  # pydantic brings it, and asks for it b
 
 from harness.compare.outcomes import CellOutcomes, Kind, RunOutcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
-from harness.foreign import normalize_name
+from harness.foreign.records import normalize_name
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome, find_worst
 from harness.results import FORMAT, find_problem

@@ -14,14 +14,13 @@ from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 
 from harness.errors import InfrastructureError
-from harness.foreign.records import LONGEST, OUTSIDE, ForeignCase, ForeignReport, ForeignSuite, shorten_text
+from harness.foreign import ours
+from harness.foreign.records import OUTSIDE, ForeignCase, ForeignReport, ForeignSuite, shorten_text
 from harness.model import Outcome
 from harness.text import escape, pluralize
 
-__all__ = ["OURS", "read_junit"]
+__all__ = ["read_junit"]
 
-OURS = "harness."
-"""How the types and properties begin by which our own files say what JUnit has no word for."""
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 TAG = 16 << 20
@@ -36,7 +35,7 @@ RESULTS = {
 }  # fmt: skip
 TYPES = {
     "pytest.xfail": Outcome.XFAILED,
-    **{f"{OURS}{outcome}": outcome for outcome in (Outcome.XFAILED, Outcome.XPASSED)},
+    **{f"{ours.PREFIX}{outcome}": outcome for outcome in (Outcome.XFAILED, Outcome.XPASSED)},
 }
 STATES = {
     **dict.fromkeys(("notrun", "not run", "not_run", "disabled", "suppressed", "skipped", "ignored", "pending", "todo"),
@@ -193,7 +192,7 @@ class _Reader:
         self.cases.append(case)
 
     def take_text(self, text: str) -> None:
-        if sum(map(len, self.text)) < LONGEST:
+        if sum(map(len, self.text)) < ours.LONGEST:
             self.text.append(text)
 
     def end(self, tag: str) -> None:

@@ -4,15 +4,13 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.foreign.ours import LONGEST
 from harness.model import Outcome
 
-__all__ = ["LONGEST", "OUTSIDE", "ForeignCase", "ForeignReport", "ForeignSuite", "normalize_name", "shorten_text"]
+__all__ = ["OUTSIDE", "ForeignCase", "ForeignReport", "ForeignSuite", "normalize_name", "shorten_text"]
 
 OUTSIDE = "(outside of the cases)"
 """Name of the case that stands for what broke next to the cases of a suite: class loading, setup, a crash."""
-
-LONGEST = 1000
-"""Characters of a message that are kept."""
 
 VAGUE = frozenset({"", "failed", "failure", "error", "test failed", "test failure", "exception"})
 """Messages of writers that put the reason into the text: go-junit-report, gotestsum, meson, PHPUnit."""

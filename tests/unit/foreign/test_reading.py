@@ -5,7 +5,8 @@ import io
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.foreign import OUTSIDE, ForeignCase, ForeignReport, detect_format, read_cases
+from harness.foreign.reading import detect_format, read_cases
+from harness.foreign.records import OUTSIDE, ForeignCase, ForeignReport
 from harness.model import Outcome
 
 P, F, E, S, X, Y, XP = (
