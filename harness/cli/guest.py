@@ -1,7 +1,9 @@
-"""`harness boot`, `harness shell` and `harness console`: a guest for a person."""
+"""`harness boot`, `harness shell` and `harness console`: a guest for a person, and what a console says."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,9 +14,12 @@ from harness.app.guest import find_machine, open_guest
 from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.distro_options import take_distro_options
+from harness.cli.output import Format, FormatOption
 from harness.cli.progress import watch
 from harness.cli.settings import get_settings
-from harness.errors import InfrastructureError
+from harness.console import Console as ConsoleLog
+from harness.errors import ExitCode, InfrastructureError, UsageError
+from harness.text import escape, pluralize
 
 __all__ = ["boot", "console", "shell"]
 
@@ -77,9 +82,22 @@ def shell(
 
 def console(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="DIRECTORY|RUN/CELL", help="A running guest's machine directory.")],
+    name: Annotated[
+        str, typer.Argument(metavar="DIRECTORY|RUN/CELL|check", help="A running guest's machine directory, or `check`.")
+    ],
+    log: Annotated[str | None, typer.Argument(metavar="FILE|-", help="For `check`: a saved log of a console.")] = None,
+    *,
+    form: FormatOption = Format.TABLE,
 ) -> None:
-    """Attach to the serial console of a running guest; Ctrl-] leaves it."""
+    """Attach to the serial console of a running guest; Ctrl-] leaves it. Or `check FILE`: judge a saved log.
+
+    `check` prints what harness/console.yaml finds in a log, and ends with 1 if its guest was lost.
+    """
+    if log is not None:
+        if name != "check":
+            raise UsageError(f"A log is judged by `harness console check {log}`; `{name}` is no word for it.")
+        _check_log(log, form)
+        return
     settings = get_settings(context)
     guest = machine.attach(find_machine(settings, name))
     if not guest.record.alive:
@@ -89,3 +107,38 @@ def console(
         sys.stderr.write(f"Connected to {guest.name}; Ctrl-] leaves.\n")
         machine.bridge_console(line, sys.stdin.fileno(), sys.stdout.fileno(), deadline)
     sys.stderr.write("\nLeft the console.\n")
+
+
+def _check_log(name: str, form: Format) -> None:
+    """Print what is found in a saved log, and end with exit code 1 if its guest was lost."""
+    log = ConsoleLog(Path(name))
+    if name == "-":
+        log.read_from(sys.stdin.buffer, ended=True)
+    else:
+        try:
+            with Path(name).open("rb") as file:
+                log.read_from(file, ended=True)
+        except OSError as error:
+            raise UsageError(f"{name}: the log cannot be read: {error.strerror}.") from error
+    output.show(
+        form,
+        ids=(f"{finding.rule}" for finding in log.findings),
+        data=lambda: {
+            "lost": log.fatal is not None,
+            "counts": dict(log.counts),
+            "findings": [asdict(finding) for finding in log.findings],
+        },
+        lines=_format_findings(log, "stdin" if name == "-" else name),
+    )
+    if log.fatal:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _format_findings(log: ConsoleLog, name: str) -> Iterator[str]:
+    for finding in log.findings:
+        kind = "fatal" if finding.fatal else "warning"
+        yield f"{escape(name)}:{finding.line}: {kind}: {finding.rule}: {finding.description} {escape(finding.text)}"
+    hidden = log.counts.total() - len(log.findings)
+    if hidden:
+        yield f"{pluralize(hidden, 'more line')} of these kinds."
+    yield "The guest was lost." if log.fatal else "Nothing says that the guest was lost."

@@ -56,7 +56,10 @@ VERBS = {
     "shell": Verb(
         "guest:shell", "Boot a cell's guest with its runtime installed, and log in; the guest ends with the shell."
     ),
-    "console": Verb("guest:console", "Attach to the serial console of a running guest; Ctrl-] leaves it."),
+    "console": Verb(
+        "guest:console",
+        "Attach to the serial console of a running guest; Ctrl-] leaves it. Or `check FILE`: judge a saved log.",
+    ),
     "cache": Verb("cache:verbs", "What is in the store; make room; find damage."),
     "image": Verb("image:verbs", "Releases of Flatcar: which there are; download one and verify it."),
     "ci": Verb("ci:verbs", "The files of CI systems from the matrix, and what their jobs need."),

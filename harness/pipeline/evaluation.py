@@ -146,7 +146,7 @@ def _collect(evaluation: Evaluation, guest: Machine) -> None:
     guest.console.read()
     expected = {name for file in evaluation.plan.suites.values() for name in file.expect}
     log = str(guest.files.console.relative_to(evaluation.directory))
-    evaluation.warnings += tuple(format_warnings(guest.console.findings, expected, log))
+    evaluation.warnings += tuple(format_warnings(guest.console.findings, expected, log, guest.console.counts))
     deadline = Deadline.after(BUDGETS[Phase.COLLECT] * evaluation.factor, f"collection from {evaluation.plan.cell.id}")
     try:
         guest.save_journal(guest.files.directory / "journal.txt", deadline=deadline)

@@ -2,12 +2,12 @@
 
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from harness.console import load_rules
+from harness.console import judge_line
 from harness.report.page import bound, clean
 
 __all__ = ["Excerpt", "Part", "clean_passage", "find_cited", "make_excerpt", "read_size"]
@@ -24,7 +24,7 @@ SNAP = 400
 MOST_LINES = 1_000_000
 """Lines up to which a cited line is looked for."""
 
-FURTHER = (r"[Cc]all [Tt]race:", r"oom-kill", r"[Ff]ailed with result", r"^E   ")
+FURTHER = re.compile(rb"[Cc]all [Tt]race:|oom-kill|[Ff]ailed with result|^E   ")
 """What a journal or pytest says where something went wrong; what a console says is in harness/console.yaml."""
 
 
@@ -135,20 +135,21 @@ def _choose_ranges(
 
 def _find_trouble(begin: bytes) -> list[int]:
     """Return places where something went wrong: of each kind the first ones, in order."""
-    found = []
-    for pattern in _compile_trouble():
-        match = pattern.search(begin)
-        for _ in range(WINDOWS):
-            if match is not None:
-                found.append(match.start())
-                match = pattern.search(begin, match.start() + SNAP)
-    return sorted(found)
+    kinds: Counter[str] = Counter()
+    found: list[int] = []
+    place, last = 0, -SNAP
+    for line in begin.split(b"\n"):
+        if place - last > SNAP and (kind := judge_line(line) or _find_word(line)) and kinds[kind] < WINDOWS:
+            kinds[kind] += 1
+            found.append(place)
+            last = place
+        place += len(line) + 1
+    return found
 
 
-@cache
-def _compile_trouble() -> tuple[re.Pattern[bytes], ...]:
-    patterns = (*(rule.pattern for rule in load_rules()), *FURTHER)
-    return tuple(re.compile(pattern.encode(), re.MULTILINE) for pattern in patterns)
+def _find_word(line: bytes) -> str | None:
+    match = FURTHER.search(line)
+    return match[0].decode() if match else None
 
 
 def _find_line(begin: bytes, line: int) -> int | None:

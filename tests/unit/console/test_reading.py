@@ -1,14 +1,17 @@
-"""The table of console patterns, against texts that guests really printed (`consoles/`)."""
+"""Consoles that are read: texts that guests really printed (`logs/`), logs that grow, and what no guest should print."""
 
+import os
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from harness.console import Console, check_names, format_warnings, load_rules
+from harness.console import Console, check_names, format_warnings
 from harness.errors import UsageError
 from harness.text import strip_escapes
 
-RECORDED = Path(__file__).parent / "consoles"
+RECORDED = Path(__file__).parent / "logs"
 
 LINES = [
     # Formats of the kernel's messages: arch/x86/mm/fault.c, kernel/watchdog.c, arch/x86/kernel/traps.c, lib/bug.c ...
@@ -19,9 +22,9 @@ LINES = [
     ("[    1.0] Oops: 0000 [#1] PREEMPT SMP NOPTI", "kernel-oops"),
     ("[    1.0] Oops: general protection fault, probably for non-canonical address: 0000 [#1] SMP", "kernel-oops"),
     ("[    1.0] general protection fault, probably for non-canonical address 0xdead", "general-protection-fault"),
-    ("[    1.0] traps: runc[12] general protection fault ip:7f00 sp:7f01 error:0 in libc.so.6", None),
+    ("[    1.0] traps: runc[12] general protection fault ip:7f00 sp:7f01 error:0 in libc.so.6", "program-crashed"),
     ("[   30.0] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [runc:123]", "soft-lockup"),
-    ("[   30.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!", None),
+    ("[   30.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!", "kernel-check"),
     ("[  200.0] INFO: task systemd:1 blocked for more than 120 seconds.", "hung-task"),
     ("[   60.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", "rcu-stall"),
     ("[    2.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", "root-not-mounted"),
@@ -125,9 +128,126 @@ def test_excerpt(tmp_path: Path) -> None:
     assert "sysrq: Trigger a crash\n" in console.format_excerpt(4)
 
 
-def test_every_rule_is_described() -> None:
-    """Each rule has its own name and a description that is a sentence."""
-    names = [rule.name for rule in load_rules()]
+@pytest.mark.parametrize("prompt", ["(initramfs) ", "grub rescue> ", "Press Enter for emergency shell", ":/# "])
+def test_a_prompt_counts_without_the_end_of_its_line(prompt: str, tmp_path: Path) -> None:
+    """What waits for a key has no line end, and counts once, also when somebody presses one."""
+    log = tmp_path / "console.log"
+    console = Console(log)
+    log.write_text(f"before\n{prompt}", encoding="utf-8")
 
-    assert len(names) == len(set(names))
-    assert all(rule.description.endswith(".") for rule in load_rules())
+    assert [2] == [finding.line for finding in console.read()]
+    log.write_text(f"before\n{prompt}\n", encoding="utf-8")
+    assert [] == console.read()
+    assert console.fatal
+
+
+def test_the_last_line_of_a_log_that_ended_counts(tmp_path: Path) -> None:
+    """A guest that was cut off in a line has said it."""
+    log = tmp_path / "console.log"
+    log.write_bytes(b"x\n[    1.000000] Kernel panic - not syncing: x")
+    console = Console(log)
+
+    assert [] == console.read()
+    assert console.read(ended=True)
+
+
+def test_a_second_soft_lockup_of_a_processor_is_the_end(tmp_path: Path) -> None:
+    """One may be a busy computer's doing; a second one on the same processor is fatal, and on another it is not."""
+    log = tmp_path / "console.log"
+    log.write_text(
+        "".join(f"[   {n}.000000] watchdog: BUG: soft lockup - CPU#{n} stuck for 22s! [x:1]\n" for n in (10, 11))
+    )
+    console = Console(log)
+    console.read()
+    assert not console.fatal
+
+    with log.open("a", encoding="utf-8") as file:
+        file.write("[   40.000000] watchdog: BUG: soft lockup - CPU#10 stuck for 22s! [x:1]\n")
+    assert [True] == [finding.fatal for finding in console.read()]
+
+
+def test_a_busy_computer_is_told_apart_from_a_lost_guest(tmp_path: Path) -> None:
+    """Where this computer has no time for its guests, a guest that stands still is a warning that says so."""
+    log = tmp_path / "console.log"
+    log.write_text("[   10.000000] watchdog: BUG: soft lockup - CPU#0 stuck for 99s! [x:1]\n[   11.000000] Oops [#1]\n")
+    busy, idle = Console(log, find_load=lambda: "It was busy."), Console(log)
+
+    assert [False, True] == [finding.fatal for finding in busy.read()]
+    assert "It was busy." in busy.findings[0].description
+    assert [True, True] == [finding.fatal for finding in idle.read()]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INFO: task ",
+        "[    1.000000] ",
+        "Kernel panic ",
+        "Oops: 00 ",
+        "\x1b[",
+        "\x1b]x",
+        "[    ",
+        "BUG: ",
+        "x" * 99,
+        "[!!!!!!] A",
+    ],
+)
+def test_a_line_of_any_length_takes_time_by_its_length(text: str, tmp_path: Path) -> None:
+    """Lines made to be hard cost no more for each byte when they are longer, and what comes after them is seen."""
+    log = tmp_path / "console.log"
+    spent = []
+    for size in (50_000, 400_000):
+        log.write_bytes((text * (size // len(text))).encode() + b"\n[    1.000000] Kernel panic - not syncing: x\n")
+        begin = time.process_time()
+        console = Console(log)
+        console.read()
+        spent.append(time.process_time() - begin)
+        assert any(finding.line == 2 and finding.rule == "kernel-panic" for finding in console.findings)
+
+    assert spent[1] < 20 * spent[0] + 0.1
+
+
+def test_a_panic_deep_in_a_line_is_seen(tmp_path: Path) -> None:
+    """A program that prints without line ends hides no panic, wherever the parts of the line are cut."""
+    log = tmp_path / "console.log"
+    for size in (4000, 4090, 8050, 100_000, 1_048_570):
+        log.write_bytes(b"." * size + b"[   12.345678] Kernel panic - not syncing: x\n")
+        console = Console(log)
+        console.read()
+        assert [1] == [finding.line for finding in console.findings], size
+
+
+def test_a_console_of_any_size_takes_little_memory(tmp_path: Path) -> None:
+    """A log of many findings and a line of 20 MB take some MB to read and to show."""
+    log = tmp_path / "console.log"
+    with log.open("wb") as file:
+        file.write(b"x[3]: segfault at 0\n" * 2_000)
+        os.truncate(file.fileno(), 20_000_000)
+    console = Console(log)
+    tracemalloc.start()
+    try:
+        console.read(ended=True)
+        console.format_tail()
+        console.format_excerpt()
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert most < 10_000_000
+    assert console.counts["program-crashed"] == 2_000
+    assert len(console.findings) < 100
+    assert "(and 1999 more lines)" in next(format_warnings(console.findings, (), "console.log", console.counts))
+
+
+def test_a_log_that_was_cut_goes_on(tmp_path: Path) -> None:
+    """A log that was cut at its end is read on from there."""
+    log = tmp_path / "console.log"
+    log.write_bytes(b"y" * 5000 + b"\n")
+    console = Console(log)
+    console.read()
+    log.write_bytes(b"cut\n")
+    console.read()
+    with log.open("ab") as file:
+        file.write(b"[    1.000000] Kernel panic - not syncing: x\n")
+
+    assert console.read()
