@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.model import Cell
 
-__all__ = ["CELL_FILE", "CellFile", "Limits"]
+__all__ = ["CELL_FILE", "BuildTree", "CellFile", "Limits", "TreeBind"]
 
 CELL_FILE = "cell.json"
 
@@ -25,12 +25,52 @@ class Limits(BaseModel):
     reruns: int | None = None
 
 
+class TreeBind(BaseModel):
+    """A directory of this computer that commands in a build tree see at another place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outside: Path
+    inside: str
+    writable: bool
+
+
+class BuildTree(BaseModel):
+    """The source of the cell's runtime where it is built, with its Go: what cases of suites with `place: build` ask.
+
+    Attributes:
+        environment: Directory of the stored build environment that containers run on; None where commands run on this
+            computer.
+        binds: What containers see of this computer.
+        source: Top directory of the source, as commands see it.
+        goroot: Top directory of the cell's Go, likewise.
+        scratch: A directory for anything, likewise.
+        outside: That directory, as this computer sees it.
+        env: Environment of each command.
+        go: Exact version of Go: "1.27.3".
+        tags: Go build tags that the runtime is built with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    environment: Path | None
+    binds: tuple[TreeBind, ...] = ()
+    source: str
+    goroot: str
+    scratch: str
+    outside: Path
+    env: dict[str, str]
+    go: str
+    tags: tuple[str, ...] = ()
+
+
 class CellFile(BaseModel):
-    """The cell, its guest, and how its cases run.
+    """The cell, its guest or its build tree, and how its cases run.
 
     Attributes:
         cell: The cell that the guest is said to be.
-        machine: Directory of the guest.
+        machine: Directory of the guest; None where the cases need none.
+        tree: The build tree that the cases ask; None where they ask a guest, or where the runtime is not built with Go.
         suites: Limits of the cases, by suite.
         multiply: How many times each case runs, each as a case of its own.
         fresh: Which cases run: those marked `fresh_boot` (True), the others (False), or all (None).
@@ -39,7 +79,8 @@ class CellFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell: Cell
-    machine: Path
+    machine: Path | None = None
+    tree: BuildTree | None = None
     suites: dict[str, Limits] = {}
     multiply: int = 1
     fresh: bool | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import distros, source
 from harness.build import Builder
-from harness.catalog import Build, Catalog, Source, SuiteFile, ToolchainFile
+from harness.catalog import Build, Catalog, Environment, Source, SuiteFile, SuitePlace, ToolchainFile
 from harness.console import check_names
 from harness.errors import UsageError
 from harness.garbage import pause_garbage_collection
@@ -18,6 +18,10 @@ from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode, find_systemd_version, parse_major_version
 
 __all__ = ["BuildRequest", "Plan", "make_plan", "make_plans", "replace_image_options", "replace_systemd"]
+
+
+PROGRAM = "1"
+"""Version of all programs of suites; their code says what they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,48 @@ class Plan:
     suites: Mapping[str, SuiteFile] = field(hash=False)
     root: Path
     builder: Builder
+
+    @property
+    def programs(self) -> tuple[BuildRequest, ...]:
+        """What builds the programs of its suites, as its runtime is built; none where no Go builds that."""
+        built = self.build
+        if built is None or built.go is None:
+            return ()
+        place = built.rules.choose_environment(built.version).model_copy(update={"versions": "*"})
+        return tuple(
+            _make_program_request(built, name, file.program, self.root / name / "program", place)
+            for name, file in self.suites.items()
+            if file.program
+        )
+
+    def needs_guest(self, cases: Sequence[str] = ()) -> bool:
+        """Return whether a guest is needed for its suites, or for those of them that have one of the cases."""
+        return not self.select_suites(SuitePlace.BUILD, cases) or bool(self.select_suites(SuitePlace.GUEST, cases))
+
+    def select_suites(self, place: SuitePlace, cases: Sequence[str] = ()) -> dict[str, SuiteFile]:
+        """Return the suites whose cases run in a place; where cases are named, those that have one."""
+        named = {case.partition("/")[0] for case in cases}
+        return {
+            name: file for name, file in self.suites.items() if file.place is place and (not named or name in named)
+        }
+
+
+def _make_program_request(
+    built: BuildRequest, suite: str, files: tuple[str, ...], directory: Path, place: Environment
+) -> BuildRequest:
+    """Return the build of a suite's program by the Go, and in the environment, that a runtime is built by and in."""
+    source = Source(directory=directory)
+    output = f"usr/local/lib/harness/{suite}"
+    rules = Build(recipe="go", environments=(place,), targets=files, output=output, sources=(source,))
+    return BuildRequest(
+        name=suite,
+        version=PROGRAM,
+        rules=rules,
+        source=source,
+        go=built.go,
+        toolchain=built.toolchain,
+        builder=built.builder,
+    )
 
 
 def make_plan(cell: Cell, matrix: Matrix, catalog: Catalog, suites: tuple[str, ...]) -> Plan:

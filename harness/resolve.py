@@ -60,7 +60,7 @@ def resolve_build(request: BuildRequest, store: Store, deadline: Deadline) -> Bu
 def explain_plan(plan: Plan, store: Store, deadline: Deadline) -> tuple[PlannedPhase, ...]:
     """Return the steps of a plan, with what the store has of them."""
     steps: list[PlannedPhase] = []
-    for request in filter(None, (plan.systemd, plan.build)):
+    for request in filter(None, (plan.systemd, plan.build, *plan.programs)):
         spec = resolve_build(request, store, deadline)
         steps.append(
             PlannedPhase(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import proc
-from harness.cell_file import CELL_FILE, CellFile, Limits
+from harness.cell_file import CELL_FILE, BuildTree, CellFile, Limits
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Cell, Outcome
 from harness.results import CaseResult
@@ -38,6 +38,8 @@ class SuiteSpec:
     """What to run.
 
     Attributes:
+        machine: Directory of the guest that they ask; None for suites that are asked of the build tree.
+        tree: That tree; None where the runtime has none.
         suites: Names of the suites, each with its limits.
         directory: Where the child's output and report go.
         cases: Node ids of the cases that run; all cases of the suites if empty.
@@ -46,7 +48,8 @@ class SuiteSpec:
     """
 
     cell: Cell
-    machine: Path
+    machine: Path | None
+    tree: BuildTree | None = None
     root: Path
     suites: Mapping[str, Limits]
     directory: Path
@@ -114,7 +117,12 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
     spec.directory.mkdir(parents=True, exist_ok=True)
     (spec.directory / PUT_OFF).unlink(missing_ok=True)
     described = CellFile(
-        cell=spec.cell, machine=spec.machine, suites=dict(spec.suites), multiply=spec.multiply, fresh=spec.fresh
+        cell=spec.cell,
+        machine=spec.machine,
+        tree=spec.tree,
+        suites=dict(spec.suites),
+        multiply=spec.multiply,
+        fresh=spec.fresh,
     )
     (spec.directory / CELL_FILE).write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")
     output = spec.directory / OUTPUT

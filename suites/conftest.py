@@ -34,6 +34,10 @@ class CellAxes(Protocol):
     def runtime(self) -> str:
         """Name of the runtime under test."""
 
+    @property
+    def go(self) -> str | None:
+        """Version of the Go that builds the runtime; None where none does."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the suites."""

@@ -44,6 +44,9 @@ class Question(Protocol):
             AbortError: The bisection must end.
         """
 
+    def needs_guest(self, plan: Plan) -> bool:
+        """Return whether it is asked in a guest, so that something has to be built and booted first."""
+
     def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:
         """Return what the answer depends on, apart from the guest, as plain JSON values."""
 
@@ -71,6 +74,10 @@ class Cases:
             raise InfrastructureError(result.error)
         sample = judge(asked, result.cases, self.tests, canary=self.canary, matching=self.matching)
         return sample.model_copy(update={"artifact": result.facts.get("systemd_artifact")})
+
+    def needs_guest(self, plan: Plan) -> bool:
+        """As `Question` says."""
+        return plan.needs_guest((*((self.canary,) if self.canary else ()), *self.tests))
 
     def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:
         """As `Question` says: the suites' code is a part of it."""
@@ -124,6 +131,10 @@ class Command:
         if done.code == SKIP_CODE:
             return asked.conclude(Verdict.SKIP, reason="command", message=message)
         return asked.conclude(Verdict.BAD if done.code else Verdict.GOOD, message=message)
+
+    def needs_guest(self, plan: Plan) -> bool:  # noqa: ARG002 - as all questions
+        """As `Question` says: a command finds one."""
+        return True
 
     def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all questions
         """As `Question` says: the content of what its words name is a part of it."""

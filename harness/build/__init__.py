@@ -8,26 +8,26 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from harness import source, toolchain
-from harness.build import container, environment, host, systemd_source, worktree
-from harness.build.container import Bind, prune_images
+from harness.build import environment, systemd_source, worktree
+from harness.build.build_place import make_environment_key, open_place
+from harness.build.container import prune_images
 from harness.build.recipes import find_recipe
 from harness.build.spec import BuildCommand, Builder, BuildError, BuildPaths, BuildSpec, Recipe, SystemdSource
+from harness.build.tree import open_tree, run_in_tree
 from harness.catalog import BuildOptions, Fixup
-from harness.errors import InfrastructureError
 from harness.model import VersionRange
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
 __all__ = [
     "KIND", "LOG", "BuildError", "BuildSpec", "Builder", "SystemdSource", "build", "collect_inputs", "find",
-    "find_recipe", "prune_images",
+    "find_recipe", "open_tree", "prune_images", "run_in_tree",
 ]  # fmt: skip
 
 KIND = "build"
@@ -37,9 +37,6 @@ LOG = "build.log"
 
 TAIL = 15
 """Lines of the log that an error shows."""
-
-INSIDE = PurePosixPath("/harness")
-"""Where the directories of a build are in a container."""
 
 
 def collect_inputs(spec: BuildSpec) -> dict[str, Any]:
@@ -133,7 +130,7 @@ def _build_by_recipe(job: "BuildJob", store: Store, deadline: Deadline, scratch:
         _run(job, None, store, deadline)
         return job.recipe.finish(job.spec, job.files)
     with ExitStack() as stack:
-        name = f"{job.spec.name}-{_make_environment_key(job)[:12]}"
+        name = f"{job.spec.name}-{make_environment_key(job.spec, job.recipe)[:12]}"
         work = scratch or stack.enter_context(worktree.borrow_worktree(name, store, deadline))
         tree = work / job.recipe.choose_source_path(job.spec)
         _prepare(job, work, tree, store, deadline)
@@ -159,7 +156,10 @@ def _prepare(job: "BuildJob", work: Path, tree: Path, store: Store, deadline: De
 
 def _run(job: "BuildJob", work: Path | None, store: Store, deadline: Deadline) -> None:
     (job.files / job.spec.rules.output).parent.mkdir(parents=True)
-    code = BUILDERS[job.spec.builder](job, work, store, deadline)
+    place = open_place(
+        job.spec, job.recipe, store, deadline, work=work, files=job.files, scratch=job.scratch
+    )  # fmt: skip
+    code = place.run(job.log_commands(place.paths), job.log, deadline)
     title, log = job.spec.title, job.log
     if code != 0:
         raise BuildError(f"The build of {title} ended with status {code}{_format_end(log)}", log=log)
@@ -190,81 +190,6 @@ class BuildJob:
                 variables = shlex.join(f"{name}={value}" for name, value in command.env.items())
                 file.write(f"+ cd {shlex.quote(str(command.cwd))} && env {variables} {shlex.join(command.argv)}\n")
         return commands
-
-
-def _run_in_container(job: BuildJob, work: Path | None, store: Store, deadline: Deadline) -> int:
-    spec = job.spec
-    further = job.recipe.list_packages(spec)
-    if spec.kind.network:
-        raise InfrastructureError(
-            f"The build of {spec.title} downloads something, and containers of builds have no network.",
-            hint="Build on this computer, with `--builder host`.",
-        )
-    if work is None:
-        outside = source.check_out(spec.source, spec.revision, store, deadline).path
-        code = Bind(outside=outside, inside=INSIDE / "work" / job.recipe.choose_source_path(spec))
-    else:
-        outside = work
-        code = Bind(outside=work, inside=INSIDE / "work", writable=True)
-    tools = toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
-    tool_root = INSIDE / "toolchain" / tools.goroot.relative_to(tools.artifact.path) if tools else None
-    places = BuildPaths(
-        work=INSIDE / "work",
-        toolchain=tool_root,
-        output=INSIDE / "output",
-        scratch=INSIDE / "scratch",
-        cache=INSIDE / "cache",
-        outside=outside,
-    )
-    binds = [
-        code,
-        Bind(outside=job.files, inside=places.output, writable=True),
-        Bind(outside=job.scratch, inside=places.scratch, writable=True),
-        Bind(outside=_share_cache(store, _make_environment_key(job), deadline), inside=places.cache, writable=True),
-    ]
-    if tools:
-        binds.append(Bind(outside=tools.artifact.path, inside=INSIDE / "toolchain"))
-    base = environment.obtain(spec.environment, further, store, deadline)
-    home = {"HOME": str(places.scratch), "TMPDIR": str(places.scratch), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-    commands = tuple(replace(command, env=home | dict(command.env)) for command in job.log_commands(places))
-    return container.run(commands, base, tuple(binds), job.log, deadline)
-
-
-def _run_on_host(job: BuildJob, work: Path | None, store: Store, deadline: Deadline) -> int:
-    spec = job.spec
-    host.require_packages((*spec.environment.packages, *job.recipe.list_packages(spec)), deadline)
-    if work is None:
-        work = job.scratch / "work"
-        tree = source.check_out(spec.source, spec.revision, store, deadline).path
-        # A copy, because nothing else keeps the commands from writing to the store.
-        shutil.copytree(tree, work / job.recipe.choose_source_path(spec), symlinks=True)
-    tools = toolchain.install(spec.toolchain, store, deadline) if spec.toolchain else None
-    places = BuildPaths(
-        work=PurePosixPath(work),
-        toolchain=PurePosixPath(tools.goroot) if tools else None,
-        output=PurePosixPath(job.files),
-        scratch=PurePosixPath(job.scratch),
-        cache=PurePosixPath(_share_cache(store, "host", deadline)),
-        outside=work,
-    )
-    return host.run(job.log_commands(places), job.scratch, job.log, deadline)
-
-
-BUILDERS: dict[Builder, Callable[[BuildJob, Path | None, Store, Deadline], int]] = {
-    Builder.DOCKER: _run_in_container,
-    Builder.HOST: _run_on_host,
-}
-
-
-def _make_environment_key(job: BuildJob) -> str:
-    if job.spec.builder is Builder.HOST:
-        return "host"
-    return environment.make_environment_key(job.spec.environment, job.recipe.list_packages(job.spec))
-
-
-def _share_cache(store: Store, key: str, deadline: Deadline) -> Path:
-    """Return the directory of compiler output that builds in one environment share; another environment's C headers would be another truth."""
-    return store.share("build-cache", key[:20], deadline)
 
 
 def _format_end(log: Path) -> str:

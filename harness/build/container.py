@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["OWNER", "Bind", "ping", "prune_images", "run", "sweep"]
+__all__ = ["OWNER", "Bind", "ping", "prune_images", "run", "sweep", "sweep_left"]
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +93,12 @@ def sweep(client: "DockerClient") -> None:
         if not _is_alive(container.labels[OWNER]):
             logger.warning("removing the container %s, left by a harness that was killed", container.name)
             _remove(client, str(container.name))
+
+
+def sweep_left() -> None:
+    """Remove what processes left that were ended; nothing where Docker does not answer."""
+    with suppress(InfrastructureError), _open_client() as client:
+        sweep(client)
 
 
 def prune_images(store: Store) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.catalog import Build, Environment, Flavor, Source
 from harness.errors import InfrastructureError
@@ -12,7 +12,7 @@ from harness.model import VersionRange, parse_major_version
 from harness.source import Revision
 from harness.toolchain import ToolchainRelease
 
-__all__ = ["BuildCommand", "BuildError", "BuildPaths", "BuildSpec", "Builder", "Recipe", "SystemdSource"]
+__all__ = ["BuildCommand", "BuildError", "BuildPaths", "BuildSpec", "Builder", "GoRecipe", "Recipe", "SystemdSource"]
 
 
 class Builder(StrEnum):
@@ -151,6 +151,17 @@ class Recipe(Protocol):
 
     def finish(self, spec: BuildSpec, files: Path) -> Mapping[str, Any]:
         """Put the output in its final shape, and return what there is to say about it, for the manifest."""
+
+
+@runtime_checkable
+class GoRecipe(Recipe, Protocol):
+    """A recipe that builds with Go, and can say where Go finds the source and what else it needs there."""
+
+    def choose_tree_path(self, spec: BuildSpec) -> PurePosixPath:
+        """Return where below `BuildPaths.work` Go finds the source by itself, for commands about it; see `build.tree`."""
+
+    def make_go_environment(self, spec: BuildSpec, places: BuildPaths) -> Mapping[str, str]:
+        """Return the environment in which Go finds there all that it needs, without flags of ours."""
 
 
 class BuildError(InfrastructureError):

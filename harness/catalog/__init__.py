@@ -6,6 +6,7 @@ build, image) take the part that is theirs and never see the rest.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -30,7 +31,7 @@ from harness.yamlfile import FileModel
 
 __all__ = [
     "Build", "BuildOptions", "Catalog", "CgroupRule", "DistroChannel", "DistroFile", "Environment", "Fixup", "Flavor",
-    "Output", "RuntimeFile", "Source", "SuiteFile", "ToolchainSource", "load",
+    "Output", "RuntimeFile", "Source", "SuiteFile", "SuitePlace", "ToolchainSource", "load",
 ]  # fmt: skip
 
 PACKAGE = Path(__file__).parent.parent
@@ -134,10 +135,18 @@ class DistroFile(KnowledgeFile):
         return (known.systemd if known is not None else None) or self.channels[channel].systemd
 
 
+class SuitePlace(StrEnum):
+    """Where the cases of a suite run."""
+
+    GUEST = "guest"
+    BUILD = "build"
+
+
 class SuiteFile(KnowledgeFile):
     """suites/NAME/suite.yaml: a directory of tests.
 
     Attributes:
+        place: Where its cases run: in the guest, or where the runtime is built, with the cell's Go and no guest.
         timeout: Seconds that one case may take under KVM.
         reruns: How often a failed case is executed again before it counts.
         fresh_boot: Whether its guest must be booted, and not be restored from a saved memory.
@@ -145,15 +154,19 @@ class SuiteFile(KnowledgeFile):
         packages: Debian packages that its cases use and images do not have; guests of Debian get them, with what
             they depend on, before any case runs. Their scripts are not run.
         without: Paths of those packages (dpkg's path-exclude patterns) that no case uses.
+        program: Files in Go, in the suite's folder `program`, that are one program in no module; the Go that builds the
+            cell's runtime builds it, and guests get it as /usr/local/lib/harness/SUITE.
         expect: Names of rules of harness/console.yaml that its cases provoke, so that they are no warnings.
     """
 
+    place: SuitePlace = SuitePlace.GUEST
     timeout: int = 120
     reruns: int = 0
     fresh_boot: bool = False
     workers: Annotated[int, Field(ge=1)] = 1
     packages: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    program: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
 
 

@@ -204,7 +204,7 @@ class Build(FileModel):
         options: How meson or configure sets up the tree; of one that is set twice the last value counts.
         fixups: What old code needs.
         output: Path of the executable in the artifact, below the guest's root.
-        targets: What make is asked for; its default without it.
+        targets: What make is asked for, its default without it; or the files in Go of a program in no module.
         variables: Variables on make's command line; `{build}` in them is the build directory.
         outputs: Files that make leaves in its build directory; the executable must be among them.
         landmarks: Paths that every tree of the component has; a directory without them is something else.

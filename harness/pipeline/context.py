@@ -101,9 +101,10 @@ class Evaluation:
         return self.context.fresh or any(file.fresh_boot for file in self.plan.suites.values())
 
     @contextmanager
-    def run_phase(self, phase: Phase, text: str) -> Iterator["PhaseProgress"]:
-        """Time a phase, report it, and give it its deadline."""
-        seconds = BUDGETS[phase] * (self.factor if phase in IN_GUEST else 1.0)
+    def run_phase(self, phase: Phase, text: str, seconds: float | None = None) -> Iterator["PhaseProgress"]:
+        """Time a phase, report it, and give it its deadline: its budget, or so many seconds."""
+        if seconds is None:
+            seconds = BUDGETS[phase] * (self.factor if phase in IN_GUEST else 1.0)
         deadline = self.context.deadline.within(seconds, f"{phase} of {self.plan.cell.id}")
         if phase in self.task.broken:
             raise self.task.broken[phase]

@@ -6,20 +6,24 @@ Only an interruption of the run is passed on as an exception.
 
 import json
 import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import suite
-from harness.cell_file import Limits
+from harness import build, suite
+from harness.catalog import SuiteFile, SuitePlace
+from harness.cell_file import BuildTree, Limits
 from harness.console import format_warnings
 from harness.errors import CancelledError, HarnessError, InfrastructureError
 from harness.machine import Machine
 from harness.matrix import Expectation
 from harness.model import Outcome, Phase
-from harness.pipeline.context import BUDGETS, IN_GUEST, CellTask, Evaluation, RunContext
+from harness.pipeline.context import BUDGETS, IN_GUEST, CellTask, Evaluation, PhaseProgress, RunContext
 from harness.pipeline.expectations import judge
 from harness.pipeline.guest import open_guest
+from harness.resolve import resolve_build
 from harness.results import INTERRUPTED, CaseResult, CellResult, write
 from harness.rundir import PLAN, RESULT
 from harness.suite import SuiteSpec
@@ -71,7 +75,45 @@ def _make_plain(value: object) -> object:
 
 
 def _evaluate(evaluation: Evaluation) -> None:
-    """Run the suites in one guest, and those cases in another that ask for a booted one where the first was restored."""
+    """Run the suites: those of the build tree, then the others in a guest.
+
+    The build tree comes first, as a runtime that does not build gets no guest, and why is what its cases show. One that
+    cannot be had is an error of the cell, which does not keep the guest from its own cases.
+    """
+    missing = _run_at_build(evaluation)
+    if evaluation.plan.needs_guest(evaluation.task.cases):
+        _run_in_guests(evaluation)
+    if missing is not None:
+        raise missing
+
+
+def _run_at_build(evaluation: Evaluation) -> InfrastructureError | None:
+    """Run the suites that are asked of the build tree; return what kept them from it."""
+    plan, cases = evaluation.plan, evaluation.task.cases
+    suites = plan.select_suites(SuitePlace.BUILD, cases)
+    if not suites:
+        return None
+    directory = evaluation.directory / "tree"
+    directory.mkdir(exist_ok=True)
+    try:
+        with ExitStack() as stack:
+            progress = stack.enter_context(
+                evaluation.run_phase(Phase.SUITES, ", ".join(suites), seconds=BUDGETS[Phase.BUILD])
+            )
+            tree = None
+            if plan.build is not None and plan.build.go is not None:
+                store = evaluation.context.store
+                spec = resolve_build(plan.build, store, progress.deadline)
+                tree = stack.enter_context(build.open_tree(spec, directory, store, progress.deadline))
+            _run_suites(evaluation, suites, progress, directory, tree=tree)
+    except InfrastructureError as error:
+        evaluation.context.deadline.check()
+        return error
+    return None
+
+
+def _run_in_guests(evaluation: Evaluation) -> None:
+    """Run the guest's suites in one guest, and cases in another that ask for a booted one where the first was restored."""
     with open_guest(evaluation) as guest:
         _run_in_guest(evaluation, guest, fresh=None if evaluation.fresh else False)
     if suite.put_off(evaluation.directory):
@@ -100,38 +142,47 @@ def _run_in_booted_guest(evaluation: Evaluation) -> None:
 
 
 def _run_in_guest(evaluation: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
+    suites = evaluation.plan.select_suites(SuitePlace.GUEST, evaluation.task.cases)
     try:
-        _run_suites(evaluation, guest, fresh=fresh)
+        with evaluation.run_phase(Phase.SUITES, ", ".join(suites)) as progress:
+            _run_suites(evaluation, suites, progress, evaluation.directory, guest=guest, fresh=fresh)
     finally:
         _collect(evaluation, guest)
     if evaluation.context.keep is not None and evaluation.make_result().outcome.badness > Outcome.PASSED.badness:
         evaluation.context.keep(guest)
 
 
-def _run_suites(evaluation: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
+def _run_suites(
+    evaluation: Evaluation,
+    suites: Mapping[str, SuiteFile],
+    progress: PhaseProgress,
+    directory: Path,
+    *,
+    guest: Machine | None = None,
+    tree: BuildTree | None = None,
+    fresh: bool | None = None,
+) -> None:
     plan = evaluation.plan
-    with evaluation.run_phase(Phase.SUITES, ", ".join(plan.suites)) as progress:
-        spec = SuiteSpec(
-            cell=plan.cell,
-            machine=guest.files.directory,
-            root=plan.root,
-            suites={
-                name: Limits(timeout=file.timeout * evaluation.factor, reruns=file.reruns)
-                for name, file in plan.suites.items()
-            },
-            directory=evaluation.directory,
-            arguments=evaluation.context.arguments,
-            cases=evaluation.task.cases,
-            multiply=evaluation.context.multiply,
-            fresh=fresh,
-            workers=min(
-                evaluation.context.workers, plan.cpus, max((file.workers for file in plan.suites.values()), default=1)
-            ),
-        )
-        cases = suite.run(spec, progress.deadline)
-        evaluation.cases = tuple(_judge(case, evaluation.task.expectations) for case in cases)
-        counts = evaluation.make_result().count_outcomes()
-        progress.text = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    spec = SuiteSpec(
+        cell=plan.cell,
+        machine=guest.files.directory if guest else None,
+        tree=tree,
+        root=plan.root,
+        suites={
+            name: Limits(timeout=file.timeout * evaluation.factor, reruns=file.reruns) for name, file in suites.items()
+        },
+        directory=directory,
+        arguments=evaluation.context.arguments,
+        cases=tuple(case for case in evaluation.task.cases if case.partition("/")[0] in suites),
+        multiply=evaluation.context.multiply,
+        fresh=fresh,
+        workers=min(evaluation.context.workers, plan.cpus, max((file.workers for file in suites.values()), default=1)),
+    )
+    before = evaluation.cases
+    evaluation.cases = tuple(_judge(case, evaluation.task.expectations) for case in suite.run(spec, progress.deadline))
+    counts = evaluation.make_result().count_outcomes()
+    progress.text = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    evaluation.cases = before + evaluation.cases
 
 
 def _judge(case: CaseResult, expectations: tuple[Expectation, ...]) -> CaseResult:

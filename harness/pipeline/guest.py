@@ -66,6 +66,8 @@ class Prerequisite:
 
 def list_prerequisites(plan: Plan) -> tuple[Prerequisite, ...]:
     """Return what the plan of a cell needs that other cells may need too."""
+    if not plan.needs_guest():
+        return ()
     spec = plan.image
 
     def obtain_image(context: RunContext, deadline: Deadline, log: Path) -> bool:
@@ -77,7 +79,9 @@ def list_prerequisites(plan: Plan) -> tuple[Prerequisite, ...]:
 
     prerequisites = [Prerequisite(name=name_image(plan), phase=Phase.IMAGE, obtain=obtain_image)]
     prerequisites += [
-        _make_build_prerequisite(request) for request in (plan.systemd, plan.build) if request is not None
+        _make_build_prerequisite(request)
+        for request in (plan.systemd, plan.build, *plan.programs)
+        if request is not None
     ]
     return tuple(prerequisites)
 
@@ -119,6 +123,7 @@ def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
     """Yield as `boot_cell` does, for an evaluation that has begun; what the guest proved is in its facts."""
     systemd = _build(evaluation, evaluation.plan.systemd)
     runtime = _build(evaluation, evaluation.plan.build)
+    programs = [_build(evaluation, request) for request in evaluation.plan.programs]
     disk, packaged, brought = _make_image(evaluation)
     accelerator = accel.probe(
         disk.kernel, evaluation.context.store.root, evaluation.context.deadline.within(60.0, "probe of KVM")
@@ -126,7 +131,7 @@ def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
     evaluation.factor = accelerator.factor
     evaluation.facts.update(accelerator=accelerator.name, accelerator_reason=accelerator.reason)
     with _boot(evaluation, disk, accelerator, systemd) as guest:
-        _prepare(evaluation, guest, disk, systemd, (runtime, packaged, *brought))
+        _prepare(evaluation, guest, disk, systemd, (runtime, packaged, *brought, *programs))
         _prove_runtime(evaluation, guest, packaged)
         yield guest
 

@@ -3,13 +3,14 @@
 `--harness-cell FILE` names a JSON object:
 
     cell      the attributes of `harness.model.Cell`, as `dataclasses.asdict` gives them
-    machine   directory of the running guest, for `harness.machine.attach`
+    machine   directory of the running guest, for `harness.machine.attach`; null where the cases need none
+    tree      optional: the `harness.cell_file.BuildTree` that the cases ask
     suites    optional: suite name -> {"timeout": seconds of one attempt of a case, "reruns": times}
     multiply  optional: how many times each case runs, each as a case of its own (`[again3]`)
     fresh     optional: true runs the cases marked `fresh_boot` alone; false all others, and writes the node ids
               of those that it put off to the file `put-off` next to FILE; null and absent all cases
 
-The cases get the fixtures `cell`, `machine` and `host`, and the markers `needs`, `independent` and `fresh_boot`.
+The cases get the fixtures `cell`, `machine`, `host` and `tree`, and the markers `needs`, `independent` and `fresh_boot`.
 
 Under pytest-xdist (`-n 2`) independent cases are spread over the workers, those with one name
 (`independent("booted")`) together, and all others run in their order on one of them; see `spread`. Each worker has
@@ -42,9 +43,10 @@ from harness.plugin import hooks
 from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, get_first_line
 from harness.plugin.cell_description import Described
 from harness.plugin.distribution import Spread, write_groups
+from harness.plugin.tree import NO_TREE, Tree
 from harness.wait import Deadline
 
-__all__ = ["Described", "GuestGoneError", "cell", "host", "machine"]
+__all__ = ["Described", "GuestGoneError", "cell", "host", "machine", "tree"]
 
 TESTINFRA = ("testinfra", "pytest11.testinfra")
 """Names by which pytest-testinfra has called its plugin, release by release."""
@@ -69,6 +71,7 @@ PUT_OFF = "put-off"
 
 DESCRIBED = pytest.StashKey[Described]()
 BACKEND = pytest.StashKey[GuestBackend]()
+TREE = pytest.StashKey[Tree]()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -99,7 +102,11 @@ def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("--harness-cell")
     if path is not None:
         config.stash[DESCRIBED] = Described.read(path)
-        config.stash[BACKEND] = GuestBackend(config.stash[DESCRIBED].machine)
+        described = config.stash[DESCRIBED]
+        if described.machine is not None:
+            config.stash[BACKEND] = GuestBackend(described.machine)
+        if described.tree is not None:
+            config.stash[TREE] = Tree(described.tree)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -185,6 +192,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             reason = _find_unmet(item, name, wanted)
             if reason:
                 pytest.skip(reason)
+    if "tree" in getattr(item, "fixturenames", ()) and _get_description(item.config).tree is None:
+        pytest.skip(NO_TREE)
     backend = item.config.stash.get(BACKEND, None)
     if backend is not None and backend.gone:
         raise GuestGoneError(f"Not run, because the guest is gone: {backend.gone}")
@@ -227,6 +236,12 @@ def machine(pytestconfig: pytest.Config) -> Machine:
 
 
 @pytest.fixture(scope="session")
+def tree(pytestconfig: pytest.Config) -> Tree:
+    """The runtime's source where it is built."""
+    return pytestconfig.stash[TREE]
+
+
+@pytest.fixture(scope="session")
 def host(pytestconfig: pytest.Config) -> Host:
     """The testinfra handle of the guest."""
     backend = _get_backend(pytestconfig)
@@ -242,15 +257,20 @@ def _get_description(config: pytest.Config) -> Described:
 
 
 def _get_backend(config: pytest.Config) -> GuestBackend:
-    _get_description(config)
+    if _get_description(config).machine is None:
+        raise pytest.UsageError("A case of a suite with `place: build` has no guest.")
     return config.stash[BACKEND]
 
 
 def _start_clock(item: pytest.Item) -> None:
     described = item.config.stash.get(DESCRIBED, None)
-    if described is not None:
-        seconds = described.get_limits(item).timeout or FOREVER
-        item.config.stash[BACKEND].deadline = Deadline.after(seconds, "case")
+    if described is None:
+        return
+    deadline = Deadline.after(described.get_limits(item).timeout or FOREVER, "case")
+    if BACKEND in item.config.stash:
+        item.config.stash[BACKEND].deadline = deadline
+    if TREE in item.config.stash:
+        item.config.stash[TREE].deadline = deadline
 
 
 def _list_needable() -> tuple[str, ...]:

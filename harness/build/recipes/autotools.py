@@ -16,7 +16,10 @@ from pathlib import Path, PurePosixPath
 from harness.build.spec import BuildCommand, BuildPaths, BuildSpec
 from harness.build.systemd_source import PLACE
 
-__all__ = ["INCREMENTAL", "IN_SOURCE", "REVISION", "choose_source_path", "finish", "list_packages", "make_commands"]
+__all__ = [
+    "INCREMENTAL", "IN_SOURCE", "REVISION", "choose_source_path", "choose_tree_path", "finish", "list_packages",
+    "make_commands", "make_go_environment",
+]  # fmt: skip
 
 REVISION = 1
 INCREMENTAL = True
@@ -62,6 +65,16 @@ def list_packages(spec: BuildSpec) -> tuple[str, ...]:
 def choose_source_path(spec: BuildSpec) -> PurePosixPath:  # noqa: ARG001 - as all recipes
     """Return a directory next to those of the builds."""
     return PurePosixPath("source")
+
+
+def choose_tree_path(spec: BuildSpec) -> PurePosixPath:
+    """Return the place below a GOPATH that its own makefiles link to the source."""
+    return PurePosixPath("gopath/src", spec.rules.package) if spec.rules.package else choose_source_path(spec)
+
+
+def make_go_environment(spec: BuildSpec, places: BuildPaths) -> dict[str, str]:  # noqa: ARG001 - as all recipes
+    """Return the environment of make, and the GOPATH that the makefiles would make."""
+    return _make_environment(places) | {"GOPATH": str(places.work / "gopath")}
 
 
 def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:

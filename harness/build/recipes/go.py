@@ -12,7 +12,10 @@ from harness.build.spec import BuildCommand, BuildPaths, BuildSpec
 from harness.errors import ConfigError
 from harness.model import compare_versions
 
-__all__ = ["INCREMENTAL", "IN_SOURCE", "REVISION", "choose_source_path", "finish", "list_packages", "make_commands"]
+__all__ = [
+    "INCREMENTAL", "IN_SOURCE", "REVISION", "choose_source_path", "choose_tree_path", "finish", "list_packages",
+    "make_commands", "make_go_environment",
+]  # fmt: skip
 
 REVISION = 1
 INCREMENTAL = False
@@ -44,6 +47,16 @@ def choose_source_path(spec: BuildSpec) -> PurePosixPath:
     return PurePosixPath("source")
 
 
+def choose_tree_path(spec: BuildSpec) -> PurePosixPath:
+    """Return the place of a build."""
+    return choose_source_path(spec)
+
+
+def make_go_environment(spec: BuildSpec, places: BuildPaths) -> dict[str, str]:
+    """Return the environment of a build; Go finds out by itself that there is a directory `vendor`."""
+    return _make_environment(spec, places) | {"GOFLAGS": "", "PATH": f"{places.toolchain}/bin:/usr/bin:/bin"}
+
+
 def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ...]:
     """Return a single `go build`."""
     if places.toolchain is None:
@@ -54,7 +67,7 @@ def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ..
         str(go), "build", *_list_known_flags(spec),
         "-tags", " ".join((*spec.rules.tags, *STATIC_TAGS)),
         "-ldflags", _make_linker_flags(spec),
-        "-o", str(places.output / spec.rules.output), ".",
+        "-o", str(places.output / spec.rules.output), *(spec.rules.targets or (".",)),
     )  # fmt: skip
     return (BuildCommand(argv=build, cwd=root, env=_make_environment(spec, places)),)
 
@@ -68,7 +81,9 @@ def _make_environment(spec: BuildSpec, places: BuildPaths) -> dict[str, str]:
     if spec.source.unvendored:
         mode = {"GO111MODULE": "off", "GOPATH": f"{places.work / 'gopath'}:{DEBIAN_GOPATH}", "GOFLAGS": ""}
     else:
-        mode = {"GO111MODULE": "on", "GOPATH": str(places.scratch / "gopath"), "GOFLAGS": "-mod=vendor"}
+        # Files that are named are in no module; Go 1.19 panics where it looks for their vendor directory.
+        flags = "" if spec.rules.targets else "-mod=vendor"
+        mode = {"GO111MODULE": "on", "GOPATH": str(places.scratch / "gopath"), "GOFLAGS": flags}
     return mode | {
         "GOROOT": str(places.toolchain),
         "GOCACHE": str(places.cache / "go"),

@@ -60,6 +60,10 @@ class Question:
         self.seen.append(work)
         return asked.conclude(self.attempts[len(self.seen) - 1](work, directory))
 
+    def needs_guest(self, plan: Plan) -> bool:  # noqa: ARG002 - as all
+        """As `harness.bisect.question.Question` says."""
+        return True
+
     def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all
         """As `harness.bisect.question.Question` says."""
         return {}
