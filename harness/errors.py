@@ -6,6 +6,8 @@ A message is a whole sentence: what went wrong and where; the hint says what to 
 
 from enum import IntEnum
 
+from harness.credentials import redact
+
 __all__ = [
     "CancelledError", "ConfigError", "DeadlineError", "ExitCode", "HarnessError", "InfrastructureError",
     "NothingRanError", "UsageError",
@@ -39,7 +41,8 @@ class HarnessError(Exception):
     exit_code = ExitCode.INFRASTRUCTURE
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
+        # A message often has words of other programs in it.
+        super().__init__(redact(message))
         self.hint = hint
 
 

@@ -3,6 +3,9 @@
 import logging
 from pathlib import Path
 
+from harness.credentials import redact
+from harness.text import show
+
 __all__ = ["add_file", "add_stderr"]
 
 
@@ -18,9 +21,16 @@ def add_stderr(level: str) -> None:
     _add_handler(logging.StreamHandler(), level, "%(levelname)s: %(message)s")
 
 
+class _Formatter(logging.Formatter):
+    """Formats records so that neither secrets of addresses nor a terminal's controls are in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return show(redact(super().format(record)))
+
+
 def _add_handler(handler: logging.Handler, level: str, form: str) -> logging.Handler:
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter(form))
+    handler.setFormatter(_Formatter(form))
     root = logging.getLogger("harness")
     root.addHandler(handler)
     root.setLevel(min(handler.level, root.level or handler.level))

@@ -12,6 +12,7 @@ import signal
 import subprocess  # noqa: TID251 - this module is the gate that the ban protects
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,9 +115,17 @@ class Running:
         self._lock = threading.Lock()
 
     def poll(self) -> int | None:
-        """Exit status, or None while it runs."""
+        """Exit status, or None while it runs.
+
+        It is not reaped by that: its number is nobody else's until `stop` has signalled its group.
+        """
         with self._lock:
-            return self._popen.poll()
+            if self._popen.returncode is not None:
+                return self._popen.returncode
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def wait(self, deadline: Deadline, *, watch: Callable[[], None] | None = None) -> int:
         """Wait for the end, and return the exit status.
@@ -138,16 +147,28 @@ class Running:
 
     def stop(self) -> int:
         """End the whole process group, with INT, TERM and at last KILL, and reap the process."""
+        if self._popen.returncode is not None:
+            return self._popen.returncode
         for number, seconds in STEPS:
             self._send_signal(number)
-            try:
-                code = self._popen.wait(seconds)
-            except subprocess.TimeoutExpired:
+            if not self._wait_briefly(seconds):
                 continue
             # Children that outlived their parent are still in its group.
             self._send_signal(signal.SIGKILL)
-            return code
+            with self._lock:
+                return self._popen.wait()
         raise InfrastructureError(f"The process {self.pid} (`{shlex.join(self.argv)}`) does not end, not even by KILL.")
+
+    def _wait_briefly(self, seconds: float) -> bool:
+        """Wait for the end, and return whether it came in this time."""
+        end = time.monotonic() + seconds
+        pause = 0.0005
+        while self.poll() is None:
+            if time.monotonic() > end:
+                return False
+            time.sleep(pause)  # noqa: TID251 - it is being ended, whatever deadline there was
+            pause = min(2 * pause, 0.05)
+        return True
 
     def _send_signal(self, number: signal.Signals) -> None:
         try:

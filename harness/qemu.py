@@ -17,7 +17,8 @@ from harness.errors import InfrastructureError
 from harness.wait import SLICE, Deadline
 
 __all__ = [
-    "ADDRESS", "DOORS", "ROOT", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "Monitor", "make_argv", "make_overlay_argv",
+    "ADDRESS", "DOORS", "ROOT", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "Monitor", "escape_value", "make_argv",
+    "make_overlay_argv",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         fw_cfg: Files of the machine that its firmware hands on, by name.
         incoming: Descriptor of a saved memory to start from, instead of booting.
     """
-    logged = f"logfile={_escape(console)},logappend=on"
+    logged = f"logfile={escape_value(console)},logappend=on"
     command_line = [
         "console=ttyS0", *spec.root, "net.ifnames=0",
         f"harness.ssh_key={ssh_key}", f"harness.network={ADDRESS}/24,{GATEWAY}",
@@ -119,7 +120,7 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
     ]  # fmt: skip
     result = [
         QEMU, "-nodefaults", "-no-user-config", "-display", "none",
-        "-name", _escape(spec.name),
+        "-name", escape_value(spec.name),
         "-machine", "q35",
         "-accel", "kvm" if spec.accelerator.name == "kvm" else "tcg,thread=multi",
         "-cpu", spec.accelerator.cpu,
@@ -127,26 +128,26 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         "-m", str(spec.memory),
         "-kernel", str(spec.kernel),
         *(() if spec.initrd is None else ("-initrd", str(spec.initrd))),
-        *(word for name, file in (fw_cfg or {}).items() for word in ("-fw_cfg", f"name={name},file={_escape(file)}")),
+        *(word for name, file in (fw_cfg or {}).items() for word in ("-fw_cfg", f"name={name},file={escape_value(file)}")),
         "-append", " ".join(command_line),
         "-action", "reboot=reset,shutdown=poweroff,panic=pause",
-        "-chardev", f"socket,id=qmp,path={_escape(sockets / 'qmp')},server=on,wait=off",
+        "-chardev", f"socket,id=qmp,path={escape_value(sockets / 'qmp')},server=on,wait=off",
         "-mon", "chardev=qmp,mode=control",
-        "-chardev", f"socket,id=console,path={_escape(sockets / 'console')},server=on,wait=off,{logged}",
+        "-chardev", f"socket,id=console,path={escape_value(sockets / 'console')},server=on,wait=off,{logged}",
         "-serial", "chardev:console",
         # The overlay is thrown away with the machine, so nothing must reach the disk of the host.
-        "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={_escape(overlay)}",
+        "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={escape_value(overlay)}",
         "-device", "virtio-blk-pci,drive=root",
     ]  # fmt: skip
     for number, disk in enumerate(spec.disks):
-        result += ["-drive", f"if=none,id=disk{number},format=raw,readonly=on,file={_escape(disk)}"]
+        result += ["-drive", f"if=none,id=disk{number},format=raw,readonly=on,file={escape_value(disk)}"]
         result += ["-device", f"virtio-blk-pci,drive=disk{number}"]
     # Connections to `guestfwd` are saved with a guest, those through `hostfwd` are not.
     doors = f"guestfwd=tcp:{DOORS}:{SSH_DOOR}-chardev:ssh,guestfwd=tcp:{DOORS}:{WAKE_DOOR}-chardev:wake"
     return [
         *result,
-        "-chardev", f"pipe,id=ssh,path={_escape(sockets / 'ssh')}",
-        "-chardev", f"socket,id=wake,path={_escape(sockets / 'wake')},server=on,wait=off",
+        "-chardev", f"pipe,id=ssh,path={escape_value(sockets / 'ssh')}",
+        "-chardev", f"socket,id=wake,path={escape_value(sockets / 'wake')},server=on,wait=off",
         "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22,{doors}",
         "-device", "virtio-net-pci,netdev=net,romfile=",
         "-object", "rng-random,id=rng,filename=/dev/urandom",
@@ -161,7 +162,7 @@ def make_overlay_argv(base: Path, overlay: Path) -> list[str]:
     return ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(base.resolve()), str(overlay)]
 
 
-def _escape(value: Path | str) -> str:
+def escape_value(value: Path | str) -> str:
     """Return a value inside of QEMU's comma-separated options, where a comma is written twice."""
     return str(value).replace(",", ",,")
 

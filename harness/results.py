@@ -11,24 +11,49 @@ runs/<id>/cells/<cell>/machine/      the guest: console.log, journal.txt, machin
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from harness.credentials import redact
 from harness.errors import ExitCode, InfrastructureError, UsageError
 from harness.model import Outcome, Phase, State, find_worst
 from harness.writing import write_text
 
 __all__ = [
-    "INTERRUPTED", "CaseResult", "CellResult", "ExpectationResult", "PhaseResult", "RunResult", "find_problem", "read",
-    "write",
+    "INTERRUPTED", "CaseResult", "CellId", "CellResult", "CommandLine", "ExpectationResult", "NodeId", "PhaseResult",
+    "RunResult", "find_problem", "read", "write",
 ]  # fmt: skip
 
 INTERRUPTED = "The run was interrupted."
 """Error of a cell that was interrupted; results of before December 2026 have no other mark of it."""
 
+LONGEST = 255
+"""Bytes of a file's name at most (ext4, xfs, btrfs)."""
+
 FORMAT = 1
 """Version of result.json; a change that a reader could stumble over raises it."""
+
+
+def _check_file_name(text: str) -> str:
+    if not text or text in {".", ".."} or "/" in text or "\0" in text or len(text.encode(errors="replace")) > LONGEST:
+        raise ValueError("must be the name of a directory, without a slash")
+    return text
+
+
+def _check_node_id(text: str) -> str:
+    place = text.partition("::")[0]
+    if not place or place[0] in "/-" or ".." in place.split("/"):
+        raise ValueError("must be a node id below the suites, without `..` and not beginning with a slash or dash")
+    return text
+
+
+CellId = Annotated[str, AfterValidator(_check_file_name)]
+"""Identifier of a cell, which is also the name of its directory in a run, and of nothing outside of it."""
+NodeId = Annotated[str, AfterValidator(_check_node_id)]
+"""pytest's node id below the suites: `cgroup/test_limits.py::test_memory`."""
+CommandLine = Annotated[str, AfterValidator(redact)]
+"""A command line, without the passwords that older versions wrote into it."""
 
 
 class ResultModel(BaseModel):
@@ -41,7 +66,7 @@ class CaseResult(ResultModel):
     """One test item and what became of it.
 
     Attributes:
-        nodeid: pytest's node id below the suites: `cgroup/test_limits.py::test_memory`.
+        nodeid: Its name, see `NodeId`.
         outcome: What became of it.
         raw: What pytest said, before an expectation or a dead guest changed it.
         seconds: All its phases and reruns.
@@ -51,7 +76,7 @@ class CaseResult(ResultModel):
         expectation: Why its failure was expected, with the issue's link.
     """
 
-    nodeid: str
+    nodeid: NodeId
     outcome: Outcome
     raw: Outcome
     seconds: float
@@ -99,14 +124,14 @@ class CellResult(ResultModel):
         warnings: What its guest's console said that no suite of it expects and that is not the end: a line each.
     """
 
-    id: str
+    id: CellId
     axes: dict[str, str | None]
     phases: tuple[PhaseResult, ...] = ()
     facts: dict[str, str] = {}
     cases: tuple[CaseResult, ...] = ()
     error: str | None = None
     interrupted: bool = False
-    again: str = ""
+    again: CommandLine = ""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -171,7 +196,7 @@ class RunResult(ResultModel):
     id: str
     format: int = FORMAT
     harness: str
-    command: str
+    command: CommandLine
     started: str
     seconds: float = 0.0
     computer: dict[str, str] = {}
@@ -201,7 +226,7 @@ class RunResult(ResultModel):
 
 def write(result: BaseModel, path: Path) -> None:
     """Write a model as JSON; raises as `write_text` does."""
-    write_text(path, json.dumps(result.model_dump(mode="json"), indent=1) + "\n")
+    write_text(path, json.dumps(result.model_dump(mode="json"), indent=1) + "\n", inside=True)
 
 
 def read(path: Path) -> RunResult:
@@ -215,12 +240,14 @@ def read(path: Path) -> RunResult:
         ) from error
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
+    except (ValidationError, RecursionError) as error:
         raise InfrastructureError(f"{path}: this is no result of format {FORMAT}: {find_problem(error)}.") from error
 
 
-def find_problem(error: ValidationError) -> str:
+def find_problem(error: ValidationError | RecursionError) -> str:
     """Return the first thing that is wrong in a file that the harness wrote earlier, as a clause."""
+    if isinstance(error, RecursionError):
+        return "its values are nested too deeply"
     first = error.errors(include_url=False)[0]
     name = ".".join(map(str, first["loc"]))
     match first["type"]:
@@ -231,5 +258,5 @@ def find_problem(error: ValidationError) -> str:
         case "extra_forbidden":
             return f"the key `{name}` is not known to this version of the harness"
         case _:
-            said = first["msg"].rstrip(".").replace("Input should", "must")
+            said = first["msg"].rstrip(".").replace("Input should", "must").removeprefix("Value error, ")
             return f"`{name}` {said}" if name else f"the file {said}"

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from harness.errors import NothingRanError, UsageError
-from harness.results import RunResult, find_problem
+from harness.results import CellId, CommandLine, NodeId, RunResult, find_problem
 from harness.writing import translate_os_errors
 
 __all__ = [
@@ -71,12 +71,12 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    command: str
-    cells: tuple[str, ...]
+    command: CommandLine
+    cells: tuple[CellId, ...]
     suites: tuple[str, ...]
     builder: str
     arguments: tuple[str, ...] = ()
-    cases: dict[str, tuple[str, ...]] = {}
+    cases: dict[CellId, tuple[NodeId, ...]] = {}
     multiply: int = 1
     fresh: bool = False
     sets: tuple[str, ...] = ()

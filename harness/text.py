@@ -1,14 +1,18 @@
 """Text for people: numbers and times in words, and what guests and other tools wrote made harmless.
 
 What is not seen in a text can neither hide nor act. A text goes to one of four places. `clean` is for pages, which show
-lines; `escape` for one line of a terminal, a message or Markdown, where what is hidden is written out; `strip_escapes`
-for a serial log, in which only what a reader would see counts; `clean_xml` for XML, which cannot carry everything.
+lines; `escape` for one line of a terminal, a message or Markdown, and `show` for all that goes to a terminal or a log,
+where what is hidden is written out; `strip_escapes` for a serial log, in which only what a reader would see counts; `clean_xml` for XML, which cannot carry everything.
 """
 
+import json
 import re
 import unicodedata
 
-__all__ = ["clean", "clean_xml", "escape", "format_duration", "format_size", "parse_size", "pluralize", "strip_escapes"]
+__all__ = [
+    "clean", "clean_xml", "escape", "escape_json", "format_duration", "format_size", "parse_size", "pluralize", "show",
+    "strip_escapes",
+]  # fmt: skip
 
 LONGEST = 300
 """Characters of a name or message that are shown."""
@@ -27,6 +31,12 @@ NO_CHARACTERS = "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
 """Halves, such as invalid UTF-8 leaves, and others that are no characters."""
 UNSEEN = re.compile(f"[{CONTROLS}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069{NO_CHARACTERS}]")
 """Controls that are left, what turns the direction of writing and so hides text, and what is no character."""
+
+UNPRINTABLE = re.compile(r"[^\n\t -~\xa1-\xac\xae-\u02ff]")
+"""Characters that may be hidden, in one class that is quick to look for."""
+
+CI_COMMAND = re.compile(r"^([ \t]*)(::)|(##)(?=\[|vso\[)", re.MULTILINE)
+"""What GitHub's and Azure's runners read as commands in a log ("Workflow commands", "Logging commands")."""
 
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot carry (section 2.2); a console is full of them."""
@@ -73,13 +83,41 @@ def escape(text: str, longest: int = LONGEST) -> str:
     return cut + "…" if len(text) > longest else cut
 
 
+def show(text: str) -> str:
+    r"""Return text as a terminal may have it: what cannot be seen stands as `\x1b`, but line ends and tabs.
+
+    What a CI system takes for a command to itself, `::set-output` at the begin of a line or `##[group]`, gets a backslash.
+    """
+    if not text.isprintable():
+        text = UNPRINTABLE.sub(lambda match: _write_out(match[0]), text)
+    return (
+        CI_COMMAND.sub(lambda match: f"{match[1] or ''}\\{match[2] or match[3]}", text)
+        if "::" in text or "##" in text
+        else text
+    )
+
+
+def escape_json(text: str) -> str:
+    """Return JSON in which what cannot be seen stands as its number; only in strings there is such a character."""
+    return UNPRINTABLE.sub(
+        lambda match: match[0] if unicodedata.category(match[0]) not in HIDDEN else json.dumps(match[0])[1:-1], text
+    )
+
+
+def _write_out(char: str) -> str:
+    return char if unicodedata.category(char) not in HIDDEN else _format_code(ord(char))
+
+
+def _format_code(code: int) -> str:
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - as Python writes them
+
+
 def _escape_character(char: str) -> str:
     if char in "\t\n\r":
         return " "
     if unicodedata.category(char) not in HIDDEN:
         return char
-    code = ord(char)
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - as Python writes them
+    return _format_code(ord(char))
 
 
 def pluralize(number: int, one: str, many: str | None = None) -> str:

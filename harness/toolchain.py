@@ -32,7 +32,7 @@ __all__ = ["InstalledToolchain", "ToolchainRelease", "install", "list_versions",
 
 logger = logging.getLogger(__name__)
 
-VERSION = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
+VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,9}\Z")
 
 PARTS = ("-go", "-src")
 """Debian keeps a Go toolchain in two packages besides the one that pulls them in."""
@@ -162,8 +162,12 @@ def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dic
         raise UsageError(
             f"There is no {name} {version}; the versions that exist are {', '.join(_parse_offered(done))}."
         )
-    (item,) = json.loads(done.out)["install"]
-    return {"version": item["metadata"]["version"], "sha256": item["download_info"]["archive_info"]["hashes"]["sha256"]}
+    try:
+        (item,) = json.loads(done.out)["install"]
+        hashes = item["download_info"]["archive_info"]["hashes"]
+        return {"version": item["metadata"]["version"], "sha256": hashes["sha256"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InfrastructureError(f"What pip says about the wheels of {package} is not what was expected.") from error
 
 
 def _list_index(package: str, deadline: Deadline) -> dict[str, list[str]]:

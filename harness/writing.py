@@ -37,11 +37,12 @@ def translate_os_errors(what: str, *, hint: str | None = None) -> Iterator[None]
 
 
 @contextmanager
-def replace_file(path: Path, *, hint: str = "Name another place.") -> Iterator[Path]:
+def replace_file(path: Path, *, hint: str = "Name another place.", inside: bool = False) -> Iterator[Path]:
     """Provide a temporary sibling of a file for the new content, which is renamed when the context ends.
 
-    So no reader sees half of it. What is no plain file (a pipe, a link such as /dev/stdout) is not replaced, but
-    written to. Directories above the file are made.
+    So no reader sees half of it. Directories above the file are made. What is no plain file (a pipe, a link such as
+    /dev/stdout) is not replaced, but written to: the user named it. A file `inside` of a directory that may come from
+    elsewhere, a run's, was not named: a link there, which may lead anywhere, is replaced.
 
     Raises:
         UsageError: It cannot be written; the message names the file, and not its sibling.
@@ -49,18 +50,21 @@ def replace_file(path: Path, *, hint: str = "Name another place.") -> Iterator[P
     """
     with translate_os_errors(f"{path} cannot be written", hint=hint):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink() or (path.exists() and not path.is_file()):
+        if not inside and (path.is_symlink() or (path.exists() and not path.is_file())):
             yield path
             return
         half = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+        half.unlink(missing_ok=True)
         try:
+            # Made here and by nobody else, so that what is written goes into no link of this name.
+            half.open("xb").close()
             yield half
             half.replace(path)
         finally:
             half.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str, *, hint: str = "Name another place.") -> None:
-    """Write a file by a temporary sibling and a rename; raises as `replace_file` does."""
-    with replace_file(path, hint=hint) as half:
+def write_text(path: Path, text: str, *, hint: str = "Name another place.", inside: bool = False) -> None:
+    """Write a file by a temporary sibling and a rename; `inside` and what it raises are those of `replace_file`."""
+    with replace_file(path, hint=hint, inside=inside) as half:
         half.write_text(text, encoding="utf-8")

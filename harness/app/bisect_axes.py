@@ -18,6 +18,7 @@ from harness.bisect.records import AxesBegun, Inquiry, Sample
 from harness.bisect.subject import CellSubject
 from harness.errors import UsageError
 from harness.matrix import find
+from harness.writing import write_text
 
 __all__ = ["OpenAxesBisection", "begin_axes_bisection", "resume_axes_bisection"]
 
@@ -48,8 +49,8 @@ class OpenAxesBisection:
         result = AxesSearch(journal=self.journal, oracle=oracle, good=good, bad=bad, watch=watch).run()
         files = Files(directory)
         results.write(result, directory / rundir.RESULT)
-        files.page.write_text(report.render_axes_page(result), encoding="utf-8")
-        files.bug_report.write_text(report.render_axes_bug_report(result), encoding="utf-8")
+        write_text(files.page, report.render_axes_page(result), inside=True)
+        write_text(files.bug_report, report.render_axes_bug_report(result), inside=True)
         return result, files
 
 

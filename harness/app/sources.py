@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from harness import source
 from harness.app.project import Project
 from harness.build import Builder
@@ -65,6 +67,10 @@ def _list_components(catalog: Catalog) -> Mapping[str, tuple[str, tuple[str, ...
 def _parse_source(value: str) -> Source:
     address, _, ref = value.partition("#")
     if any(part in address for part in ADDRESSES):
-        return Source(git=address, ref=ref) if ref else Source(git=address)
+        try:
+            return Source(git=address, ref=ref) if ref else Source(git=address)
+        except ValidationError as error:
+            said = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+            raise UsageError(f"`--set` names no repository: {said}.") from error
     # The run may go on from another directory.
     return Source(directory=Path(value).expanduser().absolute())

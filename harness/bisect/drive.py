@@ -18,6 +18,7 @@ from harness.bisect.session import SearchProgress, Session
 from harness.bisect.verdicts import Verdicts
 from harness.rundir import PAGE, RESULT
 from harness.wait import Deadline
+from harness.writing import write_text
 
 __all__ = ["Driver", "Files", "show"]
 
@@ -98,9 +99,9 @@ def show(
     """Write the reports of a bisection, finished or not, and return what they were rendered from."""
     shown = make_view(state, candidates, result, _sum_seconds(state), deadline)
     files = Files(directory)
-    files.page.write_text(report.render_page(shown), encoding="utf-8")
-    files.log.write_text(report.render_git_log(shown), encoding="utf-8")
-    files.bug_report.write_text(report.render_bug_report(shown), encoding="utf-8")
+    write_text(files.page, report.render_page(shown), inside=True)
+    write_text(files.log, report.render_git_log(shown), inside=True)
+    write_text(files.bug_report, report.render_bug_report(shown), inside=True)
     return shown
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness import proc
 from harness.bisect.repository import Repository, open_repository
 from harness.errors import UsageError
-from harness.source.git import make_environment
+from harness.source.git_environment import Reach, make_environment
 from harness.store import Store, hold_lock
 from harness.wait import Deadline
 
@@ -39,7 +39,7 @@ class Releases(Repository):
             return Repository.resolve(self, revision, deadline)
         except UsageError as error:
             hint = f"A release is named by its number, such as {self.versions[-1]}."
-            if re.fullmatch(r"\d+(\.\d+)*", revision):
+            if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})*", revision):
                 after = bisect(self.versions, _parse_numbers(revision), key=_parse_numbers)
                 hint = f"The nearest to it: {', '.join(self.versions[max(0, after - 1) : after + 1])}."
             raise UsageError(
@@ -60,11 +60,12 @@ def make_repository(name: str, versions: Sequence[str], store: Store, deadline: 
     with hold_lock(place.with_suffix(".lock"), deadline):
         if not place.exists():
             unfinished = place.with_name(f"{uuid.uuid4().hex}.part")
-            proc.run(["git", "init", "--quiet", "--bare", str(unfinished)], deadline=deadline, env=make_environment())
+            argv = ["git", "init", "--quiet", "--bare", "--template=", str(unfinished)]
+            proc.run(argv, deadline=deadline, env=make_environment(reach=Reach.MIRROR))
             unfinished.rename(place)
         stream = "".join(_stream(name, ordered)).encode()
-        argv = ["git", "-C", str(place), "fast-import", "--quiet", "--force", "--done"]
-        proc.run(argv, deadline=deadline, env=make_environment(), stdin=stream)
+        argv = ["git", f"--git-dir={place}", "fast-import", "--quiet", "--force", "--done"]
+        proc.run(argv, deadline=deadline, env=make_environment(reach=Reach.MIRROR), stdin=stream)
     opened = open_repository(str(place), store, deadline)
     return Releases(
         address=opened.address, mirror=opened.mirror, store=store, local=opened.local, name=name, versions=ordered

@@ -13,6 +13,7 @@ from pathlib import Path
 from harness import proc, source
 from harness.build.spec import BuildSpec
 from harness.model import VersionRange
+from harness.source.git_environment import NO_REPOSITORY, Reach, make_environment
 from harness.store import Store, try_lock
 from harness.wait import Deadline
 
@@ -56,13 +57,15 @@ def fill_worktree(directory: Path, tree: Path, spec: BuildSpec, store: Store, lo
                     done = _apply(source.read_patch(spec.source, commit, store, deadline), tree, deadline)
                     file.write(f"# fix-up {commit[:12]}: {done}. {fixup.reason}\n")
                 if fixup.file is not None:
-                    done = _replace(tree / fixup.file, fixup.pattern or "", fixup.replacement or "")
+                    done = _replace(tree / fixup.file, tree, fixup.pattern or "", fixup.replacement or "")
                     file.write(f"# fix-up of {fixup.file}: {done}. {fixup.reason}\n")
 
 
-def _replace(path: Path, pattern: str, replacement: str) -> str:
+def _replace(path: Path, tree: Path, pattern: str, replacement: str) -> str:
     if not path.exists():
         return "there is no such file"
+    if not path.resolve().is_relative_to(tree.resolve()):
+        return "not done, as a link there leads out of the source"
     old = path.read_text(encoding="utf-8")
     new, count = re.subn(pattern, replacement, old)
     if new != old:
@@ -73,8 +76,8 @@ def _replace(path: Path, pattern: str, replacement: str) -> str:
 def _apply(patch: str | None, tree: Path, deadline: Deadline) -> str:
     if patch is None:
         return "not applied, as the source is no git repository"
-    # Without a ceiling git would take a repository around the store for the tree's.
-    env = proc.make_environment({"GIT_CEILING_DIRECTORIES": str(tree.parent)})
+    # Neither a repository around the store is the tree's, nor one that came with the source.
+    env = make_environment(NO_REPOSITORY, reach=Reach.MIRROR)
 
     def git(*options: str) -> bool:
         argv = ["git", "apply", *options, "-"]

@@ -25,6 +25,7 @@ from harness.catalog.building import (
     Source,
     ToolchainSource,
 )
+from harness.catalog.named_values import KernelArgument, PackageName, PathPattern, SuitePackage
 from harness.errors import ConfigError, UsageError
 from harness.model import DISTRO_OWN, CgroupMode, VersionRange
 from harness.yamlfile import FileModel
@@ -69,7 +70,7 @@ class RuntimeFile(KnowledgeFile):
     version: tuple[str, ...] = ("--version",)
     flavors: tuple[str, ...] = ()
     build: Build | None = None
-    packages: tuple[str, ...] = ()
+    packages: tuple[PackageName, ...] = ()
 
     def is_built(self, version: str | None) -> bool:
         """Return whether a version of it, as cells have it, is built."""
@@ -164,8 +165,8 @@ class SuiteFile(KnowledgeFile):
     reruns: int = 0
     fresh_boot: bool = False
     workers: Annotated[int, Field(ge=1)] = 1
-    packages: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
+    packages: tuple[SuitePackage, ...] = ()
+    without: tuple[PathPattern, ...] = ()
     program: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
 
@@ -182,7 +183,7 @@ class CgroupRule(FileModel):
 
     systemd: Range
     modes: tuple[CgroupMode, ...]
-    arguments: tuple[str, ...] | None = None
+    arguments: tuple[KernelArgument, ...] | None = None
     reason: str
 
 

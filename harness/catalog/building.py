@@ -1,13 +1,27 @@
 """What knowledge files say about getting and building a component: sources, toolchains, environments, options."""
 
 import re
-import string
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from harness.catalog.named_values import (
+    BuildWord,
+    GitAddress,
+    GitRef,
+    MakeVariable,
+    OptionName,
+    PackageName,
+    PackageTemplate,
+    PlainWord,
+    ReleaseName,
+    SubPath,
+    VersionName,
+    WebAddress,
+    WheelName,
+)
 from harness.errors import UsageError
 from harness.model import VersionRange
 from harness.yamlfile import FileModel
@@ -37,12 +51,12 @@ class Source(FileModel):
     """
 
     versions: Range = "*"
-    git: str | None = None
-    ref: str = "v{version}"
+    git: GitAddress | None = None
+    ref: GitRef = "v{version}"
     directory: Path | None = None
-    debian: str | None = None
-    release: str | None = None
-    tarball: str | None = None
+    debian: PackageTemplate | None = None
+    release: ReleaseName | None = None
+    tarball: WebAddress | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     unvendored: bool = False
 
@@ -62,9 +76,6 @@ class Source(FileModel):
             raise ValueError("a debian source needs `release`, the Debian release that has the package")
         if self.tarball and not self.sha256:
             raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
-        for text in (self.ref, self.tarball or ""):
-            if {name for _, name, _, _ in string.Formatter().parse(text) if name is not None} - {"version"}:
-                raise ValueError(f"`{text}` may name {{version}} only")
         return self
 
 
@@ -80,12 +91,12 @@ class ToolchainSource(FileModel):
     """
 
     versions: Range = "*"
-    wheel: str | None = None
-    debian: str | None = None
-    release: str | None = None
-    tarball: str | None = None
+    wheel: WheelName | None = None
+    debian: PackageTemplate | None = None
+    release: ReleaseName | None = None
+    tarball: WebAddress | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    exact: str | None = None
+    exact: VersionName | None = None
 
     @property
     def kind(self) -> Literal["wheel", "debian", "tarball"]:
@@ -115,8 +126,8 @@ class Environment(FileModel):
     """
 
     versions: Range = "*"
-    release: str
-    packages: tuple[str, ...]
+    release: ReleaseName
+    packages: tuple[PackageName, ...]
 
 
 class BuildOptions(FileModel):
@@ -129,7 +140,7 @@ class BuildOptions(FileModel):
     """
 
     versions: Range = "*"
-    set: Mapping[str, str]
+    set: Mapping[OptionName, BuildWord]
     reason: str
 
 
@@ -146,7 +157,7 @@ class Fixup(FileModel):
 
     versions: Range = "*"
     commits: tuple[Annotated[str, Field(pattern="^[0-9a-f]{40}$")], ...] = ()
-    file: str | None = None
+    file: SubPath | None = None
     pattern: str | None = None
     replacement: str | None = None
     reason: str
@@ -168,8 +179,8 @@ class Output(FileModel):
         place: Where it goes, below the guest's root.
     """
 
-    found: Annotated[tuple[str, ...], Field(min_length=1)]
-    place: str
+    found: Annotated[tuple[SubPath, ...], Field(min_length=1)]
+    place: SubPath
 
 
 class Flavor(FileModel):
@@ -185,11 +196,11 @@ class Flavor(FileModel):
         network: Whether its own build downloads something, so that it cannot be built where there is no network.
     """
 
-    packages: tuple[str, ...] = ()
+    packages: tuple[PackageName, ...] = ()
     options: tuple[BuildOptions, ...] = ()
     outputs: tuple[Output, ...] = ()
     systemd: bool = False
-    stale: tuple[str, ...] = ()
+    stale: tuple[SubPath, ...] = ()
     network: bool = False
 
 
@@ -212,17 +223,17 @@ class Build(FileModel):
         sources: Where which version comes from; the first that fits is taken.
     """
 
-    recipe: str
+    recipe: PlainWord
     environments: tuple[Environment, ...]
-    package: str = ""
-    tags: tuple[str, ...] = ()
+    package: SubPath | Literal[""] = ""
+    tags: tuple[PlainWord, ...] = ()
     options: tuple[BuildOptions, ...] = ()
     fixups: tuple[Fixup, ...] = ()
-    output: str
-    targets: tuple[str, ...] = ()
-    variables: Mapping[str, str] = Field(default_factory=dict)
+    output: SubPath
+    targets: tuple[PlainWord, ...] = ()
+    variables: Mapping[MakeVariable, BuildWord] = Field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
-    landmarks: tuple[str, ...] = ()
+    landmarks: tuple[SubPath, ...] = ()
     flavors: Mapping[str, Flavor] = Field(default_factory=dict)
     sources: tuple[Source, ...]
 

@@ -16,7 +16,7 @@ import typer
 
 from harness import log
 from harness.app.settings import APPLICATION, resolve_settings
-from harness.cli.process import interruptible, outlive_readers
+from harness.cli.process import complain, interruptible, outlive_readers
 from harness.cli.settings import (
     DebugOption,
     LogLevel,
@@ -27,6 +27,7 @@ from harness.cli.settings import (
     VersionOption,
 )
 from harness.cli.verbs import VerbGroup
+from harness.credentials import redact, remember_all
 from harness.errors import CancelledError, ExitCode, HarnessError
 from harness.wait import Cancellation
 
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outlive_readers()
     words = list(sys.argv[1:] if arguments is None else arguments)
     own = words[: words.index("--")] if "--" in words else words
+    words = [*map(remember_all, own), *words[len(own) :]]
     with interruptible() as cancelled:
         try:
             code = _run(words, cancelled, debug="--debug" in own)
@@ -98,7 +100,7 @@ def _run(words: list[str], cancelled: Cancellation, *, debug: bool) -> int:
         return ExitCode.INTERRUPTED
     except HarnessError as error:
         if debug:
-            traceback.print_exc()
+            complain(redact(traceback.format_exc()))
         _print_error(str(error), hint=error.hint)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence instead of a traceback
@@ -114,8 +116,8 @@ def _make_sentence(message: str) -> str:
 
 def _report_crash(error: Exception, *, debug: bool) -> ExitCode:
     """Say that the harness itself is broken, and keep the traceback in a file."""
-    text = "".join(traceback.format_exception(error))
-    what = f"The harness met an error of its own: {type(error).__name__}: {error}."
+    text = redact("".join(traceback.format_exception(error)))
+    what = redact(f"The harness met an error of its own: {type(error).__name__}: {error}.")
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         what = f"The computer refused: {error.strerror}{where}."
@@ -126,14 +128,14 @@ def _report_crash(error: Exception, *, debug: bool) -> ExitCode:
     except OSError:
         place = None
     if debug or place is None:
-        sys.stderr.write(text)
+        complain(text)
     _print_error(what, hint=f"The traceback is in {place}; please report it." if place else None)
     return ExitCode.INFRASTRUCTURE
 
 
 def _print_error(message: str, *, hint: str | None = None) -> None:
     """Say what went wrong on stderr: each problem on its own line, further lines of a problem are indented."""
-    for line in message.splitlines():
-        sys.stderr.write(f"{line}\n" if line.startswith(" ") else f"error: {line}\n")
+    for line in redact(message).rstrip("\n").split("\n") if message else ():
+        complain(line if line.startswith(" ") else f"error: {line}")
     if hint:
-        sys.stderr.write(f"hint: {hint}\n")
+        complain(f"hint: {hint}")

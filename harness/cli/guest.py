@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from harness import machine, proc
 from harness.app.guest import find_machine, open_guest
 from harness.app.settings import show_path
 from harness.cli import output
+from harness.cli.console import make_error_console
 from harness.cli.distro_options import take_distro_options
 from harness.cli.output import Format, FormatOption
+from harness.cli.process import complain
 from harness.cli.progress import watch
 from harness.cli.settings import get_settings
 from harness.console import Console as ConsoleLog
@@ -44,7 +45,7 @@ def boot(
     """
     settings = get_settings(context)
     deadline = settings.make_deadline(SECONDS, f"guest of {cell}")
-    screen = watch(Console(stderr=True, highlight=False), (cell,))
+    screen = watch(make_error_console(), (cell,))
     with open_guest(settings, cell, deadline, screen, fresh=fresh, distro_options=distro_options) as guest:
         output.say(
             f"The guest runs until Ctrl-C.\n"
@@ -71,7 +72,7 @@ def shell(
     """
     settings = get_settings(context)
     deadline = settings.make_deadline(SECONDS, f"shell in {cell}")
-    screen = watch(Console(stderr=True, highlight=False), (cell,))
+    screen = watch(make_error_console(), (cell,))
     with open_guest(settings, cell, deadline, screen, fresh=fresh, distro_options=distro_options) as guest:
         terminal = ["-t"] if sys.stdin.isatty() else []
         code = proc.interact(["ssh", "-F", str(guest.ssh_config), *terminal, "guest"], deadline=deadline)
@@ -104,9 +105,9 @@ def console(
         raise InfrastructureError(f"The guest {guest.name} does not run any more; see {guest.files.console}.")
     deadline = settings.make_deadline(SECONDS, f"console of {guest.name}")
     with machine.connect_console(guest) as line:
-        sys.stderr.write(f"Connected to {guest.name}; Ctrl-] leaves.\n")
+        complain(f"Connected to {guest.name}; Ctrl-] leaves.")
         machine.bridge_console(line, sys.stdin.fileno(), sys.stdout.fileno(), deadline)
-    sys.stderr.write("\nLeft the console.\n")
+    complain("\nLeft the console.")
 
 
 def _check_log(name: str, form: Format) -> None:

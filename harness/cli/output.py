@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from harness import text as text_for_people
+
 __all__ = ["Format", "FormatOption", "as_json", "format_table", "say", "show"]
 
 
@@ -41,13 +43,13 @@ def show(form: Format, *, ids: Iterable[str], data: Callable[[], Any], lines: It
 
 
 def say(text: str) -> None:
-    """Print lines on stdout."""
-    typer.echo(text)
+    """Print lines on stdout; whoever wrote them, no terminal acts upon them."""
+    typer.echo(text_for_people.show(text))
 
 
 def as_json(value: Any) -> None:
     """Print a value as JSON on stdout."""
-    say(json.dumps(value, indent=1, ensure_ascii=False))
+    typer.echo(text_for_people.escape_json(json.dumps(value, indent=1, ensure_ascii=False)))
 
 
 def format_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -17,9 +17,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TextIO
 
+import typer
+
+from harness.text import show
 from harness.wait import Cancellation
 
-__all__ = ["interruptible", "outlive_readers"]
+__all__ = ["complain", "interruptible", "outlive_readers"]
 
 
 class _Raw(io.FileIO):
@@ -81,3 +84,8 @@ def interruptible() -> Iterator[Cancellation]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def complain(text: str) -> None:
+    """Print lines on stderr; whoever wrote them, no terminal acts upon them."""
+    typer.echo(show(text), err=True)

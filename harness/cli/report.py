@@ -51,14 +51,14 @@ def report(
     directory = rundir.find_run(get_settings(context).runs, name or rundir.LAST)
     run = results.read(directory / rundir.RESULT)
     if form is ReportFormat.JSON and path is None:
-        output.say(run.model_dump_json(indent=1))
+        output.as_json(run.model_dump(mode="json"))
         return
     place = path or directory / (rundir.PAGE if form is ReportFormat.HTML else rundir.JUNIT)
     match form:
         case ReportFormat.HTML:
-            run_page.write(run, directory, place)
+            run_page.write(run, directory, path)
         case ReportFormat.JUNIT:
-            junit.write(run, place)
+            junit.write(run, place, inside=path is None)
         case ReportFormat.JSON:
-            write_text(place, f"{run.model_dump_json(indent=1)}\n")
+            write_text(place, f"{run.model_dump_json(indent=1)}\n", inside=path is None)
     output.say(show_path(place))

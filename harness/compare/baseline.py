@@ -91,7 +91,7 @@ def _dump(value: object) -> str:
 
 def write_baseline(side: RunOutcomes, path: Path) -> None:
     """Write a baseline; raises as `write_text` does."""
-    write_text(path, format_baseline(side))
+    write_text(path, format_baseline(side), inside=True)
 
 
 def load_baseline(path: Path, *, name: str) -> RunOutcomes:

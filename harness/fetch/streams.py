@@ -6,6 +6,8 @@ server cannot go on, it begins again. A `Sink` takes the bytes while they come.
 
 import logging
 import os
+import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
+from harness.credentials import restore
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
@@ -37,6 +40,9 @@ CHUNK = 1 << 16
 
 PROGRESS = 5.0
 """Seconds between two lines of progress in the log."""
+
+LENGTH = re.compile(r"[0-9]{1,15}")
+"""What Content-Length says (RFC 9110, 8.6), below a petabyte."""
 
 BUSY = (429, 500, 502, 503, 504)
 """Answers of a server that may have another one later; its wish to wait for an hour is not heard."""
@@ -93,7 +99,10 @@ def stream(
     """
     logger.info("download: %s", url)
     flow = _Flow(url=url, sink=sink, deadline=deadline, report=progress or _ProgressLog())
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"The address {url} cannot be downloaded: {error}.") from error
     if parts.scheme == "file":
         _copy(Path(unquote(parts.path)), flow)
         return
@@ -158,10 +167,15 @@ class _ProgressLog:
 def _copy(path: Path, flow: _Flow) -> None:
     """Give a file of this computer to the sink as a download."""
     try:
-        with path.open("rb") as file:
+        # Opened so that no pipe without a writer is waited for.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UsageError(f"There is no such file: {path} is no plain file.")
             flow.take(iter(lambda: file.read(CHUNK), b""), os.fstat(file.fileno()).st_size)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise UsageError(f"There is no such file: {path}.") from error
+    except ValueError as error:
+        raise UsageError(f"There is no such file: the name has a NUL in it: {path}.") from error
     except PermissionError as error:
         raise UsageError(f"The file {path} may not be read.") from error
 
@@ -173,7 +187,8 @@ def _persist(session: requests.Session, flow: _Flow) -> None:
             reason = _attempt(session, flow)
         except BROKEN as error:
             reason = _find_reason(error)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
+            # The standard library raises ValueError for an address, also one that a server sent, that cannot be read.
             raise UsageError(f"The address {flow.url} cannot be downloaded: {error}.") from error
         if not reason:
             return
@@ -196,7 +211,7 @@ def _attempt(session: requests.Session, flow: _Flow) -> str:
     if begin:
         headers |= {"Range": f"bytes={begin}-", "If-Range": flow.validator or ""}
     timeout = max(1.0, min(TIMEOUT, flow.deadline.remaining))
-    with session.get(flow.url, headers=headers, stream=True, timeout=timeout) as response:
+    with session.get(restore(flow.url), headers=headers, stream=True, timeout=timeout) as response:
         code = response.status_code
         if code in BUSY:
             return f"HTTP {code} {response.reason}"
@@ -210,8 +225,10 @@ def _attempt(session: requests.Session, flow: _Flow) -> str:
         if code == requests.codes.ok:
             flow.restart()
         flow.validator = _find_validator(response)
-        length = response.headers.get("Content-Length")
-        flow.take(response.iter_content(CHUNK), flow.received + int(length) if length else None)
+        # Of a length that is none (or two) nothing follows: how long the content is shows at its end.
+        length = response.headers.get("Content-Length", "")
+        known = LENGTH.fullmatch(length) is not None
+        flow.take(response.iter_content(CHUNK), flow.received + int(length) if known else None)
     return ""
 
 

@@ -17,13 +17,14 @@ PATIENCE = 10.0
 def clean(directory: Path) -> None:
     """Kill and remove what a harness that died left of a machine; evidence stays. Does nothing otherwise.
 
-    A process is killed only if it is the one that machine.json names, started at the same moment.
+    machine.json may come from elsewhere: a process is killed only if it is the one that it names, started at the same
+    moment, and a QEMU of ours that works in this directory; a directory is removed only if it has sockets of ours alone.
     """
     files = MachineFiles(directory)
     if not files.record.exists():
         return
     record = MachineRecord.read(files)
-    if record.alive:
+    if record.is_own_process(files):
         assert record.pid is not None
         os.kill(record.pid, signal.SIGKILL)
         deadline = Deadline.after(PATIENCE, f"end of the process {record.pid}")

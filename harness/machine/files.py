@@ -2,16 +2,21 @@
 
 import json
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import InfrastructureError
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import InfrastructureError, UsageError
 from harness.proc import read_start_time
-from harness.qemu import MachineSpec
+from harness.qemu import MachineSpec, escape_value
+from harness.results import find_problem
 
 __all__ = ["MachineFiles", "MachineRecord", "SavedMachine", "format_ssh_config", "make_short_directory"]
 
@@ -114,16 +119,40 @@ class MachineRecord:
     def read(cls, files: MachineFiles) -> "MachineRecord":
         """Read machine.json; raises InfrastructureError if there is none, or it is not ours."""
         try:
-            return cls(**json.loads(files.record.read_text(encoding="utf-8")))
+            return RECORD.validate_json(files.record.read_bytes())
         except FileNotFoundError as error:
             raise InfrastructureError(f"There is no machine in {files.directory}: it has no machine.json.") from error
-        except (ValueError, TypeError) as error:
-            raise InfrastructureError(f"The file {files.record} does not describe a machine: {error}.") from error
+        except OSError as error:
+            raise InfrastructureError(f"The file {files.record} cannot be read: {error.strerror}.") from error
+        except ValidationError as error:
+            raise InfrastructureError(
+                f"The file {files.record} does not describe a machine: {find_problem(error)}."
+            ) from error
+
+    def is_own_process(self, files: MachineFiles) -> bool:
+        """Return whether its process is a QEMU of this user that writes to this very directory.
+
+        machine.json may come from elsewhere, and number and start time of every process can be read by everybody.
+        """
+        try:
+            process = Path(f"/proc/{self.pid}")
+            words = os.fsdecode((process / "cmdline").read_bytes()).split("\0")
+            owner = process.stat().st_uid
+        except OSError:
+            return False
+        places = {str(files.console), str(files.console.absolute()), str(files.console.resolve())}
+        logs = {f"logfile={escape_value(place)}," for place in places}
+        writes = any(log in f"{word}," for word in words for log in logs)
+        return self.alive and owner == os.geteuid() and Path(words[0]).name.startswith("qemu-system-") and writes
 
     @property
     def alive(self) -> bool:
         """Whether the very process that was started is still there."""
         return self.pid is not None and self.boot == read_boot_id() and read_start_time(self.pid) == self.started
+
+
+RECORD = TypeAdapter(MachineRecord)
+"""What reads a record, and refuses what is of another type."""
 
 
 def make_record(spec: MachineSpec, sockets: Path) -> MachineRecord:
@@ -148,8 +177,39 @@ def read_boot_id() -> str:
 def make_short_directory() -> Path:
     """Make a directory for sockets, whose paths may have 107 bytes (unix(7)); ssh adds 17 while it connects."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    parent = runtime if runtime and len(runtime) < LONGEST and os.access(runtime, os.W_OK) else "/tmp"  # noqa: S108
+    parent = runtime if runtime and len(runtime) < LONGEST and _is_private(Path(runtime)) else "/tmp"  # noqa: S108
     return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+
+
+def _is_private(place: Path) -> bool:
+    """Return whether a directory is ours, nobody else can write there, and ssh takes its name as it is.
+
+    `su` leaves the directory of another user in XDG_RUNTIME_DIR, who could put his own sockets in the place of ours.
+    """
+    try:
+        state = place.lstat()
+    except (OSError, ValueError):
+        return False
+    plain = re.fullmatch(r"/[A-Za-z0-9/._+-]*", str(place)) is not None
+    return plain and stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid() and not state.st_mode & 0o022
+
+
+def is_socket_directory(place: Path) -> bool:
+    """Return whether a path is a directory that `make_short_directory` made for this user, and has nothing else in it.
+
+    A record may come from elsewhere; what it names is looked at without following links.
+    """
+    parents = {Path("/tmp"), Path("/run/user", str(os.geteuid())), Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")}  # noqa: S108
+    if not place.name.startswith(PREFIX) or place.parent not in parents:
+        return False
+    try:
+        state = place.lstat()
+        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o077:
+            return False
+        kinds = [entry.stat(follow_symlinks=False).st_mode for entry in os.scandir(place)]
+    except OSError:
+        return False
+    return all(stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode) for mode in kinds)
 
 
 def format_ssh_config(*, port: int, key: Path, sockets: Path) -> str:
@@ -162,6 +222,11 @@ def format_ssh_config(*, port: int, key: Path, sockets: Path) -> str:
     """
     # ssh expands a percent sign in file names.
     identity = str(key).replace("%", "%%")
+    if any(not character.isprintable() or character in '"\\' for character in identity):
+        raise UsageError(
+            f"ssh cannot take a key from {key}: its configuration has no way to write a quote or a control character.",
+            hint="Give --runs (or --store) a directory without such a character in its path.",
+        )
     return f"""\
 Host {SSH_ALIAS}
   HostName 127.0.0.1
@@ -198,5 +263,5 @@ def make_pipes(sockets: Path) -> None:
 
 def remove_sockets(sockets: Path) -> None:
     """Remove a directory that `make_short_directory` made; anything else is left alone, whatever a record says."""
-    if sockets.name.startswith(PREFIX) and not sockets.is_symlink():
+    if is_socket_directory(sockets):
         shutil.rmtree(sockets, ignore_errors=True)

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from harness.catalog import Catalog, Source, SuiteFile, ToolchainSource
+from harness.catalog.named_values import SubPath
 from harness.errors import UsageError
 from harness.matrix.value_types import (
+    BuilderText,
     ComponentText,
     DistroText,
     Expiry,
@@ -120,7 +122,7 @@ class Profile(_Part):
     """An expression: the cells for which it holds; all cells without it."""
     suites: Suites | None = None
     """Which suites run: a list, or `all`; those of `defaults` without it."""
-    gate: str | None = None
+    gate: SubPath | None = None
     """Path of the release policy that the results are held against, relative to this file."""
 
 
@@ -151,8 +153,8 @@ class Defaults(_Part):
     """Memory of a guest in MiB; below 256 no guest boots, and 1048576 is a TiB."""
     cpus: Annotated[int, Field(ge=1)] = 1
     """Processors of a guest."""
-    builder: Literal["docker", "host"] = "docker"
-    """Where runtimes are built: in a container, or on this computer."""
+    builder: BuilderText = "docker"
+    """Where runtimes are built: in a container; on this computer only where the command line says `--builder host`."""
 
 
 class SuiteSettings(_Part):

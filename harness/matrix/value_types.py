@@ -7,7 +7,7 @@ pass. Without a context (for the JSON schema) only the form is checked.
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, ValidationInfo
 from pydantic_core import core_schema
@@ -17,7 +17,7 @@ from harness.selection import Selection, names, parse_selection
 from harness.yamlfile import TextError
 
 __all__ = [
-    "ComponentText", "DistroText", "Expiry", "GoText", "LinkText", "Regex", "RuntimeText", "Select", "Sentence",
+    "BuilderText", "ComponentText", "DistroText", "Expiry", "GoText", "LinkText", "Regex", "RuntimeText", "Select", "Sentence",
     "SuiteText", "SystemdText", "ToolchainText",
 ]  # fmt: skip
 
@@ -88,6 +88,15 @@ def _parse_selection(text: str, info: ValidationInfo) -> Selection:
     return parse_selection(text, info.context)
 
 
+def _check_builder(text: str) -> str:
+    if text == "host":
+        raise ValueError(
+            "`host` is not for a file, as no file decides that code runs outside of the build container; "
+            "give `--builder host` on the command line"
+        )
+    return text
+
+
 DistroText = Annotated[str, _make_validator(names.check_axis_distro), Field(examples=["debian/bookworm"])]
 """A distro with its channel: `debian/bookworm`, `flatcar/edge@2079.99.0`."""
 RuntimeText = Annotated[str, _make_validator(names.check_axis_runtime), Field(examples=["nspawn", "runc@1.1.5"])]
@@ -108,6 +117,8 @@ Expiry = Annotated[date, BeforeValidator(_parse_date)]
 """A day, written as 2027-06-01."""
 LinkText = Annotated[str, AfterValidator(_link)]
 """A link to an issue."""
+BuilderText = Annotated[Literal["docker", "host"], AfterValidator(_check_builder)]
+"""Where runtimes are built."""
 Sentence = Annotated[str, AfterValidator(_check_sentence)]
 """Text for people, not empty."""
 Select = Annotated[

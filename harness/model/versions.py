@@ -22,9 +22,11 @@ def make_version_key(text: str) -> tuple[tuple[int, int, str], ...]:
     other words sort after it.
     """
     key: list[tuple[int, int, str]] = []
-    for number, word in re.findall(r"(\d+)|([A-Za-z]+)", text.removeprefix("v").replace("~", "-")):
+    for number, word in re.findall(r"([0-9]+)|([A-Za-z]+)", text.removeprefix("v").replace("~", "-")):
         if number:
-            key.append((1, int(number), ""))
+            # Numbers in order without being made integers, which Python does with 4300 digits at most.
+            digits = number.lstrip("0")
+            key.append((1, len(digits), digits))
         elif word.lower() in {"alpha", "beta", "rc", "pre", "dev"}:
             key.append((-1, 0, word.lower()))
         else:

@@ -106,7 +106,7 @@ JUNIT_DETAILS = 200
 
 
 def write_junit(decision: Decision, path: Path) -> None:
-    """Write the JUnit file of a decision; raises as `replace_file` does."""
+    """Write the JUnit file of a decision at a place that the user named; raises as `replace_file` does."""
     suite = TestSuite("release gate")
     for check in decision.checks:
         suite.add_testcase(_make_case(check))

@@ -34,8 +34,8 @@ PLAIN = re.compile(r"(?:[\w-]+/)*[\w-]+\.py::[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u
 """A node id that comes back from a class and a name."""
 
 
-def write(run: RunResult, path: Path) -> None:
-    """Write the JUnit file of a run; raises as `replace_file` does."""
+def write(run: RunResult, path: Path, *, inside: bool = True) -> None:
+    """Write the JUnit file of a run; `inside` and what it raises are those of `replace_file`."""
     xml = JUnitXml(clean_xml(run.id))
     suites = [_make_suite(cell) for cell in run.cells] or [TestSuite(clean_xml(run.id))]
     header = run.model_dump(mode="json", exclude={"cells", "expectations", "seconds"})
@@ -43,7 +43,7 @@ def write(run: RunResult, path: Path) -> None:
     for suite in suites:
         xml.add_testsuite(suite)
     xml.update_statistics()
-    with replace_file(path) as half:
+    with replace_file(path, inside=inside) as half:
         xml.write(str(half), pretty=True)
 
 

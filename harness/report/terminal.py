@@ -63,7 +63,7 @@ SHOWN = 3
 CONFIDENT = 1.96
 """Standard deviations of a two-sided interval of 95 %."""
 
-AGAIN = re.compile(r"-?again[0-9]+(?=\])")
+AGAIN = re.compile(r"\[again[0-9]+\]$|-again[0-9]+(?=\]$)")
 """What `--multiply` adds to a case's parameters."""
 
 
@@ -86,7 +86,7 @@ def render_rates(run: RunResult) -> Table:
     for cell in run.cells:
         tries: dict[str, list[bool]] = {}
         for case in cell.cases:
-            name = AGAIN.sub("", case.nodeid).replace("[]", "")
+            name = AGAIN.sub("", case.nodeid)
             if case.outcome.ran:
                 tries.setdefault(name, []).append(case.outcome.statement is not Statement.SUCCESS)
         for name, failures in tries.items():

@@ -1,6 +1,7 @@
 """Source code from a git repository, through a bare mirror of our own; a user's repository is only read."""
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -10,13 +11,14 @@ from pathlib import Path
 from harness import lookup, proc
 from harness.catalog import Source
 from harness.errors import InfrastructureError, UsageError
+from harness.source.git_environment import NO_REPOSITORY, Reach, list_server_words, make_environment
 from harness.source.revision import Revision, fill_template
 from harness.store import Store, hold_lock
 from harness.wait import Deadline
 
 __all__ = [
-    "ask_remote", "clone", "fetch", "fill", "has_commit", "make_environment", "open_commit", "open_mirror",
-    "read_patch", "resolve", "run_git", "update",
+    "ask_remote", "clone", "fetch", "fill", "has_commit", "open_commit", "open_mirror", "read_patch", "resolve", "run_git",
+    "update",
 ]  # fmt: skip
 
 COMMIT = re.compile(r"[0-9a-f]{40}\Z")
@@ -81,7 +83,8 @@ def clone(
         InfrastructureError: The repository cannot be reached, or does not have the commit.
     """
     with open_commit(_find_address(source), revision.stamp, store, deadline) as mirror:
-        proc.run(["git", "init", "--quiet", "--template=", str(tree)], deadline=deadline, env=make_environment())
+        argv = ["git", "init", "--quiet", "--template=", str(tree)]
+        proc.run(argv, deadline=deadline, env=make_environment(reach=Reach.MIRROR))
         origin, place = f"file://{mirror.absolute()}", tree / ".git"
         # Protocol 2 gives a commit that no ref names, too.
         fetching = ["-c", "protocol.version=2", "fetch", "--quiet", "--no-tags", "--depth=1", origin, revision.stamp]
@@ -101,15 +104,14 @@ def ask_remote(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str
     """Return the commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows."""
     names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", f"{ref}^{{}}", ref)
     hint = "Is the address right, is there a network, and may this user read the repository?"
-    done = proc.run(
-        ["git", "ls-remote", "--quiet", url, *names], deadline=deadline, env=make_environment(), apart=True, hint=hint
-    )
+    argv = ["git", "ls-remote", "--quiet", *list_server_words(), "--", url, *names]
+    done = proc.run(argv, deadline=deadline, env=make_environment(NO_REPOSITORY), apart=True, hint=hint)
     found = {name: commit for commit, _, name in (line.partition("\t") for line in done.out.splitlines())}
     for name in names:
         if name in found:
             return {"commit": found[name]}
     with open_mirror(url, store, deadline) as mirror:
-        run_git(mirror, ["fetch", "--quiet", "--prune", "--no-write-fetch-head", url, *EVERYTHING], deadline, hint=hint)
+        _fetch(mirror, ["--prune"], url, EVERYTHING, deadline, hint=hint)
         argv = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
         parsed = run_git(mirror, argv, deadline, expect=(0, 1, 128))
     if parsed.code != 0:
@@ -120,11 +122,18 @@ def ask_remote(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str
 def fetch(mirror: Path, url: str, commit: str, deadline: Deadline) -> None:
     """Fetch one commit with its history; from a server that gives only what has a name, everything."""
     name = f"+{commit}:refs/harness/{commit}"
-    base = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", url]
-    if run_git(mirror, [*base, name], deadline, expect=None).code != 0:
-        run_git(mirror, [*base, *EVERYTHING], deadline)
+    if _fetch(mirror, ["--no-tags"], url, (name,), deadline, expect=None).code != 0:
+        _fetch(mirror, ["--no-tags"], url, EVERYTHING, deadline)
     if not has_commit(mirror, commit, deadline):
         raise InfrastructureError(f"The repository {url} does not have the commit {commit}.")
+
+
+def _fetch(
+    mirror: Path, options: list[str], url: str, names: tuple[str, ...], deadline: Deadline,
+    *, expect: tuple[int, ...] | None = (0,), hint: str | None = None,
+) -> proc.Done:  # fmt: skip
+    argv = ["fetch", "--quiet", "--no-write-fetch-head", *options, *list_server_words(), "--", url, *names]
+    return run_git(mirror, argv, deadline, expect=expect, hint=hint, reach=Reach.NETWORK)
 
 
 @contextmanager
@@ -152,7 +161,7 @@ def open_mirror(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
     path = store.share("git", f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git", deadline)
     with hold_lock(path.with_suffix(".lock"), deadline):
         argv = ["git", "init", "--quiet", "--bare", "--template=", str(path)]
-        proc.run(argv, deadline=deadline, env=make_environment())
+        proc.run(argv, deadline=deadline, env=make_environment(reach=Reach.MIRROR))
         yield path
 
 
@@ -164,27 +173,19 @@ def run_git(
     env: dict[str, str] | None = None,
     expect: tuple[int, ...] | None = (0,),
     hint: str | None = None,
+    reach: Reach = Reach.MIRROR,
 ) -> proc.Done:
     """Run git on a mirror; the arguments are those of `proc.run`, and it raises as that does."""
-    # Collecting garbage would go on in the background after we have ended.
-    argv = ["git", "-c", "gc.auto=0", "-c", "maintenance.auto=false", f"--git-dir={mirror}", *arguments]
-    return proc.run(argv, deadline=deadline, env=make_environment(env), expect=expect, apart=True, hint=hint)
-
-
-def make_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of git, with more variables: it asks nobody for anything."""
-    # Nobody is there to answer when git or ssh ask for a password.
-    return proc.make_environment(
-        {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"} | (extra or {})
-    )
+    argv = ["git", f"--git-dir={mirror}", *arguments]
+    environment = make_environment(env, reach=reach)
+    return proc.run(argv, deadline=deadline, env=environment, expect=expect, apart=True, hint=hint)
 
 
 def _find_address(source: Source) -> str:
     url = source.git or ""
-    if url.startswith("-"):
-        raise UsageError(f"The git address `{url}` begins with a dash; git would take it for an option.")
     # A path is made absolute: git runs in another directory.
-    return str(Path(url).expanduser().absolute()) if Path(url).expanduser().exists() else url
+    path = os.path.expanduser(url)  # noqa: PTH111 - that of pathlib raises for a user whom nobody knows
+    return os.path.abspath(path) if os.path.exists(path) else url  # noqa: PTH100, PTH110 - and for a long name
 
 
 def _find_ref(source: Source, version: str) -> str:

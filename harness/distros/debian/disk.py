@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from harness import catalog, proc, yamlfile
 from harness.catalog import DistroFile
+from harness.catalog.named_values import KernelModule, PackageName, PathPattern, PlainWord, ReleaseName, UnitName
 from harness.distros import initrd, protocol
 from harness.distros.debian.apt import find_archive, format_sources_list
 from harness.distros.protocol import ImageSpec
@@ -47,9 +48,9 @@ class DebianChannel(catalog.DistroChannel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    release: str
-    pocket: str | None = None
-    packages: tuple[str, ...] = ()
+    release: ReleaseName
+    pocket: ReleaseName | None = None
+    packages: tuple[PackageName, ...] = ()
     merge_usr: bool = False
 
 
@@ -70,13 +71,13 @@ class DebianFile(DistroFile):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     channels: Mapping[str, DebianChannel]
-    packages: tuple[str, ...]
-    from_pocket: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    mask: tuple[str, ...] = ()
-    not_wanted: tuple[str, ...] = ()
-    without_generators: tuple[str, ...] = ()
-    modules: tuple[str, ...]
+    packages: tuple[PackageName, ...]
+    from_pocket: tuple[PackageName, ...] = ()
+    without: tuple[PathPattern, ...] = ()
+    mask: tuple[UnitName, ...] = ()
+    not_wanted: tuple[UnitName, ...] = ()
+    without_generators: tuple[PlainWord, ...] = ()
+    modules: tuple[KernelModule, ...]
     size: Annotated[int, Field(ge=1, le=64)]
 
 

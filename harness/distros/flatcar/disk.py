@@ -11,16 +11,18 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict
 
 from harness import catalog, proc, yamlfile
 from harness.catalog import DistroFile
+from harness.catalog.named_values import PlainWord, UnitName
 from harness.distros import protocol
 from harness.distros.debian import apt
 from harness.distros.flatcar import grub, hosts, ignition, release_store
 from harness.distros.flatcar.ignition import Document, File, Link, Unit, User
+from harness.distros.flatcar.ignition_values import check_unique
 from harness.distros.flatcar.release_store import Fetched
 from harness.distros.flatcar.releases import Release
 from harness.distros.protocol import SSH_KEY, ImageSpec
@@ -54,6 +56,11 @@ EXECUTABLE = ".sh"
 """End of the names of the files in `tree/` that are programs."""
 
 
+def _check_unique(units: tuple[str, ...]) -> tuple[str, ...]:
+    check_unique(units, "unit")
+    return units
+
+
 class FlatcarFile(DistroFile):
     """images/flatcar/image.yaml as a whole.
 
@@ -67,9 +74,9 @@ class FlatcarFile(DistroFile):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     channels: Mapping[str, catalog.DistroChannel]
-    mask: tuple[str, ...] = ()
-    not_wanted: tuple[str, ...] = ()
-    without_generators: tuple[str, ...] = ()
+    mask: Annotated[tuple[UnitName, ...], AfterValidator(_check_unique)] = ()
+    not_wanted: tuple[UnitName, ...] = ()
+    without_generators: tuple[PlainWord, ...] = ()
     cgroup_v1: Mapping[str, str] = {}
 
 

@@ -13,13 +13,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from harness.catalog.named_values import UnitName
 from harness.distros.flatcar.ignition_values import (
     DropInName,
     LineText,
     Mode,
     NameText,
     PathText,
-    UnitName,
     UnitText,
     check_unique,
 )

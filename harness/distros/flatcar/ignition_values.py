@@ -7,13 +7,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["DropInName", "LineText", "Mode", "NameText", "PathText", "UnitName", "UnitText", "check_unique"]
+__all__ = ["DropInName", "LineText", "Mode", "NameText", "PathText", "UnitText", "check_unique"]
 
 LONGEST = 2048
 """Most bytes of a line in a unit, for Ignition's own reader of units (go-systemd)."""
-
-UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)\Z")
-"""systemd.unit(5): how a unit is called; Ignition checks its end only."""
 
 DROP_IN = re.compile(r"[A-Za-z0-9:_.@\\-]+\.conf\Z")
 NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
@@ -82,5 +79,4 @@ LineText = Annotated[str, AfterValidator(_check_line)]
 UnitText = Annotated[str, AfterValidator(_check_unit_text)]
 Mode = Annotated[int, Field(ge=0, le=0o777)]
 """Permissions; what is more than them, versions before 3.4 ignore."""
-UnitName = Annotated[str, _require_match(UNIT, "name of a unit")]
 DropInName = Annotated[str, _require_match(DROP_IN, "drop-in of a unit (NAME.conf)")]

@@ -62,7 +62,7 @@ def write(run: RunResult, directory: Path, path: Path | None = None) -> Path:
     place = path or directory / PAGE
     base = os.path.relpath(directory.resolve(), place.parent.resolve())
     text = render_page(run, directory, collect_past(run, directory), base="" if base == os.curdir else f"{base}/")
-    write_text(place, text)
+    write_text(place, text, inside=path is None)
     return place
 
 

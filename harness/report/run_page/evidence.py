@@ -61,8 +61,17 @@ class ShownFiles:
     excerpts: dict[str, Excerpt]
 
 
-def list_files(place: Path) -> tuple[tuple[str, int], ...]:
-    """Return paths and sizes of the regular files below a directory: those for people first, bounded in number."""
+def list_files(directory: Path, *names: str) -> tuple[tuple[str, int], ...]:
+    """Return paths and sizes of the regular files below a directory of a run: those for people first, bounded in number.
+
+    `names` lead from the run's directory to it. Where one is a link there are none: a run may come from elsewhere, and
+    what its links lead to is no part of it.
+    """
+    place = directory
+    for name in names:
+        place /= name
+        if place.is_symlink():
+            return ()
     found = sorted(_walk(place, "", DEPTH), key=lambda item: (*_rank(item[0]), item[0]))
     return tuple(found[:MOST_FILES])
 
@@ -70,7 +79,7 @@ def list_files(place: Path) -> tuple[tuple[str, int], ...]:
 def list_own_files(directory: Path) -> tuple[tuple[str, int], ...]:
     """Return the same for a run itself: files of its directory, logs of what several cells need, not its pages."""
     here = [item for item in _walk(directory, "", 1) if not item[0].startswith((".", "report."))]
-    return (*here, *((f"needs/{path}", size) for path, size in list_files(directory / "needs")))
+    return (*here, *((f"needs/{path}", size) for path, size in list_files(directory, "needs")))
 
 
 def _walk(place: Path, prefix: str, depth: int) -> Iterator[tuple[str, int]]:
@@ -102,7 +111,7 @@ def look(cells: Sequence[CellResult], directory: Path, room: Room, *, listed: in
     """
     bad = [index for index, cell in enumerate(cells) if cell.outcome.badness > Outcome.PASSED.badness]
     good = [index for index, cell in enumerate(cells) if cell.outcome.badness <= Outcome.PASSED.badness]
-    found = {index: list_files(directory / "cells" / cells[index].id) for index in (bad + good)[:listed]}
+    found = {index: list_files(directory, "cells", cells[index].id) for index in (bad + good)[:listed]}
     evidence: dict[int, ShownFiles] = {}
     for group, share in ((bad, SHARE_OF_BAD if good else 1.0), (good, 1.0)):
         here = [index for index in group if index in found]

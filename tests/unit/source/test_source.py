@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from harness import source
 from harness.catalog import Source
@@ -115,14 +116,14 @@ def test_a_repository_out_of_reach_is_remembered(repository: Path, empty: Store,
 def test_a_ref_that_looks_like_an_option_is_refused(
     repository: Path, empty: Store, deadline: Deadline, ref: str, version: str
 ) -> None:
-    """Nothing that begins with a dash reaches git's command line."""
-    with pytest.raises(UsageError, match="begins with a dash"):
+    """Nothing that begins with a dash reaches git's command line, from a file or by a version put in."""
+    with pytest.raises((UsageError, ValidationError), match="begins with a dash"):
         source.resolve(Source(git=str(repository), ref=ref), version, empty, deadline)
 
 
 def test_an_address_that_looks_like_an_option_is_refused(empty: Store, deadline: Deadline) -> None:
     """Nor may the address begin with a dash."""
-    with pytest.raises(UsageError, match="begins with a dash"):
+    with pytest.raises(ValidationError, match="begins with a dash"):
         source.resolve(Source(git="--upload-pack=evil"), "1", empty, deadline)
 
 
