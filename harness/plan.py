@@ -62,6 +62,7 @@ class Plan:
         build: What builds the runtime, or None where it is not built.
         packages: Debian packages that have the runtime where it is not built; none where it is a part of the image.
         systemd: What builds the systemd that is laid over the image, or None where the image's own is tested.
+        disks: Other images, whose disks the guest has, too, as its suites want them.
         arguments: Kernel command line that asks for the cell's cgroup mode.
         memory: Memory of the guest in MiB.
         cpus: Processors of the guest.
@@ -76,6 +77,7 @@ class Plan:
     packages: tuple[str, ...] = ()
     systemd: BuildRequest | None
     image: ImageSpec
+    disks: tuple[ImageSpec, ...] = ()
     arguments: tuple[str, ...]
     memory: int
     cpus: int
@@ -144,6 +146,7 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
     images: dict[tuple[str, str, str | None], ImageSpec] = {}
     builder = Builder(matrix.defaults.builder)
     root = catalog.root
+    others = _list_disks(files, catalog)
     tree = root / "suites"
     defaults = matrix.defaults
     result: list[Plan] = []
@@ -169,6 +172,7 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
                     packages=runtime.list_packages(cell.runtime_version),
                     systemd=systemds[own],
                     image=images[disk],
+                    disks=tuple(other for other in others if other != images[disk]),
                     arguments=arguments[mode],
                     memory=defaults.memory,
                     cpus=defaults.cpus,
@@ -178,6 +182,18 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
                     builder=builder,
                 )
             )
+    return result
+
+
+def _list_disks(suites: Mapping[str, SuiteFile], catalog: Catalog) -> list[ImageSpec]:
+    """Return the images whose disks suites want, each once; raises UsageError for one that is not there."""
+    result = []
+    for spelled in sorted({name for file in suites.values() for name in file.disks}):
+        distro, _, channel = spelled.partition("/")
+        if distro not in catalog.distros or channel not in catalog.distros[distro].channels:
+            raise UsageError(f"`disks` of a suite names the image {spelled}, which is not in images/.")
+        files = catalog.root / "images" / distro
+        result.append(ImageSpec(distro=distro, channel=channel, release=None, files=files))
     return result
 
 

@@ -65,7 +65,7 @@ class MachineSpec:
         accelerator: What runs it, see `accel.probe`.
         cores: Number of virtual processors.
         memory: Main memory in MiB.
-        disks: Further read-only disks, raw: /dev/vdb, /dev/vdc ...
+        disks: Further read-only disks, raw or .qcow2: /dev/vdb, /dev/vdc ...
         fw_cfg: What the guest's firmware finds by name, with `SSH_KEY` where the machine's key belongs.
     """
 
@@ -140,7 +140,8 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         "-device", "virtio-blk-pci,drive=root",
     ]  # fmt: skip
     for number, disk in enumerate(spec.disks):
-        result += ["-drive", f"if=none,id=disk{number},format=raw,readonly=on,file={escape_value(disk)}"]
+        kind = "qcow2" if disk.suffix == ".qcow2" else "raw"
+        result += ["-drive", f"if=none,id=disk{number},format={kind},readonly=on,file={escape_value(disk)}"]
         result += ["-device", f"virtio-blk-pci,drive=disk{number}"]
     # Connections to `guestfwd` are saved with a guest, those through `hostfwd` are not.
     doors = f"guestfwd=tcp:{DOORS}:{SSH_DOOR}-chardev:ssh,guestfwd=tcp:{DOORS}:{WAKE_DOOR}-chardev:wake"

@@ -157,6 +157,7 @@ class SuiteFile(KnowledgeFile):
         without: Paths of those packages (dpkg's path-exclude patterns) that no case uses.
         program: Files in Go, in the suite's folder `program`, that are one program in no module; the Go that builds the
             cell's runtime builds it, and guests get it as /usr/local/lib/harness/SUITE.
+        disks: Images of Debian, as DISTRO/CHANNEL, whose disks its guests have besides their own, read-only.
         expect: Names of rules of harness/console.yaml that its cases provoke, so that they are no warnings.
     """
 
@@ -168,6 +169,7 @@ class SuiteFile(KnowledgeFile):
     packages: tuple[SuitePackage, ...] = ()
     without: tuple[PathPattern, ...] = ()
     program: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
 
 

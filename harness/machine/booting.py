@@ -28,9 +28,10 @@ def specify(  # noqa: PLR0913 - each is one fact
     cores: int = 2,
     memory: int = 1024,
     overlays: tuple[Path, ...] = (),
+    disks: tuple[Path, ...] = (),
     options: BootOptions | None = None,
 ) -> MachineSpec:
-    """Return the machine that boots an image with archives laid over it.
+    """Return the machine that boots an image with archives laid over it, and further disks after those.
 
     The arguments are attributes of `MachineSpec`. `options` are what the image's distro wants, see
     `Distro.make_boot_options`; None for a plain root file system.
@@ -46,7 +47,7 @@ def specify(  # noqa: PLR0913 - each is one fact
         accelerator=accelerator,
         cores=cores,
         memory=memory,
-        disks=overlays,
+        disks=(*overlays, *disks),
         fw_cfg=wanted.fw_cfg,
     )
 

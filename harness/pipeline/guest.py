@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import accel, build, distros, image, machine
 from harness.accel import Accelerator
 from harness.build.recipes import meson
-from harness.distros.protocol import VERSIONS
+from harness.distros.protocol import VERSIONS, ImageSpec
 from harness.errors import DeadlineError, InfrastructureError, UsageError
 from harness.image import Image
 from harness.machine import GuestLostError, Machine
@@ -68,16 +68,7 @@ def list_prerequisites(plan: Plan) -> tuple[Prerequisite, ...]:
     """Return what the plan of a cell needs that other cells may need too."""
     if not plan.needs_guest():
         return ()
-    spec = plan.image
-
-    def obtain_image(context: RunContext, deadline: Deadline, log: Path) -> bool:
-        exact = image.pin(spec, context.store, deadline)
-        if image.find(exact, context.store) is not None:
-            return False
-        image.make(exact, context.store, deadline, log)
-        return True
-
-    prerequisites = [Prerequisite(name=name_image(plan), phase=Phase.IMAGE, obtain=obtain_image)]
+    prerequisites = [_make_image_prerequisite(spec) for spec in (plan.image, *plan.disks)]
     prerequisites += [
         _make_build_prerequisite(request)
         for request in (plan.systemd, plan.build, *plan.programs)
@@ -86,16 +77,22 @@ def list_prerequisites(plan: Plan) -> tuple[Prerequisite, ...]:
     return tuple(prerequisites)
 
 
+def _make_image_prerequisite(spec: ImageSpec) -> Prerequisite:
+    def obtain(context: RunContext, deadline: Deadline, log: Path) -> bool:
+        exact = image.pin(spec, context.store, deadline)
+        if image.find(exact, context.store) is not None:
+            return False
+        image.make(exact, context.store, deadline, log)
+        return True
+
+    return Prerequisite(name=f"image {spec.title}", phase=Phase.IMAGE, obtain=obtain)
+
+
 def _make_build_prerequisite(request: BuildRequest) -> Prerequisite:
     def obtain(context: RunContext, deadline: Deadline, log: Path) -> bool:
         return not build.build(resolve_build(request, context.store, deadline), context.store, deadline, log).cached
 
     return Prerequisite(name=name_build(request), phase=Phase.BUILD, obtain=obtain)
-
-
-def name_image(plan: Plan) -> str:
-    """Return the name of the prerequisite that is a plan's image."""
-    return f"image {plan.image.title}"
 
 
 def name_build(request: BuildRequest) -> str:
@@ -124,13 +121,13 @@ def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
     systemd = _build(evaluation, evaluation.plan.systemd)
     runtime = _build(evaluation, evaluation.plan.build)
     programs = [_build(evaluation, request) for request in evaluation.plan.programs]
-    disk, packaged, brought = _make_image(evaluation)
+    disk, others, packaged, brought = _make_image(evaluation)
     accelerator = accel.probe(
         disk.kernel, evaluation.context.store.root, evaluation.context.deadline.within(60.0, "probe of KVM")
     )
     evaluation.factor = accelerator.factor
     evaluation.facts.update(accelerator=accelerator.name, accelerator_reason=accelerator.reason)
-    with _boot(evaluation, disk, accelerator, systemd) as guest:
+    with _boot(evaluation, disk, others, accelerator, systemd) as guest:
         _prepare(evaluation, guest, disk, systemd, (runtime, packaged, *brought, *programs))
         _prove_runtime(evaluation, guest, packaged)
         yield guest
@@ -156,8 +153,11 @@ def _build(evaluation: Evaluation, request: BuildRequest | None) -> Artifact | N
     return artifact
 
 
-def _make_image(evaluation: Evaluation) -> tuple[Image, Artifact | None, tuple[Artifact | None, ...]]:
-    """Return the image, the runtime where it comes from packages, and the packages that each suite wants."""
+def _make_image(
+    evaluation: Evaluation,
+) -> tuple[Image, tuple[Path, ...], Artifact | None, tuple[Artifact | None, ...]]:
+    """Return the image, other disks, the runtime where it comes from packages, and the packages that each suite wants."""
+    store = evaluation.context.store
     with evaluation.run_phase(Phase.IMAGE, evaluation.plan.image.title) as progress:
         spec = image.pin(evaluation.plan.image, evaluation.context.store, progress.deadline)
         progress.cached = image.find(spec, evaluation.context.store) is not None
@@ -167,6 +167,11 @@ def _make_image(evaluation: Evaluation) -> tuple[Image, Artifact | None, tuple[A
         if obstacle:
             raise UsageError(f"The cell {evaluation.plan.cell.id} cannot be in {mode} mode. {obstacle}")
         progress.text = f"{spec.title}: systemd {made.systemd}, kernel {made.kernel_version}"
+        log = evaluation.directory / "disks.log"
+        others = tuple(
+            image.make(image.pin(other, store, progress.deadline), store, progress.deadline, log).disk
+            for other in evaluation.plan.disks
+        )
         wanted = [(file.packages, file.without) for file in evaluation.plan.suites.values()]
         runtime, *found = (
             distro.make_packages(spec, made, names, without, evaluation.context.store, progress.deadline)
@@ -177,11 +182,13 @@ def _make_image(evaluation: Evaluation) -> tuple[Image, Artifact | None, tuple[A
                 f"The cell {evaluation.plan.cell.id} cannot be: {evaluation.plan.cell.runtime} comes from packages, "
                 f"and {distro.title} has none."
             )
-    return made, runtime, tuple(found)
+    return made, others, runtime, tuple(found)
 
 
 @contextmanager
-def _boot(evaluation: Evaluation, disk: Image, accelerator: Accelerator, systemd: Artifact | None) -> Iterator[Machine]:
+def _boot(
+    evaluation: Evaluation, disk: Image, others: tuple[Path, ...], accelerator: Accelerator, systemd: Artifact | None
+) -> Iterator[Machine]:
     overlays: tuple[Path, ...] = ()
     if systemd is not None:
         overlays = (
@@ -195,6 +202,7 @@ def _boot(evaluation: Evaluation, disk: Image, accelerator: Accelerator, systemd
         cores=evaluation.plan.cpus,
         memory=evaluation.plan.memory,
         overlays=overlays,
+        disks=others,
         options=distros.find(evaluation.plan.image.distro).make_boot_options(disk, overlaid=bool(overlays)),
     )
     place = evaluation.directory / MACHINE

@@ -108,6 +108,7 @@ def test_container_is_the_root_of_its_own_view(container: Container, main: str) 
     assert seen[main] == "/"
 
 
+@pytest.mark.needs(feature=Feature.OWN_COMMANDS)
 @pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)
 def test_executed_command_is_where_the_container_is(container: Container) -> None:
     """A command that is executed in a container counts against the container's limits."""

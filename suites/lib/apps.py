@@ -4,6 +4,8 @@ An app's end, and the pod's: rkt wrote the status of each app to a file, ended t
 app that failed, and ended it with 0 when the last one had ended.
 """
 
+import re
+
 from suites.lib.rights import App
 from suites.lib.spec import PATH
 
@@ -74,7 +76,9 @@ def make_script(apps: tuple[App, ...]) -> tuple[str, tuple[str, ...]]:
     for app in apps:
         files |= {
             f"etc/systemd/system/{app.name}.service": "\n".join(_format_unit(app, apps)),
-            f"rkt/env/{app.name}": "\n".join(f'{name}="{_quote(value)}"' for name, value in app.environment.items()),
+            f"rkt/env/{app.name}": "\n".join(
+                f'{name}="{_quote_variable(value)}"' for name, value in app.environment.items()
+            ),
             f"{get_root(app).lstrip('/')}/": "",
         }
     users = {app.user: f"app{app.user}:x:{app.user}:{app.group}::/:/bin/false" for app in apps if app.user}
@@ -110,6 +114,11 @@ def _format_unit(app: App, apps: tuple[App, ...]) -> list[str]:
         "ExecStart=" + " ".join(f'"{_quote(word).replace("%", "%%").replace("$", "$$")}"' for word in app.argv),
         f"ExecStopPost=+/bin/sh /rkt/ended {app.name} {' '.join(f'{each.name}.service' for each in apps)}",
     ]  # fmt: skip
+
+
+def _quote_variable(text: str) -> str:
+    """Return the text in a file of variables: only before these is a backslash one too many (systemd.exec(5), EnvironmentFile=)."""
+    return re.sub(r'\\(?=["\\`$\n]|$)|["`$]', r"\\\g<0>", text)
 
 
 def _quote(text: str) -> str:

@@ -13,7 +13,7 @@ from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.spec import Spec
 
-__all__ = ["AppPlaces", "Container", "Engine", "Pauses", "Terminals", "Updates"]
+__all__ = ["AppPlaces", "Container", "Engine", "Pauses", "Statistics", "Terminals", "Updates"]
 
 
 class Engine(Protocol):
@@ -91,6 +91,14 @@ class Updates(Protocol):
 
     def get_update_command(self, name: str, memory: int) -> tuple[str, ...]:
         """Return the command line that gives a running container another memory limit, in bytes."""
+
+
+@runtime_checkable
+class Statistics(Protocol):
+    """An engine with `Feature.STATISTICS`."""
+
+    def read_statistics(self, name: str) -> tuple[int, int]:
+        """Return how much memory a container uses, in bytes, and how many tasks it has."""
 
 
 @runtime_checkable

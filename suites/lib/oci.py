@@ -87,6 +87,8 @@ LACKS = {
     Feature.PAYLOAD: "an OCI runtime puts a container's processes into its scope itself",
     Feature.POD_SYSTEMD: "an OCI runtime runs the container's process and nothing else",
     Feature.SUPERVISOR: "an OCI runtime ends when the container runs",
+    Feature.NSPAWN_OPTIONS: "an OCI runtime has none of them",
+    Feature.SHELL: "machined knows no container of an OCI runtime",
     Feature.NAMED_USER: "config.json has user numbers only",
     Feature.MACHINED: "an OCI runtime registers no machine",
     Feature.SEVERAL_APPS: "a bundle has one process; pods are made by what calls the runtime",
@@ -161,6 +163,12 @@ class OciEngine:
             name,
         )
 
+    def read_statistics(self, name: str) -> tuple[int, int]:
+        """Return what `events --stats` says."""
+        said = self.guest.do('"$1" --systemd-cgroup events --stats "$2"', self.name, name)
+        data = json.loads(said)["data"]
+        return int(data["memory"]["usage"]["usage"]), int(data["pids"]["current"])
+
     def pause(self, name: str) -> None:
         """Freeze the container's cgroup."""
         self.guest.do('"$1" --systemd-cgroup pause "$2"', self.name, name)
@@ -231,6 +239,9 @@ def make_config(program: str, spec: Spec, nodes: Mapping[str, Mapping[str, Any]]
     if spec.syscalls_refused:
         refused = {"names": list(spec.syscalls_refused), "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}
         linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}
+    if spec.syscalls_allowed:
+        allowed = {"names": list(spec.syscalls_allowed), "action": "SCMP_ACT_ALLOW"}
+        linux["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [allowed]}
     if spec.private_users is not None:
         linux["namespaces"].append({"type": "user"})
         mapping = {"containerID": 0, "hostID": spec.private_users, "size": 65536}

@@ -5,6 +5,8 @@ overlay   a writable layer over another tree, for one container
 system    a writable layer over the guest's own /, for a container with its own systemd as PID 1
 """
 
+from collections.abc import Mapping
+
 from suites.lib.guest import Guest
 
 __all__ = ["READY", "SERVICE", "TARGET", "Rootfs"]
@@ -50,33 +52,61 @@ mkdir -p "$2" && mount -t tmpfs -o mode=0755 harness "$2" && mkdir "$2/upper" "$
 mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" harness "$2/root"
 """
 
-SYSTEM = r"""
+PARTS = r"""
 [ $? -eq 0 ] || exit
 # A layer over / does not reach what is mounted below it: /usr and /etc are mounts of their own in guests of Flatcar.
 for part in usr etc; do
-    mountpoint -q "/$part" || continue
+    mountpoint -q "${1%/}/$part" || continue
     mkdir "$2/upper-$part" "$2/work-$part"
-    mount -t overlay -o "lowerdir=/$part,upperdir=$2/upper-$part,workdir=$2/work-$part" harness "$2/root/$part" || exit
+    mount -t overlay -o "lowerdir=${1%/}/$part,upperdir=$2/upper-$part,workdir=$2/work-$part" harness "$2/root/$part" || exit
 done
 cd "$2/root" || exit
 ready=$3
+shift 3
+: >etc/machine-id
+# systemd would take the machine's id from D-Bus, and not from what runs the container.
+rm -f etc/fstab var/lib/dbus/machine-id
+cd etc/systemd/system || exit
+printf '[Unit]\nAfter=basic.target multi-user.target harness-probe.service\n[Service]\nType=oneshot\nExecStart=/bin/touch %s\n' \
+    "$ready" >harness-ready.service
+# Not --unit= on PID 1's command line: systemd 262 ignores it in a container.
+ln -sf harness.target default.target
+"""
+"""Mounts the layers, and has a target that says when it is reached."""
+
+SMALL = r"""
 set -- ssh.service harness-ssh.service harness-console.service systemd-networkd.service systemd-networkd.socket systemd-resolved.service \
     systemd-timesyncd.service systemd-udevd.service systemd-logind.service dbus.service dbus.socket \
     dev-hugepages.mount systemd-update-utmp.service systemd-sysctl.service systemd-remount-fs.service \
     systemd-journal-catalog-update.service ldconfig.service systemd-hwdb-update.service systemd-sysusers.service
-cd etc/systemd/system && rm -rf "$@" multi-user.target.wants timers.target.wants ../../fstab \
+rm -rf "$@" multi-user.target.wants timers.target.wants \
     ../../../usr/lib/systemd/system-generators || exit
 # An empty unit file masks the unit as a link to /dev/null does (systemd.unit(5)), and costs no process.
 for unit; do : >"$unit"; done
-: >../../machine-id
 printf '[Service]\nExecStart=/bin/sleep infinity\n' >harness-probe.service
-printf '[Unit]\nAfter=basic.target harness-probe.service\n[Service]\nType=oneshot\nExecStart=/bin/touch %s\n' \
-    "$ready" >harness-ready.service
 printf '[Unit]\nRequires=basic.target\nAfter=basic.target harness-ready.service\n%s\n' \
     'Wants=harness-probe.service harness-ready.service' >harness.target
-# Not --unit= on PID 1's command line: systemd 262 ignores it in a container.
-ln -sf harness.target default.target
 """
+"""Few units, as a boot of all of them takes a while."""
+
+FULL = r"""
+# What the image's makers switched off or on for the guest; a unit of people is a file or a directory.
+find . -type l ! -name default.target -delete
+rm -rf ssh.service harness-ssh.service harness-console.service systemd-udev-trigger.service.d ../journald.conf.d/harness.conf
+mkdir -p multi-user.target.wants ../../../var/log/journal || exit
+for unit in systemd-networkd.service systemd-resolved.service; do
+    for place in /usr/lib /lib; do
+        [ ! -e "../../..$place/systemd/system/$unit" ] || ln -sf "$place/systemd/system/$unit" multi-user.target.wants/
+    done
+done
+wanted=harness-ready.service
+while [ $# -gt 1 ]; do
+    printf '%s\n' "$2" >"$1" && wanted="$wanted $1" || exit
+    shift 2
+done
+printf '[Unit]\nRequires=multi-user.target\nAfter=multi-user.target harness-ready.service\nWants=%s\n' "$wanted" >harness.target
+"""
+"""All units of the guest's system, and services of the cases: each a unit's name and its text."""
 
 GONE = r"""
 for directory; do
@@ -122,9 +152,14 @@ class Rootfs:
         self.guest.do(OVERLAY, lower, f"{self.directory}/{name}")
         return f"{self.directory}/{name}/root"
 
-    def make_system(self, name: str) -> str:
-        """Return a writable layer over the guest's own system, which boots into `TARGET` with few services."""
-        self.guest.do(OVERLAY + SYSTEM, "/", f"{self.directory}/{name}", READY)
+    def make_system(self, name: str, units: Mapping[str, str] | None = None, lower: str = "/") -> str:
+        """Return a writable layer over the guest's own system, or over another one, which boots into `TARGET`.
+
+        It has few services, or with `units`, further ones by their names, all that the system has.
+        """
+        made = SMALL if units is None else FULL
+        words = [word for pair in (units or {}).items() for word in pair]
+        self.guest.do(OVERLAY + PARTS + made, lower, f"{self.directory}/{name}", READY, *words)
         return f"{self.directory}/{name}/root"
 
     def remove(self, name: str) -> None:

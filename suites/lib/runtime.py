@@ -1,6 +1,6 @@
 """The runtime under test, as cases use it: it gives all engines the same names and root file systems, and cleans up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Unpack
@@ -22,8 +22,8 @@ LEGACY = ("systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_c
 Where the runtime lets it, it would mount a v2 tree for itself, in which it is outside of its container's cgroup.
 """
 
-BOOT_SECONDS = 60
-"""A container's own systemd reaches its target in 3 s under TCG; a loaded computer takes its time."""
+BOOT_SECONDS = 120
+"""A container's own systemd reaches its target in 3 s under TCG, all of the system in 15; a loaded computer takes its time."""
 
 
 class ContainerRuntime:
@@ -55,6 +55,13 @@ class ContainerRuntime:
             yield container
 
     @contextmanager
+    def start_in(self, tree: str, *argv: str, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
+        """Provide a container that runs `argv` and may write to a tree itself, not to a layer over it."""
+        made = ContainerOptions(read_only=False) | options | ContainerOptions(rootfs=tree)
+        with self._start(Spec(name=self._make_name(), argv=argv, **made)) as container:
+            yield container
+
+    @contextmanager
     def start_again(self, container: Container) -> Iterator[Container]:
         """Provide a container with the name and all else of one that has ended, or is stopped now."""
         container.stop()
@@ -62,8 +69,13 @@ class ContainerRuntime:
             yield again
 
     @contextmanager
-    def boot(self, **options: Unpack[ContainerOptions]) -> Iterator[Container]:
+    def boot(
+        self, units: Mapping[str, str] | None = None, lower: str = "/", **options: Unpack[ContainerOptions]
+    ) -> Iterator[Container]:
         """Provide a container with its own systemd as PID 1, a copy of the guest's, which has reached `TARGET`.
+
+        With `units` it is all of the guest's system and those units; without, a small part of it. `lower` is the tree of
+        another system.
 
         The systemd of a pod may be the runtime's own business, which then says itself when the apps are started.
         """
@@ -75,7 +87,11 @@ class ContainerRuntime:
             return
         try:
             argv = ("/sbin/init", *(LEGACY if self.hierarchies.mode == "legacy" else ()))
-            made = ContainerOptions(read_only=False) | options | ContainerOptions(rootfs=self.rootfs.make_system(name))
+            made = (
+                ContainerOptions(read_only=False)
+                | options
+                | ContainerOptions(rootfs=self.rootfs.make_system(name, units, lower))
+            )
             spec = Spec(name=name, argv=argv, boots=True, **made)
             with self._start(spec) as container:
                 ready = self.guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root{READY}", seconds=BOOT_SECONDS)

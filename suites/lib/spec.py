@@ -35,6 +35,8 @@ class ContainerOptions(RightsOptions, total=False):
     rootfs: str
     network: str | None
     networks: NetworkRequest | None
+    words: Sequence[str]
+    syscalls_allowed: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class Spec(Rights):
         network: Path of the network namespace that it joins, "host" for the guest's own; None for a new one
             that has nothing but its loopback interface.
         networks: What it wants of a runtime that makes networks itself (`Networking`); other ones do not look at it.
+        words: Options of systemd-nspawn's own, for a runtime with `Feature.NSPAWN_OPTIONS`.
+        syscalls_allowed: The only system calls that it may make, as in docker's profile; nspawn has such a list of its own.
     """
 
     name: str
@@ -90,3 +94,5 @@ class Spec(Rights):
     system: bool = False
     network: str | None = None
     networks: NetworkRequest | None = None
+    words: Sequence[str] = ()
+    syscalls_allowed: Sequence[str] = ()

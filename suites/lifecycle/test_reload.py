@@ -106,6 +106,7 @@ def test_command_can_be_executed(change: Change) -> None:
     assert change.after.executed
 
 
+@pytest.mark.needs(feature=Feature.OWN_COMMANDS)
 @pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)
 def test_command_is_where_it_was(change: Change) -> None:
     """A command that is run in it is in the cgroups in which such a command was."""

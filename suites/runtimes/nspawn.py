@@ -91,6 +91,7 @@ LACKS = {
     Feature.PRIVATE_PROPAGATION: "systemd-nspawn mounts everything as a slave of the guest",
     Feature.READ_ONLY_KERNEL_FILES: "systemd-nspawn can bind read-only what is in the image or the guest, not in /proc",
     Feature.MASKED_KERNEL_FILES: "systemd-nspawn has no masked path below /proc",
+    Feature.OWN_COMMANDS: "machined starts them, where the container has a D-Bus daemon (suite booted)",
     Feature.PAUSE: "systemd-nspawn leaves it to systemctl, which can on cgroup v2 only",
     Feature.TERMINALS: "machinectl shell asks the D-Bus daemon of a container for it",
 }
@@ -164,6 +165,12 @@ class Nspawn:
         """Return `systemctl set-property` for the scope; it is forgotten with the guest's next boot."""
         return ("systemctl", "set-property", "--runtime", self.get_scope(name), f"MemoryMax={memory}")
 
+    def read_statistics(self, name: str) -> tuple[int, int]:
+        """Return what systemd counts for the scope, as `machinectl status` shows it; it has to answer, too."""
+        script = 'machinectl status "$1" >/dev/null && systemctl show --property=MemoryCurrent,TasksCurrent "$2"'
+        said = dict(line.split("=") for line in self.guest.do(script, name, self.get_scope(name)).splitlines())
+        return int(said["MemoryCurrent"]), int(said["TasksCurrent"])
+
     def stop(self, spec: Spec) -> bool:
         """Stop the service: nspawn asks a systemd to shut down, and kills everything else."""
         result = self.guest.sh(STOP, spec.name, self.get_scope(spec.name))
@@ -208,7 +215,7 @@ class Nspawn:
             *(f"--setenv={name}={value}" for name, value in spec.environment.items()),
             *_format_binds(spec),
             *(f"--property={name}={value}" for name, value in limits.items() if value is not None),
-            *_format_rights(spec),
+            *_format_rights(spec), *spec.words,
             "--", *(spec.argv[1:] if spec.boots else spec.argv),
         )  # fmt: skip
 

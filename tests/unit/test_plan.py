@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode
 from harness.plan import Plan, make_plan, make_plans, replace_systemd
-from tests.helpers.trees import AXES, load, project
+from tests.helpers.trees import AXES, load, project, write
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -24,6 +24,8 @@ sources:
 """
 
 CRUN = "name: crun\ndescription: A runtime that is never built.\ncommand: crun\npackages: [crun]\n"
+
+DISKS = "name: pod\ndescription: Pods.\ndisks: [debian/trixie, debian/{}]\n"
 
 
 @pytest.fixture
@@ -105,6 +107,25 @@ def test_a_runtime_comes_from_packages_where_it_is_not_built(
     assert (packages, built) == (made.packages, made.build is not None)
     assert "--version" == made.command[1]
     assert built == (made.cell.go is not None)
+
+
+def test_a_suite_has_disks_of_other_images(known: Catalog) -> None:
+    """The guest gets the disks that its suites want, and not its own a second time."""
+    write(known.root, {"suites/pod/suite.yaml": DISKS.format("sid")})
+    found = load(known, AXES)
+    for each in make_plans(matrix.expand(found, known).cells, found, known, ("cgroup", "pod")):
+        titles = {disk.title for disk in each.disks}
+        assert each.image.title not in titles
+        assert titles | {each.image.title} == {"debian/sid", "debian/trixie", each.image.title}
+    assert {()} == {each.disks for each in make_plans(matrix.expand(found, known).cells, found, known, ("cgroup",))}
+
+
+def test_a_disk_of_no_image_is_refused(known: Catalog) -> None:
+    """A suite that names an image that is not there is an error, before anything is made."""
+    write(known.root, {"suites/pod/suite.yaml": DISKS.format("none")})
+    found = load(known, AXES)
+    with pytest.raises(UsageError, match=r"debian/none"):
+        make_plans(matrix.expand(found, known).cells, found, known, ("pod",))
 
 
 def test_a_plan_is_a_value(known: Catalog) -> None:

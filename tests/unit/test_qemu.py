@@ -90,11 +90,12 @@ def test_commas_in_paths() -> None:
 
 def test_further_disks() -> None:
     """Further disks come after the root disk, read-only, in the order given."""
-    line = command(replace(SPEC, disks=(Path("/a.raw"), Path("/b.raw"))))
+    line = command(replace(SPEC, disks=(Path("/a.raw"), Path("/b.qcow2"))))
     disks = [part for part in line if part.startswith("if=none")]
 
     assert ["root", "disk0", "disk1"] == [part.split("id=")[1].split(",")[0] for part in disks]
     assert all("readonly=on" in part for part in disks[1:])
+    assert [part.split("format=")[1].split(",")[0] for part in disks[1:]] == ["raw", "qcow2"]
 
 
 def test_overlay_names_its_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

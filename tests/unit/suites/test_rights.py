@@ -87,6 +87,6 @@ def test_apps_become_services(tmp_path: Path) -> None:
     assert "InaccessiblePaths=+/proc/x" in unit
     assert any(line.startswith("After=") and line.endswith(" db.service") for line in unit)
     assert 'ExecStart="sh" "-c" "echo \\"$$X\\" 5%%"' in unit
-    assert (tmp_path / "rkt/env/web").read_text() == 'A="b \\"c\\" \\\\d"\n'
+    assert (tmp_path / "rkt/env/web").read_text() == 'A="b \\"c\\" \\d"\n'
     assert (tmp_path / "etc/passwd").read_text() == "app1000:x:1000:50::/:/bin/false\n"
     assert (tmp_path / "etc/group").read_text() == "app50:x:50:\napp60:x:60:\n"
