@@ -13,16 +13,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.credentials import redact
 from harness.errors import ExitCode, InfrastructureError, UsageError
 from harness.model import Outcome, Phase, State, find_worst
+from harness.text import escape
 from harness.writing import write_text
 
 __all__ = [
-    "INTERRUPTED", "CaseResult", "CellId", "CellResult", "CommandLine", "ExpectationResult", "NodeId", "PhaseResult",
-    "RunResult", "find_problem", "read", "write",
+    "FORMAT", "INTERRUPTED", "CaseResult", "CellId", "CellResult", "CommandLine", "ExpectationResult", "NodeId",
+    "PhaseResult", "RunResult", "check_format", "find_problem", "read", "write",
 ]  # fmt: skip
 
 INTERRUPTED = "The run was interrupted."
@@ -191,10 +192,14 @@ class RunResult(ResultModel):
         interrupted: Whether it was ended before its cells were.
         expectations: Known failures that are known no more: they pass, have expired, or are about nothing.
         shard: Which of how many shards of the cells it is; None for all of them, and in results of before December 2026.
+        commit: The commit of the project that was run; None where it is not known. Like the next two not in older results.
+        attempt: Which attempt at it this is; a higher number is a later one. None outside of CI.
+        matrix: Hash of the matrix file.
+        problems: What is missing or doubtful, whole sentences; only the merged result of shards has any.
     """
 
     id: str
-    format: int = FORMAT
+    format: Annotated[int, Field(strict=True, ge=1)] = FORMAT
     harness: str
     command: CommandLine
     started: str
@@ -204,6 +209,10 @@ class RunResult(ResultModel):
     interrupted: bool = False
     expectations: tuple[ExpectationResult, ...] = ()
     shard: tuple[int, int] | None = None
+    commit: str | None = None
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    matrix: str | None = None
+    problems: tuple[str, ...] = ()
 
     def count_outcomes(self) -> Counter[Outcome]:
         """Return how many cells had which outcome."""
@@ -231,8 +240,10 @@ def write(result: BaseModel, path: Path) -> None:
 
 def read(path: Path) -> RunResult:
     """Return the run of a result.json; raises UsageError if it is not there, else InfrastructureError."""
+    data = b""
     try:
-        return RunResult.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
+        run = RunResult.model_validate_json(data)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(
             f"{path}: there is no result; the run did not begin, or was removed.",
@@ -241,7 +252,32 @@ def read(path: Path) -> RunResult:
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValidationError, RecursionError) as error:
+        check_format(data, str(path))
         raise InfrastructureError(f"{path}: this is no result of format {FORMAT}: {find_problem(error)}.") from error
+    if run.format > FORMAT:
+        check_format(data, str(path))
+    return run
+
+
+class _Version(BaseModel):
+    format: Annotated[int, Field(strict=True)]
+    harness: str = "unknown"
+
+
+def check_format(data: bytes, shown: str) -> None:
+    """Raise InfrastructureError for a result of a newer format, which names the harness that wrote it.
+
+    Messages call the file `shown`.
+    """
+    try:
+        version = _Version.model_validate_json(data)
+    except (ValidationError, RecursionError):
+        return
+    if version.format > FORMAT:
+        raise InfrastructureError(
+            f"{shown}: the result has format {version.format}, and this harness reads up to {FORMAT}.",
+            hint=f"It was written by version {escape(version.harness)} of the harness; use that version or a later one.",
+        )
 
 
 def find_problem(error: ValidationError | RecursionError) -> str:

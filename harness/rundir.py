@@ -67,6 +67,7 @@ class Request(BaseModel):
         sets: What was changed about the matrix, each `KEY=VALUE`.
         distro_options: Values of the distros' own options by name.
         shard: Which of how many shards of the cells it is, or None for all of them.
+        commit, attempt, matrix: Of what it is, see `harness.results.RunResult`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +83,9 @@ class Request(BaseModel):
     sets: tuple[str, ...] = ()
     distro_options: dict[str, str] = {}
     shard: tuple[int, int] | None = None
+    commit: str | None = None
+    attempt: int | None = None
+    matrix: str | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from harness import ci, results, rundir, schedule
 from harness.app.cases import check_cases
+from harness.app.identity import find_commit, hash_matrix
 from harness.app.project import Project
 from harness.app.settings import Settings, resolve_settings, show_path
 from harness.errors import UsageError
@@ -25,6 +26,8 @@ class RunOptions:
         suites: Names of suites with commas between them, in place of the profile's or the matrix's.
         sets: What is changed about the matrix, each `KEY=VALUE`.
         distro_options: Values of the distros' own options by name.
+        commit: The commit that is run, where the checkout does not say it.
+        attempt: Which attempt at it this is.
     """
 
     cell: str | None = None
@@ -39,6 +42,8 @@ class RunOptions:
     sets: tuple[str, ...] = ()
     distro_options: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    commit: str | None = None
+    attempt: int | None = None
 
     @property
     def repeats(self) -> bool:
@@ -48,7 +53,7 @@ class RunOptions:
     @property
     def nothing(self) -> bool:
         """Whether nothing is asked for; options of distros may be in the environment, and an earlier run has its own."""
-        return replace(self, distro_options={}) == RunOptions()
+        return replace(self, distro_options={}, commit=None, attempt=None) == RunOptions()
 
     def make_request(self, project: Project, settings: Settings) -> Request:
         """Return the run that it is.
@@ -92,6 +97,9 @@ class RunOptions:
             sets=self.sets,
             distro_options=dict(self.distro_options),
             shard=rundir.parse_shard(self.shard) if self.shard is not None else None,
+            commit=self.commit or find_commit(settings),
+            attempt=self.attempt,
+            matrix=hash_matrix(settings),
         )
 
     def repeat_request(self, request: Request, run: str, settings: Settings) -> Request:

@@ -5,13 +5,14 @@ Semaphore write themselves. An unknown name is an error. What a template has:
 
 change, release   a `Pipeline`, or None where matrix.yaml has no release
 pipelines         those of them that there are
-keep              MB that one job may leave in the system's cache
+keep              MB that one job may leave in the system's cache; 0 where that is too little to hold anything
 """
 
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +37,7 @@ class System(FileModel):
     Attributes:
         description: What it is, and what is special about it here.
         sources: Where the facts in the file are from.
+        read: The day on which they were read there.
         shards: How many jobs it can make of one, at most.
         cache: How many MB its cache may hold, for all jobs of a project together.
         shared: Template text before that of each file, for macros.
@@ -45,6 +47,7 @@ class System(FileModel):
     name: str
     description: str
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
+    read: date | None = None
     shards: Annotated[int, Field(ge=1)]
     cache: Annotated[int, Field(ge=1)]
     shared: str = ""
@@ -70,17 +73,27 @@ def _load(path: Path) -> System:
 
 HEAD = "# Made from matrix.yaml by `harness ci generate`, with harness/ci/systems/{name}.yaml; changes here are lost.\n"
 
+USEFUL = 600
+"""MB below which a cache is not worth its time: an image has 300, a toolchain 250, a build environment 350."""
+JOB = 60
+"""Characters of a profile's name that are in the identifiers of its jobs; GitHub takes 100 in all."""
+
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """What is one word for YAML, for a shell and in the name of an artifact of each system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What CI runs for one kind of event: shards of a profile's cells, then the gate over all of their results."""
+    """What CI runs for one kind of event: shards of a profile's cells, then the gate over all of their results.
+
+    Attributes:
+        job: How the identifiers of its jobs begin, in letters that each system takes; see `_name_jobs`.
+    """
 
     profile: str
     shards: int
     cells: int
+    job: str = ""
 
     @property
     def indexes(self) -> tuple[int, ...]:
@@ -112,7 +125,25 @@ def render(systems: Sequence[System], change: Pipeline, release: Pipeline | None
         raise UsageError(f"The pipelines `change` and `release` both run the profile `{change.profile}`.")
     for item in pipelines:
         _check(item)
+    pipelines = _name_jobs(pipelines)
+    change, release = pipelines[0], pipelines[1] if release is not None else None
     return tuple(file for system in systems for file in _render_files(system, change, release, pipelines))
+
+
+def _name_jobs(pipelines: Sequence[Pipeline]) -> tuple[Pipeline, ...]:
+    """Return pipelines whose jobs have identifiers: by the profile as far as GitHub takes that, and never the same.
+
+    GitHub takes letters, digits, `-` and `_`, and a letter or `_` at the beginning; `needs.ID` looks for them
+    without regard to case.
+    """
+    named: list[Pipeline] = []
+    for item in pipelines:
+        job = re.sub(r"[^A-Za-z0-9_-]", "_", item.profile)[:JOB]
+        job = job if job[0].isalpha() or job[0] == "_" else f"_{job}"
+        while job.casefold() in {other.job.casefold() for other in named}:
+            job += "_2"
+        named.append(replace(item, job=job))
+    return tuple(named)
 
 
 def _check(pipeline: Pipeline) -> None:
@@ -140,7 +171,7 @@ def _render_files(
         "change": change,
         "release": release,
         "pipelines": pipelines,
-        "keep": system.cache // sum(item.shards for item in pipelines),
+        "keep": keep if (keep := system.cache // sum(item.shards for item in pipelines)) >= USEFUL else 0,
     }
     texts = ((path, _fill(system, path, values)) for path in system.files)
     head = HEAD.format(name=system.name)

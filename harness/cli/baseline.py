@@ -12,11 +12,14 @@ from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.compare import SUFFIX, load_baseline
-from harness.errors import ExitCode
+from harness.errors import ExitCode, HarnessError
 from harness.report.comparison import format_summary
 from harness.text import escape
 
 __all__ = ["verbs"]
+
+COUNTS = ("cells", "cases", "ran", "failed")
+"""What is counted, see `RunOutcomes.counts`."""
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the baseline.")]
 RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN...", help="A run, or all shards of one.")]
@@ -42,12 +45,15 @@ def list_baselines(context: typer.Context, *, form: FormatOption = Format.TABLE)
     """Print the baselines."""
     directory = get_settings(context).baselines
     paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if not path.name.startswith("."))
+    rows = [_describe(path) for path in paths]
     output.show(
         form,
         ids=(path.stem for path in paths),
-        data=lambda: [_describe(path) for path in paths],
-        lines=_format_rows(paths) if paths else [f"There is no baseline in {show_path(directory)}."],
+        data=lambda: rows,
+        lines=_format_rows(rows) if rows else [f"There is no baseline in {show_path(directory)}."],
     )
+    if any("problem" in row for row in rows):
+        raise typer.Exit(ExitCode.INFRASTRUCTURE)
 
 
 @verbs.command()
@@ -73,10 +79,16 @@ def promote(
 
 
 def _describe(path: Path) -> dict[str, object]:
-    side = load_baseline(path, name=show_path(path))
-    return {"name": path.stem, **side.counts, "started": side.started, "harness": side.facts.get("harness", "")}
+    """Return a row of the list; one that cannot be read says why in place of its harness, and hides no other."""
+    try:
+        side = load_baseline(path, name=show_path(path))
+    except HarnessError as error:
+        return {"name": path.stem, **dict.fromkeys(COUNTS, ""), "started": "", "harness": "", "problem": str(error)}
+    facts = {"started": side.started, "harness": side.facts.get("harness", "")}
+    return {"name": path.stem, **side.counts, **facts}
 
 
-def _format_rows(paths: Sequence[Path]) -> Iterator[str]:
-    rows = [_describe(path) for path in paths]
-    yield from output.format_table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
+def _format_rows(rows: Sequence[dict[str, object]]) -> Iterator[str]:
+    columns = ["name", *COUNTS, "started", "harness"]
+    yield from output.format_table(columns, [[str(row[column]) for column in columns] for row in rows])
+    yield from (escape(str(row["problem"])) for row in rows if "problem" in row)

@@ -125,8 +125,8 @@ def merge(
     output.show(
         form,
         ids=(cell.id for cell in cells),
-        data=lambda: {"cells": len(cells), "problems": merged.problems},
-        lines=(*merged.problems, f"{what} merged in {show_path(into.absolute())}."),
+        data=lambda: {"cells": len(cells), "problems": merged.problems, "older": merged.older},
+        lines=(*merged.older, *merged.problems, f"{what} merged in {show_path(into.absolute())}."),
     )
     if merged.problems:
         raise typer.Exit(ExitCode.FAILED)

@@ -67,6 +67,25 @@ MultiplyOption = Annotated[
 ResumeOption = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted or killed.")
 ]
+CommitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--commit",
+        envvar="HARNESS_COMMIT",
+        metavar="HASH",
+        help="The commit that is run; that of the checkout without it.",
+    ),
+]
+AttemptOption = Annotated[
+    int | None,
+    typer.Option(
+        "--attempt",
+        envvar="HARNESS_ATTEMPT",
+        min=1,
+        metavar="N",
+        help="Which attempt at it this is; the newest counts.",
+    ),
+]
 
 
 @take_distro_options
@@ -94,6 +113,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     keep_failed: Annotated[
         bool, typer.Option("--keep-failed", help="Keep the guest of a cell that did not pass until Ctrl-C.")
     ] = False,
+    commit: CommitOption = None,
+    attempt: AttemptOption = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Boot every guest, where it could start from a saved memory.")
     ] = False,
@@ -110,7 +131,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     options = RunOptions(
         cell=cell, profile=profile, select=tuple(select or ()), shard=shard, suites=suites, cases=tuple(case or ()),
         builder=builder, multiply=multiply, fresh=fresh, sets=tuple(sets or ()), distro_options=distro_options,
-        arguments=tuple(arguments or ()),
+        arguments=tuple(arguments or ()), commit=commit, attempt=attempt,
     )  # fmt: skip
     request = choose_request(options, project, settings, resume=resume, failed=failed)
     # Before the run has a directory: what is said about a wrong source is no result.

@@ -20,6 +20,7 @@ from harness.foreign.records import normalize_name
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome
 from harness.results import find_problem
+from harness.rundir import LAST
 from harness.text import escape
 from harness.writing import write_text
 
@@ -133,11 +134,13 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
 
 
 def check_name(name: str) -> str:
-    """Return the name of a baseline; raises UsageError for what is none."""
+    """Return the name of a baseline; raises UsageError for what is none, or always is a run."""
     if NAME.fullmatch(name) is None:
         raise UsageError(
             f"`{escape(name)}` is no name of a baseline; it has letters, digits, dots, dashes and underscores."
         )
+    if name == LAST:
+        raise UsageError(f"`{LAST}` is always the last run, so that no command could name a baseline of that name.")
     return name
 
 

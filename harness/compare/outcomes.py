@@ -1,6 +1,6 @@
 """One side of a comparison: what became of the cases of some cells, wherever that was written down."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.compare.copies import CaseCopy, find_outcome
@@ -90,6 +90,10 @@ class RunOutcomes:
         facts: What ran it: version of the harness, kernel and cores of the computer.
         problems: Why it is not whole, each a sentence: interrupted, cells without a result, a missing shard.
         shards: Which of how many shards of the cells it has.
+        commit: The commit of the project that was run; empty where it is not known, like `matrix`.
+        attempt: Which attempt at it this is; 0 where it is not known.
+        matrix: Hash of the matrix file.
+        older: Attempts that do not count, since there is a newer one; each a sentence.
     """
 
     name: str
@@ -99,6 +103,10 @@ class RunOutcomes:
     facts: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     shards: tuple[tuple[int, int], ...] = ()
+    commit: str = ""
+    attempt: int = 0
+    matrix: str = ""
+    older: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -122,10 +130,12 @@ def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutc
     """Join one or more shards to one side, with what speaks against taking them together.
 
     No decision is made on times, since the clocks of two computers differ: the start is the greatest text of the
-    shards, and only informs people about when it was. Of two results of a cell the worse counts, as when CI merges
-    shards; there is a sentence for each such cell, and for each shard that is missing. Messages call the whole by
-    `name`, or by the names of its shards.
+    shards, and only informs people about when it was. Of several attempts at a shard the newest counts, by its number. Of
+    two results of a cell otherwise the worse counts, as when CI merges shards; there is a sentence for each such cell,
+    for each shard that is missing, and for shards of different commits, matrices or harnesses. Messages call the whole
+    by `name`, or by the names of its shards.
     """
+    sides, older = _drop_older(sides)
     cells: dict[str, CellOutcomes] = {}
     problems: list[str] = []
     for side in sides:
@@ -151,8 +161,51 @@ def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutc
         facts=_find_common([side.facts for side in sides]),
         problems=tuple(problem for side in sides for problem in side.problems),
         shards=shards,
+        commit=", ".join(sorted({side.commit for side in sides} - {""})),
+        attempt=max(side.attempt for side in sides),
+        matrix=", ".join(sorted({side.matrix for side in sides} - {""})),
+        older=(*(text for side in sides for text in side.older), *older),
     )
-    return whole, (*problems, *_list_missing(shards, [side.name for side in sides]))
+    return whole, (*problems, *_list_mixed(sides), *_list_missing(shards, [side.name for side in sides]))
+
+
+def _drop_older(sides: Sequence[RunOutcomes]) -> tuple[list[RunOutcomes], list[str]]:
+    """Return the newest attempt at each shard, with a sentence about each older one of the same commit."""
+    newest: dict[object, RunOutcomes] = {}
+    for side in sides:
+        part = _name_part(side)
+        if side.attempt and (part not in newest or side.attempt > newest[part].attempt):
+            newest[part] = side
+    kept, older = [], []
+    for side in sides:
+        best = newest.get(_name_part(side), side)
+        if not side.attempt or side.attempt == best.attempt:
+            kept.append(side)
+        else:
+            older.append(
+                f"{side.name} is attempt {side.attempt}, and does not count: {best.name} is attempt {best.attempt}."
+            )
+    return kept, older
+
+
+def _name_part(side: RunOutcomes) -> object:
+    """Return what two attempts at the same have in common."""
+    part: object = side.shards or tuple(side.cells)
+    return side.kind, side.commit, part
+
+
+def _list_mixed(sides: Sequence[RunOutcomes]) -> Iterator[str]:
+    """Yield what makes shards parts of different runs."""
+    kinds = {
+        "commits": [(side.commit, side.name) for side in sides],
+        "matrices": [(side.matrix, side.name) for side in sides],
+        "versions of the harness": [(side.facts.get("harness", ""), side.name) for side in sides],
+    }
+    for what, values in kinds.items():
+        first = {value: name for value, name in reversed(values) if value}
+        if len(first) > 1:
+            listed = ", ".join(f"{name} is of {value}" for value, name in first.items())
+            yield f"The runs are of different {what}: {listed}."
 
 
 def _join_foreign(first: CellOutcomes, second: CellOutcomes) -> CellOutcomes:

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, NotRequired
+from typing import Annotated, Any, BinaryIO, NotRequired
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
 
 from harness.compare.outcomes import CellOutcomes, Kind, RunOutcomes
@@ -23,7 +23,7 @@ from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.foreign.records import normalize_name
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome, find_worst
-from harness.results import FORMAT, find_problem
+from harness.results import FORMAT, check_format, find_problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 from harness.text import escape
 
@@ -56,13 +56,17 @@ class RunHeader(TypedDict):
     """What a result says of the run itself; see `harness.results.RunResult`."""
 
     id: str
-    format: int
+    format: Annotated[int, Field(strict=True, ge=1)]
     harness: str
     command: str
     started: str
     computer: NotRequired[dict[str, str]]
     interrupted: NotRequired[bool]
     shard: NotRequired[tuple[int, int] | None]
+    commit: NotRequired[str | None]
+    attempt: NotRequired[int | None]
+    matrix: NotRequired[str | None]
+    problems: NotRequired[tuple[str, ...]]
 
 
 class _Whole(RunHeader):
@@ -108,14 +112,19 @@ def load_run(path: Path, *, name: str) -> RunOutcomes:
 
 def describe_run(run: RunHeader, cells: Mapping[str, CellOutcomes], *, name: str, kind: Kind) -> RunOutcomes:
     """Return a run as a side, from what a result says of it and its cells."""
+    interrupted = (f"{name} was interrupted before its cells had ended.",) if run.get("interrupted") else ()
+    facts = {"harness": run["harness"], **{f"host {key}": value for key, value in run.get("computer", {}).items()}}
     return RunOutcomes(
         name=name,
         kind=kind,
         started=run["started"],
         cells=cells,
-        facts={"harness": run["harness"], **{f"host {key}": value for key, value in run.get("computer", {}).items()}},
-        problems=(f"{name} was interrupted before its cells had ended.",) if run.get("interrupted") else (),
+        facts=facts | ({"commit": run.get("commit") or ""} if run.get("commit") else {}),
+        problems=(*interrupted, *run.get("problems", ())),
         shards=_find_shards(run),
+        commit=run.get("commit") or "",
+        attempt=run.get("attempt") or 0,
+        matrix=run.get("matrix") or "",
     )
 
 
@@ -203,14 +212,9 @@ def _keep_worst(found: list[_Case]) -> dict[str, Outcome]:
 
 def _read_whole(file: Path, shown: str) -> tuple[RunHeader, list[CellOutcomes]]:
     """Return the same, whoever wrote the file; raises InfrastructureError if it is no result that we know."""
-    value = locate(file.read_bytes(), shown, "result of a run")
-    version = value.get("format") if isinstance(value, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        made = escape(str(value.get("harness", "unknown")))
-        raise InfrastructureError(
-            f"{shown}: the result has format {version}, and this harness reads up to {FORMAT}.",
-            hint=f"It was written by version {made} of the harness; use that version or a later one.",
-        )
+    data = file.read_bytes()
+    value = locate(data, shown, "result of a run")
+    check_format(data, shown)
     try:
         whole = WHOLE.validate_python(value)
     except ValidationError as error:

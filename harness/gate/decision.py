@@ -15,6 +15,9 @@ from harness.text import pluralize
 
 __all__ = ["Check", "CheckLevel", "Decision", "GateInput", "decide"]
 
+SKEW_DAYS = 3
+"""Days by which the clock of a computer may run ahead."""
+
 
 class CheckLevel(StrEnum):
     """What a check does to the decision, the most important first."""
@@ -97,6 +100,7 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
     found = compare(old, evidence.side)
     checks = [
         _check_whole(evidence),
+        *_list_older(evidence.side),
         *(_check_required(item, evidence.side) for item in evidence.requirements),
         _check_ran(policy, found),
         _check_baseline(policy, evidence, today),
@@ -119,6 +123,12 @@ def _check_whole(evidence: GateInput) -> Check:
     shards = f", {pluralize(len(evidence.side.shards), 'shard')}" if evidence.side.shards else ""
     text = f"The results are whole: {pluralize(len(evidence.side.cells), 'cell')}{shards}."
     return Check(name="whole", level=CheckLevel.MET, text=text)
+
+
+def _list_older(side: RunOutcomes) -> Iterable[Check]:
+    if side.older:
+        text = f"{pluralize(len(side.older), 'older attempt does', 'older attempts do')} not count."
+        yield Check(name="attempts", level=CheckLevel.TOLD, text=text, details=side.older)
 
 
 def _check_required(item: Requirement, side: RunOutcomes) -> Check:
@@ -162,7 +172,9 @@ def _check_baseline(policy: Policy, evidence: GateInput, today: date) -> Check:
     except ValueError:
         text = f"The baseline {name} does not say when its run was, so that its age is not known; save it again."
         return Check(name="baseline", level=CheckLevel.REFUSED, text=text)
-    # A day to come is that of a clock which ran ahead.
+    if (made - today).days > SKEW_DAYS:
+        text = f"The baseline {name} is of {made}, which is to come, so that its age is not known; save it again."
+        return Check(name="baseline", level=CheckLevel.REFUSED, text=text)
     age = max((today - made).days, 0)
     text = f"The baseline {name} is of {made}, {pluralize(age, 'day')} old; at most {rule.max_age_days} are allowed."
     return Check(name="baseline", level=CheckLevel.REFUSED if age > rule.max_age_days else CheckLevel.MET, text=text)

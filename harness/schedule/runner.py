@@ -1,7 +1,8 @@
 """A run: its tasks on threads, its result.
 
 runs/<id>/request.json   what was asked for; `--resume` reads it
-runs/<id>/result.json    written again when a cell has ended, so that a run that is killed leaves what it knew
+runs/<id>/result.json    written again when a cell has ended, so that a run that is killed leaves what it knew; it says
+                         that it was interrupted until the last one has
 """
 
 import os
@@ -58,7 +59,7 @@ def run_cells(
     scheduler = Scheduler(run.make_tasks(), slots)
     run.save()
     run.work_off(scheduler, slots.cores)
-    return run.save()
+    return run.save(ended=True)
 
 
 def read_finished(directory: Path) -> CellResult | None:
@@ -162,7 +163,7 @@ class _Run:
             self.ended(result)
             self.save()
 
-    def save(self) -> RunResult:
+    def save(self, *, ended: bool = False) -> RunResult:
         """Write the result as far as it is known, and return it."""
         result = RunResult(
             id=self.directory.name,
@@ -172,8 +173,11 @@ class _Run:
             seconds=round(time.monotonic() - self._begin, 3),
             computer={"cores": str(os.cpu_count()), "kernel": os.uname().release},
             cells=tuple(self.cells[name] for name in self.tasks if name in self.cells),
-            interrupted=self.interrupted,
+            interrupted=self.interrupted or not ended,
             shard=self.request.shard,
+            commit=self.request.commit,
+            attempt=self.request.attempt,
+            matrix=self.request.matrix,
         )
         results.write(result, self.directory / RESULT)
         return result

@@ -133,7 +133,9 @@ def _github(root: Path) -> Iterator[Job]:
         needs = job.get("needs", [])
         stage = stages.of(name, [needs] if isinstance(needs, str) else needs)
         for value in job.get("strategy", {}).get("matrix", {}).get("shard", [None]):
-            yield _github_job(f"{name} {value}", stage, job, {"matrix.shard": str(value)}, file["env"])
+            yield _github_job(
+                f"{name} {value}", stage, job, {"matrix.shard": str(value), "github.run_attempt": "1"}, file["env"]
+            )
 
 
 def _github_job(name: str, stage: int, job: dict[str, Any], values: dict[str, str], common: dict[str, str]) -> Job:
@@ -172,7 +174,7 @@ def _gitlab(root: Path) -> Iterator[Job]:
                 stage=file["stages"].index(job["stage"]),
                 env={
                     **file["variables"],
-                    **job.get("variables", {}),
+                    **{key: value.replace("$CI_JOB_ID", str(index)) for key, value in job.get("variables", {}).items()},
                     "CI_NODE_INDEX": str(index),
                     "CI_NODE_TOTAL": str(count),
                 },

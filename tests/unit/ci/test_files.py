@@ -193,7 +193,7 @@ def test_caches_fit_into_what_the_system_gives() -> None:
     ("change", "problem"),
     [
         (Pipeline(profile="quick", shards=4, cells=3), "has 3 cells, which 4 shards cannot share"),
-        (Pipeline(profile="quick", shards=51, cells=99), "51 shards, but semaphore runs 50 at most"),
+        (Pipeline(profile="quick", shards=51, cells=99), "51 shards, but gitlab runs 50 at most"),
         (Pipeline(profile="a b; rm -r", shards=1, cells=1), "must be letters"),
         (Pipeline(profile="release", shards=1, cells=1), "both run the profile `release`"),
     ],

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -209,3 +211,47 @@ def test_cell_is_known_again_from_its_axes(cell: Cell) -> None:
     """What a result says of its axes is enough to ask expressions of its cell; other tools' results have none."""
     assert cell_side(cell, {}).cell == cell
     assert cell_side("junit", {}).cell is None
+
+
+SHARDS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4)), min_size=1, max_size=8, unique=True)
+
+
+@given(SHARDS, st.randoms())
+def test_the_newest_attempt_of_each_shard_counts(made: list[tuple[int, int]], random: Random) -> None:
+    """In whatever order attempts arrive, and whichever are lost: of each shard the newest counts, and older ones are listed."""
+    sides = [
+        side(
+            cell_side(f"c{index}", {CASE: Outcome.PASSED if attempt == 4 else Outcome.FAILED}),
+            name=f"{index}.{attempt}", shards=((index, 3),), attempt=attempt, commit="abc",
+        )
+        for index, attempt in made
+        if attempt
+    ]  # fmt: skip
+    if not sides:
+        return
+    random.shuffle(sides)
+    joined, conflicts = join(sides)
+    newest = {index: max(attempt for other, attempt in made if other == index) for index, attempt in made if attempt}
+    assert {name: cell.place for name, cell in joined.cells.items()}.keys() == {f"c{index}" for index in newest}
+    for index, attempt in newest.items():
+        assert joined.cells[f"c{index}"].cases[CASE] is (Outcome.PASSED if attempt == 4 else Outcome.FAILED)
+    assert len(joined.older) == len(sides) - len(newest)
+    assert len(conflicts) == 3 - len(newest)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"commit": "b"}, "different commits"),
+        ({"matrix": "b"}, "different matrices"),
+        ({"facts": {"harness": "2"}}, "different versions of the harness"),
+        ({"attempt": 2, "commit": "b"}, "different commits"),
+    ],
+)
+def test_parts_of_different_runs_never_mix(more: dict[str, Any], said: str) -> None:
+    """Shards of two commits, matrices or harnesses are refused by name, also as different attempts."""
+    same: dict[str, Any] = {"commit": "a", "matrix": "a", "facts": {"harness": "1"}, "attempt": 1}
+    one = side(cell_side("c", {CASE: Outcome.PASSED}), name="one", **same)
+    other = side(cell_side("d", {CASE: Outcome.PASSED}), name="two", **(same | more))
+    assert [text for text in join([one, other])[1] if said in text and "one" in text and "two" in text]
+    assert join([one, replace(other, commit="", matrix="", facts={})])[1] == ()
