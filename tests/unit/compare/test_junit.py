@@ -176,7 +176,9 @@ def test_our_own_file_says_the_same_as_the_run(tmp_path: Path) -> None:
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 FILE_NAMES = TEXTS.filter(lambda text: text not in {"", ".", ".."} and not {"/", "\0"} & set(text))
-NODEIDS = st.builds("{}{}".format, FILE_NAMES.filter(lambda text: text[0] not in "-:"), TEXTS.filter(lambda text: "." not in text))
+NODEIDS = st.builds(
+    "{}{}".format, FILE_NAMES.filter(lambda text: text[0] not in "-:"), TEXTS.filter(lambda text: "." not in text)
+)
 CASES = st.builds(
     CaseResult,
     nodeid=st.one_of(NODEIDS, st.sampled_from(["pod/test_a.py::test_b[x.y/z]", "a.b/test_c.py::T::test[::]", "cell"])),
