@@ -132,10 +132,11 @@ def test_pod_of_several_apps(place: Place) -> None:
         sh(place, "hog", "sleep 1; exec dd if=/dev/zero of=/dev/null bs=48M count=1", memory=24 * MIB),
         sh(place, "patient", "sleep 600"),
     )
+    running = PodSpec(apps=apps, nets=("none",), hostname="pod.example")
     uuid = place.rkt.prepare(PodSpec(apps=apps, environment={"A": 'two  "words"'}))
     manifest = place.rkt.cat_manifest(uuid)
     prepared = place.rkt.status(uuid)
-    ran = place.guest.sh('timeout 120 "$@"', *place.rkt.run_prepared_command(uuid, net="none", hostname="pod.example"))
+    ran = place.guest.sh('timeout 120 "$@"', *place.rkt.run_prepared_command(uuid, running))
     ended = place.rkt.status(uuid, wait=30)
     listed = place.rkt.list()
     marked = place.rkt.gc(mark_only=True)

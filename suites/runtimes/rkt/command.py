@@ -4,9 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from suites.lib.rights import LacksError
 from suites.runtimes.rkt.versions import Version, require, spell
 
-__all__ = ["PodSpec", "Port", "RuntimeApp", "Seccomp", "Volume", "format_run", "format_units", "quote_unit_word"]
+__all__ = [
+    "PodSpec", "Port", "RuntimeApp", "Seccomp", "Volume", "format_prepare", "format_run", "format_run_prepared",
+    "format_units", "quote_unit_word",
+]  # fmt: skip
+
+RUN_ONLY = ("nets", "hostname", "dns", "dns_search", "dns_options", "hosts", "registered", "uuid_file")
+"""What a pod may be only when it is run: `rkt prepare` has no option for it (rkt/prepare.go of 1.25)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +23,7 @@ class Volume:
     Attributes:
         name: By which mounts name it.
         source: Path in the guest; None for one that is empty at first and goes with the pod.
-        read_only: Whether no app may write to it.
+        read_only: Whether no app may write to it; if not, it is what the image's mount point says.
         recursive: Whether what is mounted below the source is seen, too.
         mode: Mode of an empty one's directory, in octal digits.
     """
@@ -131,17 +138,35 @@ class PodSpec:
 
 
 def format_run(version: Version, pod: PodSpec) -> tuple[str, ...]:
-    """Return the words after `rkt run` and `rkt prepare`.
+    """Return the words after `rkt run`.
 
     Raises:
         NotYetError: This release has no option for something.
         ValueError: A word would be taken for something else.
     """
+    saved = [f"--uuid-file-save={pod.uuid_file}"] if pod.uuid_file else []
+    return (*_format_prepared(version, pod), *_format_running(version, pod), *saved, *_format_apps(version, pod))
+
+
+def format_prepare(version: Version, pod: PodSpec) -> tuple[str, ...]:
+    """Return the words after `rkt prepare`; raises as `format_run` does, and LacksError for what is said when it is run."""
+    asked = [name for name in RUN_ONLY if getattr(pod, name)]
+    if asked:
+        raise LacksError(f"`rkt prepare` has no option for {', '.join(asked)}; `rkt run-prepared` has, or `rkt run`")
+    return (*_format_prepared(version, pod), *_format_apps(version, pod))
+
+
+def format_run_prepared(version: Version, pod: PodSpec) -> tuple[str, ...]:
+    """Return the words after `rkt run-prepared` but the UUID: what of a pod is said when it is run; raises NotYetError."""
+    return tuple(_format_running(version, pod))
+
+
+def _format_apps(version: Version, pod: PodSpec) -> list[str]:
     if not pod.apps:
         raise ValueError("a pod has at least one app")
     if any("---" in app.argv for app in pod.apps):
         raise ValueError("`---` ends the words of an app on rkt's command line, so that no app can have it as one")
-    words = _format_pod(version, pod)
+    words: list[str] = []
     for number, app in enumerate(pod.apps):
         # The words of an app before this one end here; without any the end must not be there.
         if number and pod.apps[number - 1].argv[1:]:
@@ -149,13 +174,20 @@ def format_run(version: Version, pod: PodSpec) -> tuple[str, ...]:
         words += [app.image, *_format_app(version, app)]
         if app.argv[1:]:
             words += ["--", *app.argv[1:]]
-    return tuple(words)
+    return words
 
 
-def _format_pod(version: Version, pod: PodSpec) -> list[str]:
+def _format_prepared(version: Version, pod: PodSpec) -> list[str]:
+    """Return what becomes a part of the pod's manifest."""
     words = [f"--volume={_format_volume(version, volume)}" for volume in pod.volumes]
     words += [f"--port={port.name}:{port.address + ':' if port.address else ''}{port.port}" for port in pod.ports]
-    words += [f"--net={','.join(pod.nets)}"] if pod.nets else []
+    words += [f"--set-env={name}={value}" for name, value in pod.environment.items()]
+    words += ["--private-users"] if pod.private_users else []
+    return words
+
+
+def _format_running(version: Version, pod: PodSpec) -> list[str]:
+    words = [f"--net={','.join(pod.nets)}"] if pod.nets else []
     words += [f"{spell(version, 'hostname')}={pod.hostname}"] if pod.hostname else []
     if set(pod.dns) & {"host", "none"}:
         require(version, "dns of the host")
@@ -163,10 +195,7 @@ def _format_pod(version: Version, pod: PodSpec) -> list[str]:
     words += [f"--dns-search={domain}" for domain in pod.dns_search]
     words += [f"--dns-opt={option}" for option in pod.dns_options]
     words += [f"{spell(version, 'hosts')}={address}={name}" for address, name in pod.hosts]
-    words += [f"--set-env={name}={value}" for name, value in pod.environment.items()]
-    words += ["--private-users"] if pod.private_users else []
     words += ["--mds-register"] if pod.registered else []
-    words += [f"--uuid-file-save={pod.uuid_file}"] if pod.uuid_file else []
     return words
 
 
@@ -175,7 +204,10 @@ def _format_volume(version: Version, volume: Volume) -> str:
         return f"{volume.name},kind=empty,mode={volume.mode}"
     if "," in volume.source:
         raise ValueError(f"rkt's command line separates what it says of a volume by commas: {volume.source}")
-    parts = [volume.name, "kind=host", f"source={volume.source}", f"readOnly={_format_bool(volume.read_only)}"]
+    parts = [volume.name, "kind=host", f"source={volume.source}"]
+    if volume.read_only:
+        # Said in either way it replaces what the image's mount point says (stage1/init/common/mount.go).
+        parts.append("readOnly=true")
     if not volume.recursive:
         parts.append(f"{spell(version, 'recursive volumes')}=false")
     return ",".join(parts)
@@ -231,7 +263,3 @@ def format_units(name: str, argv: Sequence[str], *, listen: str = "", ready: boo
     if listen:
         units[f"{name}.socket"] = f"[Socket]\nListenStream={listen}\n"
     return units
-
-
-def _format_bool(value: bool) -> str:  # noqa: FBT001 - it is what is written
-    return "true" if value else "false"

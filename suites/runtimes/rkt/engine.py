@@ -18,7 +18,14 @@ from suites.lib.rights import LacksError
 from suites.lib.runtime_networks import NetworkStatus
 from suites.lib.spec import Spec
 from suites.runtimes.rkt import images, nets, specs
-from suites.runtimes.rkt.command import PodSpec, RuntimeApp, Volume, format_run
+from suites.runtimes.rkt.command import (
+    PodSpec,
+    RuntimeApp,
+    Volume,
+    format_prepare,
+    format_run,
+    format_run_prepared,
+)
 from suites.runtimes.rkt.images import Aci, Isolators
 from suites.runtimes.rkt.pods import PodCgroup, Status, parse_list, parse_status, parse_status_text
 from suites.runtimes.rkt.scripts import CONFIGURE, DATA, ENDED, FILES, FIRST, INSIDE, NAMES, RUN, START, STOP
@@ -27,6 +34,12 @@ from suites.runtimes.rkt.versions import Version, has, parse_version, require, s
 __all__ = ["DATA", "Rkt", "connect"]
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+START_SECONDS = 45
+"""How long a pod may take to start. A stage1 whose systemd freezes, as 255 and later do in rkt's, never says anything."""
+
+RUN_SECONDS = 75
+"""How long a pod that is run to its end may take; those of the cases end by themselves."""
 
 NETNS = re.compile(r"cni-" + UUID.pattern)
 """What CNI's library calls a network namespace: by random numbers, and none of them is the pod's."""
@@ -73,19 +86,17 @@ class Rkt:
         return self.rkt(*_allow_insecure(signed=signed), "fetch", path).split()[-1]
 
     def prepare(self, pod: PodSpec) -> str:
-        """Prepare a pod, and return its UUID."""
-        return self.rkt(*_allow_insecure(), "prepare", "--quiet", *format_run(self.version, pod)).split()[-1]
+        """Prepare a pod, and return its UUID; raises LacksError for what is said when it is run."""
+        return self.rkt(*_allow_insecure(), "prepare", "--quiet", *format_prepare(self.version, pod)).split()[-1]
 
     def run_command(self, pod: PodSpec, *, config: str = "") -> tuple[str, ...]:
         """Return the command line that prepares and runs a pod in the foreground; `config` stands for /etc/rkt."""
         local = (f"--local-config={config}",) if config else ()
         return ("rkt", *local, *_allow_insecure(), "run", *format_run(self.version, pod))
 
-    def run_prepared_command(self, uuid: str, *, net: str = "", hostname: str = "") -> tuple[str, ...]:
-        """Return the command line that runs a prepared pod in the foreground."""
-        words = [f"--net={net}"] if net else []
-        words += [f"{spell(self.version, 'hostname')}={hostname}"] if hostname else []
-        return ("rkt", "run-prepared", *words, uuid)
+    def run_prepared_command(self, uuid: str, pod: PodSpec) -> tuple[str, ...]:
+        """Return the command line that runs a prepared pod in the foreground, with what of it is said only then."""
+        return ("rkt", "run-prepared", *format_run_prepared(self.version, pod), uuid)
 
     def enter(self, uuid: str, *argv: str, app: str = "") -> Result:
         """Run a command in an app's file system and the pod's namespaces."""
@@ -116,9 +127,20 @@ class Rkt:
         return self.rkt("rm", *uuids)
 
     def gc(self, *, grace: str = "0s", mark_only: bool = False) -> str:
-        """Collect the garbage that is older than `grace`, or only mark what has ended; what rkt says."""
+        """Collect the garbage that is older than `grace`, or only mark what has ended; what rkt says on both streams.
+
+        Which pod it moves it says on standard error, which it collects on standard output (rkt/gc.go).
+        """
         mark = (spell(self.version, "mark only"),) if mark_only else ()
-        return self.rkt("gc", f"--grace-period={grace}", *mark)
+        return self.guest.do('rkt "$@" </dev/null 2>&1', "gc", f"--grace-period={grace}", *mark)
+
+    def status_by_file(self, path: str) -> Status:
+        """Return the status of the pod whose UUID is in a file of the guest, which not every release reads itself."""
+        uuid = self.guest.do('cat "$1"', path).strip()
+        if has(self.version, "status by file"):
+            said = self.rkt("status", f"{spell(self.version, 'status by file')}={path}")
+            return parse_status_text(uuid, said)
+        return self.status(uuid)
 
     def cat_manifest(self, uuid: str) -> dict[str, Any]:
         """Return a pod's manifest."""
@@ -160,7 +182,7 @@ class Rkt:
     def start(self, spec: Spec) -> int:
         """Start a pod, and return the first process of its first app."""
         argv = [word.replace("$", "$$") for word in self.prepare_command(spec)]
-        self.guest.do(START, spec.name, spec.name, str(spec.stop_seconds), *argv)
+        self.guest.do(START, spec.name, str(START_SECONDS), str(spec.stop_seconds), *argv)
         place = self.read_place(spec.name)
         mode, root = self._tree
         app = spec.apps[0].name if spec.apps else spec.name
@@ -185,7 +207,7 @@ class Rkt:
         return self._run(name, self.run_command(pod))
 
     def _run(self, name: str, command: Sequence[str]) -> Result:
-        result = self.guest.sh(RUN, name, *command)
+        result = self.guest.sh(RUN, name, str(RUN_SECONDS), *command)
         return Result(code=result.code, out=LINE.sub("", result.out.replace("\r\n", "\n")), err=result.err)
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:

@@ -16,6 +16,8 @@ __all__ = ["PodCgroup", "Status", "parse_list", "parse_status", "parse_status_te
 PAYLOAD = 239
 """Version of systemd since which nspawn puts a container's processes one level below its cgroup (systemd#8898)."""
 
+PAYLOAD_DIRECTORY = "/payload"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -28,7 +30,8 @@ class Status:
         codes: Exit statuses of the apps that have ended.
         networks: Its networks.
         pid: Its first process as the guest sees it, where that is reported.
-        started: When it was started, in nanoseconds since 1970, where that is reported.
+        started: When it was started, in seconds since 1970, where that is reported. Those of its apps, which are not
+            here, are in nanoseconds (lib/pod.go, lib/app.go).
     """
 
     uuid: str
@@ -83,7 +86,7 @@ class PodCgroup:
     """Where a pod is in the cgroup tree, and what made it so.
 
     Attributes:
-        subcgroup: What rkt itself has noted, from the root of the hierarchy.
+        subcgroup: The pod's unit as rkt has noted it, from the root of the hierarchy.
         flavor: Flavor of its stage1: coreos, host, src, kvm, fly.
         systemd: Version of its stage1's systemd; 0 where that is no number.
     """
@@ -96,7 +99,11 @@ class PodCgroup:
     def parse(cls, subcgroup: str, flavor: str, systemd: str) -> "PodCgroup":
         """Read the contents of the files `subcgroup`, `flavor` (a link) and `systemd-version` ("v252")."""
         digits = systemd.strip().removeprefix("v")
-        path = subcgroup.strip()
+        # As the main process of a service on v2 rkt notes where nspawn is going to put the pod (stage1/init/init.go,
+        # getContainerSubCgroup), and else the unit.
+        path = subcgroup.strip().rstrip("/")
+        if path.endswith(f".service{PAYLOAD_DIRECTORY}"):
+            path = path.removesuffix(PAYLOAD_DIRECTORY)
         return cls(
             subcgroup="/" + path.strip("/") if path else "",
             flavor=flavor.strip(),
@@ -119,7 +126,7 @@ class PodCgroup:
         Args:
             mode: The guest's cgroup mode: legacy, hybrid or unified.
         """
-        below, same = f"{self.subcgroup}/payload", self.subcgroup
+        below, same = f"{self.subcgroup}{PAYLOAD_DIRECTORY}", self.subcgroup
         if self.systemd >= PAYLOAD:
             return (below,)
         if self.systemd == 0:

@@ -5,9 +5,9 @@ __all__ = ["CONFIGURE", "DATA", "ENDED", "FILES", "FIRST", "INSIDE", "NAMES", "R
 DATA = "/var/lib/rkt"
 
 START = r"""
-unit=$1 app=$2 seconds=$3; shift 3
+unit=$1 limit=$2 seconds=$3; shift 3
 systemd-run --quiet --collect --unit="$unit" --property=Type=notify --property=NotifyAccess=all \
-    --property=KillMode=mixed --property=TimeoutStopSec="$seconds" \
+    --property=KillMode=mixed --property=TimeoutStartSec="$limit" --property=TimeoutStopSec="$seconds" \
     --property="ExecStopPost=/bin/sh -c 'echo \$\$SERVICE_RESULT \$\$EXIT_STATUS >/run/$unit.result'" \
     -- /bin/sh -c '"$$@"; exit $$?' sh "$@" >&2 || {
     journalctl --sync; journalctl --unit="$unit" --output=cat --lines=20 --no-pager >&2; exit 1; }
@@ -70,7 +70,17 @@ FORGET = r"""
 rm -rf "/run/$unit.rkt"
 """
 
-RUN = 'unit=$1; shift\n"$@" </dev/null\ncode=$?\n' + FORGET + "exit $code\n"
+RUN = (
+    r"""
+unit=$1 limit=$2; shift 2
+began=$(date +%s)
+timeout --kill-after=5 "$limit" "$@" </dev/null
+code=$?
+[ $(($(date +%s) - began)) -lt "$limit" ] || echo "the pod did not end within $limit seconds" >&2
+"""
+    + FORGET
+    + "exit $code\n"
+)
 
 STOP = (
     r"""

@@ -67,7 +67,7 @@ FEATURES: Mapping[str, RktFeature] = {
     "app environment": _find_since((1, 19, 0), "--environment", APP_LEVEL),
     "app name": _find_since((1, 19, 0), "--name", APP_LEVEL),
     "cpu shares": _find_since((1, 19, 0), "--cpu-shares", APP_LEVEL),
-    "oom score": _find_since((1, 19, 0), "--oom-score-adjust", APP_LEVEL),
+    "oom score": _find_since((1, 19, 0), "--oom-score-adj", f"rkt/run.go of 1.25; {APP_LEVEL}"),
     "read-only root": _find_since((1, 19, 0), "--readonly-rootfs", APP_LEVEL),
     "seccomp": _find_since((1, 19, 0), "--seccomp", APP_LEVEL),
     "supplementary groups": _find_since((1, 19, 0), "--supplementary-gids", APP_LEVEL),
@@ -76,6 +76,11 @@ FEATURES: Mapping[str, RktFeature] = {
     "manifest by file": _find_since((1, 22, 0), "--uuid-file", "CHANGELOG 1.22.0, rkt#3498"),
     "wait until ready": _find_since((1, 22, 0), "--wait-ready", "CHANGELOG 1.22.0, rkt#3462"),
     "pull policy": _find_since((1, 24, 0), "--pull-policy", "CHANGELOG 1.24.0, rkt#3554"),
+    "status by file": _find_since(
+        (1, 26, 0),
+        "--uuid-file",
+        "tests/rkt_status_test.go, which 1.25 does not have; which release brought it is inferred",
+    ),
     "privileged event handlers": _find_since((1, 30, 0), "", "rkt#3844"),
 }
 

@@ -3,6 +3,9 @@
 import json
 import re
 import shlex
+import subprocess
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +23,16 @@ from suites.runtimes.rkt.command import (
     RuntimeApp,
     Seccomp,
     Volume,
+    format_prepare,
     format_run,
+    format_run_prepared,
     format_units,
     quote_unit_word,
 )
-from suites.runtimes.rkt.engine import LINE, Rkt
+from suites.runtimes.rkt.engine import LINE, START_SECONDS, Rkt
 from suites.runtimes.rkt.images import Aci, Isolators, make_port
 from suites.runtimes.rkt.pods import PodCgroup, parse_list, parse_status, parse_status_text
+from suites.runtimes.rkt.scripts import RUN, START
 from suites.runtimes.rkt.versions import FEATURES, NotYetError, has, parse_version, require, spell
 
 NEWEST = (1, 30, 0)
@@ -96,13 +102,13 @@ def test_command_line_of_a_pod() -> None:
 
     assert format_run(NEWEST, pod) == (
         "--volume=data,kind=host,source=/data,readOnly=true,recursive=false", "--volume=tmp,kind=empty,mode=1777",
-        "--port=http:8080", "--port=admin:127.0.0.1:81", "--net=default,ptp:IP=172.16.28.9", "--hostname=h",
-        "--dns=host", "--dns-search=a.example", "--hosts-entry=192.0.2.1=db", "--set-env=ALL=x", "--private-users",
-        "--uuid-file-save=/run/u",
+        "--port=http:8080", "--port=admin:127.0.0.1:81", "--set-env=ALL=x", "--private-users",
+        "--net=default,ptp:IP=172.16.28.9", "--hostname=h", "--dns=host", "--dns-search=a.example",
+        "--hosts-entry=192.0.2.1=db", "--uuid-file-save=/run/u",
         "sha512-1", "--name=web", "--exec=/bin/web", "--user=1000", "--group=www", "--supplementary-gids=7,8",
         "--environment=A=b c", "--memory=67108864", "--cpu=500m", "--cpu-shares=512", "--caps-remove=CAP_MKNOD",
         "--seccomp=mode=remove,errno=EPERM,chmod,chown", "--mount=volume=data,target=/srv", "--readonly-rootfs=true",
-        "--working-dir=/srv", "--oom-score-adjust=0", "--", "-v", "---", "sha512-2",
+        "--working-dir=/srv", "--oom-score-adj=0", "--", "-v", "---", "sha512-2",
     )  # fmt: skip
 
 
@@ -120,14 +126,115 @@ def test_what_a_command_line_cannot_say(pod: PodSpec, message: str) -> None:
         format_run(NEWEST, pod)
 
 
+WHOLE = PodSpec(
+    apps=(RuntimeApp(image="i", argv=("/bin/a", "b")),), volumes=(Volume(name="v", source="/v"),),
+    ports=(Port(name="http", port=80),), environment={"A": "b"}, private_users=True, nets=("none",), hostname="h",
+    dns=("192.0.2.1",), dns_search=("a.test",), dns_options=("debug",), hosts=(("192.0.2.9", "one"),), registered=True,
+    uuid_file="/run/u",
+)  # fmt: skip
+"""A pod of which everything is asked for."""
+
+
+@pytest.mark.parametrize(
+    "name", ["nets", "hostname", "dns", "dns_search", "dns_options", "hosts", "registered", "uuid_file"]
+)
+def test_prepare_takes_only_what_becomes_the_pods_manifest(name: str) -> None:
+    """What is said of a pod when it is run is refused by its name, and is not an option that rkt does not know."""
+    with pytest.raises(LacksError, match=rf"`rkt prepare` has no option for {name};"):
+        format_prepare(NEWEST, PodSpec(apps=WHOLE.apps, **{name: getattr(WHOLE, name)}))
+
+
+def test_run_is_prepare_and_run_prepared() -> None:
+    """The words of `run` are those of the two others; only the file for the UUID is none of theirs."""
+    later = {"nets", "hostname", "dns", "dns_search", "dns_options", "hosts", "registered", "uuid_file"}
+    before = PodSpec(**{field.name: getattr(WHOLE, field.name) for field in fields(PodSpec) if field.name not in later})
+    found = [*format_prepare(NEWEST, before), *format_run_prepared(NEWEST, WHOLE), "--uuid-file-save=/run/u"]
+
+    assert sorted(found) == sorted(format_run(NEWEST, WHOLE))
+    assert {"--net=none", "--hostname=h", "--mds-register"} <= set(format_run_prepared(NEWEST, WHOLE))
+
+
+def test_volume_says_of_writing_only_what_was_asked_for() -> None:
+    """Else it would make a read-only mount point of an image writable."""
+    for read_only, said in (
+        (False, "--volume=v,kind=host,source=/v"),
+        (True, "--volume=v,kind=host,source=/v,readOnly=true"),
+    ):
+        pod = PodSpec(apps=WHOLE.apps, volumes=(Volume(name="v", source="/v", read_only=read_only),))
+        assert format_run(NEWEST, pod)[0] == said
+
+
+class Telling:
+    """A host whose rkt says something on each stream, and keeps the command line that it was given."""
+
+    rc, stderr = 0, ""
+    stdout = ""
+
+    def __init__(self) -> None:
+        self.words: tuple[str, ...] = ()
+
+    def run(self, *words: str) -> "Telling":
+        """Run it with a shell whose `rkt` is a function."""
+        _, script, *arguments = words
+        fake = 'rkt() { echo "moving pod" >&2; echo "collecting pod"; }\n'
+        argv = ["sh", "-c", fake + script, "sh", *arguments]
+        done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20)
+        self.words, self.stdout, self.stderr = tuple(arguments), done.stdout, done.stderr
+        return self
+
+
+def test_what_gc_says_is_read_on_both_streams() -> None:
+    """Which pod it marks rkt says on standard error, and which it removes on standard output."""
+    host = Telling()
+
+    assert Rkt(Guest(host), NEWEST).gc(mark_only=True).splitlines() == ["moving pod", "collecting pod"]
+    assert host.words == ("gc", "--grace-period=0s", "--mark-only")
+
+
+def _run_script(script: str, path: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script of the adapter where `rkt` and `systemd-run` are programs that write their words to files."""
+    for name in ("rkt", "systemd-run"):
+        (path / name).write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >"{path}/said-{name}"\n')
+        (path / name).chmod(0o755)
+    env = {"PATH": f"{path}:/usr/bin:/bin"}
+    return subprocess.run(
+        ["sh", "-c", script, "sh", *arguments], check=False, env=env, capture_output=True, text=True, timeout=20
+    )
+
+
+def test_start_of_a_pod_has_a_time_limit(tmp_path: Path) -> None:
+    """A stage1 whose systemd freezes is given up after the adapter's time, and not after the manager's 90 seconds."""
+    assert START_SECONDS < 90
+    done = _run_script(START, tmp_path, "unit", str(START_SECONDS), "7", "rkt", "run", "image")
+
+    assert done.returncode == 0
+    words = (tmp_path / "said-systemd-run").read_text().splitlines()
+    assert f"--property=TimeoutStartSec={START_SECONDS}" in words
+    assert "--property=TimeoutStopSec=7" in words
+    assert words[-3:] == ["rkt", "run", "image"]
+
+
+@pytest.mark.slow
+def test_pod_that_does_not_end_is_given_up(tmp_path: Path) -> None:
+    """With a sentence, and with the garbage removed; a pod that ends in time keeps its status."""
+    late = _run_script(RUN, tmp_path, "no-such-unit", "1", "sleep", "30")
+    removed = (tmp_path / "said-rkt").read_text().splitlines()
+    early = _run_script(RUN, tmp_path, "no-such-unit", "20", "sh", "-c", "exit 23")
+
+    assert (late.returncode, late.stderr) == (124, "the pod did not end within 1 seconds\n")
+    assert removed == ["gc", "--grace-period=0s"]
+    assert (early.returncode, early.stderr) == (23, "")
+
+
 def test_status_as_json() -> None:
     """What is not among a release's members is absent, and not wrong."""
     whole = {
-        "name": "u", "state": "exited", "app_names": ["a", "b"], "started_at": 7, "pid": 12,
+        "name": "u", "state": "exited", "app_names": ["a", "b"], "started_at": 1_488_326_400, "pid": 12,
         "apps": [{"name": "a", "state": "exited", "exit_code": 3}, {"name": "b", "state": "running"}],
         "networks": [{"netName": "default", "netConf": "", "ifName": "eth0", "ip": "172.16.28.2", "args": "", "mask": ""}],
     }  # fmt: skip
     status = parse_status(json.dumps(whole))
+    assert status.started == 1_488_326_400
 
     assert (status.state, status.apps, status.codes, status.pid) == ("exited", ("a", "b"), {"a": 3}, 12)
     assert [(net.network, net.interface, net.address) for net in status.networks] == [
@@ -160,6 +267,9 @@ SERVICE = "/machine.slice/etcd.service"
         (SERVICE, "v238", "legacy", [SERVICE]),
         (SERVICE, "v238", "unified", [f"{SERVICE}/payload"]),
         (SERVICE, "v252", "hybrid", [f"{SERVICE}/payload"]),
+        (f"{SERVICE}/payload", "v238", "unified", [f"{SERVICE}/payload"]),
+        (f"{SERVICE}/payload", "v252", "unified", [f"{SERVICE}/payload"]),
+        (f"{SERVICE}/payload", "", "unified", [f"{SERVICE}/payload", SERVICE]),
         (SCOPE, "vmaster", "legacy", [f"{SCOPE}/payload", SCOPE]),
     ],
 )
@@ -169,8 +279,9 @@ def test_where_a_pod_is(subcgroup: str, systemd: str, mode: str, roots: list[str
 
     assert list(place.list_roots(mode)) == roots
     assert list(place.list_app_cgroups("etcd", mode)) == [f"{root}/system.slice/etcd.service" for root in roots]
-    assert place.service == subcgroup.endswith(".service")
-    assert place.scope == subcgroup.rpartition("/")[2]
+    unit = subcgroup.removesuffix("/payload")
+    assert place.service == unit.endswith(".service")
+    assert place.scope == unit.rpartition("/")[2]
 
 
 def test_what_an_app_says_is_told_from_what_journald_adds() -> None:
@@ -248,13 +359,13 @@ def test_container_of_the_suites_is_a_pod_of_one_app() -> None:
 
     assert found == [
         "--volume=v0,kind=host,source=/a,readOnly=true,recursive=false",
-        "--volume=v1,kind=host,source=/dev/vda,readOnly=false", "--volume=tmp,kind=empty,mode=1777",
-        "--net=none", "--hostname=h", "--set-env=A=b c", "--uuid-file-save=/run/c-0001.uuid",
+        "--volume=v1,kind=host,source=/dev/vda", "--volume=tmp,kind=empty,mode=1777",
+        "--set-env=A=b c", "--net=none", "--hostname=h", "--uuid-file-save=/run/c-0001.uuid",
         '/r:[{"name": "os/linux/no-new-privileges", "value": true}]', "--name=c-0001", "--exec=sh", "--user=1000",
         "--group=1000", "--supplementary-gids=2001", "--memory=1048576", "--cpu=250m", "--caps-retain=CAP_KILL",
         "--seccomp=mode=remove,errno=EPERM,mkdir", "--mount=volume=v0,target=/b",
         "--mount=volume=v1,target=/dev/vda", "--mount=volume=tmp,target=/tmp", "--readonly-rootfs=true",
-        "--working-dir=/srv", "--oom-score-adjust=5", "--", "-c", "true",
+        "--working-dir=/srv", "--oom-score-adj=5", "--", "-c", "true",
     ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ function fail(message) {
 }
 
 BEGIN {
-    split("annotation caps-remove caps-retain cpu cpu-shares environment exec group mount name oom-score-adjust " \
+    split("annotation caps-remove caps-retain cpu cpu-shares environment exec group mount name oom-score-adj " \
         "readonly-rootfs seccomp signature stderr stdin stdout supplementary-gids user user-annotation user-label " \
         "working-dir memory", names, " ")
     for (i in names) per_app[names[i]] = 1

@@ -65,7 +65,7 @@ function read_isolators(    i, kind, value) {
     if ("memory" in opt) memory = opt["memory"]
     if ("cpu" in opt) cpu = opt["cpu"]
     if ("cpu-shares" in opt) shares = opt["cpu-shares"]
-    if ("oom-score-adjust" in opt) score = opt["oom-score-adjust"]
+    if ("oom-score-adj" in opt) score = opt["oom-score-adj"]
 }
 
 function limit(kind, value) {
@@ -153,7 +153,8 @@ function bind(volume_name, path, read_only,    source, ro, where) {
             (vol[volume_name, "uid"] + 0) ":" (vol[volume_name, "gid"] + 0) >(dir "/empty")
     }
     else if (system("[ -e '" source "' ]")) fail("stat " source ": no such file or directory")
-    ro = read_only == "true" || vol[volume_name, "readOnly"] == "true"
+    # What a volume says, if it says anything, replaces what the image's mount point says.
+    ro = (((volume_name, "readOnly") in vol) ? vol[volume_name, "readOnly"] : read_only) == "true"
     where = "/opt/stage2/" name "/rootfs" resolved(path)
     gsub(/:/, "\\:", source)
     print "--bind" (ro ? "-ro" : "") "=" source ":" where ":" \
