@@ -34,6 +34,7 @@ class BuildRequest:
         toolchain: Where Go comes from, or None likewise.
         flavor: In which flavor, or None where it has none.
         systemd: Version and source of the systemd that a part of it is made from, or None.
+        settings: What the user gives to it, by name.
     """
 
     name: str
@@ -45,6 +46,7 @@ class BuildRequest:
     builder: Builder
     flavor: str | None = None
     systemd: tuple[str, Source] | None = field(default=None, hash=False)
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def title(self) -> str:
@@ -290,5 +292,6 @@ def _make_build_request(
             builder=Builder(matrix.defaults.builder),
             flavor=cell.flavor if cell.flavor in runtime.build.flavors else None,
             systemd=_choose_handed(cell, matrix, catalog) if _needs_systemd(cell, catalog) else None,
+            settings=matrix.settings.get(runtime.name, {}),
         )
     return replace(kinds[kind], go=cell.go)

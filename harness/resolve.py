@@ -54,6 +54,7 @@ def resolve_build(request: BuildRequest, store: Store, deadline: Deadline) -> Bu
         builder=request.builder,
         flavor=request.flavor,
         systemd=systemd,
+        settings=build.resolve_settings(request.name, request.rules, request.flavor, request.settings),
     )
 
 

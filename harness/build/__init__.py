@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.build import environment, systemd_source, worktree
+from harness.build import downloads, environment, systemd_source, tree_check, worktree
 from harness.build.build_place import make_environment_key, open_place
 from harness.build.container import prune_images
 from harness.build.recipes import find_recipe
+from harness.build.settings import check_settings, provide_files, resolve_settings
 from harness.build.spec import BuildCommand, Builder, BuildError, BuildPaths, BuildSpec, Recipe, SystemdSource
 from harness.build.tree import open_tree, run_in_tree
 from harness.catalog import BuildOptions, Fixup
@@ -26,8 +27,8 @@ from harness.store import Artifact, Store
 from harness.wait import Deadline
 
 __all__ = [
-    "KIND", "LOG", "BuildError", "BuildSpec", "Builder", "SystemdSource", "build", "collect_inputs", "find",
-    "find_recipe", "open_tree", "prune_images", "run_in_tree",
+    "KIND", "LOG", "BuildError", "BuildSpec", "Builder", "SystemdSource", "build", "check_settings", "collect_inputs",
+    "find", "find_recipe", "open_tree", "prune_images", "resolve_settings", "run_in_tree",
 ]  # fmt: skip
 
 KIND = "build"
@@ -74,7 +75,8 @@ def _collect_further(spec: BuildSpec) -> dict[str, Any]:
         "flavor options": _filter_fitting(spec, kind.options),
         "targets": list(rules.targets),
         "variables": dict(rules.variables),
-        "outputs": [output.model_dump(mode="json") for output in (*rules.outputs, *kind.outputs)],
+        "outputs": [output.model_dump(mode="json", exclude_none=True) for output in (*rules.outputs, *kind.outputs)],
+        "settings": [[each.option, each.digest or each.value] for each in spec.settings],
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -151,7 +153,21 @@ def _build_by_recipe(job: "BuildJob", store: Store, deadline: Deadline, scratch:
 def _prepare(job: "BuildJob", work: Path, tree: Path, store: Store, deadline: Deadline) -> None:
     """Bring a worktree's source to the revision, and put next to it what the build is given."""
     worktree.fill_worktree(work, tree, job.spec, store, job.log, deadline)
+    _require_options(job, tree)
     systemd_source.provide_systemd(work, job.spec, store, job.log, deadline)
+    provide_files(work, job.spec.settings, job.log)
+
+
+def _require_options(job: "BuildJob", tree: Path) -> None:
+    """Raise BuildError for a tree that is older than what the rules build: it would become something else."""
+    missing = tree_check.find_missing_options(job.spec.rules, tree)
+    if missing:
+        what = ", ".join(f"--{each.option}" for each in missing)
+        raise BuildError(
+            f"{job.spec.title} is not built: the configure.ac of {job.spec.revision.text} has no {what}."
+            f" {missing[0].reason}",
+            log=job.log,
+        )
 
 
 def _run(job: "BuildJob", work: Path | None, store: Store, deadline: Deadline) -> None:
@@ -162,7 +178,8 @@ def _run(job: "BuildJob", work: Path | None, store: Store, deadline: Deadline) -
     code = place.run(job.log_commands(place.paths), job.log, deadline)
     title, log = job.spec.title, job.log
     if code != 0:
-        raise BuildError(f"The build of {title} ended with status {code}{_format_end(log)}", log=log)
+        said = f"The build of {title} ended with status {code}{_format_end(log)}"
+        raise BuildError(said, log=log, hint=downloads.explain_failure(job.spec, log))
     if not os.access(job.files / job.spec.rules.output, os.X_OK):
         raise BuildError(f"The build of {title} made no executable {job.spec.rules.output}{_format_end(log)}", log=log)
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from harness import source, toolchain
-from harness.build import container, environment, host
+from harness.build import container, downloads, environment, host
 from harness.build.container import Bind
 from harness.build.spec import BuildCommand, Builder, BuildPaths, BuildSpec, Recipe
-from harness.errors import InfrastructureError
 from harness.store import Artifact, Store
 from harness.toolchain import InstalledToolchain
 from harness.wait import Deadline
@@ -80,11 +79,7 @@ def open_place(
 def _open_container(
     spec: BuildSpec, recipe: Recipe, store: Store, deadline: Deadline, work: Path | None, files: Path, scratch: Path
 ) -> BuildPlace:
-    if spec.kind.network:
-        raise InfrastructureError(
-            f"The build of {spec.title} downloads something, and containers of builds have no network.",
-            hint="Build on this computer, with `--builder host`.",
-        )
+    downloads.require_no_network(spec)
     if work is None:
         outside = source.check_out(spec.source, spec.revision, store, deadline).path
         code = Bind(outside=outside, inside=INSIDE / "work" / recipe.choose_source_path(spec))

@@ -68,7 +68,10 @@ def obtain(environment: Environment, further: Sequence[str], store: Store, deadl
             f"--customize-hook=download /var/lib/dpkg/status {shlex.quote(str(status))}",
             environment.release, str(files / TREE), "-",
         ]  # fmt: skip
-        hint = f"Is there a network, and does the archive have all these packages for {environment.release}?"
+        hint = (
+            f"Is there a network, and does the archive have all these packages for {environment.release}? Old releases are"
+            " in Debian's archive of old releases only: let this computer's apt know that, or build with `--builder host`."
+        )
         with tempfile.TemporaryDirectory(dir=files.parent, ignore_cleanup_errors=True) as scratch:
             # An ordinary user's tree belongs to other users, who cannot reach into a private store.
             env = proc.make_environment({"TMPDIR": scratch} if os.geteuid() == 0 else None)

@@ -6,7 +6,8 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, runtime_checkable
 
-from harness.catalog import Build, Environment, Flavor, Source
+from harness.build.settings import GivenSetting
+from harness.catalog import Build, Download, Environment, Flavor, Source
 from harness.errors import InfrastructureError
 from harness.model import VersionRange, parse_major_version
 from harness.source import Revision
@@ -54,6 +55,7 @@ class BuildSpec:
         revision: Which code; resolved from `source`.
         toolchain: With which toolchain, or None where the environment's compiler does it all.
         systemd: The systemd that a part of the output is made from, or None.
+        settings: What the user gives to it.
     """
 
     name: str
@@ -65,11 +67,24 @@ class BuildSpec:
     builder: Builder = Builder.DOCKER
     flavor: str | None = None
     systemd: SystemdSource | None = None
+    settings: tuple[GivenSetting, ...] = ()
 
     @property
     def environment(self) -> Environment:
         """Where a version like this is built."""
-        return self.rules.choose_environment(self.version)
+        systemd = self.systemd.number if self.systemd else None
+        return self.rules.choose_environment(self.version, self.flavor, systemd)
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether the build downloads something itself."""
+        return self.kind.network and not {each.name for each in self.settings} & set(self.kind.offline)
+
+    @property
+    def lost_downloads(self) -> tuple[Download, ...]:
+        """What the build would download and cannot be had any more."""
+        given = {each.name for each in self.settings}
+        return tuple(each for each in self.kind.downloads if not given & set(each.settings))
 
     @property
     def kind(self) -> Flavor:
@@ -83,7 +98,7 @@ class BuildSpec:
         for options in (*self.rules.options, *self.kind.options):
             if VersionRange(options.versions).contains(self.version):
                 wanted |= options.set
-        return wanted
+        return wanted | {each.option: each.value if each.digest is None else str(each.place) for each in self.settings}
 
     @property
     def title(self) -> str:

@@ -17,22 +17,25 @@ from harness import yamlfile
 from harness.catalog.building import (
     Build,
     BuildOptions,
+    BuildSetting,
+    Download,
     Environment,
     Fixup,
     Flavor,
     Output,
-    Range,
-    Source,
-    ToolchainSource,
+    RequiredOption,
+    TreeNote,
 )
 from harness.catalog.named_values import KernelArgument, PackageName, PathPattern, SuitePackage
+from harness.catalog.sources import Range, Source, ToolchainSource
 from harness.errors import ConfigError, UsageError
 from harness.model import DISTRO_OWN, CgroupMode, VersionRange
 from harness.yamlfile import FileModel
 
 __all__ = [
-    "Build", "BuildOptions", "Catalog", "CgroupRule", "DistroChannel", "DistroFile", "Environment", "Fixup", "Flavor",
-    "Output", "RuntimeFile", "Source", "SuiteFile", "SuitePlace", "ToolchainSource", "load",
+    "Build", "BuildOptions", "BuildSetting", "Catalog", "CgroupRule", "DistroChannel", "DistroFile", "Download",
+    "Environment", "Fixup", "Flavor", "Output", "RequiredOption", "RuntimeFile", "Source", "SuiteFile",
+    "SuitePlace", "ToolchainSource", "TreeNote", "load",
 ]  # fmt: skip
 
 PACKAGE = Path(__file__).parent.parent

@@ -1,119 +1,29 @@
-"""What knowledge files say about getting and building a component: sources, toolchains, environments, options."""
+"""What knowledge files say about building a component: environments, options, flavors, what a tree must have."""
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from harness.catalog.named_values import (
     BuildWord,
-    GitAddress,
-    GitRef,
     MakeVariable,
     OptionName,
     PackageName,
-    PackageTemplate,
     PlainWord,
     ReleaseName,
     SubPath,
-    VersionName,
-    WebAddress,
-    WheelName,
 )
+from harness.catalog.sources import Range, Source
 from harness.errors import UsageError
 from harness.model import VersionRange
 from harness.yamlfile import FileModel
 
-__all__ = ["Build", "BuildOptions", "Environment", "Fixup", "Flavor", "Output", "Range", "Source", "ToolchainSource"]
-
-
-def _check_range(text: str) -> str:
-    VersionRange(text)
-    return text
-
-
-Range = Annotated[str, AfterValidator(_check_range)]
-"""A version range as text, see `VersionRange`."""
-
-
-class Source(FileModel):
-    """Where source code comes from: exactly one of `git`, `directory`, `debian` and `tarball`.
-
-    Attributes:
-        versions: Versions of the component that come from here.
-        git: URL or path of a repository, with `ref`: a tag, branch or commit; `{version}` in it is replaced.
-        directory: A tree on this computer, taken as it is.
-        debian: Name of a Debian source package, with `release`: the Debian release that has it.
-        tarball: URL of an archive, with `sha256` of its content; `{version}` in the URL is replaced.
-        unvendored: Dependencies come from the environment's packages, not from the tree (GOPATH mode).
-    """
-
-    versions: Range = "*"
-    git: GitAddress | None = None
-    ref: GitRef = "v{version}"
-    directory: Path | None = None
-    debian: PackageTemplate | None = None
-    release: ReleaseName | None = None
-    tarball: WebAddress | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    unvendored: bool = False
-
-    @property
-    def kind(self) -> Literal["git", "directory", "debian", "tarball"]:
-        """Which of the four it is."""
-        return "git" if self.git else "directory" if self.directory else "debian" if self.debian else "tarball"
-
-    @model_validator(mode="after")
-    def _check_kind(self) -> Self:
-        given = [kind for kind in ("git", "directory", "debian", "tarball") if getattr(self, kind) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"a source is one of git, directory, debian and tarball, not {' and '.join(given) or 'none'}"
-            )
-        if self.debian and not self.release:
-            raise ValueError("a debian source needs `release`, the Debian release that has the package")
-        if self.tarball and not self.sha256:
-            raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
-        return self
-
-
-class ToolchainSource(FileModel):
-    """Where a toolchain's versions come from: exactly one of `wheel`, `debian` and `tarball`.
-
-    Attributes:
-        versions: Versions that come from here.
-        wheel: Name of a Python package whose wheels carry the toolchain.
-        debian: Name of a Debian package, with `release`; `{version}` in it is replaced.
-        tarball: URL of an archive, with `sha256`; `{version}` in it is replaced.
-        exact: The version in the archive, where `versions` covers more than one: it is then what `{version}` is.
-    """
-
-    versions: Range = "*"
-    wheel: WheelName | None = None
-    debian: PackageTemplate | None = None
-    release: ReleaseName | None = None
-    tarball: WebAddress | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    exact: VersionName | None = None
-
-    @property
-    def kind(self) -> Literal["wheel", "debian", "tarball"]:
-        """Which of the three it is."""
-        return "wheel" if self.wheel else "debian" if self.debian else "tarball"
-
-    @model_validator(mode="after")
-    def _check_kind(self) -> Self:
-        if sum(value is not None for value in (self.wheel, self.debian, self.tarball)) != 1:
-            raise ValueError("a toolchain is exactly one of wheel, debian and tarball")
-        if self.debian and not self.release:
-            raise ValueError("a debian toolchain needs `release`, the Debian release that has the package")
-        if self.tarball and not self.sha256:
-            raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
-        if self.exact and not self.tarball:
-            raise ValueError("`exact` is for a tarball; the others say themselves which version they have")
-        return self
+__all__ = [
+    "Build", "BuildOptions", "BuildSetting", "Download", "Environment", "Fixup", "Flavor", "Output", "RequiredOption",
+    "TreeNote",
+]  # fmt: skip
 
 
 class Environment(FileModel):
@@ -171,16 +81,98 @@ class Fixup(FileModel):
         return self
 
 
+class OtherPlace(FileModel):
+    """Where a file goes for a tree that cannot be told its place.
+
+    Attributes:
+        without: The option of the configuration step that such a tree does not have.
+        place: Where it goes then, below the guest's root.
+    """
+
+    without: OptionName
+    place: SubPath
+
+
 class Output(FileModel):
     """A file that a build is for, where the recipe has to look for it.
 
     Attributes:
         found: Where it may be below the build directory; `*` is any text, and the first that is there counts.
         place: Where it goes, below the guest's root.
+        instead: Where it goes for trees that know no option for its place, if that is somewhere else.
     """
 
     found: Annotated[tuple[SubPath, ...], Field(min_length=1)]
     place: SubPath
+    instead: OtherPlace | None = None
+
+
+class RequiredOption(FileModel):
+    """An option of the configuration step without which a tree is not built.
+
+    Attributes:
+        option: Its name.
+        reason: What a tree without it is, a whole sentence.
+    """
+
+    option: OptionName
+    reason: str
+
+
+class Download(FileModel):
+    """Something that a component's own build downloads, and where that cannot be had any more.
+
+    Attributes:
+        host: What its address contains, as the tree's files and the build's log have it.
+        gone: Since when, and what becomes of the build, a whole sentence.
+        settings: Settings with which it is not downloaded.
+    """
+
+    host: str
+    gone: str
+    settings: tuple[str, ...] = ()
+
+
+class TreeNote(FileModel):
+    """What a file of a tree shows about what is built of it: exactly one of `has` and `lacks`.
+
+    Attributes:
+        file: The file, below the tree's top; where there is none, it shows nothing.
+        has: Text in it.
+        lacks: Text that is not in it.
+        says: What follows, a whole sentence.
+    """
+
+    file: SubPath
+    has: str | None = None
+    lacks: str | None = None
+    says: str
+
+    @model_validator(mode="after")
+    def _check_text(self) -> Self:
+        if (self.has is None) == (self.lacks is None):
+            raise ValueError("a note has either `has` or `lacks`")
+        return self
+
+
+class BuildSetting(FileModel):
+    """Something that a user may give to a build, as `--set runtime.NAME.SETTING=VALUE`; it becomes an option.
+
+    Attributes:
+        option: The option of the configuration step.
+        file: Whether the value is a file of this computer, which the build is given.
+        pattern: What a value that is no file looks like (Python's re, the whole value).
+        flavors: Flavors whose build gets it.
+        together: The setting without which this one means nothing.
+        says: What it is, for messages.
+    """
+
+    option: OptionName
+    file: bool = False
+    pattern: str = ".+"
+    flavors: tuple[str, ...] = ()
+    together: str | None = None
+    says: str
 
 
 class Flavor(FileModel):
@@ -194,6 +186,10 @@ class Flavor(FileModel):
         stale: Paths below the build directory (`*` is any text) that are about the systemd that was built there
             before; they are removed when it is another revision's turn.
         network: Whether its own build downloads something, so that it cannot be built where there is no network.
+        offline: Settings with which it downloads nothing.
+        downloads: What of that cannot be had any more.
+        environments: Where it is built, by the version of the systemd that it is made from; the component's without.
+        notes: What a tree shows about this flavor.
     """
 
     packages: tuple[PackageName, ...] = ()
@@ -202,6 +198,10 @@ class Flavor(FileModel):
     systemd: bool = False
     stale: tuple[SubPath, ...] = ()
     network: bool = False
+    offline: tuple[str, ...] = ()
+    downloads: tuple[Download, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    notes: tuple[TreeNote, ...] = ()
 
 
 class Build(FileModel):
@@ -219,6 +219,10 @@ class Build(FileModel):
         variables: Variables on make's command line; `{build}` in them is the build directory.
         outputs: Files that make leaves in its build directory; the executable must be among them.
         landmarks: Paths that every tree of the component has; a directory without them is something else.
+        vendored: Where a tree has the code of others that it is compiled with; one of them is there.
+        left: Patterns of what a build leaves in a tree, which is none of its files.
+        required: Options without which a tree is not built.
+        settings: What a user may give to a build, by name.
         flavors: What is different by flavor.
         sources: Where which version comes from; the first that fits is taken.
     """
@@ -233,14 +237,29 @@ class Build(FileModel):
     targets: tuple[PlainWord, ...] = ()
     variables: Mapping[MakeVariable, BuildWord] = Field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
-    landmarks: tuple[SubPath, ...] = ()
+    landmarks: tuple[str, ...] = ()
+    vendored: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    required: tuple[RequiredOption, ...] = ()
+    settings: Mapping[str, BuildSetting] = Field(default_factory=dict)
     flavors: Mapping[str, Flavor] = Field(default_factory=dict)
     sources: tuple[Source, ...]
 
-    def choose_environment(self, version: str) -> Environment:
-        """Where a version is built; raises UsageError where no environment is known for it."""
-        for environment in self.environments:
-            if VersionRange(environment.versions).contains(version):
-                return environment
-        ranges = ", ".join(f"`{environment.versions}`" for environment in self.environments)
-        raise UsageError(f"No build environment is known for version {version}; there are some for {ranges}.")
+    def choose_environment(self, version: str, flavor: str | None = None, systemd: str | None = None) -> Environment:
+        """Return where a version is built; raises UsageError where no environment is known for it.
+
+        `systemd` is the version of the systemd that the flavor is made from, where it is made from one.
+        """
+        own = self.flavors.get(flavor or "", Flavor()).environments
+        if own and systemd is not None:
+            return _find_environment(own, systemd, "systemd ")
+        return _find_environment(self.environments, version, "")
+
+
+def _find_environment(environments: Iterable[Environment], version: str, what: str) -> Environment:
+    known = tuple(environments)
+    for environment in known:
+        if VersionRange(environment.versions).contains(version):
+            return environment
+    ranges = ", ".join(f"`{environment.versions}`" for environment in known)
+    raise UsageError(f"No build environment is known for {what or 'version '}{version}; there are some for {ranges}.")

@@ -1,15 +1,18 @@
-"""`harness doctor`: what this computer can do, what is missing, and the command that fixes it."""
+"""`harness doctor`: what this computer can do, what is missing, and the command that fixes it; or the same of a source."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from harness import doctor
+from harness.app.catalog import load_catalog
+from harness.app.examination import examine_source
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.doctor import Health
-from harness.errors import ExitCode
+from harness.errors import ExitCode, UsageError
 from harness.store import Store
 
 __all__ = ["examine"]
@@ -17,11 +20,36 @@ __all__ = ["examine"]
 SECONDS = 60.0
 """For everything; a kernel that does not boot under KVM takes three of them."""
 
+FETCHING = 900.0
+"""Seconds for a look at a source, which may have to be fetched."""
 
-def examine(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
-    """Look at this computer; ends with 3 where no guest can run."""
+RuntimeOption = Annotated[
+    str | None, typer.Option("--runtime", metavar="NAME", help="Look at a source of this runtime instead.")
+]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="SOURCE",
+        help="The source: a directory, an archive, a bundle of git, or URL#REF, as --set has it.",
+    ),
+]
+
+
+def examine(
+    context: typer.Context, *, runtime: RuntimeOption = None, source: SourceOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:  # fmt: skip
+    """Look at this computer; ends with 3 where no guest can run, or where nothing can be built of a source."""
     settings = get_settings(context)
-    found = doctor.examine(Store(settings.store), settings.make_deadline(SECONDS, "look at this computer"))
+    store = Store(settings.store)
+    if (runtime is None) != (source is None):
+        raise UsageError("--runtime and --source belong together: the source is looked at as one of the runtime.")
+    if runtime is not None and source is not None:
+        deadline = settings.make_deadline(FETCHING, "look at a source")
+        found = examine_source(load_catalog(settings), runtime, source, store, deadline)
+    else:
+        found = doctor.examine(store, settings.make_deadline(SECONDS, "look at this computer"))
     rows = [(finding.state, finding.what, finding.says) for finding in found]
     output.show(
         form,

@@ -27,8 +27,9 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Where a source comes from in place of what the matrix says: runtime.NAME.source=DIRECTORY or "
-        "runtime.NAME.source=URL#REF, and systemd.source likewise; may be repeated.",
+        help="Where a source comes from in place of what the matrix says: runtime.NAME.source=DIRECTORY, an archive, a "
+        "bundle of git, or URL#REF, and systemd.source likewise; or what a build is given, as "
+        "runtime.rkt.coreos-local-pxe-image-path=FILE; may be repeated.",
     ),
 ]
 MarkdownOption = Annotated[

@@ -33,12 +33,14 @@ def load(path: Path, catalog: Catalog, *, name: str | None = None, cases: Cases 
         *_check_ambiguous_values(matrix, catalog, document),
         *_check_inclusions(matrix, catalog, document),
         *_check_origins(matrix, catalog, document),
+        *_check_settings(matrix, catalog, document),
         *_check_profiles(matrix, document),
         *_check_cases(matrix, document, cases),
     ]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
-    return matrix.model_copy(update={"sources": _resolve_sources(matrix, path.parent)})
+    settings = _resolve_settings(matrix, catalog, path.parent)
+    return matrix.model_copy(update={"sources": _resolve_sources(matrix, path.parent), "settings": settings})
 
 
 def make_schema() -> dict[str, Any]:
@@ -53,6 +55,28 @@ def _resolve_sources(matrix: Matrix, home: Path) -> dict[str, tuple[Source, ...]
         return source.model_copy(update={"directory": home / source.directory})
 
     return {component: tuple(placed(item) for item in sources) for component, sources in matrix.sources.items()}
+
+
+def _resolve_settings(matrix: Matrix, catalog: Catalog, home: Path) -> dict[str, dict[str, str]]:
+    def placed(name: str, key: str, value: str) -> str:
+        rules = catalog.runtimes[name].build
+        return str(home / value) if rules is not None and rules.settings[key].file else value
+
+    return {
+        name: {key: placed(name, key, value) for key, value in values.items()}
+        for name, values in matrix.settings.items()
+    }
+
+
+def _check_settings(matrix: Matrix, catalog: Catalog, document: YamlDocument) -> Iterator[str]:
+    """Yield settings that no build has."""
+    for name, values in matrix.settings.items():
+        runtime = catalog.runtimes.get(name)
+        known = runtime.build.settings if runtime is not None and runtime.build is not None else {}
+        for key in values:
+            if key not in known:
+                has = f"it has {', '.join(known)}" if known else "it has none"
+                yield f"{document.locate(('settings', name, key))}: the build of {name} has no setting `{key}`; {has}."
 
 
 def _format_value_parts(matrix: Matrix, catalog: Catalog) -> dict[str, list[str]]:

@@ -189,6 +189,8 @@ class Matrix(_Part):
     """Where source code comes from, by runtime or `systemd`; tried before what the harness knows."""
     toolchains: Mapping[ToolchainText, tuple[ToolchainSource, ...]] = Field(default_factory=dict)
     """Where toolchains come from, by name; tried before what the harness knows."""
+    settings: Mapping[ComponentText, Mapping[str, str]] = Field(default_factory=dict)
+    """What builds are given besides a source, by runtime: those that its file in harness/runtimes has."""
 
     def take_axes_of(self, profile: Profile) -> "Matrix":
         """Return the matrix whose cells are a profile's own."""

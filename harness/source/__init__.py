@@ -11,7 +11,7 @@ from harness.catalog import Source
 from harness.errors import UsageError
 from harness.model import VersionRange
 from harness.source import directory, git, package, tarball
-from harness.source.directory import hash_tree, mirror, require
+from harness.source.directory import hash_tree, mirror
 from harness.source.revision import Revision
 from harness.store import Artifact, Store
 from harness.wait import Deadline
@@ -50,6 +50,26 @@ def resolve(source: Source, version: str, store: Store, deadline: Deadline) -> R
         InfrastructureError: It cannot be reached.
     """
     return KINDS[source.kind][0](source, version, store, deadline)
+
+
+def require(source: Source, name: str, landmarks: Iterable[str]) -> None:
+    """Check that a directory or archive of this computer is a tree of the component that it is said to be.
+
+    `landmarks` are paths that each tree of the component has; sources that have to be fetched are not looked at.
+
+    Raises:
+        UsageError: It is not there, or lacks some of the paths; the message names them.
+    """
+    wanted = tuple(landmarks)
+    looks = {"directory": directory.find_missing, "tarball": tarball.find_missing}
+    found = looks[source.kind](source, wanted) if source.kind in looks else None
+    if found is not None and found[1]:
+        path, missing = found
+        kind = "archive" if source.kind == "tarball" else source.kind
+        raise UsageError(
+            f"The {kind} {path} is no tree of {name}: it has no {', no '.join(missing)}.",
+            hint=f"Name the top directory of a checkout of {name}, which has {', '.join(wanted)}.",
+        )
 
 
 def check_out(source: Source, revision: Revision, store: Store, deadline: Deadline) -> Artifact:

@@ -14,7 +14,7 @@ from harness.source.revision import Revision
 from harness.store import Store
 from harness.wait import Deadline
 
-__all__ = ["fill", "hash_tree", "mirror", "require", "resolve"]
+__all__ = ["fill", "find_missing", "hash_tree", "mirror", "resolve"]
 
 EXCLUDED = ".git"
 """A repository's own data, or a worktree's file that points there; no part of the code."""
@@ -62,23 +62,10 @@ def hash_tree(root: Path) -> str:
     return total.hexdigest()
 
 
-def require(source: Source, name: str, landmarks: Iterable[str]) -> None:
-    """Check that a directory is a tree of the component that it is said to be; sources of other kinds are not looked at.
-
-    `landmarks` are paths that each tree of the component has.
-
-    Raises:
-        UsageError: It is not there, or lacks some of the paths; the message names them.
-    """
-    if source.kind != "directory":
-        return
-    path, wanted = _find_path(source), tuple(landmarks)
-    missing = [landmark for landmark in wanted if not (path / landmark).exists()]
-    if missing:
-        raise UsageError(
-            f"The directory {path} is no tree of {name}: it has no {', no '.join(missing)}.",
-            hint=f"Name the top directory of a checkout of {name}, which has {', '.join(wanted)}.",
-        )
+def find_missing(source: Source, landmarks: Iterable[str]) -> tuple[Path, list[str]]:
+    """Return the directory with the paths that it lacks; raises UsageError if it is not there."""
+    path = _find_path(source)
+    return path, [landmark for landmark in landmarks if not (path / landmark).exists()]
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 from tests.helpers.builds import link_kind
-from tests.helpers.rkt_tree import RKT, RktTree, handed, lines, plain, run_git, systemd_double
+from tests.helpers.rkt_tree import RKT, RktTree, give, handed, lines, plain, run_git, systemd_double
 
 IMAGES = Path("usr/lib/rkt/stage1-images")
 
@@ -50,7 +50,8 @@ def test_a_flavor_is_built_by_the_go_that_was_asked_for(
     """By the shipped rules: the flavor's options that the tree declares reach it, and its image is next to the program."""
     spec = RktTree(tmp_path / "tree").spec(own, deadline, rules=RKT, flavor=flavor, go=go)
     artifact = build.build(spec, own, deadline, tmp_path / "log")
-    assert f"rkt-shaped double: flavors={flavor} tpm=no images=/{IMAGES}" == _says(artifact)
+    said = f"flavors={flavor} tpm=no images=/{IMAGES} location=/{IMAGES}/stage1-{flavor}.aci stage1=1.30.0"
+    assert f"rkt-shaped double: {said}" == _says(artifact)
     assert "--prefix=/usr" in _configured(tmp_path / "log")
     assert "insecure-go" not in _configured(tmp_path / "log")
     assert ["usr/local/bin/rkt", f"{IMAGES}/stage1-{flavor}.aci"] == sorted(
@@ -206,6 +207,35 @@ def test_a_flavor_that_downloads_is_not_built_without_network(own: Store, deadli
     with pytest.raises(InfrastructureError, match="downloads something") as caught:
         build.build(spec, own, deadline, tmp_path / "log")
     assert "--builder host" in str(caught.value.hint)
+
+
+def test_a_local_image_takes_the_place_of_a_download(
+    docker: None, own: Store, deadline: Deadline, tmp_path: Path
+) -> None:
+    """The flavor needs no network then; the image is in what was built, and another image is another build."""
+    image, tree = tmp_path / "flatcar.cpio.gz", RktTree(tmp_path / "tree")
+    for content in ("one\n", "two\n"):
+        image.write_text(content)
+        spec = give(
+            tree.spec(own, deadline, flavor="coreos"),
+            coreos_local_pxe_image_path=str(image),
+            coreos_local_pxe_image_systemd_version="v252",
+        )
+        artifact = build.build(spec, own, deadline, tmp_path / "log")
+        assert content.strip() == _in_stage1(artifact, "coreos", image.name)
+        assert "--with-coreos-local-pxe-image-systemd-version=v252" in _configured(tmp_path / "log")
+
+
+def test_a_host_that_is_gone_is_explained(docker: None, own: Store, deadline: Deadline, tmp_path: Path) -> None:
+    """Where a build fails after it has named one, the error says so, and what can be given in its place."""
+    rules = plain()
+    coreos = rules.flavors["coreos"].model_copy(update={"network": False})
+    tree = RktTree(tmp_path / "tree")
+    spec = tree.spec(own, deadline, rules=plain(flavors={**rules.flavors, "coreos": coreos}), flavor="coreos")
+    with pytest.raises(BuildError, match=r"release\.core-os\.net") as caught:
+        build.build(spec, own, deadline, tmp_path / "log")
+    assert "a distribution that ended in 2020" in str(caught.value.hint)
+    assert "--set runtime.rkt.coreos-local-pxe-image-path=..." in str(caught.value.hint)
 
 
 def test_systemd_is_handed_over_from_git_only(own: Store, deadline: Deadline, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ configured with, in the words `rkt-shaped double`; a stage1 image is a tar of te
 """
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from harness import build, catalog, source, toolchain
@@ -23,6 +24,10 @@ CONFIGURE = r"""
 AC_INIT([rkt], [1.30.0+double])
 AC_ARG_WITH([stage1-flavors], [], [FLAVORS="$withval"], [FLAVORS=coreos,kvm,fly])
 AC_ARG_WITH(stage1-default-images-directory, [], [IMAGES="$withval"], [IMAGES=auto])
+AC_ARG_WITH([stage1-default-location], [], [LOCATION="$withval"], [LOCATION=auto])
+AC_ARG_WITH([stage1-flavors-version-override], [], [OVERRIDE="$withval"], [OVERRIDE=auto])
+AC_ARG_WITH([coreos-local-pxe-image-path], [], [PXE="$withval"], [PXE=])
+AC_ARG_WITH([coreos-local-pxe-image-systemd-version], [], [PXE_VER="$withval"], [PXE_VER=])
 AC_ARG_WITH([stage1-systemd-src], [], [SYSTEMD_SRC="$withval"], [SYSTEMD_SRC=])
 AC_ARG_WITH([stage1-systemd-version], [], [SYSTEMD_VER="$withval"], [SYSTEMD_VER=])
 AC_ARG_WITH([stage1-systemd-revision], [], [SYSTEMD_REV="$withval"], [SYSTEMD_REV=])
@@ -32,6 +37,10 @@ AC_PATH_PROG([GO], [go])
 AS_IF([test "x$GO" = x], [AC_MSG_ERROR([*** go not found])])
 AC_SUBST([FLAVORS])
 AC_SUBST([IMAGES])
+AC_SUBST([LOCATION])
+AC_SUBST([OVERRIDE])
+AC_SUBST([PXE])
+AC_SUBST([PXE_VER])
 AC_SUBST([SYSTEMD_SRC])
 AC_SUBST([SYSTEMD_VER])
 AC_SUBST([SYSTEMD_REV])
@@ -44,7 +53,7 @@ MAKEFILE = r"""
 BUILDDIR ?= $(CURDIR)/build-@PACKAGE_TARNAME@-@PACKAGE_VERSION@
 BIN := $(BUILDDIR)/target/bin
 SYSTEMD := $(BUILDDIR)/tmp/usr_from_src/systemd/src
-NOTE = flavors=@FLAVORS@ tpm=@TPM@ images=@IMAGES@
+NOTE = flavors=@FLAVORS@ tpm=@TPM@ images=@IMAGES@ location=@LOCATION@ stage1=@OVERRIDE@
 
 all: $(BIN)/rkt $(BIN)/stage1-@FLAVORS@.aci
 
@@ -69,6 +78,12 @@ $(SYSTEMD)/NEWS:
 	mkdir -p $(BUILDDIR)/tmp/usr_from_src/systemd
 	git clone --quiet @SYSTEMD_SRC@ $(SYSTEMD)
 	cd $(SYSTEMD) && git checkout --quiet @SYSTEMD_REV@ && git describe --tags
+
+# As rkt's makefiles do it: the image that is here, or the one of a host that is gone.
+$(BIN)/stage1-coreos.aci: stage1/manifest
+	mkdir -p $(BIN)
+	if [ -z "@PXE@" ]; then echo "wget https://alpha.release.core-os.net/amd64-usr/image.cpio.gz"; exit 4; fi
+	tar -C $(dir @PXE@) -cf $@ $(notdir @PXE@)
 
 $(BIN)/stage1-%.aci: stage1/manifest
 	@echo "DOUBLE ACI $(@F)"
@@ -95,6 +110,7 @@ FILES = {
     "rkt/rkt.go": PROGRAM,
     "rkt/rkt.mk": "# The double's makefile is one.\n",
     "stage1/manifest": "a stage1 of the double\n",
+    "vendor/README": "What rkt is compiled with is committed below this directory; the double needs nothing.\n",
 }
 
 
@@ -124,7 +140,7 @@ class RktTree:
         self.write(name, (self.path / name).read_text(encoding="utf-8") + text)
 
     def spec(
-        self, store: Store, deadline: Deadline, *, rules: Build | None = None, flavor: str = "host", go: str = "1.27",
+        self, store: Store, deadline: Deadline, *, rules: Build | None = None, flavor: str = "host", go: str | None = "1.27",
         builder: Builder = Builder.DOCKER, systemd: SystemdSource | None = None,
     ) -> BuildSpec:  # fmt: skip
         """Return the build of it as it is now, by the rules that are shipped for rkt."""
@@ -135,17 +151,24 @@ class RktTree:
             rules=rules or plain(),
             source=origin,
             revision=source.resolve(origin, "1.30.0", store, deadline),
-            toolchain=toolchain.resolve("go", CATALOG.toolchains["go"], go, store, deadline),
+            toolchain=toolchain.resolve("go", CATALOG.toolchains["go"], go, store, deadline) if go else None,
             builder=builder,
             flavor=flavor,
             systemd=systemd,
         )
 
 
+def give(spec: BuildSpec, **settings: str) -> BuildSpec:
+    """Return the same build with what a user gives to it; `_` stands for `-` in the names."""
+    given = {name.replace("_", "-"): value for name, value in settings.items()}
+    return replace(spec, settings=build.resolve_settings("rkt", spec.rules, spec.flavor, given))
+
+
 def plain(**changes: object) -> Build:
     """Return the shipped rules for rkt, with all flavors in one environment, so that no other one has to be made."""
     assert RKT is not None
-    flavors = {name: flavor.model_copy(update={"packages": ()}) for name, flavor in RKT.flavors.items()}
+    same = {"packages": (), "environments": ()}
+    flavors = {name: flavor.model_copy(update=same) for name, flavor in RKT.flavors.items()}
     return RKT.model_copy(update={"flavors": flavors, **changes})
 
 
@@ -188,4 +211,4 @@ def lines(log: Path, word: str) -> list[str]:
     return [line.removeprefix(begin).strip() for line in log.read_text().splitlines() if line.startswith(begin)]
 
 
-__all__ = ["FILES", "RktTree", "build", "commit", "handed", "lines", "plain", "run_git", "systemd_double"]
+__all__ = ["FILES", "RktTree", "build", "commit", "give", "handed", "lines", "plain", "run_git", "systemd_double"]

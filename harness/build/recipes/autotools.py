@@ -9,12 +9,12 @@ Each set of options and each toolchain has its own build directory: objects of o
 """
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.build.spec import BuildCommand, BuildPaths, BuildSpec
 from harness.build.systemd_source import PLACE
+from harness.build.tree_check import find_declared_options, is_optional
 
 __all__ = [
     "INCREMENTAL", "IN_SOURCE", "REVISION", "choose_source_path", "choose_tree_path", "finish", "list_packages",
@@ -30,12 +30,6 @@ CONFIGURED = "configured-as"
 
 SETUP = ("configure.ac", "configure.in", "acinclude.m4", "autogen.sh")
 """Files at the top of a tree that decide what autogen and configure make; besides Makefiles' originals."""
-
-DECLARED = re.compile(r"AC_ARG_(WITH|ENABLE)\(\s*\[?\s*([A-Za-z0-9_-]+)")
-"""How configure.ac declares an option: see "External Software" and "Package Options" in autoconf's manual."""
-
-OPTIONAL = ("with-", "without-", "enable-", "disable-")
-"""How options begin that a tree may have or not; the others are autoconf's own."""
 
 REMEMBER = 'mkdir -p "$1" && printf %s "$2" >"$1/$3"'
 """Shell: keep a word in a file of a directory."""
@@ -91,8 +85,10 @@ def make_commands(spec: BuildSpec, places: BuildPaths) -> tuple[BuildCommand, ..
         steps += [("sh", "-c", REMEMBER, "remember", str(build), key, CONFIGURED)]
     variables = (f"{name}={value.replace('{build}', str(build))}" for name, value in spec.rules.variables.items())
     steps += [("make", *variables, *spec.rules.targets)]
+    declared = find_declared_options(outside)
     for output in (*spec.rules.outputs, *spec.kind.outputs):
-        place = str(places.output / output.place)
+        other = output.instead
+        place = str(places.output / (output.place if other is None or other.without in declared else other.place))
         steps += [("sh", "-c", COLLECT, "collect", str(build), place, *output.found)]
     return tuple(BuildCommand(argv=argv, cwd=tree, env=env) for argv in steps)
 
@@ -116,14 +112,15 @@ def _build_name(spec: BuildSpec) -> str:
 
 def _make_options(spec: BuildSpec, tree: Path, places: BuildPaths) -> tuple[str, ...]:
     """Return arguments of configure: the options of the knowledge file that this tree declares, with fields filled in."""
-    declared = {f"{kind.lower()}-{name}" for kind, name in DECLARED.findall(_read_text(tree / "configure.ac"))}
-    filled = {"{systemd}": str(places.work / PLACE)}
+    declared = find_declared_options(tree)
+    filled = {"{systemd}": str(places.work / PLACE), "{version}": spec.version}
+    files = {each.option: str(places.work / each.place) for each in spec.settings if each.digest is not None}
     if spec.systemd:
         filled |= {"{systemd_version}": f"v{spec.systemd.number}", "{systemd_revision}": spec.systemd.revision.stamp}
     return tuple(
-        f"--{name}={_fill(value, filled)}"
+        f"--{name}={files.get(name) or _fill(value, filled)}"
         for name, value in spec.options.items()
-        if name in declared or not name.startswith(OPTIONAL)
+        if name in declared or not is_optional(name)
     )
 
 

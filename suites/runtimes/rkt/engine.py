@@ -29,7 +29,7 @@ from suites.runtimes.rkt.command import (
 from suites.runtimes.rkt.images import Aci, Isolators
 from suites.runtimes.rkt.pods import PodCgroup, Status, parse_list, parse_status, parse_status_text
 from suites.runtimes.rkt.scripts import CONFIGURE, DATA, ENDED, FILES, FIRST, INSIDE, NAMES, RUN, START, STOP
-from suites.runtimes.rkt.versions import Version, has, parse_version, require, spell
+from suites.runtimes.rkt.versions import Version, has, parse_version, require, require_oldest, spell
 
 __all__ = ["DATA", "Rkt", "connect"]
 
@@ -291,5 +291,7 @@ def _allow_insecure(*, signed: bool = False) -> tuple[str, ...]:
 
 
 def connect(guest: Guest) -> Rkt:
-    """Return the engine, in this guest."""
-    return Rkt(guest, parse_version(guest.do("rkt version")))
+    """Return the engine, in this guest; raises NotYetError for a release that the suites cannot drive."""
+    version = parse_version(guest.do("rkt version"))
+    require_oldest(version)
+    return Rkt(guest, version)

@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["FEATURES", "NotYetError", "RktFeature", "Version", "has", "parse_version", "require", "spell"]
+__all__ = [
+    "FEATURES", "OLDEST", "NotYetError", "RktFeature", "Version", "has", "parse_version", "require", "require_oldest", "spell",
+]  # fmt: skip
 
 Version = tuple[int, int, int]
 
@@ -33,6 +35,10 @@ class RktFeature:
 def _find_since(release: Version, word: str, source: str) -> RktFeature:
     return RktFeature(spellings=((release, word),), source=source)
 
+
+OLDEST: Version = (1, 20, 0)
+"""The oldest release that the suites drive: each case asks for the list of pods as JSON (`json`), names apps (`app name`, of
+1.19) and stops pods by their file (`stop by file`, of 1.11)."""
 
 APP_LEVEL = "CHANGELOG 1.19.0: many additional app-level options (rkt#3318); which ones it does not say, so inferred"
 
@@ -100,6 +106,15 @@ def parse_version(said: str) -> Version:
         raise ValueError(f"`rkt version` names no release: {said.strip()!r}")
     major, minor, patch = found.groups()
     return int(major), int(minor), int(patch)
+
+
+def require_oldest(version: Version) -> None:
+    """Raise NotYetError for a release that is older than `OLDEST`."""
+    if version < OLDEST:
+        now, oldest = (".".join(map(str, each)) for each in (version, OLDEST))
+        raise NotYetError(
+            f"rkt {now} is older than what the suites can drive; {oldest} is the oldest release that works."
+        )
 
 
 def has(version: Version, feature: str) -> bool:

@@ -203,7 +203,7 @@ def test_the_schema_describes_every_key() -> None:
     json.dumps(schema)
     assert list(schema["properties"]) == [
         "version", "axes", "include", "exclude", "expectations", "profiles", "defaults", "ci", "suites", "sources",
-        "toolchains",
+        "toolchains", "settings",
     ]  # fmt: skip
     for part in ("Axes", "Exclusion", "Expectation", "Profile", "Defaults", "Ci", "CiRun", "SuiteSettings"):
         bare = [key for key, value in schema["$defs"][part]["properties"].items() if "description" not in value]

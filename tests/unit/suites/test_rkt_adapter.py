@@ -33,7 +33,16 @@ from suites.runtimes.rkt.engine import LINE, START_SECONDS, Rkt
 from suites.runtimes.rkt.images import Aci, Isolators, make_port
 from suites.runtimes.rkt.pods import PodCgroup, parse_list, parse_status, parse_status_text
 from suites.runtimes.rkt.scripts import RUN, START
-from suites.runtimes.rkt.versions import FEATURES, NotYetError, has, parse_version, require, spell
+from suites.runtimes.rkt.versions import (
+    FEATURES,
+    OLDEST,
+    NotYetError,
+    has,
+    parse_version,
+    require,
+    require_oldest,
+    spell,
+)
 
 NEWEST = (1, 30, 0)
 
@@ -49,6 +58,14 @@ def test_version_is_the_release() -> None:
     assert parse_version("rkt Version: 1.25.0+git3ab2b8c\n") == (1, 25, 0)
     with pytest.raises(ValueError, match="names no release"):
         parse_version("appc Version: 0.8.11\n")
+
+
+def test_oldest_release_has_what_every_case_asks_for() -> None:
+    """An older one is refused once, with the release that works, and not by each case in its own words."""
+    assert max(FEATURES[name].since for name in ("json", "app name", "stop by file")) == OLDEST
+    require_oldest(OLDEST)
+    with pytest.raises(NotYetError, match=r"rkt 1\.19\.0 is older .*; 1\.20\.0 is the oldest release that works"):
+        require_oldest((1, 19, 0))
 
 
 @given(releases, st.sampled_from(sorted(FEATURES)))
