@@ -31,13 +31,14 @@ Made by `python -m tools.rkt_coverage` from `suites/coverage.yaml`; do not edit 
 and when a case that it names is gone.
 
 rkt's functional tests start `rkt` for each behaviour; the cases here ask any runtime for the same behaviour, in a guest with a known
-systemd and cgroup mode. Of {files} test files with {behaviours} behaviours, {covered} behaviours have cases; the other {rest} have a reason.
+systemd and cgroup mode. Of {files} test files, with {functions} functions that are known by name and {behaviours} behaviours, {covered} behaviours have cases; the other {rest} have a reason.
 
 """
 
 FOOT = """\
 
-¹ What it checks is inferred from its name and from issues; its text was not read. ² Seen in a listing of a fork only.
+¹ What it checks is inferred from its name and from issues; its text was not read. ² Seen in a listing of a fork only, and not among what is
+stored of rkt's own repository. Functions are those whose names are known; a file may have more.
 """
 
 
@@ -56,10 +57,11 @@ class Behaviour(FileModel):
 
 
 class Row(FileModel):
-    """Test files of rkt that belong together, and how it is known what they check."""
+    """Test files of rkt that belong together, how it is known what they check, and their functions as far as known."""
 
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     known: Literal["read", "name", "fork"]
+    functions: tuple[str, ...] = ()
     behaviours: Annotated[tuple[Behaviour, ...], Field(min_length=1)]
 
 
@@ -121,6 +123,7 @@ def page(coverage: Coverage) -> str:
     parts = [
         HEAD.format(
             files=sum(len(row.files) for row in coverage.rows),
+            functions=sum(len(row.functions) for row in coverage.rows),
             behaviours=len(coverage.behaviours),
             covered=covered,
             rest=len(coverage.behaviours) - covered,
@@ -134,6 +137,7 @@ def page(coverage: Coverage) -> str:
 def _lines(area: Area) -> Iterator[str]:
     for row in area.rows:
         name = "<br>".join(f"`{file}`" for file in row.files) + KNOWN[row.known]
+        name += "".join(f"<br>{function}" for function in row.functions)
         for behaviour in row.behaviours:
             here = "<br>".join(f"`{case}`" for case in behaviour.cases) or f"none: {behaviour.reason}"
             yield f"| {name} | {behaviour.checks} | {here} |\n"

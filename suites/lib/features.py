@@ -26,6 +26,7 @@ class Feature(StrEnum):
     PIDS_LIMIT = "pids limit"
     PRIVATE_PROPAGATION = "private propagation"
     RAISING_BY_USER = "raising by a user"
+    READ_ONLY_BELOW = "read-only mounts below a volume"
     READ_ONLY_KERNEL_FILES = "read-only kernel files"
     READ_ONLY_PATHS = "read-only paths"
     READ_ONLY_SYSRQ = "a read-only /proc/sysrq-trigger"

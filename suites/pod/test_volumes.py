@@ -75,6 +75,26 @@ def test_read_only_volume_refuses_writes(volumes: Volumes, guest: Guest) -> None
     assert guest.sh('[ -e "$1/refused" ]', volumes.source).code != 0
 
 
+@pytest.mark.needs(feature=Feature.READ_ONLY_BELOW)
+def test_read_only_volume_refuses_writes_below(volumes: Volumes, guest: Guest) -> None:
+    """What is mounted below a read-only volume is read-only, too, if the volume has it (rkt's TestVolumeMount)."""
+    result = volumes.container.execute("sh", "-c", "cat /mnt/b/sub/inner; echo x >/mnt/b/sub/refused")
+
+    assert result.out == "inner\n"
+    assert "Read-only file system" in result.err
+    assert guest.sh('[ -e "$1/sub/refused" ]', volumes.source).code != 0
+
+
+def test_volume_in_a_read_only_root_takes_writes(runtime: ContainerRuntime, guest: Guest, source: str) -> None:
+    """A volume is no part of the root that is read-only around it, also if it is not recursive (rkt's TestVolumeMount)."""
+    mounts = (Mount(source=source, target="/mnt/a", recursive=False),)
+    script = "echo x >/srv/refused; echo written >/mnt/a/by-one; cat /mnt/a/by-one"
+    result = runtime.run("sh", "-c", script, mounts=mounts, read_only=True)
+
+    assert (result.out, "Read-only file system" in result.out + result.err) == ("written\n", True)
+    assert guest.read(f"{source}/by-one")[f"{source}/by-one"] == "written\n"
+
+
 def test_recursive_volume_has_the_mounts_below(volumes: Volumes) -> None:
     """What is mounted below the directory is seen in the container."""
     assert volumes.container.read_output("cat", "/mnt/a/sub/inner") == "inner\n"

@@ -13,6 +13,7 @@ areas:
     rows:
       - files: [a_test.go, b_test.go]
         known: name
+        functions: [TestA]
         behaviours:
           - {checks: one, cases: ["x/test_a.py::test_there", "x/test_a.py::test_gone"]}
           - {checks: other, reason: Because.}
@@ -46,6 +47,8 @@ def test_no_file_of_rkt_is_in_two_rows() -> None:
     names = [file for row in read().rows for file in row.files]
     assert len(names) == len(set(names))
     assert all(len(each.cases) == len(set(each.cases)) for each in read().behaviours)
+    functions = [(row.files[0], function) for row in read().rows for function in row.functions]
+    assert len(functions) == len(set(functions))
 
 
 def test_what_does_not_exist_is_found(data: Path) -> None:
@@ -57,10 +60,13 @@ def test_what_does_not_exist_is_found(data: Path) -> None:
 def test_the_page_has_a_line_for_each_behaviour(data: Path) -> None:
     """With all cases, or the reason; the file's name stands once, with how its purpose is known."""
     lines = page(read(data)).splitlines()
-    assert "| `a_test.go`<br>`b_test.go` ¹ | one | `x/test_a.py::test_there`<br>`x/test_a.py::test_gone` |" in lines
+    assert (
+        "| `a_test.go`<br>`b_test.go` ¹<br>TestA | one | `x/test_a.py::test_there`<br>`x/test_a.py::test_gone` |"
+        in lines
+    )
     assert "|  | other | none: Because. |" in lines
     assert any(
-        "Of 2 test files with 2 behaviours, 1 behaviours have cases; the other 1 have a reason." in line
+        "Of 2 test files, with 1 functions that are known by name and 2 behaviours, 1 behaviours have cases" in line
         for line in lines
     )
 
@@ -69,7 +75,7 @@ def test_the_page_has_a_line_for_each_behaviour(data: Path) -> None:
 def test_a_behaviour_has_cases_or_a_reason(data: Path, word: str) -> None:
     """Neither and both are errors with their place."""
     data.write_text(DATA_TEXT.replace("{checks: other, reason: Because.}", word))
-    with pytest.raises(ConfigError, match=r"coverage\.yaml:8:.*either cases or a reason"):
+    with pytest.raises(ConfigError, match=r"coverage\.yaml:9:.*either cases or a reason"):
         read(data)
 
 
