@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.model import Cell
 
-__all__ = ["CELL_FILE", "BuildTree", "CellFile", "Limits", "TreeBind"]
+__all__ = ["CELL_FILE", "BuildTree", "CellFile", "Limits", "TreeBind", "Upgrade"]
 
 CELL_FILE = "cell.json"
 
@@ -64,6 +64,24 @@ class BuildTree(BaseModel):
     tags: tuple[str, ...] = ()
 
 
+class Upgrade(BaseModel):
+    """How the running guest gets another systemd.
+
+    Attributes:
+        to: The version that the guest then has, or the revision that it was built from.
+        files: Directory that is copied into the guest.
+        script: What is run there, by a shell.
+        target: Where the directory then is in the guest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: str
+    files: Path
+    script: str
+    target: str = "/var/lib/harness-upgrade"
+
+
 class CellFile(BaseModel):
     """The cell, its guest or its build tree, and how its cases run.
 
@@ -73,6 +91,7 @@ class CellFile(BaseModel):
         tree: The build tree that the cases ask; None where they ask a guest, or where the runtime is not built with Go.
         suites: Limits of the cases, by suite.
         multiply: How many times each case runs, each as a case of its own.
+        upgrade: How the guest is upgraded, by the fixture of that name; None where the cell has none.
         fresh: Which cases run: those marked `fresh_boot` (True), the others (False), or all (None).
     """
 
@@ -83,4 +102,5 @@ class CellFile(BaseModel):
     tree: BuildTree | None = None
     suites: dict[str, Limits] = {}
     multiply: int = 1
+    upgrade: Upgrade | None = None
     fresh: bool | None = None

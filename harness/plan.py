@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.garbage import pause_garbage_collection
 from harness.image import ImageSpec
 from harness.matrix import Matrix
-from harness.model import Cell, CgroupMode, find_systemd_version, parse_major_version
+from harness.model import BARE_NUMBER, Cell, CgroupMode, find_systemd_version, parse_major_version
 
 __all__ = ["BuildRequest", "Plan", "make_plan", "make_plans", "replace_image_options", "replace_systemd"]
 
@@ -65,6 +65,7 @@ class Plan:
         packages: Debian packages that have the runtime where it is not built; none where it is a part of the image.
         systemd: What builds the systemd that is laid over the image, or None where the image's own is tested.
         disks: Other images, whose disks the guest has, too, as its suites want them.
+        upgrade: What builds the systemd that the running guest is upgraded to, where that is a revision.
         arguments: Kernel command line that asks for the cell's cgroup mode.
         memory: Memory of the guest in MiB.
         cpus: Processors of the guest.
@@ -78,6 +79,7 @@ class Plan:
     build: BuildRequest | None
     packages: tuple[str, ...] = ()
     systemd: BuildRequest | None
+    upgrade: BuildRequest | None = None
     image: ImageSpec
     disks: tuple[ImageSpec, ...] = ()
     arguments: tuple[str, ...]
@@ -161,8 +163,9 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
             if made not in builds:
                 builds[made] = _make_build_request(cell, matrix, catalog, kinds)
             own = cell.systemd if cell.systemd_built else ""
-            if own not in systemds:
-                systemds[own] = _make_systemd_request(cell, matrix, catalog)
+            new = cell.upgrade if cell.upgrade is not None and not BARE_NUMBER.match(cell.upgrade) else ""
+            for revision in {own, new} - set(systemds):
+                systemds[revision] = _make_systemd_request(cell, revision, matrix, catalog)
             disk = (cell.distro, cell.channel, cell.release)
             if disk not in images:
                 files_of = root / "images" / cell.distro
@@ -173,6 +176,7 @@ def make_plans(cells: Sequence[Cell], matrix: Matrix, catalog: Catalog, suites: 
                     build=builds[made],
                     packages=runtime.list_packages(cell.runtime_version),
                     systemd=systemds[own],
+                    upgrade=systemds[new],
                     image=images[disk],
                     disks=tuple(other for other in others if other != images[disk]),
                     arguments=arguments[mode],
@@ -235,19 +239,19 @@ def replace_systemd(plan: Plan, catalog: Catalog, *, source: Source, version: st
     return replace(plan, cell=cell, build=runtime, systemd=request, arguments=_find_arguments(cell, catalog))
 
 
-def _make_systemd_request(cell: Cell, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
-    if not cell.systemd_built:
+def _make_systemd_request(cell: Cell, revision: str, matrix: Matrix, catalog: Catalog) -> BuildRequest | None:
+    if not revision:
         return None
-    if find_systemd_version(cell.systemd) is None:
+    if find_systemd_version(revision) is None:
         raise UsageError(
-            f"The cell {cell.id} wants systemd built from `{cell.systemd}`, whose version only its repository knows.",
+            f"The cell {cell.id} wants systemd built from `{revision}`, whose version only its repository knows.",
             hint="Name a tag, such as v257, or `VERSION-gCOMMIT`; the version decides how it is built and booted.",
         )
     return BuildRequest(
         name=catalog.systemd.name,
-        version=cell.systemd,
+        version=revision,
         rules=catalog.systemd.build,
-        source=source.choose(matrix.list_component_sources(catalog.systemd.name, catalog), cell.systemd),
+        source=source.choose(matrix.list_component_sources(catalog.systemd.name, catalog), revision),
         builder=Builder(matrix.defaults.builder),
     )
 

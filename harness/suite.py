@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import proc
-from harness.cell_file import CELL_FILE, BuildTree, CellFile, Limits
+from harness.cell_file import CELL_FILE, BuildTree, CellFile, Limits, Upgrade
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Cell, Outcome
 from harness.results import CaseResult
@@ -43,6 +43,7 @@ class SuiteSpec:
         suites: Names of the suites, each with its limits.
         directory: Where the child's output and report go.
         cases: Node ids of the cases that run; all cases of the suites if empty.
+        upgrade: How cases can upgrade the guest, where the cell is about that.
         fresh: Which cases run: those that ask for a booted guest (True), the others (False), or all (None).
         workers: How many processes run cases that are independent of each other.
     """
@@ -56,6 +57,7 @@ class SuiteSpec:
     arguments: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()
     multiply: int = 1
+    upgrade: Upgrade | None = None
     fresh: bool | None = None
     workers: int = 1
 
@@ -122,6 +124,7 @@ def run(spec: SuiteSpec, deadline: Deadline) -> tuple[CaseResult, ...]:
         tree=spec.tree,
         suites=dict(spec.suites),
         multiply=spec.multiply,
+        upgrade=spec.upgrade,
         fresh=spec.fresh,
     )
     (spec.directory / CELL_FILE).write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -43,6 +43,9 @@ CELLS = (
 )
 """Each mode and each runtime once."""
 
+OWN_CELLS: Mapping[str, tuple[str, ...]] = {"upgrade": ("debian-bookworm+systemd-252-to-254+unified+nspawn",)}
+"""The cells of suites that those say nothing to."""
+
 
 class Mutant(BaseModel):
     """One thing that is broken.
@@ -151,8 +154,7 @@ def main() -> int:
     options = parser.parse_args()
     known = catalog.load(ROOT)
     project = matrix.load(ROOT / "matrix.yaml", known)
-    by_id = {cell.id: cell for cell in matrix.expand(project, known).cells}
-    cells = [by_id[name] for name in options.cell or CELLS]
+    by_id = matrix.expand(project, known).by_id
     suites = (
         options.suites.split(",") if options.suites else sorted(p.parent.name for p in ROOT.glob(f"suites/*/{FILE}"))
     )
@@ -162,6 +164,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         bed = Bed(known=known, project=project, store=store, scratch=Path(name))
         for suite in suites:
+            cells = [by_id[name] for name in options.cell or OWN_CELLS.get(suite, CELLS)]
             cases, caught = examine(bed, suite, cells, options.mutant, options.jobs)
             every |= cases
             proven |= caught & cases

@@ -5,7 +5,7 @@ What is known is suites/coverage.yaml; here it is held against the suites, and m
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -95,21 +95,38 @@ def read(path: Path = DATA) -> Coverage:
 
 def cases(suites: Path = SUITES) -> frozenset[str]:
     """Node ids of all cases that the suites have, without parameters, as they are written: nothing is imported."""
-    return frozenset(_cases(suites))
+    return frozenset(case for case, _ in find_functions(suites))
 
 
-def _cases(suites: Path) -> Iterator[str]:
-    for path in sorted(suites.glob("*/test_*.py")):
-        for name in _tests(ast.parse(path.read_text(encoding="utf-8"))):
-            yield f"{path.relative_to(suites)}::{name}"
+def find_functions(suites: Path = SUITES, suite: str = "*") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Yield the node id and the function of each case of a suite, or of all."""
+    for path in sorted(suites.glob(f"{suite}/test_*.py")):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        for name, function in _tests(module, _find_bases(module, suites)):
+            yield f"{path.relative_to(suites)}::{name}", function
 
 
-def _tests(body: ast.Module | ast.ClassDef) -> Iterator[str]:
+def _tests(body: ast.Module | ast.ClassDef, bases: Mapping[str, ast.ClassDef]) -> Iterator[tuple[str, ast.FunctionDef]]:
     for node in body.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            yield node.name
+            yield node.name, node
         elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-            yield from (f"{node.name}::{name}" for name in _tests(node))
+            inherited = [bases[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in bases]
+            for part in (node, *inherited):
+                yield from ((f"{node.name}::{name}", function) for name, function in _tests(part, bases))
+
+
+def _find_bases(module: ast.Module, suites: Path) -> dict[str, ast.ClassDef]:
+    """Return the classes that a module imports from the suites: what a class of its own may inherit cases from."""
+    found: dict[str, ast.ClassDef] = {}
+    for line in (node for node in module.body if isinstance(node, ast.ImportFrom)):
+        path = suites.parent.joinpath(*(line.module or "").split(".")).with_suffix(".py")
+        if path.is_file() and path.is_relative_to(suites):
+            classes = [
+                node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)
+            ]
+            found |= {node.name: node for node in classes if node.name in {alias.name for alias in line.names}}
+    return found
 
 
 def missing(coverage: Coverage, existing: frozenset[str]) -> list[str]:

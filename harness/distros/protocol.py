@@ -18,7 +18,7 @@ from harness.tools import Toolset
 from harness.wait import Deadline
 
 __all__ = [
-    "DISK", "FACTS", "INITRD", "KERNEL", "KIND", "PACKAGES", "SSH_KEY", "VERSIONS", "BootOptions", "Distro", "DistroOption",
+    "DISK", "FACTS", "INITRD", "KERNEL", "KIND", "PACKAGES", "SSH_KEY", "UPGRADE", "VERSIONS", "BootOptions", "Distro", "DistroOption",
     "Image", "ImageSpec", "RunningGuest", "digest_files", "write_facts",
 ]  # fmt: skip
 
@@ -32,6 +32,9 @@ INITRD = "initrd"
 PACKAGES = "packages"
 VERSIONS = "versions"
 """Where a tree of packages has the version of each."""
+
+UPGRADE = "upgrade.sh"
+"""The script in an upgrade that does it; it is run in the guest, as root, in a copy of the upgrade's directory."""
 
 SSH_KEY = "ssh-ed25519 MACHINE harness"
 """What stands in a file that QEMU hands to a guest where the machine's own public key belongs."""
@@ -219,6 +222,25 @@ class Distro(ABC):
 
         Raises:
             UsageError: The release does not have one of them.
+            InfrastructureError: The archive cannot be reached, or has moved on too far since the image was made.
+        """
+        return None
+
+    def make_upgrade(
+        self,
+        spec: ImageSpec,  # noqa: ARG002 - for those that have packages
+        image: Image,  # noqa: ARG002
+        systemd: str,  # noqa: ARG002
+        store: Store,  # noqa: ARG002
+        deadline: Deadline,  # noqa: ARG002
+    ) -> Artifact | None:
+        """Return what brings a guest that runs to another systemd of the distro, with `UPGRADE` in it.
+
+        Returns:
+            None where the distro has no packages.
+
+        Raises:
+            UsageError: No channel of the distro has this major version.
             InfrastructureError: The archive cannot be reached, or has moved on too far since the image was made.
         """
         return None

@@ -11,9 +11,9 @@ from harness.catalog import Catalog
 from harness.errors import NothingRanError, UsageError
 from harness.garbage import pause_garbage_collection
 from harness.matrix.models import Inclusion, Matrix
-from harness.model import DISTRO_OWN, OUTER_AXES, Cell, CgroupMode, find_systemd_version
+from harness.model import BARE_NUMBER, DISTRO_OWN, OUTER_AXES, Cell, CgroupMode, compare_versions, find_systemd_version
 from harness.selection import Selection, names, parse_option
-from harness.selection.names import DistroName, RuntimeName
+from harness.selection.names import DistroName, RuntimeName, SystemdName
 
 __all__ = ["Choice", "Expansion", "choose", "expand", "find"]
 
@@ -137,28 +137,28 @@ def make_cell(item: Inclusion, catalog: Catalog) -> Cell:
     """Return the cell at a point of the matrix, without `go` if nothing is built; raises TextError."""
     distro, runtime = names.check_axis_distro(item.distro, catalog), names.check_axis_runtime(item.runtime, catalog)
     go = item.go if catalog.runtimes[runtime.runtime].is_built(runtime.version) else None
-    own = item.systemd == DISTRO_OWN
+    systemd = names.check_axis_systemd(item.systemd)
     plain = {name: getattr(item, name) for name in PLAIN_AXES}
-    return _make_cell(distro, _find_systemd(distro, item.systemd, catalog), go, item.cgroup, runtime, plain, own=own)
+    return _make_cell(distro, _find_systemd(distro, systemd, catalog), systemd, go, item.cgroup, runtime, plain)
 
 
 def _make_cell(
     distro: DistroName,
-    systemd: str,
+    version: str,
+    systemd: SystemdName,
     go: str | None,
     cgroup: CgroupMode,
     runtime: RuntimeName,
     plain: Mapping[str, Any],
-    *,
-    own: bool,
 ) -> Cell:
     assert distro.channel is not None  # names.axis_distro
     return Cell(
         distro=distro.distro,
         channel=distro.channel,
         release=distro.release,
-        systemd=systemd,
-        systemd_built=not own,
+        systemd=version,
+        upgrade=systemd.upgrade,
+        systemd_built=systemd.revision != DISTRO_OWN,
         go=go,
         cgroup=cgroup,
         runtime=runtime.runtime,
@@ -177,19 +177,32 @@ def _make_all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | No
         dict(zip(PLAIN_AXES, values, strict=True)) for values in product(*(getattr(axes, name) for name in PLAIN_AXES))
     ]
     for distro in [names.check_axis_distro(text, catalog) for text in axes.distro]:
-        for systemd in axes.systemd:
+        for systemd in [names.check_axis_systemd(text) for text in axes.systemd]:
             # What depends on the systemd and the mode alone is worked out before the many cells that share it.
-            own, version = systemd == DISTRO_OWN, _find_systemd(distro, systemd, catalog)
-            modes = [(mode, _find_obstacle(version, mode, catalog)) for mode in axes.cgroup]
+            version = _find_systemd(distro, systemd, catalog)
+            stays = _find_obstacle_of_upgrade(distro, version, systemd.upgrade, catalog)
+            modes = [
+                (
+                    mode,
+                    stays or _find_obstacle(version, mode, catalog) or _find_obstacle(systemd.upgrade, mode, catalog),
+                )
+                for mode in axes.cgroup
+            ]
             for index, go in enumerate(axes.go):
                 # What is not built has one cell for all versions of Go: it stands where the first is.
                 present = [(item, go if built else None) for item, built in kinds if built or index == 0]
                 for mode, reason in modes:
                     for runtime, with_go in present:
                         for rest in plain:
-                            yield _make_cell(distro, version, with_go, mode, runtime, rest, own=own), reason
-    for cell in make_included(matrix, catalog):
-        yield cell, _find_obstacle(cell.systemd, cell.cgroup, catalog)
+                            yield _make_cell(distro, version, systemd, with_go, mode, runtime, rest), reason
+    for item in matrix.include:
+        cell, distro = make_cell(item, catalog), names.check_axis_distro(item.distro, catalog)
+        yield (
+            cell,
+            _find_obstacle_of_upgrade(distro, cell.systemd, cell.upgrade, catalog)
+            or _find_obstacle(cell.systemd, cell.cgroup, catalog)
+            or _find_obstacle(cell.upgrade, cell.cgroup, catalog),
+        )
 
 
 def make_included(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
@@ -198,17 +211,28 @@ def make_included(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
         yield make_cell(item, catalog)
 
 
-def _find_systemd(distro: DistroName, systemd: str, catalog: Catalog) -> str:
+def _find_systemd(distro: DistroName, systemd: SystemdName, catalog: Catalog) -> str:
     """Return the version that a distro's image carries for `distro`, else the revision itself."""
-    if systemd != DISTRO_OWN:
-        return systemd
+    if systemd.revision != DISTRO_OWN:
+        return systemd.revision
     assert distro.channel is not None  # names.axis_distro
     return catalog.distros[distro.distro].find_systemd(distro.channel, distro.release)
 
 
-def _find_obstacle(systemd: str, cgroup: CgroupMode, catalog: Catalog) -> str | None:
+def _find_obstacle_of_upgrade(distro: DistroName, version: str, upgrade: str | None, catalog: Catalog) -> str | None:
+    """Return why a guest cannot be upgraded to the systemd of other packages of its distro; None where it may."""
+    if upgrade is None or not BARE_NUMBER.match(upgrade):
+        return None
+    if find_systemd_version(version) and not compare_versions(upgrade, ">", version):
+        return f"Systemd {upgrade} is no upgrade for a guest that has {version}."
+    if upgrade not in {channel.systemd for channel in catalog.distros[distro.distro].channels.values()}:
+        return f"No channel of {distro.distro} has systemd {upgrade}."
+    return None
+
+
+def _find_obstacle(systemd: str | None, cgroup: CgroupMode, catalog: Catalog) -> str | None:
     """Return why a systemd cannot boot in a mode, or None where it can or nobody knows."""
-    version = find_systemd_version(systemd)
+    version = find_systemd_version(systemd) if systemd is not None else None
     if version is None:
         return None
     rule = catalog.systemd.find_cgroup_rule(version, cgroup)

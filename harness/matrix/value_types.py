@@ -56,6 +56,11 @@ def _go(text: str) -> str:
     return text
 
 
+def _systemd(text: str) -> str:
+    names.check_axis_systemd(text)
+    return text
+
+
 def _check_regex(text: str) -> str:
     try:
         re.compile(text)
@@ -101,8 +106,8 @@ DistroText = Annotated[str, _make_validator(names.check_axis_distro), Field(exam
 """A distro with its channel: `debian/bookworm`, `flatcar/edge@2079.99.0`."""
 RuntimeText = Annotated[str, _make_validator(names.check_axis_runtime), Field(examples=["nspawn", "runc@1.1.5"])]
 """A runtime: `nspawn`, `runc@1.1.5`, `runc@distro`, `rkt@1.30.0/host`."""
-SystemdText = Annotated[str, AfterValidator(names.check_axis_systemd), Field(examples=["distro", "v252"])]
-"""`distro`, or a revision that is built."""
+SystemdText = Annotated[str, AfterValidator(_systemd), Field(examples=["distro", "v252", "distro->254"])]
+"""`distro`, or a revision that is built; with `->` what the running guest is upgraded to."""
 GoText = Annotated[str, AfterValidator(_go), Field(examples=["1.21"])]
 """A version of Go."""
 SuiteText = Annotated[str, _make_validator(_check_suite)]

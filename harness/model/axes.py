@@ -44,6 +44,7 @@ class AxisField:
     Attributes:
         about: How its values are written, for `harness matrix fields`.
         mark: What is written before it: `@` for the version in `runc@1.1.5`.
+        id_mark: What is written before it in an id, where that is not `-`; no other value there has its beginning in it.
         pattern: Regular expression of its values.
         version: Whether its values are versions, and so have an order.
         revision: Whether they may be commits and branches too, which have none.
@@ -56,6 +57,7 @@ class AxisField:
     name: str
     about: str = ""
     mark: str = ""
+    id_mark: str = ""
     pattern: str = NAME
     version: bool = False
     revision: bool = False
@@ -128,8 +130,12 @@ class Axis:
         texts = found.groupdict() if found is not None else {}
         values = {field.name: field.parse(texts.get(field.name)) for field in self.fields}
         if self.built:
-            values[self.built] = BARE_NUMBER.match(text or "") is None
+            values[self.built] = self.is_built(values[self.fields[0].name])
         return values
+
+    def is_built(self, value: str) -> bool:
+        """Return whether a value of its first field is built from a revision: a bare number is what an image carries."""
+        return bool(self.built) and BARE_NUMBER.match(value) is None
 
     @property
     def written_fields(self) -> tuple[AxisField, ...]:
@@ -167,8 +173,26 @@ AXES = (
     ),
     Axis(
         name="systemd",
-        about="version or revision of systemd: 252, v252; `distro` for what the image carries",
-        fields=(AxisField(name="systemd", pattern=REVISION, version=True, revision=True),),
+        about="version or revision of systemd: 252, v252; `distro` for what the image carries; 252->254 if it is upgraded",
+        fields=(
+            AxisField(
+                name="systemd",
+                pattern=REVISION,
+                version=True,
+                revision=True,
+                about="version or revision of systemd that the guest boots with: 252, v252",
+            ),
+            AxisField(
+                name="upgrade",
+                mark="->",
+                id_mark="-to-",
+                pattern=REVISION,
+                version=True,
+                revision=True,
+                optional=True,
+                about="version or revision that the running guest's systemd is upgraded to: 254; `none` where it stays",
+            ),
+        ),
         built="systemd_built",
         prefix="systemd-",
         verb="bisect-systemd",

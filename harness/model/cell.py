@@ -2,7 +2,7 @@
 
 An id is safe as the name of a file. Its parts are in the order of the axes. In a part, `-` stands between the fields;
 what must not stand in a value is written as `@` and two hexadecimal digits: every character but letters, digits, dots,
-`_`, `~` and `-`, and `-` where it could be read as the end of a field.
+`_`, `~` and `-`, and `-` where it could be read as the end of a field. An upgrade is written `systemd-252-to-254`.
 
 A version may have `-` in it, and a flavor may follow it. The last of several words behind the name of a runtime is its
 flavor, unless it looks like the end of a version: `runc-1.0.0-rc93` has none, `rkt-1.30.0-host` has. A channel may have
@@ -31,6 +31,8 @@ class Cell:
         channel: Its release stream: "bookworm", "stable".
         release: Exact release in the channel, where one was asked for: "2079.99.0".
         systemd: Version or revision of systemd: "252" as the image carries it, "v252" built from that revision.
+        upgrade: What the running guest's systemd is upgraded to: "254" by the distro's packages, "v254" by a build that is
+            laid over it; or None where it stays.
         systemd_built: Whether systemd is built from a revision and laid over the image.
         go: Go version that builds the runtime, or None where the runtime is no Go program.
         cgroup: cgroup mode that the guest boots in.
@@ -43,6 +45,7 @@ class Cell:
     channel: str
     release: str | None = None
     systemd: str
+    upgrade: str | None = None
     systemd_built: bool = False
     go: str | None = None
     cgroup: CgroupMode
@@ -109,6 +112,13 @@ def _format_part(name: str, values: tuple[str | None, ...]) -> str | None:
         return None
     prefix = next(axis.prefix for axis in OUTER_AXES if axis.name == name)
     fields = FIELDS[name]
+    marked = fields[-1].id_mark
+    if marked:
+        # What the mark begins with stands in no value before it, so that its first place in a part is where it was put.
+        begin = marked.rstrip("-")
+        first = _escape(values[0])
+        last = "" if values[-1] is None else marked + _escape(values[-1])
+        return prefix + first.replace(begin, begin.replace("-", _encode_hexadecimal("-"))) + last
     place = next((place for place, field in enumerate(fields) if field.version), len(fields))
     heads = [_escape(str(value), dash=True) for value in values[:place]]
     rest = _format_version(values[place:]) if place < len(fields) else None
@@ -145,7 +155,7 @@ def parse_id_fields(text: str) -> dict[str, Any]:
             needed -= not axis.optional
         found |= {field.name: field.parse(value) for field, value in zip(FIELDS[axis.name], values, strict=True)}
         if axis.built:
-            found |= axis.parse(values[0])
+            found[axis.built] = axis.is_built(found[axis.fields[0].name])
     if parts:
         raise ValueError(f"`{text}` has more parts than a cell has axes")
     return found
@@ -156,6 +166,9 @@ def _parse_part(axis: Axis, text: str) -> list[str | None]:
     if not text.startswith(axis.prefix):
         raise ValueError(f"`{text}` does not begin with {axis.prefix}")
     fields = FIELDS[axis.name]
+    if fields[-1].id_mark:
+        first, mark, last = text.removeprefix(axis.prefix).partition(fields[-1].id_mark)
+        return [_unescape(first), _unescape(last) if mark else None]
     place = next((place for place, field in enumerate(fields) if field.version), len(fields))
     words: Sequence[str] = text.removeprefix(axis.prefix).split("-")
     after = len(fields) - place - 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.cell_file import Upgrade
 from harness.errors import HarnessError
 from harness.machine import Machine
 from harness.matrix import Expectation
@@ -85,6 +86,7 @@ class Evaluation:
     phases: list[PhaseResult] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    upgrade: Upgrade | None = None
     cases: tuple[CaseResult, ...] = ()
     error: str | None = None
     interrupted: bool = False

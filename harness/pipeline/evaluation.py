@@ -175,6 +175,7 @@ def _run_suites(
         arguments=evaluation.context.arguments,
         cases=tuple(case for case in evaluation.task.cases if case.partition("/")[0] in suites),
         multiply=evaluation.context.multiply,
+        upgrade=evaluation.upgrade,
         fresh=fresh,
         workers=min(evaluation.context.workers, plan.cpus, max((file.workers for file in suites.values()), default=1)),
     )

@@ -15,7 +15,8 @@ from pathlib import Path
 from harness import accel, build, distros, image, machine
 from harness.accel import Accelerator
 from harness.build.recipes import meson
-from harness.distros.protocol import VERSIONS, ImageSpec
+from harness.cell_file import Upgrade
+from harness.distros.protocol import UPGRADE, VERSIONS, ImageSpec
 from harness.errors import DeadlineError, InfrastructureError, UsageError
 from harness.image import Image
 from harness.machine import GuestLostError, Machine
@@ -71,7 +72,7 @@ def list_prerequisites(plan: Plan) -> tuple[Prerequisite, ...]:
     prerequisites = [_make_image_prerequisite(spec) for spec in (plan.image, *plan.disks)]
     prerequisites += [
         _make_build_prerequisite(request)
-        for request in (plan.systemd, plan.build, *plan.programs)
+        for request in (plan.systemd, plan.upgrade, plan.build, *plan.programs)
         if request is not None
     ]
     return tuple(prerequisites)
@@ -119,9 +120,11 @@ def boot_cell(plan: Plan, context: RunContext, directory: Path) -> Iterator[Mach
 def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
     """Yield as `boot_cell` does, for an evaluation that has begun; what the guest proved is in its facts."""
     systemd = _build(evaluation, evaluation.plan.systemd)
+    newer = _build(evaluation, evaluation.plan.upgrade)
     runtime = _build(evaluation, evaluation.plan.build)
     programs = [_build(evaluation, request) for request in evaluation.plan.programs]
     disk, others, packaged, brought = _make_image(evaluation)
+    evaluation.upgrade = _make_upgrade(evaluation, disk, newer)
     accelerator = accel.probe(
         disk.kernel, evaluation.context.store.root, evaluation.context.deadline.within(60.0, "probe of KVM")
     )
@@ -136,7 +139,7 @@ def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
 def _build(evaluation: Evaluation, request: BuildRequest | None) -> Artifact | None:
     if request is None:
         return None
-    log = evaluation.directory / f"build-{request.name}.log"
+    log = evaluation.directory / f"build-{'upgrade' if request is evaluation.plan.upgrade else request.name}.log"
     with ExitStack() as stack:
         scratch = None
         if evaluation.context.scratch_builds:
@@ -183,6 +186,26 @@ def _make_image(
                 f"and {distro.title} has none."
             )
     return made, others, runtime, tuple(found)
+
+
+LAY_OVER = "tar -c . | tar -x -C / && systemctl daemon-reexec"
+"""Brings a build of systemd into force. tar makes each file again, and so can replace programs that run."""
+
+
+def _make_upgrade(evaluation: Evaluation, disk: Image, built: Artifact | None) -> Upgrade | None:
+    """Return how the cell's guest gets another systemd while it runs: by packages of its distro, or what was built."""
+    plan = evaluation.plan
+    if plan.cell.upgrade is None:
+        return None
+    if built is not None:
+        return Upgrade(to=plan.cell.upgrade, files=built.path, script=LAY_OVER)
+    deadline = evaluation.context.deadline.within(BUDGETS[Phase.IMAGE], f"upgrade of {plan.cell.id}")
+    distro, store = distros.find(plan.image.distro), evaluation.context.store
+    packages = distro.make_upgrade(plan.image, disk, plan.cell.upgrade, store, deadline)
+    if packages is None:
+        raise UsageError(f"The cell {plan.cell.id} cannot be: {distro.title} has no packages that upgrade a guest.")
+    evaluation.facts["upgrade_package"] = packages.said["systemd"]
+    return Upgrade(to=plan.cell.upgrade, files=packages.path, script=f"sh ./{UPGRADE}")
 
 
 @contextmanager

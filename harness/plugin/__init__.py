@@ -6,11 +6,13 @@
     machine   directory of the running guest, for `harness.machine.attach`; null where the cases need none
     tree      optional: the `harness.cell_file.BuildTree` that the cases ask
     suites    optional: suite name -> {"timeout": seconds of one attempt of a case, "reruns": times}
+    upgrade   optional: how the fixture `upgrade` upgrades the guest: `to`, `files`, `script`
     multiply  optional: how many times each case runs, each as a case of its own (`[again3]`)
     fresh     optional: true runs the cases marked `fresh_boot` alone; false all others, and writes the node ids
               of those that it put off to the file `put-off` next to FILE; null and absent all cases
 
-The cases get the fixtures `cell`, `machine`, `host` and `tree`, and the markers `needs`, `independent` and `fresh_boot`.
+The cases get the fixtures `cell`, `machine`, `host`, `tree` and `upgrade`, and the markers `needs`, `independent` and
+`fresh_boot`.
 
 Under pytest-xdist (`-n 2`) independent cases are spread over the workers, those with one name
 (`independent("booted")`) together, and all others run in their order on one of them; see `spread`. Each worker has
@@ -44,9 +46,10 @@ from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, get_fi
 from harness.plugin.cell_description import Described
 from harness.plugin.distribution import Spread, write_groups
 from harness.plugin.tree import NO_TREE, Tree
+from harness.plugin.upgrading import GuestUpgrade
 from harness.wait import Deadline
 
-__all__ = ["Described", "GuestGoneError", "cell", "host", "machine", "tree"]
+__all__ = ["Described", "GuestGoneError", "cell", "host", "machine", "tree", "upgrade"]
 
 TESTINFRA = ("testinfra", "pytest11.testinfra")
 """Names by which pytest-testinfra has called its plugin, release by release."""
@@ -248,6 +251,15 @@ def host(pytestconfig: pytest.Config) -> Host:
     handle = Host(backend)
     backend.set_host(handle)
     return handle
+
+
+@pytest.fixture(scope="session")
+def upgrade(pytestconfig: pytest.Config) -> GuestUpgrade:
+    """What upgrades the guest, once; a case that asks for it is skipped in a cell that is not about that."""
+    described = _get_description(pytestconfig).upgrade
+    if described is None:
+        pytest.skip("needs a cell with an upgrade, for instance `systemd: distro->254`")
+    return GuestUpgrade(_get_backend(pytestconfig), described)
 
 
 def _get_description(config: pytest.Config) -> Described:

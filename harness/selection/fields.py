@@ -61,15 +61,7 @@ def find_values(selector: Selector, part: Hashable) -> Iterator[str]:
 def _make_selectors() -> Iterator[tuple[str, Selector]]:
     for axis in AXES:
         first, *others = axis.fields
-        if len(axis.written_fields) > 1:
-            key = operator.attrgetter(*(field.name for field in axis.written_fields))
-            yield (
-                axis.name,
-                Selector(
-                    about=axis.about, key=key, equal=_make_equal(axis), check=CHECKS.get(axis.name, _pass), axis=axis
-                ),
-            )
-        elif axis.built:
+        if axis.built:
             yield (
                 axis.name,
                 Selector(
@@ -78,7 +70,15 @@ def _make_selectors() -> Iterator[tuple[str, Selector]]:
                     equal=_is_built_equal,
                     version=lambda part: _find_release(part[0]),
                     check=CHECKS.get(axis.name, _pass),
-                    axis=axis,
+                    axis=replace(axis, fields=(first,)),
+                ),
+            )
+        elif len(axis.written_fields) > 1:
+            key = operator.attrgetter(*(field.name for field in axis.written_fields))
+            yield (
+                axis.name,
+                Selector(
+                    about=axis.about, key=key, equal=_make_equal(axis), check=CHECKS.get(axis.name, _pass), axis=axis
                 ),
             )
         else:

@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.catalog import Catalog
-from harness.model import AXES_BY_NAME, BARE_NUMBER, DISTRO_OWN, REVISION
+from harness.model import AXES_BY_NAME, BARE_NUMBER, DISTRO_OWN
 from harness.yamlfile import TextError
 
 __all__ = [
-    "DistroName", "RuntimeName", "check_axis_distro", "check_axis_runtime", "check_axis_systemd",
+    "DistroName", "RuntimeName", "SystemdName", "check_axis_distro", "check_axis_runtime", "check_axis_systemd",
     "check_distro", "check_runtime", "compile_glob", "describe_unknown",
 ]  # fmt: skip
 
 DISTRO = AXES_BY_NAME["distro"].compile()
 RUNTIME = AXES_BY_NAME["runtime"].compile()
-REVISION_NAME = re.compile(REVISION + r"\Z")
+SYSTEMD = AXES_BY_NAME["systemd"].compile()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,19 @@ class RuntimeName:
     runtime: str
     version: str | None
     flavor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemdName:
+    """A value of the systemd axis.
+
+    Attributes:
+        revision: `distro`, or a revision to build.
+        upgrade: What the running guest is upgraded to: a bare number for the distro's packages, or a revision; or None.
+    """
+
+    revision: str
+    upgrade: str | None
 
 
 def check_distro(text: str, catalog: Catalog) -> DistroName:
@@ -102,16 +115,23 @@ def check_axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
     return RuntimeName(runtime=name.runtime, version=name.version, flavor=flavor)
 
 
-def check_axis_systemd(text: str) -> str:
-    """Return a value of the systemd axis: `distro`, or a revision of systemd's repository to build.
+def check_axis_systemd(text: str) -> SystemdName:
+    """Return a value of the systemd axis: `distro` or a revision to build, and what it is upgraded to: `distro->254`.
 
     Raises:
         TextError: It is neither. A bare number is not: it would look like the distro's own version.
     """
-    if BARE_NUMBER.match(text):
-        raise TextError(f"`{text}` is no revision; write `v{text}` to build it, or `distro` for what the image carries")
-    _match(REVISION_NAME, text, "`distro` or a revision, for instance `v252`")
-    return text
+    match = _match(
+        SYSTEMD, text, "`distro`, a revision, for instance `v252`, or an upgrade, for instance `distro->254`"
+    )
+    revision = match["systemd"]
+    if BARE_NUMBER.match(revision):
+        raise TextError(
+            f"`{revision}` is no revision; write `v{revision}` to build it, or `distro` for what the image carries"
+        )
+    if match["upgrade"] == DISTRO_OWN:
+        raise TextError("an upgrade leads to a version, for instance `distro->254`", match.start("upgrade"))
+    return SystemdName(revision=revision, upgrade=match["upgrade"])
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:

@@ -7,7 +7,7 @@ import pytest
 from suites.lib.engine import Container
 from suites.lib.guest import Guest
 from suites.lib.runtime import ContainerRuntime
-from suites.lifecycle.conftest import SLEEP
+from suites.lifecycle.fixtures import SLEEP
 
 MACHINES = 16384
 """TasksMax= of the scopes that systemd makes for machines (systemd's src/machine/machine-dbus.c)."""

@@ -9,7 +9,7 @@ from suites.lib.engine import Container
 from suites.lib.guest import Guest
 from suites.lib.runtime import ContainerRuntime
 from suites.lib.spec import MIB
-from suites.lifecycle.conftest import SLEEP
+from suites.lifecycle.fixtures import SLEEP
 
 pytestmark = pytest.mark.usefixtures("memory")
 

@@ -5,7 +5,7 @@ import pytest
 from suites.lib.guest import Guest
 from suites.lib.rights import Mount
 from suites.lib.runtime import ContainerRuntime
-from suites.lifecycle.conftest import SLEEP
+from suites.lifecycle.fixtures import SLEEP
 
 START = r"""
 unit=$1; shift

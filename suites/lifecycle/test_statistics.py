@@ -6,7 +6,7 @@ from suites.lib.engine import Container, Statistics
 from suites.lib.features import Feature
 from suites.lib.runtime import ContainerRuntime
 from suites.lib.spec import MIB
-from suites.lifecycle.conftest import SLEEP
+from suites.lifecycle.fixtures import SLEEP
 
 pytestmark = [pytest.mark.needs(feature=Feature.STATISTICS), pytest.mark.usefixtures("memory")]
 

@@ -18,6 +18,7 @@ from tests import ROOT
 NSPAWN = Cell(distro="debian", channel="bookworm", systemd="252", cgroup=CgroupMode.UNIFIED, runtime="nspawn")
 RUNC = replace(NSPAWN, cgroup=CgroupMode.LEGACY, runtime="runc", runtime_version="1.1.5", go="1.27")
 CRUN = replace(NSPAWN, runtime="crun")
+UPGRADE = replace(NSPAWN, upgrade="254")
 
 TOGETHER = (
     "kvm/test_pod.py::test_pod_reaches_the_guest",
@@ -41,6 +42,7 @@ TOGETHER = (
         pytest.param(NSPAWN, "appc", 60, id="nspawn-appc", marks=pytest.mark.longer),
         pytest.param(RUNC, "networking", 46, id="runc-networking", marks=pytest.mark.longer),
         pytest.param(RUNC, "kvm", 21, id="runc-kvm", marks=pytest.mark.longer),
+        pytest.param(UPGRADE, "upgrade", 70, id="nspawn-upgrade", marks=pytest.mark.longer),
         pytest.param(CRUN, "appc", 60, id="crun-appc", marks=pytest.mark.longer),
         pytest.param(CRUN, "pod", 57, id="crun-pod", marks=pytest.mark.longer),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.distros.debian import disk
 from harness.distros.debian.suite_packages import make_packages
+from harness.distros.debian.upgrade import make_upgrade
 from harness.distros.protocol import Distro, Image, ImageSpec
 from harness.store import Artifact, Store
 from harness.tools import Toolset
@@ -50,6 +51,12 @@ class Debian(Distro):
     ) -> Artifact | None:
         """Return the files of packages of the guest's release and of what they depend on."""
         return make_packages(disk.find_release(spec), image, names, without, store, deadline)
+
+    def make_upgrade(
+        self, spec: ImageSpec, image: Image, systemd: str, store: Store, deadline: Deadline
+    ) -> Artifact | None:
+        """Return the packages of the first channel that has this systemd, with what they depend on."""
+        return make_upgrade(spec, image, systemd, store, deadline)
 
 
 DISTRO = Debian()

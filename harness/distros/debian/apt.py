@@ -7,7 +7,7 @@ and works for an ordinary user. Proxies and credentials of the computer's own ap
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,6 +133,32 @@ class Apt:
             )
         return {name: new for name, old, new in found if not old}
 
+    def find_exact(self, versions: Mapping[str, str], deadline: Deadline) -> tuple[Record, ...]:
+        """Return the records of packages in given versions; raises InfrastructureError if the release has one no more."""
+        done = self._run(["apt-cache", "show", *(f"{name}={version}" for name, version in versions.items())], deadline)
+        found = {record["Package"]: record for record in parse_records(done.out)}
+        gone = sorted(name for name in versions if name not in found)
+        if gone:
+            raise InfrastructureError(
+                f"Debian {self.release} no longer has the image's versions of {', '.join(gone)}.",
+                hint="The archive has moved on since the image was made: `harness cache prune` drops it.",
+            )
+        return tuple(found.values())
+
+    def set_installed(self, records: Iterable[Record]) -> None:
+        """Make it believe that packages are installed, with all that their records say of what they need and break."""
+        paragraphs = (
+            "".join(f"{field}: {text.replace(chr(10), chr(10) + ' ')}\n" for field, text in record.items())
+            for record in records
+        )
+        text = "".join(f"{paragraph}Status: install ok installed\n\n" for paragraph in paragraphs)
+        (self.home / "status").write_text(text, encoding="utf-8")
+
+    def simulate_install(self, names: Sequence[str], deadline: Deadline, *, release: str | None = None) -> str:
+        """Return what apt says of each step that it would take; from a `release` of its sources first, if given."""
+        of_it = ["--target-release", release] if release else []
+        return self._run(["apt-get", "install", "--simulate", "--no-install-recommends", *of_it, *names], deadline).out
+
     def download_source(self, name: str, version: str, into: Path, deadline: Deadline) -> None:
         """Download the files of a source package; apt checks them against the signed index."""
         proc.require("dpkg-source")
@@ -161,16 +187,19 @@ INSTALL = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) ", re.MULTILINE)
 MOVED_ON = "If the archive has a newer version by now, ask again: remove the directory `lookup` in the store."
 
 
-def open_apt(release: str, home: Path, deadline: Deadline, *, source_packages: bool = False) -> Apt:
+def open_apt(
+    release: str, home: Path, deadline: Deadline, *, pocket: str | None = None, source_packages: bool = False
+) -> Apt:
     """Return an apt that knows `release`, with fresh lists.
 
-    `home` is an empty directory for it. It knows source packages instead of binary ones where these are wanted.
+    `home` is an empty directory for it. It knows source packages instead of binary ones where these are wanted, and
+    those of a `pocket` of the release too if it is given.
 
     Raises:
         InfrastructureError: There is no apt, no archive or no network, or the archive has no such release.
     """
     uri = find_archive(deadline)
-    lines = format_sources_list(uri, release, source_packages=source_packages).splitlines(keepends=True)
+    lines = format_sources_list(uri, release, pocket=pocket, source_packages=source_packages).splitlines(keepends=True)
     kind = "deb-src " if source_packages else "deb "
     (home / "sources.list").write_text("".join(line for line in lines if line.startswith(kind)), encoding="utf-8")
     (home / "apt.conf").write_text(CONFIGURATION.format(home=home), encoding="utf-8")

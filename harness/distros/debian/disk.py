@@ -25,7 +25,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.store import make_key
 from harness.wait import Deadline
 
-__all__ = ["MERGE", "TOOLS", "DebianFile", "build", "collect_inputs", "find_release"]
+__all__ = ["MERGE", "TOOLS", "DebianFile", "build", "collect_inputs", "find_channel", "find_release"]
 
 TOOLS = ("mmdebstrap", "mkfs.ext4", "qemu-img")
 """What is run here; they are looked for before the work of minutes begins."""
@@ -124,6 +124,17 @@ def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Ma
 def find_release(spec: ImageSpec) -> str:
     """Return the code name of the Debian release that an image is; raises UsageError if there is no such channel."""
     return _find_channel(spec, _read(spec)).release
+
+
+def find_channel(spec: ImageSpec, *, systemd: str | None = None) -> DebianChannel:
+    """Return the channel of an image, or the first that has a version of systemd; raises UsageError if there is none."""
+    file = _read(spec)
+    if systemd is None:
+        return _find_channel(spec, file)
+    for channel in file.channels.values():
+        if channel.systemd == systemd:
+            return channel
+    raise UsageError(f"No channel of Debian has systemd {systemd}.")
 
 
 def _read(spec: ImageSpec) -> DebianFile:

@@ -3,6 +3,7 @@
 import gc
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,35 @@ def test_the_project_s_own_matrix_has_these_cells() -> None:
     quick = matrix.choose(matrix.expand(wanted, known), wanted, known, profile="quick")
     assert quick.suites == ("cgroup",)
     assert [cell.id for cell in quick.cells] == ["debian-bookworm+systemd-252+go-1.27+legacy+runc-1.1.5"]
+
+
+def test_an_upgrade_leads_to_a_newer_systemd_of_the_distro(tmp_path: Path) -> None:
+    """Other cells are left out, each with the reason; a revision may be any."""
+    known = Catalog(root=ROOT)
+    text = (
+        (ROOT / "matrix.yaml")
+        .read_text(encoding="utf-8")
+        .replace("systemd: [distro]", 'systemd: ["distro->257", "distro->262", "distro->v261"]')
+    )
+    (tmp_path / "matrix.yaml").write_text(text, encoding="utf-8")
+    wanted = matrix.load(tmp_path / "matrix.yaml", known)
+    expansion = matrix.expand(wanted, known)
+    nspawn = {
+        cell.id for cell in expansion.cells if cell.runtime == "nspawn" and cell.channel in {"trixie", "bookworm"}
+    }
+    reasons = {cell.id: reason for cell, reason in expansion.excluded}
+
+    assert nspawn == {
+        *(f"debian-bookworm+systemd-252-to-257+{mode}+nspawn" for mode in CgroupMode),
+        "debian-bookworm+systemd-252-to-262+unified+nspawn",
+        "debian-bookworm+systemd-252-to-v261+unified+nspawn",
+        "debian-trixie+systemd-257-to-262+unified+nspawn",
+        "debian-trixie+systemd-257-to-v261+unified+nspawn",
+    }
+    assert reasons["debian-trixie+systemd-257-to-257+unified+nspawn"] == (
+        "Systemd 257 is no upgrade for a guest that has 257."
+    )
+    assert reasons["debian-bookworm+systemd-252-to-262+legacy+nspawn"] == REMOVED
 
 
 def test_the_ci_profile_covers_what_it_promises() -> None:

@@ -12,7 +12,9 @@ from harness.model.axes import BARE_NUMBER, NAME, REVISION, VERSION
 names = st.from_regex(NAME, fullmatch=True)
 versions = st.from_regex(VERSION, fullmatch=True)
 words = st.sampled_from(["1.0.0-rc93", "main", "a-b", "rc1", "1.2-3-gabcdef0", "x-host", "host", "0"])
-revisions = st.from_regex(REVISION, fullmatch=True) | st.sampled_from(["252", "v252", "257.9", "origin/main", "v252^"])
+revisions = st.from_regex(REVISION, fullmatch=True) | st.sampled_from(
+    ["252", "v252", "257.9", "origin/main", "v252^", "a-to-b", "a-to", "to-"]
+)
 
 
 @st.composite
@@ -25,6 +27,7 @@ def cells(draw: st.DrawFn) -> Cell:
         release=draw(st.none() | versions | words),
         systemd=systemd,
         systemd_built=BARE_NUMBER.match(systemd) is None,
+        upgrade=draw(st.none() | revisions),
         go=draw(st.none() | versions),
         cgroup=draw(st.sampled_from(CgroupMode)),
         runtime=draw(names | words.filter(lambda word: "." not in word)),
@@ -57,6 +60,7 @@ def test_axes_lead_back_to_their_cell(cell: Cell) -> None:
         "debian-bookworm+systemd-v241-rc1+go-1.27+legacy+runc-1.0.0-rc93",
         "flatcar-edge-2079.99.0+systemd-243+go-1.8.7+hybrid+rkt-1.30.0-host",
         "debian-bullseye+systemd-247+hybrid+runc-distro",
+        "debian-bookworm+systemd-252-to-254+unified+nspawn",
     ],
 )
 def test_ids_that_people_know_stay(text: str) -> None:

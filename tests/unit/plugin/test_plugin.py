@@ -206,3 +206,40 @@ def test_bad_description_is_a_usage_error(tmp_path: Path, content: str | None, s
     assert done.code == 4
     assert said in done.out
     assert "Traceback" not in done.out
+
+
+UPGRADE = """
+def test_it(upgrade): upgrade.apply(); upgrade.apply(); assert upgrade.to == "254"
+def test_again(upgrade): upgrade.apply()
+"""
+
+
+@pytest.mark.slow
+def test_cases_upgrade_the_guest_once(tmp_path: Path, machine: Path) -> None:
+    """The files are in the guest, and the script runs there; in a cell without an upgrade such cases are skipped."""
+    _, without = run(tmp_path, machine, UPGRADE)
+    files, target = tmp_path / "files", tmp_path / "in the guest"
+    files.mkdir()
+    (files / "word").write_text("new")
+    described = {"to": "254", "files": str(files), "script": "cat word >>../systemd", "target": str(target)}
+    _, cases = run(tmp_path, machine, UPGRADE, more={"upgrade": described})
+
+    assert {case.message for case in without.values()} == {
+        "needs a cell with an upgrade, for instance `systemd: distro->254`"
+    }
+    assert {case.outcome for case in cases.values()} == {Outcome.PASSED}
+    assert (tmp_path / "systemd").read_text() == "new"
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_fails_is_a_failure_of_each_case(tmp_path: Path, machine: Path) -> None:
+    """It is what is tested; each case says so, and it is not tried again."""
+    (tmp_path / "files").mkdir()
+    script = "echo x >>../tried; echo no room; exit 3"
+    described = {"to": "254", "files": str(tmp_path / "files"), "script": script, "target": str(tmp_path / "there")}
+    _, cases = run(tmp_path, machine, UPGRADE, more={"upgrade": described})
+
+    assert {case.outcome for case in cases.values()} == {Outcome.FAILED}
+    assert all("The upgrade to systemd 254 ended with 3:" in case.message for case in cases.values())
+    assert all("no room" in case.details for case in cases.values())
+    assert (tmp_path / "tried").read_text() == "x\n"

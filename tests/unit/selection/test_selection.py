@@ -106,7 +106,7 @@ def test_an_expression_means_what_it_says(known: Catalog, text: str, names: str)
         ("go not 1.21", 8, "expected `in`, but found `1.21`"),
         ("and go==1.21", 1, "expected a field, for instance `distro`, but found `and`"),
         ("go=='1.21", 5, "quoted text that does not end is not a part of an expression"),
-        ("kernel==6.1", 1, "there is no field `kernel`; known: distro, channel, release, systemd, go, cgroup"),
+        ("kernel==6.1", 1, "there is no field `kernel`; known: distro, channel, release, systemd, upgrade, go, cgroup"),
         ("distro==debain", 9, "there is no distro `debain`; known: debian, flatcar"),
         ("distro==debian/bookwrm", 16, "there is no channel of debian `bookwrm`; known: bookworm, trixie, sid"),
         ("distro==a//b", 9, "`a//b` is not a distro, for instance `debian/bookworm`"),

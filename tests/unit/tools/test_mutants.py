@@ -11,6 +11,7 @@ from harness import yamlfile
 from suites.lib.features import Feature
 from suites.runtimes import find_adapter
 from tools.mutants import COMMANDS, FILE, ROOT, Mutants
+from tools.rkt_coverage import find_functions
 
 LACKED = [
     f"Feature.{feature.name}"
@@ -24,13 +25,10 @@ SUITES = sorted(path.parent for path in ROOT.glob(f"suites/*/{FILE}"))
 
 def cases_of(suite: Path) -> set[str]:
     """Node ids of a suite's cases, without parameters and without those that no runtime can run that mutants have."""
-    trees = {path.name: ast.parse(path.read_text("utf-8")) for path in suite.glob("test_*.py")}
     return {
-        f"{name}::{node.name}"
-        for name, tree in trees.items()
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-        if not any(feature in ast.unparse(decorator) for decorator in node.decorator_list for feature in LACKED)
+        case.partition("/")[2]
+        for case, function in find_functions(suite.parent, suite.name)
+        if not any(feature in ast.unparse(decorator) for decorator in function.decorator_list for feature in LACKED)
     }
 
 

@@ -83,3 +83,14 @@ def test_the_data_is_beside_the_suites() -> None:
     """And not a suite itself, which would be run."""
     assert DATA.parent == SUITES
     assert not (SUITES / "coverage").exists()
+
+
+def test_cases_that_a_class_inherits_are_there(data: Path) -> None:
+    """From a class of the suites that its module imports, by whose own name they are not cases."""
+    suites = data.parent
+    (suites / "x" / "stays.py").write_text("class Stays:\n    def test_it(self):\n        pass\n")
+    module = (
+        f"from {suites.name}.x.stays import Stays\n\n\nclass TestOne(Stays):\n    def test_own(self):\n        pass\n"
+    )
+    (suites / "x" / "test_b.py").write_text(module)
+    assert {"x/test_b.py::TestOne::test_own", "x/test_b.py::TestOne::test_it"} <= cases(suites)

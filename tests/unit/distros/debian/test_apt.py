@@ -8,6 +8,7 @@ import pytest
 from harness import proc
 from harness.distros.debian import apt
 from harness.distros.debian.apt import Apt
+from harness.distros.debian.upgrade import STEP, format_steps
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
@@ -59,6 +60,32 @@ def test_a_system_lacks_what_it_does_not_have(private: Apt, deadline: Deadline) 
     with pytest.raises(InfrastructureError, match="would need newer packages than its image has: lib") as caught:
         private.list_missing(["app"], {"lib": "1.9"}, deadline)
     assert "harness cache prune" in str(caught.value.hint)
+
+
+def test_an_upgrade_is_what_apt_would_do(private: Apt, deadline: Deadline) -> None:
+    """It knows what the installed packages need, brings what the new ones need, and leaves the others alone."""
+    installed = private.find_exact({"app": "0.9", "lib": "2.1", "base": "5-1"}, deadline)
+    assert {"0.9", "2.1", "5-1"} == {record["Version"] for record in installed}
+    private.set_installed(installed)
+    assert [("Inst", "app", "1.0"), ("Conf", "app", "1.0")] == STEP.findall(private.simulate_install(["app"], deadline))
+
+    private.set_installed(record for record in installed if record["Package"] == "base")
+    steps = STEP.findall(private.simulate_install(["app"], deadline))
+    assert [("lib", "2.1"), ("app", "1.0")] == [(name, version) for verb, name, version in steps if verb == "Inst"]
+    with pytest.raises(InfrastructureError, match=r"no longer has the image's versions of app, lib\.$"):
+        private.find_exact({"app": "0.8", "lib": "1.0", "base": "5-1"}, deadline)
+
+
+def test_steps_that_are_alike_are_one_for_dpkg() -> None:
+    """In their order, packages to unpack by their files, and triggers at the end."""
+    steps = [("Inst", "a", "1"), ("Inst", "b", "2"), ("Conf", "a", "1"), ("Remv", "c", ""), ("Inst", "d", "1")]
+    assert [
+        "dpkg --auto-deconfigure --unpack ./a.deb ./b.deb\n",
+        "dpkg --configure a\n",
+        "dpkg --force-remove-essential --remove c\n",
+        "dpkg --auto-deconfigure --unpack ./d.deb\n",
+        "dpkg --configure --pending\n",
+    ] == list(format_steps(steps, {"a": "a.deb", "b": "b.deb", "d": "d.deb"}))
 
 
 def test_packages_are_downloaded_and_unpacked(private: Apt, tmp_path: Path, deadline: Deadline) -> None:

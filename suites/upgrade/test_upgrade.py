@@ -1,0 +1,49 @@
+"""That the guest has the new systemd and lost nothing by it, and that a container that ran meanwhile is what it was.
+
+It stays so when services of the new systemd are restarted.
+"""
+
+import pytest
+
+from suites.lib.runtime import ContainerRuntime
+from suites.lifecycle.events import EVENTS, Change, WatchedContainer
+from suites.lifecycle.stays import ContainerStays
+from suites.upgrade.conftest import GuestUpgrade, Upgraded
+
+UPGRADE = "upgrade"
+
+AFTERWARDS = ("daemon-reload", "machined", "container")
+"""What happens after it; the new systemd reads what the old one wrote down, and machined asks it."""
+
+
+@pytest.fixture(scope="module", params=[UPGRADE, *AFTERWARDS])
+def change(
+    request: pytest.FixtureRequest, runtime: ContainerRuntime, subject: WatchedContainer, upgraded: Upgraded
+) -> Change:
+    """What became of the container by the upgrade, and by what happened to the upgraded guest after it."""
+    if request.param == UPGRADE:
+        return upgraded.container
+    return subject.watch(lambda: EVENTS[request.param](runtime))
+
+
+class TestUpgrade(ContainerStays):
+    """What it is after each of them."""
+
+
+def test_manager_is_the_new_one(upgraded: Upgraded, upgrade: GuestUpgrade) -> None:
+    """Process 1 was executed again, and not started again, and is what was installed."""
+    assert upgraded.after.started == upgraded.before.started
+    assert upgraded.after.manager != upgraded.before.manager
+    assert upgraded.after.manager.split(".")[0].split("~")[0] == upgraded.after.installed
+    assert upgraded.after.installed in upgrade.to
+
+
+def test_no_unit_failed(upgraded: Upgraded) -> None:
+    """No unit failed that had not failed before."""
+    assert set(upgraded.after.failed) <= set(upgraded.before.failed)
+
+
+def test_service_stays(upgraded: Upgraded) -> None:
+    """A service with limits and a tree of its own has its process, its place and its limits."""
+    assert "ActiveState=active" in upgraded.before.service
+    assert upgraded.after.service == upgraded.before.service
