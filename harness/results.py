@@ -9,6 +9,7 @@ runs/<id>/cells/<cell>/machine/      the guest: console.log, journal.txt, machin
 """
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,7 +23,7 @@ from harness.text import escape
 from harness.writing import write_text
 
 __all__ = [
-    "FORMAT", "INTERRUPTED", "CaseResult", "CellId", "CellResult", "CommandLine", "ExpectationResult", "NodeId",
+    "FORMAT", "INTERRUPTED", "REPETITION", "CaseResult", "CellId", "CellResult", "CommandLine", "ExpectationResult", "NodeId",
     "PhaseResult", "RunResult", "check_format", "find_problem", "read", "write",
 ]  # fmt: skip
 
@@ -31,6 +32,9 @@ INTERRUPTED = "The run was interrupted."
 
 LONGEST = 255
 """Bytes of a file's name at most (ext4, xfs, btrfs)."""
+
+REPETITION = re.compile(r"\[again[0-9]+\]$|-again[0-9]+(?=\]$)")
+"""What `harness run --multiply` adds to a case's parameters."""
 
 FORMAT = 1
 """Version of result.json; a change that a reader could stumble over raises it."""

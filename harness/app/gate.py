@@ -1,5 +1,6 @@
 """May a release be shipped: the policy, the run and the baseline that a user means, put before the gate."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from harness.app.project import Project
 from harness.app.settings import Settings, show_path
 from harness.compare import Places, RunOutcomes, find_baseline, load_baseline, open_all, open_side
 from harness.errors import ConfigError, HarnessError
-from harness.gate import Decision, GateInput, Policy
+from harness.gate import Decision, GateInput, Policy, Suspect, SuspectTrial
 
 __all__ = ["POLICY", "decide_release"]
 
@@ -24,8 +25,11 @@ def decide_release(
     policy: Path | None = None,
     baseline: str | None = None,
     profile: str | None = None,
+    confirm: Callable[[Sequence[Suspect]], Mapping[Suspect, SuspectTrial]] | None = None,
 ) -> Decision:
     """Return the decision about a run.
+
+    What looks like a regression is given to `confirm`, which runs it again.
 
     For None, `policy` is that of the profile, or `POLICY`. A `baseline` takes the place of the policy's, and all cells
     of the `profile` that was run are required.
@@ -46,6 +50,7 @@ def decide_release(
         missing_baseline=missing,
         requirements=gate.list_requirements(rules, project.matrix, project.expansion, project.catalog, profile=profile),
         expectations=project.matrix.expectations,
+        trials=confirm(gate.list_suspects(side, before)) if confirm is not None else None,
     )
     return gate.decide(rules, evidence, datetime.now(UTC).date())
 

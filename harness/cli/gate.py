@@ -1,5 +1,6 @@
 """`harness gate`: may we ship? A policy held against the results of a run and a baseline."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -12,7 +13,9 @@ from harness.cli import output
 from harness.cli.options import MarkdownOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.errors import ExitCode
+from harness.cli.verbs import load_part
+from harness.errors import ExitCode, UsageError
+from harness.gate import Suspect, SuspectTrial
 from harness.report.decision import format_notice, render_decision, write_junit
 from harness.writing import write_text
 
@@ -40,6 +43,24 @@ RunsArgument = Annotated[
         metavar="RUN...", help="A run, or all shards of one: directories, names below runs/, `last`, or JUnit files."
     ),
 ]
+ConfirmOption = Annotated[
+    int | None,
+    typer.Option(
+        "--confirm",
+        metavar="N",
+        min=2,
+        help="Run what looks like a regression again before it refuses, up to N times on each side; 30 tells a case "
+        "that fails half of the time from chance.",
+    ),
+]
+BeforeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--before",
+        metavar="KEY=VALUE",
+        help="How the old side of --confirm is made, as --set of `harness run` says it; may be repeated.",
+    ),
+]
 
 
 def decide(  # noqa: PLR0913 - each is an option of the command
@@ -49,13 +70,33 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     policy: PolicyOption = None,
     profile: ProfileOption = None,
     baseline: BaselineOption = None,
+    confirm: ConfirmOption = None,
+    before: BeforeOption = None,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the decision as JUnit.")] = None,
     markdown_file: MarkdownOption = None,
     form: FormatOption = Format.TABLE,
 ) -> NoReturn:
     """Decide whether a release may be shipped: exit code 0 if so, 1 if not, with the reasons."""
     settings = get_settings(context)
-    decision = decide_release(runs, load_project(settings), settings, policy=policy, baseline=baseline, profile=profile)
+    project = load_project(settings)
+
+    def run_again(suspects: Sequence[Suspect]) -> Mapping[Suspect, SuspectTrial]:
+        trials: Mapping[Suspect, SuspectTrial] = load_part("app.confirm:confirm_suspects")(
+            suspects,
+            runs,
+            settings,
+            planned=confirm or 1,
+            before=before or (),
+            say=lambda text: typer.echo(text, err=True),
+        )
+        return trials
+
+    if before and confirm is None:
+        raise UsageError("--before says how the old side is made, which only --confirm runs.")
+    decision = decide_release(
+        runs, project, settings, policy=policy, baseline=baseline, profile=profile,
+        confirm=run_again if confirm is not None else None,
+    )  # fmt: skip
     if junit is not None:
         write_junit(decision, junit)
     if markdown_file is not None:
@@ -69,6 +110,9 @@ def decide(  # noqa: PLR0913 - each is an option of the command
             "counts": dict(decision.comparison.counts),
             "follows": asdict(decision.following.overall),
             "first_bad": [asdict(one) for one in decision.first_bads],
+            "trials": [
+                {"cell": cell, "case": nodeid, **asdict(trial)} for (cell, nodeid), trial in decision.trials.items()
+            ],
         },
         lines=[format_notice(decision)],
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["VERBS", "Verb", "VerbGroup", "load_verb"]
+__all__ = ["VERBS", "Verb", "VerbGroup", "load_part", "load_verb"]
 
 
 class Verb(NamedTuple):
@@ -67,11 +67,16 @@ VERBS = {
 """The verbs by name, in the order of the help."""
 
 
+def load_part(place: str) -> Any:
+    """Return what only an option of a verb needs, for which its module is imported: "app.confirm:confirm_suspects"."""
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(f"harness.{module}"), attribute)
+
+
 def load_verb(name: str) -> TyperCommand | TyperGroup:
     """Return the command of a verb, for which its module is imported."""
     verb = VERBS[name]
-    module, _, attribute = verb.place.partition(":")
-    target = getattr(import_module(f"harness.cli.{module}"), attribute)
+    target = load_part(f"cli.{verb.place}")
     app = typer.Typer()
     if isinstance(target, typer.Typer):
         app.add_typer(target, name=name, help=verb.help)

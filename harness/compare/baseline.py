@@ -6,7 +6,7 @@ nothing and a diff shows which case changed. Messages, times and what varies fro
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,6 @@ from harness.compare.copies import CaseCopy
 from harness.compare.outcomes import VARYING_FACTS, CellOutcomes, RunOutcomes
 from harness.compare.runs import locate
 from harness.errors import InfrastructureError, UsageError
-from harness.foreign.records import normalize_name
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome
 from harness.results import find_problem
@@ -44,6 +43,7 @@ class _Cell(_Model):
     facts: dict[str, str]
     error: str | None = None
     cases: dict[str, Outcome]
+    counts: dict[str, tuple[int, int]] = {}
     copies: dict[str, tuple[tuple[str, Outcome], ...]] = {}
 
 
@@ -74,16 +74,23 @@ def _format_lines(side: RunOutcomes) -> Iterator[str]:
         for place, (nodeid, outcome) in enumerate(sorted(cell.cases.items())):
             yield f"{',' if place else ''}\n{_dump(nodeid)}: {_dump(outcome)}"
         yield "}"
+        yield from _format_more("counts", dict(cell.counts))
         # Names of other tools need not be unique.
         several = {nodeid: found for nodeid, found in cell.copies.items() if len(found) > 1}
-        if several:
-            yield ',\n"copies": {'
-            for place, (nodeid, found) in enumerate(sorted(several.items())):
-                kept = [(copy.place, copy.outcome) for copy in found]
-                yield f"{',' if place else ''}\n{_dump(nodeid)}: {_dump(kept)}"
-            yield "}"
+        yield from _format_more(
+            "copies", {nodeid: [(copy.place, copy.outcome) for copy in found] for nodeid, found in several.items()}
+        )
         yield "}"
     yield "\n]}\n"
+
+
+def _format_more(key: str, values: Mapping[str, object]) -> Iterator[str]:
+    """Yield what is known of some cases only, one line for each."""
+    if values:
+        yield f',\n"{key}": {{'
+        for place, (nodeid, value) in enumerate(sorted(values.items())):
+            yield f"{',' if place else ''}\n{_dump(nodeid)}: {_dump(value)}"
+        yield "}"
 
 
 def _dump(value: object) -> str:
@@ -122,11 +129,12 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
             id=cell.id,
             axes=cell.axes,
             facts=cell.facts,
-            cases={normalize_name(nodeid): outcome for nodeid, outcome in cell.cases.items()},
+            cases=cell.cases,
             error=cell.error,
             place=name,
+            counts=cell.counts,
             copies={
-                normalize_name(nodeid): tuple(CaseCopy(place, outcome) for place, outcome in found)
+                nodeid: tuple(CaseCopy(place, outcome) for place, outcome in found)
                 for nodeid, found in cell.copies.items()
             },
         )

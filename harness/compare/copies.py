@@ -7,6 +7,7 @@ in which as many are in the file means nothing, as many tools shuffle: they are 
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
@@ -102,6 +103,8 @@ VARYING = re.compile(
 def match_alike(gone: Iterable[str], new: Iterable[str]) -> Mapping[str, str]:
     """Return the old names of cases whose names differ in nothing but an address, a UUID, a seed or a temporary file.
 
+    Unicode has two forms for accents, of which file systems and tools choose one; they are alike as well (UAX 15).
+
     Names that are alike on one side must be as many on the other; they are matched in their order.
     """
     olds, news = _group_by_mask(gone), _group_by_mask(new)
@@ -116,7 +119,7 @@ def match_alike(gone: Iterable[str], new: Iterable[str]) -> Mapping[str, str]:
 def _group_by_mask(names: Iterable[str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for name in names:
-        mask, count = VARYING.subn("*", name)
-        if count:
+        mask, count = VARYING.subn("*", name if name.isascii() else unicodedata.normalize("NFC", name))
+        if count or not name.isascii():
             groups.setdefault(mask, []).append(name)
     return groups

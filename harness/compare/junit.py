@@ -15,9 +15,9 @@ from harness.compare.copies import CaseCopy, fold_reruns
 from harness.compare.outcomes import FOREIGN, CellOutcomes, RunOutcomes, make_foreign_cell
 from harness.compare.runs import RunHeader, describe_run
 from harness.errors import InfrastructureError
-from harness.foreign import ours
+from harness.foreign import records
 from harness.foreign.reading import read_cases
-from harness.foreign.records import ForeignCase, ForeignReport, ForeignSuite, normalize_name
+from harness.foreign.records import ForeignCase, ForeignReport, ForeignSuite
 from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
 from harness.results import find_problem
 from harness.text import escape
@@ -58,12 +58,12 @@ def load_foreign(path: Path, *, name: str, form: str) -> RunOutcomes:
                     own.setdefault(id(case.suite), []).append(case)
                     continue
                 found = copies.setdefault(case.nodeid, [])
-                found.append(CaseCopy(case.place, case.outcome, case.message[: ours.LONGEST]))
+                found.append(CaseCopy(case.place, case.outcome, case.message[: records.LONGEST]))
                 if case.suite.repeats:
                     _fold_last(found)
     except OSError as error:
         raise InfrastructureError(f"{name} cannot be read: {error.strerror}.") from error
-    header = next((suite.properties[ours.RUN] for suite in report.suites if ours.RUN in suite.properties), None)
+    header = next((suite.properties[records.RUN] for suite in report.suites if records.RUN in suite.properties), None)
     cells: dict[str, CellOutcomes] = {}
     for suite in report.suites:
         if _is_ours(suite):
@@ -93,7 +93,7 @@ def _fold_last(found: list[CaseCopy]) -> None:
 
 def _is_ours(suite: ForeignSuite) -> bool:
     """Return whether a suite is a cell of ours: no other tool writes such properties."""
-    return ours.CELL in suite.properties or suite.properties.keys() >= REQUIRED
+    return records.CELL in suite.properties or suite.properties.keys() >= REQUIRED
 
 
 def _make_cell(suite: ForeignSuite, found: list[ForeignCase], name: str) -> CellOutcomes:
@@ -102,15 +102,15 @@ def _make_cell(suite: ForeignSuite, found: list[ForeignCase], name: str) -> Cell
     messages: dict[str, str] = {}
     error: str | None = None
     for case in found:
-        if case.owner == suite.name and case.name == ours.BROKEN and ours.NODEID not in case.properties:
+        if case.owner == suite.name and case.name == records.BROKEN and records.NODEID not in case.properties:
             error = case.message or "The cell broke."
             continue
         nodeid, message = _read_case(suite, case, name)
         cases[nodeid] = find_worst((cases.get(nodeid, case.outcome), case.outcome))
         if case.outcome.wants_a_look:
             messages[nodeid] = message
-    if ours.CELL in suite.properties:
-        cell = _read_property(CELL_PROPERTY, suite.properties[ours.CELL], name)
+    if records.CELL in suite.properties:
+        cell = _read_property(CELL_PROPERTY, suite.properties[records.CELL], name)
         known: dict[str, Any] = {
             "id": cell["id"],
             "axes": cell["axes"],
@@ -126,14 +126,14 @@ def _make_cell(suite: ForeignSuite, found: list[ForeignCase], name: str) -> Cell
 def _read_case(suite: ForeignSuite, case: ForeignCase, name: str) -> tuple[str, str]:
     """Return pytest's node id of a case of ours, and its message."""
     message = case.message
-    if ours.MESSAGE in case.properties:
-        message = _read_property(TEXT, case.properties[ours.MESSAGE], name)
-    if ours.NODEID in case.properties:
-        return normalize_name(_read_property(TEXT, case.properties[ours.NODEID], name)), message
+    if records.MESSAGE in case.properties:
+        message = _read_property(TEXT, case.properties[records.MESSAGE], name)
+    if records.NODEID in case.properties:
+        return _read_property(TEXT, case.properties[records.NODEID], name), message
     if not case.owner.startswith(f"{suite.name}."):
         return case.nodeid, message
     place = case.owner.removeprefix(f"{suite.name}.").replace(".", "/")
-    return normalize_name(f"{place}.py::{case.name}"), message
+    return f"{place}.py::{case.name}", message
 
 
 T = TypeVar("T")

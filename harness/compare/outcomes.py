@@ -35,6 +35,7 @@ class CellOutcomes:
         messages: One line about each case that failed, is an error or flaky, by node id.
         error: Why the cell broke, or None.
         place: The run or file that it comes from, as messages name it.
+        counts: Of cases that ran more than once (`--multiply`), how many runs failed, and how many there were.
         copies: For files of other tools, each case of a name in the order of the file; `cases` has one outcome for all.
     """
 
@@ -45,6 +46,7 @@ class CellOutcomes:
     messages: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
     place: str = ""
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     copies: Mapping[str, tuple[CaseCopy, ...]] = field(default_factory=dict)
 
     def list_outcomes(self) -> Iterable[Outcome]:

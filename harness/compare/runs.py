@@ -20,10 +20,9 @@ from typing_extensions import TypedDict  # pydantic brings it, and asks for it b
 
 from harness.compare.outcomes import CellOutcomes, Kind, RunOutcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
-from harness.foreign.records import normalize_name
 from harness.garbage import pause_garbage_collection
-from harness.model import Outcome, find_worst
-from harness.results import FORMAT, check_format, find_problem
+from harness.model import Outcome, Statement, find_worst
+from harness.results import FORMAT, REPETITION, check_format, find_problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 from harness.text import escape
 
@@ -183,13 +182,16 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
     for case in found:
         outcome = case["outcome"]
         # Cells have the same cases: one text for all of them saves memory, and makes comparing faster.
-        nodeid = normalize_name(case["nodeid"])
+        nodeid = case["nodeid"]
         nodeid = texts.setdefault(nodeid, nodeid)
         cases[nodeid] = outcome
         if outcome.wants_a_look:
             messages[nodeid] = case.get("message", "")[:LONGEST]
     if len(cases) < len(found):
         cases = _keep_worst(found)
+    cases, messages, counts = (
+        _fold_repetitions(cases, messages) if any("again" in name for name in cases) else (cases, messages, {})
+    )
     facts = {texts.setdefault(key, key): texts.setdefault(value, value) for key, value in cell.get("facts", {}).items()}
     axes = {
         texts.setdefault(key, key): texts.setdefault(value, value) if value is not None else None
@@ -197,15 +199,37 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
     }
     error = cell.get("error")
     return CellOutcomes(
-        id=cell["id"], axes=axes, facts=facts, cases=cases, messages=messages,
+        id=cell["id"], axes=axes, facts=facts, cases=cases, messages=messages, counts=counts,
         error=error[:LONGEST] if error is not None else None, place=shown,
     )  # fmt: skip
+
+
+def _fold_repetitions(
+    cases: dict[str, Outcome], messages: dict[str, str]
+) -> tuple[dict[str, Outcome], dict[str, str], dict[str, tuple[int, int]]]:
+    """Return the cases that `--multiply` ran more than once as one each: flaky where some runs failed, and not all."""
+    groups: dict[str, list[str]] = {}
+    for name in cases:
+        groups.setdefault(REPETITION.sub("", name), []).append(name)
+    folded, told, counts = {}, {}, {}
+    for name, names in groups.items():
+        ran = [cases[one] for one in names if cases[one].ran]
+        failed = sum(outcome.statement in {Statement.FAILURE, Statement.UNSTABLE} for outcome in ran)
+        folded[name] = find_worst(cases[one] for one in names)
+        if 0 < failed < len(ran) and folded[name] is Outcome.FAILED:
+            folded[name] = Outcome.FLAKY
+        if len(ran) > 1:
+            counts[name] = (failed, len(ran))
+        message = next((messages[one] for one in names if messages.get(one)), None)
+        if message is not None and folded[name].wants_a_look:
+            told[name] = message
+    return folded, told, counts
 
 
 def _keep_worst(found: list[_Case]) -> dict[str, Outcome]:
     worst: dict[str, Outcome] = {}
     for case in found:
-        nodeid = normalize_name(case["nodeid"])
+        nodeid = case["nodeid"]
         worst[nodeid] = find_worst((worst.get(nodeid, case["outcome"]), case["outcome"]))
     return worst
 

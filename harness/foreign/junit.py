@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 
 from harness.errors import InfrastructureError
-from harness.foreign import ours
+from harness.foreign import records
 from harness.foreign.records import OUTSIDE, ForeignCase, ForeignReport, ForeignSuite, shorten_text
 from harness.model import Outcome
 from harness.text import escape, pluralize
@@ -35,7 +35,7 @@ RESULTS = {
 }  # fmt: skip
 TYPES = {
     "pytest.xfail": Outcome.XFAILED,
-    **{f"{ours.PREFIX}{outcome}": outcome for outcome in (Outcome.XFAILED, Outcome.XPASSED)},
+    **{f"{records.PREFIX}{outcome}": outcome for outcome in (Outcome.XFAILED, Outcome.XPASSED)},
 }
 STATES = {
     **dict.fromkeys(("notrun", "not run", "not_run", "disabled", "suppressed", "skipped", "ignored", "pending", "todo"),
@@ -192,7 +192,7 @@ class _Reader:
         self.cases.append(case)
 
     def take_text(self, text: str) -> None:
-        if sum(map(len, self.text)) < ours.LONGEST:
+        if sum(map(len, self.text)) < records.LONGEST:
             self.text.append(text)
 
     def end(self, tag: str) -> None:

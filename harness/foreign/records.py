@@ -1,13 +1,32 @@
-"""What a file of another tool says about one case, whatever its format."""
+"""What a file of another tool says about one case, whatever its format; and what our own JUnit says besides.
 
-import unicodedata
+Properties of ours are in JSON, which carries any character; files of before December 2026 have none of them.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.foreign.ours import LONGEST
 from harness.model import Outcome
 
-__all__ = ["OUTSIDE", "ForeignCase", "ForeignReport", "ForeignSuite", "normalize_name", "shorten_text"]
+__all__ = [
+    "BROKEN", "CELL", "LONGEST", "MESSAGE", "NODEID", "OUTSIDE", "PREFIX", "RUN", "ForeignCase", "ForeignReport",
+    "ForeignSuite", "shorten_text",
+]  # fmt: skip
+
+LONGEST = 1000
+"""Characters of a message that a reader keeps."""
+PREFIX = "harness."
+"""How the types and properties begin."""
+RUN = "harness.run"
+"""Property of the first suite: what result.json says of the run, without its cells."""
+CELL = "harness.cell"
+"""Property of a suite: the cell's identifier, axes, facts and error."""
+NODEID = "harness.nodeid"
+"""Property of a case: its node id, where class and name do not say it."""
+MESSAGE = "harness.message"
+"""Property of a case that wants a look: its message."""
+BROKEN = "cell"
+"""Name of the case by which a cell that broke is red in a CI system."""
 
 OUTSIDE = "(outside of the cases)"
 """Name of the case that stands for what broke next to the cases of a suite: class loading, setup, a crash."""
@@ -56,12 +75,12 @@ class ForeignCase:
     def nodeid(self) -> str:
         """Its name, the same in another file of the same tool."""
         owner = self.owner or self.suite.name
-        return normalize_name(f"{owner}::{self.name}" if owner else self.name)
+        return f"{owner}::{self.name}" if owner else self.name
 
     @property
     def place(self) -> str:
         """Where it is, by which cases with equal node ids are told apart."""
-        return normalize_name(" / ".join((*self.suite.path, *((self.owner,) if self.owner else ()))))
+        return " / ".join((*self.suite.path, *((self.owner,) if self.owner else ())))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,11 +98,6 @@ class ForeignReport:
     started: str = ""
     suites: list[ForeignSuite] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-
-
-def normalize_name(text: str) -> str:
-    """Return a name in one of the two forms that Unicode has for accents (NFC, UAX 15), so that equal names are equal."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def shorten_text(message: str, text: str) -> str:

@@ -1,20 +1,25 @@
 """May we ship? A policy held against results, rule by rule: a pure function, with the day given."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from harness.compare import CaseChange, ChangeKind, Comparison, Following, RunOutcomes, compare, find_rules, find_suite
+from harness.gate.evidence import Suspect, SuspectTrial, find_confirmed
 from harness.gate.first_bad import FirstBad, find_first_bads
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
 from harness.text import pluralize
 
-__all__ = ["Check", "CheckLevel", "Decision", "GateInput", "decide"]
+__all__ = ["Check", "CheckLevel", "Decision", "GateInput", "decide", "list_suspects"]
 
+NOTHING = RunOutcomes(name="nothing", kind="baseline", cells={})
+"""What is compared with where there is no baseline."""
+SUSPICIOUS = (ChangeKind.REGRESSED, ChangeKind.NEW_FAILING, ChangeKind.FLAKY, ChangeKind.STILL_FLAKY)
+"""Changes of cases that may be chance, or a regression."""
 SKEW_DAYS = 3
 """Days by which the clock of a computer may run ahead."""
 
@@ -52,6 +57,7 @@ class GateInput:
         missing_baseline: Why there is none although the policy names one; empty otherwise.
         requirements: What must have been tested.
         expectations: Known failures of the matrix.
+        trials: What suspects did when they ran again; None where nothing did.
     """
 
     side: RunOutcomes
@@ -60,6 +66,7 @@ class GateInput:
     missing_baseline: str = ""
     requirements: tuple[Requirement, ...]
     expectations: tuple[Expectation, ...] = ()
+    trials: Mapping[Suspect, SuspectTrial] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +78,14 @@ class Decision:
         comparison: What changed since the baseline.
         following: Which axis the regressions follow.
         first_bads: At which systemd or Go each regression begins, as far as the cells say.
+        trials: What suspects did when they ran again.
     """
 
     checks: tuple[Check, ...]
     comparison: Comparison
     following: Following
     first_bads: tuple[FirstBad, ...]
+    trials: Mapping[Suspect, SuspectTrial] = field(default_factory=dict)
 
     @property
     def ships(self) -> bool:
@@ -95,16 +104,18 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
     `today` is the day to judge at, by the clock of the computer that decides. No other clock is read, but for the age
     of the baseline, in whole days.
     """
-    nothing = RunOutcomes(name="nothing", kind="baseline", cells={})
-    old = evidence.baseline or nothing
+    old = evidence.baseline or NOTHING
     found = compare(old, evidence.side)
+    trials = evidence.trials or {}
+    quiet = trials.keys() - find_confirmed(trials)
     checks = [
         _check_whole(evidence),
         *_list_older(evidence.side),
         *(_check_required(item, evidence.side) for item in evidence.requirements),
         _check_ran(policy, found),
         _check_baseline(policy, evidence, today),
-        *_check_limits(policy, found),
+        *_check_limits(policy, found, quiet),
+        *_check_trials(evidence.trials, quiet),
         *_check_expectations(policy, evidence, today),
     ]
     order = list(CheckLevel)
@@ -113,6 +124,7 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
         comparison=found,
         following=find_rules(found, old, evidence.side),
         first_bads=find_first_bads(found, old, evidence.side),
+        trials=trials,
     )
 
 
@@ -180,8 +192,29 @@ def _check_baseline(policy: Policy, evidence: GateInput, today: date) -> Check:
     return Check(name="baseline", level=CheckLevel.REFUSED if age > rule.max_age_days else CheckLevel.MET, text=text)
 
 
-def _check_limits(policy: Policy, found: Comparison) -> Iterable[Check]:
+def list_suspects(side: RunOutcomes, baseline: RunOutcomes | None) -> tuple[Suspect, ...]:
+    """Return the cases that look like regressions, so that they should run again before anybody believes it."""
+    found = compare(baseline or NOTHING, side)
+    return tuple((case.cell, case.nodeid) for case in found.of(*SUSPICIOUS))
+
+
+def _check_trials(trials: Mapping[Suspect, SuspectTrial] | None, quiet: Collection[Suspect]) -> Iterable[Check]:
+    """Yield what became of the suspects that ran again."""
+    if trials is None:
+        return
+    for name, level, noun, mine in (
+        ("confirmed", CheckLevel.TOLD, "suspect is confirmed", trials.keys() - quiet),
+        ("intermittent", CheckLevel.TOLD, "suspect is intermittent and does not refuse", quiet),
+    ):
+        details = tuple(f"{cell} {nodeid}: {trials[cell, nodeid].text}" for cell, nodeid in sorted(mine))
+        text = f"{pluralize(len(mine), noun, noun.replace('suspect is', 'suspects are').replace('does', 'do'))}."
+        yield Check(name=name, level=level if mine else CheckLevel.MET, text=text, details=details)
+
+
+def _check_limits(policy: Policy, found: Comparison, quiet: Collection[Suspect]) -> Iterable[Check]:
+    """Yield each number against the number that is allowed; what was `quiet` when it ran again counts for nothing."""
     allowed = policy.allowed
+    found = replace(found, cases=tuple(case for case in found.cases if (case.cell, case.nodeid) not in quiet))
     cells = [cell for cell in found.cells if cell.change in {ChangeKind.BROKEN, ChangeKind.STILL_BROKEN}]
     gone = [cell for cell in found.cells if cell.change is ChangeKind.GONE and cell.cases]
     inside = {cell.cell for cell in cells}

@@ -64,7 +64,7 @@ def list_hints(found: Comparison) -> Iterator[str]:
             "case is taken as the same though its name differs",
             "cases are taken as the same though their names differ",
         )
-        yield f"{what} in an address, a UUID, a seed or a temporary file"
+        yield f"{what} in an address, a UUID, a seed, a temporary file or the form of an accent"
     if not found.common and found.counts:
         yield "nothing is on both sides; files of one run are named with commas between: a.xml,b.xml"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, TestSuite
 from junitparser.xunit2 import FlakyFailure, TestCase
 
-from harness.foreign import ours
+from harness.foreign import records
 from harness.model import Outcome
 from harness.results import CaseResult, CellResult, RunResult
 from harness.text import clean_xml
@@ -23,10 +23,10 @@ __all__ = ["write"]
 
 KINDS = {
     Outcome.FAILED: (Failure, None),
-    Outcome.XPASSED: (Failure, f"{ours.PREFIX}xpassed"),
+    Outcome.XPASSED: (Failure, f"{records.PREFIX}xpassed"),
     Outcome.ERROR: (Error, None),
     Outcome.SKIPPED: (Skipped, None),
-    Outcome.XFAILED: (Skipped, f"{ours.PREFIX}xfailed"),
+    Outcome.XFAILED: (Skipped, f"{records.PREFIX}xfailed"),
 }
 """By which element JUnit says an outcome, and of which type."""
 
@@ -39,7 +39,7 @@ def write(run: RunResult, path: Path, *, inside: bool = True) -> None:
     xml = JUnitXml(clean_xml(run.id))
     suites = [_make_suite(cell) for cell in run.cells] or [TestSuite(clean_xml(run.id))]
     header = run.model_dump(mode="json", exclude={"cells", "expectations", "seconds"})
-    suites[0].add_property(ours.RUN, json.dumps(header))
+    suites[0].add_property(records.RUN, json.dumps(header))
     for suite in suites:
         xml.add_testsuite(suite)
     xml.update_statistics()
@@ -53,11 +53,11 @@ def _make_suite(cell: CellResult) -> TestSuite:
     for key, value in {**cell.axes, **cell.facts}.items():
         if value is not None:
             suite.add_property(clean_xml(key), clean_xml(value))
-    error = None if cell.error is None else cell.error[: ours.LONGEST]
+    error = None if cell.error is None else cell.error[: records.LONGEST]
     exact = {"id": cell.id, "axes": cell.axes, "facts": cell.facts, "error": error}
-    suite.add_property(ours.CELL, json.dumps(exact))
+    suite.add_property(records.CELL, json.dumps(exact))
     if cell.error:
-        broken = TestCase(ours.BROKEN, classname=name, time=cell.seconds)
+        broken = TestCase(records.BROKEN, classname=name, time=cell.seconds)
         result = Error(clean_xml(cell.error.splitlines()[0]))
         result.text = clean_xml(cell.error)
         broken.result = [result]
@@ -76,9 +76,9 @@ def _make_case(cell: str, case: CaseResult) -> TestCase:
     if case.expectation:
         message = f"{clean_xml(case.expectation)}: {message}"
     if not PLAIN.fullmatch(case.nodeid):
-        _add_property(item, ours.NODEID, case.nodeid)
+        _add_property(item, records.NODEID, case.nodeid)
     if case.outcome.wants_a_look:
-        _add_property(item, ours.MESSAGE, case.message[: ours.LONGEST])
+        _add_property(item, records.MESSAGE, case.message[: records.LONGEST])
     if case.outcome in KINDS:
         kind, named = KINDS[case.outcome]
         result = kind(message, named)

@@ -1,7 +1,5 @@
 """A run as a table for a terminal: a line for each cell, below it what is wrong and how to repeat it."""
 
-import math
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Outcome, Phase, Statement
-from harness.results import CaseResult, CellResult, RunResult
+from harness.rates import compute_interval
+from harness.results import REPETITION, CaseResult, CellResult, RunResult
 from harness.text import format_duration, pluralize
 
 __all__ = ["compute_interval", "render_rates", "run_summary"]
@@ -60,23 +59,6 @@ def run_summary(run: RunResult, directory: Path) -> RenderableType:
 SHOWN = 3
 """Cases that are listed below an expectation that passes."""
 
-CONFIDENT = 1.96
-"""Standard deviations of a two-sided interval of 95 %."""
-
-AGAIN = re.compile(r"\[again[0-9]+\]$|-again[0-9]+(?=\]$)")
-"""What `--multiply` adds to a case's parameters."""
-
-
-def compute_interval(failed: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a failure rate, by Wilson's score (1927), which holds for few runs and no failure."""
-    if not total:
-        return 0.0, 1.0
-    rate, square = failed / total, CONFIDENT**2
-    centre = rate + square / (2 * total)
-    margin = CONFIDENT * math.sqrt(rate * (1 - rate) / total + square / (4 * total * total))
-    scale = 1 + square / total
-    return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)
-
 
 def render_rates(run: RunResult) -> Table:
     """Return how often each case of `--multiply` failed, with its interval; skips and errors are no runs."""
@@ -86,7 +68,7 @@ def render_rates(run: RunResult) -> Table:
     for cell in run.cells:
         tries: dict[str, list[bool]] = {}
         for case in cell.cases:
-            name = AGAIN.sub("", case.nodeid)
+            name = REPETITION.sub("", case.nodeid)
             if case.outcome.ran:
                 tries.setdefault(name, []).append(case.outcome.statement is not Statement.SUCCESS)
         for name, failures in tries.items():

@@ -146,3 +146,25 @@ def test_run_that_is_not_whole_is_no_baseline(project: Path, capsys: pytest.Capt
     write_run(place, result, wanted=("a",))
     assert cli.main(["baseline", "save", "x", "last"]) == 4
     assert not (project / "ci").exists()
+
+
+def test_repetitions_are_one_case_with_counts(tmp_path: Path) -> None:
+    """What `--multiply` ran is one case: failed if all runs did, flaky if some did; a baseline keeps how many."""
+    outcomes = {
+        **{
+            f"s/test_a.py::test_x[again{number}]": Outcome.FAILED if number == 1 else Outcome.PASSED
+            for number in (1, 2, 3)
+        },
+        **{f"s/test_a.py::test_y[p-again{number}]": Outcome.FAILED for number in (1, 2)},
+        "s/test_a.py::test_once[again]": Outcome.PASSED,
+    }
+    side = load_run(write_run(tmp_path, run_result("r", {"c": outcomes})), name="r")
+    write_baseline(side, tmp_path / "b.json")
+    for found in (side, load_baseline(tmp_path / "b.json", name="b")):
+        assert found.cells["c"].cases == {
+            "s/test_a.py::test_x": Outcome.FLAKY,
+            "s/test_a.py::test_y[p]": Outcome.FAILED,
+            "s/test_a.py::test_once[again]": Outcome.PASSED,
+        }
+        assert found.cells["c"].counts == {"s/test_a.py::test_x": (1, 3), "s/test_a.py::test_y[p]": (2, 2)}
+    assert side.cells["c"].messages["s/test_a.py::test_x"] == "failed it is"

@@ -19,7 +19,9 @@ from tests.helpers.sides import CASE, run_result, write_run
 HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e\ud800| `x` @everyone\n\n# A title\x00" + "x" * 2000
 
 names = st.text(st.characters(codec="utf-8"), min_size=1)
-found = st.dictionaries(names, st.dictionaries(names, st.sampled_from(list(Outcome)), max_size=4), max_size=4)
+ids = names.filter(lambda text: text not in {".", ".."} and not {"/", "\0"} & set(text))
+nodeids = names.filter(lambda text: text[0] not in "/-:" and ".." not in text)
+found = st.dictionaries(ids, st.dictionaries(nodeids, st.sampled_from(list(Outcome)), max_size=4), max_size=4)
 
 
 @pytest.fixture
