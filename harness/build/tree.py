@@ -21,6 +21,10 @@ from harness.wait import Deadline
 __all__ = ["open_tree", "run_in_tree"]
 
 
+PARTS = ("work", "output", "scratch", "tmp")
+"""Directories of a tree."""
+
+
 @contextmanager
 def open_tree(spec: BuildSpec, directory: Path, store: Store, deadline: Deadline) -> Iterator[BuildTree]:
     """Yield the build tree of what a recipe builds with Go; it is in `directory`, and gone when the context ends.
@@ -33,18 +37,22 @@ def open_tree(spec: BuildSpec, directory: Path, store: Store, deadline: Deadline
     if spec.toolchain is None or not isinstance(recipe, GoRecipe):
         raise ConfigError(f"{spec.title} has no build tree, as no Go builds it.")
     with tempfile.TemporaryDirectory(dir=directory, prefix="tree-", ignore_cleanup_errors=True) as name:
-        work, files, scratch = (Path(name).absolute() / part for part in ("work", "output", "scratch"))
-        files.mkdir()
-        scratch.mkdir()
+        work, files, scratch, temporary = (Path(name).absolute() / part for part in PARTS)
+        for part in (files, scratch, temporary):
+            part.mkdir()
         path = recipe.choose_tree_path(spec)
         copy_source(spec, work / path, store, deadline)
         place = open_place(spec, recipe, store, deadline, work=work, files=files, scratch=scratch)
         try:
             yield BuildTree(
                 environment=place.base.path if place.base else None,
-                binds=tuple(
-                    TreeBind(outside=bind.outside.absolute(), inside=str(bind.inside), writable=bind.writable)
-                    for bind in place.binds
+                binds=(
+                    *(
+                        TreeBind(outside=bind.outside.absolute(), inside=str(bind.inside), writable=bind.writable)
+                        for bind in place.binds
+                    ),
+                    # Tests of programs write there, whatever TMPDIR says.
+                    TreeBind(outside=temporary, inside="/tmp", writable=True),  # noqa: S108 - in the container
                 ),
                 source=str(place.paths.work / path),
                 goroot=str(place.paths.toolchain),

@@ -30,8 +30,7 @@ without `harness_outcome` is the runtime's failure, in a set-up or tear-down too
 fixture is what an upgrade breaks first. Once the guest is gone, every remaining case is an error of that cause.
 """
 
-import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +39,13 @@ from testinfra.host import Host
 
 from harness.errors import HarnessError
 from harness.machine import Machine
-from harness.model import AXES, AxisField, Cell, VersionRange
+from harness.model import Cell
 from harness.plugin import hooks
 from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, get_first_line
 from harness.plugin.cell_description import Described
 from harness.plugin.distribution import Spread, write_groups
+from harness.plugin.held_cell import BACKEND, DESCRIBED, TREE, get_backend, get_description
+from harness.plugin.needs import FEATURE, ask_lacks, find_unmet, list_needable
 from harness.plugin.tree import NO_TREE, Tree
 from harness.plugin.upgrading import GuestUpgrade
 from harness.wait import Deadline
@@ -57,24 +58,11 @@ TESTINFRA = ("testinfra", "pytest11.testinfra")
 CONSOLE_LINES = 25
 """Lines of the console that a report carries."""
 
-VERSION = re.compile(r"v?\d{2,3}(\.\d+)*([-~]rc\d+)?")
-"""A systemd version, as opposed to a revision that only the guest can translate."""
-
-NEEDS: Mapping[str, AxisField] = {field.name: field for axis in AXES for field in axis.fields}
-"""What a case may ask of its cell; of versions it names ranges, of all else one word or several."""
-
-FEATURE = "feature"
-"""What a case may ask of the runtime; which features there are, the suites say by `pytest_harness_lacks`."""
-
 AGAIN = "harness_again"
 """The parameter that makes several cases of one."""
 
 PUT_OFF = "put-off"
 """File next to the description with the node ids of cases that wait for a booted guest, if there are such."""
-
-DESCRIBED = pytest.StashKey[Described]()
-BACKEND = pytest.StashKey[GuestBackend]()
-TREE = pytest.StashKey[Tree]()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -95,7 +83,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and read the cell."""
     config.addinivalue_line(
-        "markers", f"needs({', '.join(_list_needable())}): skip where the cell is another; versions as ranges: '>=239'"
+        "markers", f"needs({', '.join(list_needable())}): skip where the cell is another; versions as ranges: '>=239'"
     )
     config.addinivalue_line(
         "markers",
@@ -137,11 +125,11 @@ def again(request: pytest.FixtureRequest) -> int:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Check what a case needs, and give it the reruns of its suite."""
     for mark in item.iter_markers("needs"):
-        if mark.args or not set(mark.kwargs) <= set(_list_needable()):
-            raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(_list_needable())} as keywords")
-        if FEATURE in mark.kwargs and mark.kwargs[FEATURE] not in _ask_lacks(item):
+        if mark.args or not set(mark.kwargs) <= set(list_needable()):
+            raise pytest.UsageError(f"{item.nodeid}: needs() takes {', '.join(list_needable())} as keywords")
+        if FEATURE in mark.kwargs and mark.kwargs[FEATURE] not in ask_lacks(item):
             raise pytest.UsageError(
-                f"{item.nodeid}: there is no feature `{mark.kwargs[FEATURE]}`; there are {', '.join(_ask_lacks(item))}"
+                f"{item.nodeid}: there is no feature `{mark.kwargs[FEATURE]}`; there are {', '.join(ask_lacks(item))}"
             )
     described = item.config.stash.get(DESCRIBED, None)
     reruns = described.get_limits(item).reruns if described else None
@@ -192,10 +180,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what the cell cannot do, and do not touch a guest that is gone, before any fixture is set up."""
     for mark in item.iter_markers("needs"):
         for name, wanted in mark.kwargs.items():
-            reason = _find_unmet(item, name, wanted)
+            reason = find_unmet(item, name, wanted)
             if reason:
                 pytest.skip(reason)
-    if "tree" in getattr(item, "fixturenames", ()) and _get_description(item.config).tree is None:
+    if "tree" in getattr(item, "fixturenames", ()) and get_description(item.config).tree is None:
         pytest.skip(NO_TREE)
     backend = item.config.stash.get(BACKEND, None)
     if backend is not None and backend.gone:
@@ -229,13 +217,13 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def cell(pytestconfig: pytest.Config) -> Cell:
     """The cell that the guest is said to be."""
-    return _get_description(pytestconfig).cell
+    return get_description(pytestconfig).cell
 
 
 @pytest.fixture(scope="session")
 def machine(pytestconfig: pytest.Config) -> Machine:
     """The running guest, as the harness holds it."""
-    return _get_backend(pytestconfig).guest
+    return get_backend(pytestconfig).guest
 
 
 @pytest.fixture(scope="session")
@@ -247,7 +235,7 @@ def tree(pytestconfig: pytest.Config) -> Tree:
 @pytest.fixture(scope="session")
 def host(pytestconfig: pytest.Config) -> Host:
     """The testinfra handle of the guest."""
-    backend = _get_backend(pytestconfig)
+    backend = get_backend(pytestconfig)
     handle = Host(backend)
     backend.set_host(handle)
     return handle
@@ -256,22 +244,10 @@ def host(pytestconfig: pytest.Config) -> Host:
 @pytest.fixture(scope="session")
 def upgrade(pytestconfig: pytest.Config) -> GuestUpgrade:
     """What upgrades the guest, once; a case that asks for it is skipped in a cell that is not about that."""
-    described = _get_description(pytestconfig).upgrade
+    described = get_description(pytestconfig).upgrade
     if described is None:
         pytest.skip("needs a cell with an upgrade, for instance `systemd: distro->254`")
-    return GuestUpgrade(_get_backend(pytestconfig), described)
-
-
-def _get_description(config: pytest.Config) -> Described:
-    if DESCRIBED not in config.stash:
-        raise pytest.UsageError("The suites need --harness-cell FILE; `harness run` writes it.")
-    return config.stash[DESCRIBED]
-
-
-def _get_backend(config: pytest.Config) -> GuestBackend:
-    if _get_description(config).machine is None:
-        raise pytest.UsageError("A case of a suite with `place: build` has no guest.")
-    return config.stash[BACKEND]
+    return GuestUpgrade(get_backend(pytestconfig), described)
 
 
 def _start_clock(item: pytest.Item) -> None:
@@ -283,42 +259,6 @@ def _start_clock(item: pytest.Item) -> None:
         item.config.stash[BACKEND].deadline = deadline
     if TREE in item.config.stash:
         item.config.stash[TREE].deadline = deadline
-
-
-def _list_needable() -> tuple[str, ...]:
-    return tuple(sorted((*NEEDS, FEATURE)))
-
-
-def _ask_lacks(item: pytest.Item) -> Mapping[str, str]:
-    """Return why the cell's runtime lacks each feature; see `hooks.pytest_harness_lacks`."""
-    described = item.config.stash.get(DESCRIBED, None)
-    runtime = described.cell.runtime if described else None
-    answer: Mapping[str, str] | None = item.ihook.pytest_harness_lacks(runtime=runtime)
-    return answer or {}
-
-
-def _find_unmet(item: pytest.Item, name: str, wanted: str | tuple[str, ...]) -> str | None:
-    """Return why the cell cannot give what a case needs, in words; None if it can."""
-    if name == FEATURE:
-        lack = _ask_lacks(item)[str(wanted)]
-        return f"needs {wanted}: {lack}" if lack else None
-    config = item.config
-    words = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-    has = _find_systemd(config) if name == "systemd" else getattr(_get_description(config).cell, name)
-    if has is not None and any(
-        VersionRange(word).contains(has) if NEEDS[name].version else has == word for word in words
-    ):
-        return None
-    return f"needs {NEEDS[name].title or name} {' or '.join(words)}; this cell has {has or 'none'}"
-
-
-def _find_systemd(config: pytest.Config) -> str:
-    """Return the version of the guest's systemd; where the cell names a revision, the guest knows."""
-    named = _get_description(config).cell.systemd
-    if VERSION.fullmatch(named):
-        return named
-    words: list[str] = _get_backend(config).run("systemctl --version").stdout.split()
-    return words[1] if len(words) > 1 else named
 
 
 def _find_harness_cause(raised: BaseException | None, backend: GuestBackend | None) -> str | None:

@@ -44,7 +44,7 @@ from harness.compare.junit import PLAIN_AXES
 from harness.gate import find_first_bads
 from harness.selection.fields import FIELDS
 from harness.model import Cell, CgroupMode, Outcome, format_axes, parse_axes, parse_cell_id
-from harness.plugin import NEEDS
+from harness.plugin.needs import NEEDS
 
 def cell(fs, mode=CgroupMode.LEGACY):
     return Cell(distro="debian", channel="sid", systemd="262", filesystem=fs, cgroup=mode, runtime="nspawn")
