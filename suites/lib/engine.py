@@ -32,6 +32,10 @@ class Engine(Protocol):
         """What machined says runs the runtime's containers; empty where it registers none."""
 
     @property
+    def devices(self) -> str:
+        """Directory in which a container sees the devices that it was given."""
+
+    @property
     def lacks(self) -> Mapping[Feature, str]:
         """What the runtime cannot do in this guest, each with the reason; what it never can is its adapter's LACKS."""
 

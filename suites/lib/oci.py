@@ -111,6 +111,7 @@ class OciEngine:
     """
 
     service = ""
+    devices = "/dev"
 
     def __init__(self, guest: Guest, name: str, lacks: Mapping[Feature, str], *, below: str = "") -> None:
         self.guest = guest

@@ -122,6 +122,10 @@ class ContainerRuntime:
                 self.engine.stop(spec)
                 raise
 
+    def get_device_path(self, device: str) -> str:
+        """Return where a container sees a device of the guest that it was given."""
+        return f"{self.engine.devices}/{device.rpartition('/')[2]}"
+
     def list(self) -> frozenset[str]:
         """Return the containers that the runtime knows."""
         return self.engine.list_names()

@@ -76,7 +76,8 @@ def read_state(container: Container, guest: Guest, disk: str) -> ContainerState:
     if Feature.MACHINED not in container.engine.lacks:
         name = find_machine(guest, container)
         machine = guest.sh('machinectl show "$1"', name).out if name else ""
-    looked = container.execute("sh", "-c", LOOK, "sh", GIVEN, disk)
+    places = (f"{container.engine.devices}/{device.rpartition('/')[2]}" for device in (GIVEN, disk))
+    looked = container.execute("sh", "-c", LOOK, "sh", *places)
     lines = looked.out.splitlines() if looked.code == 0 else []
     return ContainerState(
         knobs=container.read_knobs(*offered),

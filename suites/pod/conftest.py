@@ -75,7 +75,7 @@ def confined(runtime: ContainerRuntime, guest: Guest, disk: str) -> Iterator[Con
     with runtime.start(
         "sh", "-c", PROBE,
         first=True, read_only=False, mounts=mounts, capabilities=CAPABILITIES, devices=(disk,), hostname=HOSTNAME,
-        working_directory="/srv", oom_score_adj=321, environment={"GREETING": r"two  words\tand $HOME", "DISK": disk},
+        working_directory="/srv", oom_score_adj=321, environment={"GREETING": r"two  words\tand $HOME", "DISK": runtime.get_device_path(disk)},
         **choose_offered(runtime, masked=("/srv/masked", "/srv/secret"), read_only_paths=("/mnt/c",), machine_id=MACHINE_ID, open_files=77),
     ) as container:  # fmt: skip
         probed = f"/proc/{container.pid}/root/tmp/probed"

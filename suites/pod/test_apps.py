@@ -37,6 +37,7 @@ try sysrq write h /proc/sysrq-trigger
 try sys write change /sys/devices/virtual/mem/null/uevent
 echo "masked $(head -c 5 /proc/version)"
 try disk head -c 1 $DISK
+try below head -c 1 $BELOW
 try mknod mknod "/mnt/a/$NAME.node" b 7 9
 echo "log of $NAME" >&3
 mv "/mnt/a/$NAME.new" "/mnt/a/$NAME"
@@ -63,8 +64,8 @@ def place(runtime: ContainerRuntime, guest: Guest) -> Iterator[str]:
 def _make_app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> App:
     """Return an app that probes; what it is allowed hangs on its name."""
     argv = ("/bin/sh", "-c", f"exec 3>&1; {PROBE}")
-    environment = {"NAME": name, "GREETING": r"two  words\tand", "DISK": disk}
-    mounts = (Mount(source=place, target="/mnt/a"),)
+    environment = {"NAME": name, "GREETING": r"two  words\tand", "DISK": runtime.get_device_path(disk), "BELOW": disk}
+    mounts: tuple[Mount, ...] = (Mount(source=place, target="/mnt/a"),)
 
     def app(**rights: Any) -> App:
         return App(
@@ -87,6 +88,9 @@ def _make_app(runtime: ContainerRuntime, name: str, place: str, disk: str) -> Ap
                 ),
             )  # fmt: skip
         case "open":
+            if Feature.POD_SYSTEMD not in runtime.engine.lacks:
+                # At its own place, too, where the pod's systemd must not cover it.
+                mounts = (*mounts, Mount(source=disk, target=disk))
             return app(devices=(disk,), after=("confined",))
         case _:
             return app(stop_seconds=1, after=("open",))
@@ -218,6 +222,12 @@ def test_app_has_its_device(probes: Probes) -> None:
     """An app uses the device that it was given."""
     # That the others do not is beyond an inner systemd, which may not attach the program for that to its cgroups.
     assert probes["open"]["disk"] == "yes"
+
+
+@pytest.mark.needs(feature=Feature.POD_SYSTEMD)
+def test_app_has_its_device_below_dev(probes: Probes) -> None:
+    """A volume below an app's /dev is seen there: since systemd 233 ProtectKernelTunables= covers it (systemd#5384)."""
+    assert probes["open"]["below"] == "yes"
 
 
 def test_app_makes_no_device(probes: Probes) -> None:

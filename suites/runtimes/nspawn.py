@@ -102,6 +102,7 @@ class Nspawn:
 
     name = "nspawn"
     service = "systemd-nspawn"
+    devices = "/dev"
     traces = ("/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export")
 
     def __init__(self, guest: Guest, version: int, *, seccomp: bool = True) -> None:

@@ -53,6 +53,7 @@ class Rkt:
 
     name = "rkt"
     service = "rkt"
+    devices = specs.DEVICES
     traces = (
         *(f"{DATA}/pods/{place}" for place in ("embryo", "prepare", "prepared", "run", "exited-garbage", "garbage")),
         "/run/netns", "/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export",

@@ -19,8 +19,10 @@ read -r uuid <"/run/$1.uuid" || [ -n "$uuid" ] || exit
 cd "$2/pods/run/$uuid" || exit
 # Where the stage1 is mounted in the pod's own mount namespace only, it is the root of the pod's processes.
 read -r pid 2>/dev/null <ppid && read -r child _ </proc/$pid/task/$pid/children && root=/proc/$child/root
-[ -e stage1/rootfs/systemd-version ] && root=stage1/rootfs
+[ -h stage1/rootfs/flavor ] && root=stage1/rootfs
 read -r version 2>/dev/null <"$root/systemd-version"
+# The flavor host has no such file, and systemctl is asked, as by the program itself (stage1/init/common/pod.go, GetFlavor).
+[ -n "$version" ] || [ "$(readlink "$root/flavor")" != host ] || version=v$(systemctl --version | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')
 read -r subcgroup <subcgroup || :
 printf '%s\n' "$uuid" "$subcgroup" "$(readlink "$root/flavor")" "$version"
 """

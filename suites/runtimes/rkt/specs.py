@@ -50,13 +50,16 @@ LACKS = {
     Feature.IMAGE_GROUPS: "rkt gives a user the groups that are named, and none of the image's",
     Feature.COMMANDS_AS_USER: "`rkt enter` runs commands as root only",
     Feature.APP_ORDER: "rkt starts and stops the apps of a pod all at once",
-    Feature.RAISING_BY_USER: "systemd turns no-new-privileges on for a user's filter, and rkt filters every app (rkt#3896)",
+    Feature.RAISING_BY_USER: "rkt itself sets NoNewPrivileges= for a user's app with a filter, as every app has one (rkt#3896)",
     Feature.GUEST_SYSTEM: "rkt would have to make an image of all that the guest has",
     Feature.JOINED_NETWORKS: "rkt calls the plugins itself, with the configurations in /etc/rkt/net.d",
     Feature.BOTH_ADDRESSES: "rkt notes and reports an address of IPv4 for each network, and no other",
     Feature.PORTS_BACK: "rkt masks the source of packets only if that is 127.0.0.1 (its networking/portfwd.go)",
     Feature.PRIVATE_PROPAGATION: "rkt has no option for the propagation of a volume",
 }
+
+DEVICES = "/tmp"
+"""Where an app sees its devices: below /dev systemd 233 and later lays a /dev of its own over them (rkt_devices_test.go)."""
 
 WITHOUT_OPTION = ("masked", "read_only_paths", "open_files")
 """Rights for which rkt has no option."""
@@ -128,11 +131,15 @@ def _make_app(app: SpecApp, volumes: list[Volume], version: Version, image: Imag
 def _make_mounts(rights: Rights, mounts: Any, volumes: list[Volume]) -> list[tuple[str, str]]:
     """Make a volume of each mount, and of each device, which is a volume of itself."""
     found: list[tuple[str, str]] = []
-    for mount in (*mounts, *(Mount(source=device, target=device) for device in rights.devices)):
+    for mount in (*mounts, *(_place_device(device) for device in rights.devices)):
         name = f"v{len(volumes)}"
         volumes.append(Volume(name=name, source=mount.source, read_only=mount.read_only, recursive=mount.recursive))
         found.append((name, mount.target))
     return found
+
+
+def _place_device(device: str) -> Mount:
+    return Mount(source=device, target=f"{DEVICES}/{device.rpartition('/')[2]}")
 
 
 def _make_isolators(rights: Rights, version: Version) -> Isolators:

@@ -3,12 +3,13 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suites.runtimes.rkt.command import PodSpec, RuntimeApp, format_run
+from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, format_prepare, format_run
 from tests.helpers.minirkt import TREE
 
 LIBRARY = TREE / "usr" / "lib" / "minirkt"
@@ -77,3 +78,122 @@ def test_the_double_refuses_what_is_no_json(text: str) -> None:
     done = subprocess.run(["awk", "-f", LIBRARY / "json.awk"], check=False, input=text, text=True, timeout=20)
 
     assert done.returncode != 0
+
+
+def _ask(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the double's `rkt` on this computer, which has no pods of it."""
+    env = {"MINIRKT_LIBRARY": str(LIBRARY), "PATH": "/usr/bin:/bin"}
+    argv = ["sh", str(TREE / "usr" / "bin" / "rkt"), *words]
+    return subprocess.run(argv, check=False, capture_output=True, text=True, env=env, timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "1.25.0+minirkt (test double), as found"),
+        (("--as=1.30",), "1.30.0+minirkt (test double), as found"),
+        (("--as=1.30", "--repaired"), "1.30.0+minirkt (test double), repaired"),
+        (("--repaired=payload,dev",), "1.25.0+minirkt (test double), repaired: payload dev"),
+    ],
+)
+def test_every_result_says_which_rkt_the_double_is(words: tuple[str, ...], said: str) -> None:
+    """As it was found is the default; what is repaired is in the version, which is a fact of each cell."""
+    assert _ask(*words, "version").stdout.splitlines()[0] == f"rkt Version: {said}"
+
+
+def test_repair_that_there_is_not_is_refused() -> None:
+    """With those that there are."""
+    done = _ask("--repaired=everything", "version")
+    assert (done.returncode, "has no repair everything; it has: payload filter dev" in done.stderr) == (254, True)
+
+
+def _read_command_line(command: str, *words: str) -> subprocess.CompletedProcess[str]:
+    argv = ["awk", "-v", f"command={command}", "-f", str(LIBRARY / "cli.awk"), "x", *words]
+    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=20)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--net=none",
+        "--hostname=h",
+        "--dns=host",
+        "--dns-search=a",
+        "--dns-opt=b",
+        "--hosts-entry=c=d",
+        "--mds-register",
+    ],
+)
+def test_prepare_refuses_what_rkts_prepare_refuses(word: str) -> None:
+    """What is said of a pod when it is run is an unknown flag before."""
+    assert _read_command_line("run", word, "image").returncode == 0
+    done = _read_command_line("prepare", word, "image")
+    assert (done.returncode, done.stderr) == (254, f"rkt: unknown flag: {word.partition('=')[0]}\n")
+
+
+def test_what_prepare_takes_is_what_the_adapter_says() -> None:
+    """The words of a whole pod are read by both commands, each by its own."""
+    app = RuntimeApp(image="i", name="a", argv=("/bin/a", "b"), user=1, memory=1, oom_score_adj=5)
+    pod = PodSpec(apps=(app,), environment={"A": "b"}, ports=(Port(name="http", port=80),))
+    assert _read_command_line("prepare", *format_prepare((1, 25, 0), pod)).returncode == 0
+    assert _read_command_line("run", *format_run((1, 25, 0), pod)).returncode == 0
+    assert _read_command_line("run", "--oom-score-adjust=5", "i").returncode == 254
+
+
+def _compose(tmp_path: Path, repaired: str, *words: str, mounts: tuple[dict[str, object], ...] = ()) -> str:
+    """Return the unit of an app as the double writes it for systemd 252."""
+    for name in ("units", "env"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    (tmp_path / "volume").mkdir(exist_ok=True)
+    manifest = json.dumps({"name": "example.com/a", "app": {"exec": ["/bin/a"], "mountPoints": mounts}})
+    argv = ["awk", "-v", "prefix=image/", "-f", str(LIBRARY / "json.awk")]
+    flat = subprocess.run(argv, check=True, capture_output=True, input=manifest, text=True, timeout=20).stdout
+    (tmp_path / "flat").write_text(flat)
+    (tmp_path / "cli").write_text(_read_command_line("run", *words).stdout)
+    given = {
+        "app": "0", "name": "a", "id": "sha512-1", "rootfs": str(tmp_path), "dir": str(tmp_path), "systemd": "252",
+        "volumes": str(tmp_path), "insecure": "image", "parent": "/dev/null", "repaired": f" {repaired} ", "handlers": "",
+        "calls_file": str(LIBRARY / "calls"),
+    }  # fmt: skip
+    variables = [word for pair in given.items() for word in ("-v", "=".join(pair))]
+    scripts = ["-f", str(LIBRARY / "compose.awk"), "-f", str(LIBRARY / "compose2.awk")]
+    argv = ["awk", *variables, *scripts, str(tmp_path / "cli"), str(tmp_path / "flat")]
+    subprocess.run(argv, check=True, timeout=20)
+    return (tmp_path / "units" / "a.service").read_text()
+
+
+def test_default_filter_is_a_list_of_2017(tmp_path: Path) -> None:
+    """As found younger calls are none of it, and a user's app gets no new privileges; repaired it is what is refused."""
+    (line,) = re.findall(r"SystemCallFilter=(.*)", _compose(tmp_path, "", "image", "--user=1000"))
+    allowed = set(line.split())
+    assert {"read", "execve", "clone", "openat", "faccessat"} <= allowed
+    assert allowed.isdisjoint({"statx", "clone3", "faccessat2", "close_range", "rseq", "mount", "ptrace"})
+    assert "NoNewPrivileges=true" in _compose(tmp_path, "", "image", "--user=1000")
+    assert "NoNewPrivileges=false" in _compose(tmp_path, "", "image")
+    repaired = _compose(tmp_path, "filter", "image", "--user=1000")
+    assert "SystemCallFilter=~@clock" in repaired
+    assert "NoNewPrivileges=false" in repaired
+
+
+def test_device_is_allowed_by_rkts_own_link(tmp_path: Path) -> None:
+    """As found it is a link in /dev/.rkt, which prepare-app makes, and nothing of mknod."""
+    words = ("--volume=disk,kind=host,source=/dev/null", "image", "--mount=volume=disk,target=/tmp/disk")
+    assert "\nDeviceAllow=/dev/.rkt/disk rw\n" in _compose(tmp_path, "", *words)
+    assert (tmp_path / "devices").read_text() == "disk /opt/stage2/a/rootfs/tmp/disk\n"
+    assert "\nDeviceAllow=/opt/stage2/a/rootfs/tmp/disk rwm\n" in _compose(tmp_path, "dev", *words)
+
+
+def test_hidden_paths_are_rkts(tmp_path: Path) -> None:
+    """All that rkt hides is there as found."""
+    unit = _compose(tmp_path, "", "image")
+    for path in ("/proc/kcore", "/proc/kallsyms", "/proc/sched_debug", "/sys/firmware", "/sys/module", "/sys/power"):
+        assert f"\nInaccessiblePaths=-/opt/stage2/a/rootfs{path}\n" in unit
+
+
+@pytest.mark.parametrize(("said", "expected"), [("", "ro"), (",readOnly=false", "rw"), (",readOnly=true", "ro")])
+def test_what_a_volume_says_replaces_what_the_mount_point_says(tmp_path: Path, said: str, expected: str) -> None:
+    """Whether it makes it more or less; nothing leaves it to the image."""
+    (tmp_path / "volume").mkdir(exist_ok=True)
+    words = (f"--volume=v,kind=host,source={tmp_path}/volume{said}", "image")
+    _compose(tmp_path, "", *words, mounts=({"name": "v", "path": "/mnt", "readOnly": True},))
+    assert (tmp_path / "binds").read_text().startswith("--bind-ro=" if expected == "ro" else "--bind=")

@@ -381,7 +381,7 @@ def test_container_of_the_suites_is_a_pod_of_one_app() -> None:
         '/r:[{"name": "os/linux/no-new-privileges", "value": true}]', "--name=c-0001", "--exec=sh", "--user=1000",
         "--group=1000", "--supplementary-gids=2001", "--memory=1048576", "--cpu=250m", "--caps-retain=CAP_KILL",
         "--seccomp=mode=remove,errno=EPERM,mkdir", "--mount=volume=v0,target=/b",
-        "--mount=volume=v1,target=/dev/vda", "--mount=volume=tmp,target=/tmp", "--readonly-rootfs=true",
+        "--mount=volume=v1,target=/tmp/vda", "--mount=volume=tmp,target=/tmp", "--readonly-rootfs=true",
         "--working-dir=/srv", "--oom-score-adj=5", "--", "-c", "true",
     ]  # fmt: skip
 

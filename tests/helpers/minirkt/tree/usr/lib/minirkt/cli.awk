@@ -1,4 +1,4 @@
-# Reads the command line of `rkt run` and `rkt prepare`, given as its arguments, and writes what it says as lines of
+# Reads the command line of `rkt run` and `rkt prepare` (the variable `command`), given as its arguments, and writes what it says as lines of
 # a name and a value with a tab between; a backslash, newline and tab in a value are written \\, \n and \t.
 #
 #     opt/N/NAME VALUE         the N-th option that holds for the pod
@@ -27,8 +27,14 @@ BEGIN {
     split("dns dns-domain dns-opt dns-search hostname hosts-entry ipc net pod-manifest port pull-policy set-env " \
         "set-env-file stage1-from-dir stage1-hash stage1-name stage1-path stage1-url uuid-file-save volume", names, " ")
     for (i in names) per_pod[names[i]] = 1
+    # What rkt's prepare.go of 1.25 does not have.
+    if (command == "prepare") {
+        n = split("net hostname dns dns-domain dns-opt dns-search hosts-entry uuid-file-save", names, " ")
+        for (i = 1; i <= n; i++) delete per_pod[names[i]]
+    }
     split("inherit-env interactive mds-register no-overlay no-store private-users store-only quiet", names, " ")
     for (i in names) flag[names[i]] = 1
+    if (command == "prepare") { delete flag["mds-register"]; delete flag["interactive"] }
 
     app = -1
     for (i = 2; i < ARGC; i++) {

@@ -1,8 +1,40 @@
 # shellcheck shell=sh
 # What all commands share: errors, places, locks, states of pods.
 
-# Words of this double's own version; the adapter reads the number, people read the rest.
-VERSION='1.30.0+minirkt (test double)'
+# Which rkt it is: the release, and what of it is repaired (a word of REPAIRS, or all of them). The file is one line:
+# "1.25.0" is rkt as it was found, and "1.30.0 payload dev" one with two repairs.
+REPAIRS='payload filter dev sys executor programs scope'
+choose_kind() {
+    read -r release repaired 2>/dev/null <"$LIBRARY/kind" || [ -n "$release" ] || release=1.25.0
+    case " $1 " in
+    *' --as='*) release=${1##*--as=} && release=${release%% *} ;;
+    esac
+    case " $1 " in
+    *' --repaired '*) repaired=$REPAIRS ;;
+    *' --repaired='*) repaired=${1##*--repaired=} && repaired=$(echo "${repaired%% *}" | tr , ' ') ;;
+    esac
+    case $release in [0-9]*.[0-9]*.[0-9]*) ;; *) release=$release.0 ;; esac
+    [ "$repaired" != all ] || repaired=$REPAIRS
+    for word in $repaired; do
+        case " $REPAIRS " in *" $word "*) ;; *) fail "minirkt has no repair $word; it has: $REPAIRS" ;; esac
+    done
+    # The adapter reads the number, people read the rest.
+    VERSION="$release+minirkt (test double), as found"
+    [ -z "$repaired" ] || VERSION="$release+minirkt (test double), repaired: $repaired"
+    [ "$repaired" != "$REPAIRS" ] || VERSION="$release+minirkt (test double), repaired"
+}
+
+# Whether something is as rkt has it, and not repaired.
+found() {
+    case " $repaired " in *" $1 "*) return 1 ;; esac
+}
+
+# since MINOR: whether it is rkt 1.MINOR or later.
+since() {
+    minor=${release#*.}
+    [ "${minor%%.*}" -ge "$1" ]
+}
+
 STATES='embryo prepare prepared run exited-garbage garbage'
 
 # rkt's own failures end with this status since 1.18.0.

@@ -27,7 +27,7 @@ function command(    i, n) {
         for (n = 0; ("app/eventHandlers/" i "/exec/" n) in image; n++)
             line = line (n ? " " : "") word(image["app/eventHandlers/" i "/exec/" n])
         # Privileged since rkt 1.30 (rkt#3844): `+` is systemd's word for it.
-        add("Service", (image["app/eventHandlers/" i "/name"] == "pre-start" ? "ExecStartPre=+" : "ExecStopPost=+") line)
+        add("Service", (image["app/eventHandlers/" i "/name"] == "pre-start" ? "ExecStartPre=" : "ExecStopPost=") handlers line)
     }
 }
 
@@ -107,15 +107,29 @@ function rights(    set, i, parts, n, known) {
         if (filter !~ /^(retain|remove)$/) fail("--seccomp: mode is retain or remove")
     }
     if (filter != "") isolator("os/linux/seccomp-" filter "-set", set_of(calls))
+    else if (as_found("filter")) { filter = "retain"; calls = "@rkt/default-whitelist" }
     else { filter = "remove"; calls = "@rkt/default-blacklist" }
     if (insecure !~ /seccomp|all/) seccomp()
     nnp = nnp == "true" ? "true" : "false"
+    # rkt's own doing, and not only systemd's: seccomp.go of stage1, forceNoNewPrivileges.
+    if (as_found("filter") && user != 0 && unit["Service"] ~ /SystemCallFilter=/) nnp = "true"
     if (nnp == "true") isolator("os/linux/no-new-privileges", "true")
     add("Service", "NoNewPrivileges=" nnp)
 }
 
-# rkt's own sets are near to groups of systemd; "all" is no filter where it is retained.
+# Whether something is as rkt has it, and not repaired.
+function as_found(what) { return index(repaired, " " what " ") == 0 }
+
+# The calls that rkt 1.25 allows by default, which are Docker's of 2016, as one line.
+function allowed(    line, out) {
+    while ((getline line <calls_file) > 0) if (line !~ /^#/) out = out " " line
+    close(calls_file)
+    return out
+}
+
+# rkt's own sets; where they are repaired, groups of systemd that are near to them. "all" is no filter where it is retained.
 function seccomp() {
+    if (as_found("filter")) gsub(/@(rkt|docker)\/default-whitelist/, allowed(), calls)
     gsub(/@rkt\/default-blacklist/, "@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap", calls)
     gsub(/@(rkt|docker)\/default-whitelist/, "@system-service @mount @pkey", calls)
     gsub(/@appc.io\/empty/, "", calls)
@@ -161,9 +175,16 @@ function bind(volume_name, path, read_only,    source, ro, where) {
         (vol[volume_name, "recursive"] == "false" ? "norbind" : "rbind") >(dir "/binds")
     if (!ro) writable = writable " " where
     if (!system("[ -b '" vol[volume_name, "source"] "' ] || [ -c '" vol[volume_name, "source"] "' ]"))
-        add("Service", "DeviceAllow=" where (ro ? " r" : " rwm"))
+        device(volume_name, where, ro)
     mounts_json = mounts_json (mounts_json ? "," : "") "{" quote "volume" quote ":" json(volume_name) "," \
         quote "path" quote ":" json(path) "}"
+}
+
+# rkt allows a link in its own directory, which prepare-app makes; what is not below /dev systemd ignores.
+function device(volume_name, where, ro) {
+    if (!as_found("dev")) { add("Service", "DeviceAllow=" where (ro ? " r" : " rwm")); return }
+    add("Service", "DeviceAllow=/dev/.rkt/" volume_name (ro ? " r" : " rw"))
+    print volume_name, where >(dir "/devices")
 }
 
 function mounts(    i, j, parts, n, whose, path, name_of) {
@@ -224,7 +245,8 @@ function kernel_files() {
     }
     if (insecure ~ /paths|all/) return
     new = systemd >= 231
-    prefixed(new ? "InaccessiblePaths" : "InaccessibleDirectories", "/proc/kcore /proc/kmem /proc/mem /sys/firmware")
+    prefixed(new ? "InaccessiblePaths" : "InaccessibleDirectories", "/proc/kcore /proc/kmem /proc/mem /sys/firmware" \
+        (as_found("sys") ? " /proc/config.gz /proc/kallsyms /proc/sched_debug /sys/fs /sys/hypervisor /sys/module /sys/power" : ""))
     prefixed(new ? "ReadOnlyPaths" : "ReadOnlyDirectories", \
         "/proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/panic_on_oom /proc/sysrq-trigger /proc/bus " \
         "/sys/block /sys/bus /sys/class /sys/dev /sys/devices /sys/kernel")

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # Commands on pods that exist.
 
-# Nanoseconds since 1970 of a pod's file with seconds.
-nanoseconds() {
-    read -r seconds 2>/dev/null <"$1" && printf ',"%s":%s000000000' "$2" "$seconds"
+# Seconds since 1970 of a pod's file, as a member; those of apps would be nanoseconds.
+seconds_since() {
+    read -r seconds 2>/dev/null <"$1" && printf ',"%s":%s' "$2" "$seconds"
 }
 
 pod_json() {
@@ -14,9 +14,9 @@ pod_json() {
     comma=
     while read -r name; do printf '%s"%s"' "$comma" "$name"; comma=,; done <"$pod/apps"
     printf ']'
-    nanoseconds "$pod/started" started_at
+    seconds_since "$pod/created" created_at
+    seconds_since "$pod/started" started_at
     if [ $# -gt 0 ]; then
-        ! [ "$state" = running ] || ! first_process "$pod" || printf ',"pid":%s' "$child"
         printf ',"apps":['
         comma=
         while read -r name; do app_json; done <"$pod/apps"
@@ -119,10 +119,12 @@ command_status() {
 status_text() {
     state_of "$pod" "$place"
     echo "state=$state"
+    ! read -r created 2>/dev/null <"$pod/created" || date -d "@$created" '+created=%F %T %z'
     ! read -r started 2>/dev/null <"$pod/started" || date -d "@$started" '+started=%F %T %z'
     ! [ "$state" = running ] || ! first_process "$pod" || echo "pid=$child"
     case $state in exited*) echo exited=true ;; *) echo exited=false ;; esac
-    while read -r name; do
+    # Of a pod that runs the text says nothing of its apps.
+    [ "$state" = running ] || while read -r name; do
         ! read -r status 2>/dev/null <"$pod/stage1/rootfs/rkt/status/$name" || echo "app-$name=$status"
     done <"$pod/apps"
 }
@@ -166,19 +168,22 @@ command_enter() {
     }
     [ -d "$pod/appsinfo/$app" ] || fail "the pod has no app $app"
     [ $# -gt 0 ] || set -- /bin/bash
-    set -- chroot "/opt/stage2/$app/rootfs" "$@"
+    tools=
+    [ ! -d "/proc/$child/root/.minirkt" ] || tools=/.minirkt/
+    set -- "${tools}chroot" "/opt/stage2/$app/rootfs" "$@"
     while IFS= read -r line; do unescaped "$line" && set -- "$value" "$@"; done <"$pod/appsinfo/$app/environ"
-    exec nsenter --target "$child" --mount --uts --ipc --net --pid --root --wd -- env -i "$@"
+    exec nsenter --target "$child" --mount --uts --ipc --net --pid --root --wd -- "${tools}env" -i "$@"
 }
 
 # remove: everything that a pod which has ended has in the guest.
 remove() {
     subcgroup=''
     net_down
-    while read -r name; do
+    # A pod that could not be prepared has no apps yet.
+    [ ! -e "$pod/apps" ] || while read -r name; do
         [ ! -d "$pod/stage1/rootfs/opt" ] || unmounted "$pod/stage1/rootfs/opt/stage2/$name/rootfs"
     done <"$pod/apps"
-    unmounted "$pod/stage1/rootfs"
+    for directory in usr/bin usr/sbin ''; do unmounted "$pod/stage1/rootfs/$directory"; done
     unmounted "$pod/overlay"
     remove_cgroups
     rm -rf "$pod"
@@ -229,7 +234,7 @@ command_gc() {
         uuid=${pod##*/}
         to=exited-garbage
         case $pod in */prepare/*) to=garbage ;; esac
-        echo "Moving pod \"$uuid\" to garbage"
+        echo "gc: moving pod \"$uuid\" to garbage" >&2
         # The grace period starts now.
         touch "$pod" && mv "$pod" "$DATA/pods/$to/$uuid"
     done

@@ -8,7 +8,11 @@ prepare() {
     mkdir "$pod" || exit 254
     exec 9<"$pod" && flock --exclusive 9 || exit 254
     mv "$pod" "$DATA/pods/prepare/$uuid" && pod=$DATA/pods/prepare/$uuid || exit 254
-    awk -f "$LIBRARY/cli.awk" x "$@" >"$pod/cli" || abandon
+    awk -v command="$command" -f "$LIBRARY/cli.awk" x "$@" >"$pod/cli" || abandon
+    # Before anything else is prepared: of a pod that cannot be prepared the file has the UUID, too.
+    pod_option uuid-file-save
+    [ -z "$value" ] || printf '%s' "$uuid" >"$value" || abandon
+    date +%s >"$pod/created"
     env >"$pod/parent-env"
     mkdir "$pod/appsinfo" "$pod/sharedVolumes"
     systemd_version
@@ -27,13 +31,10 @@ prepare() {
     pod_option private-users
     [ "$value" != true ] || { echo "rkt: minirkt has no --private-users" >&2; abandon; }
     pod_manifest >"$pod/pod"
-    pod_option uuid-file-save
-    [ -z "$value" ] || printf '%s' "$uuid" >"$value" || abandon
 }
 
-# A pod that could not be prepared is garbage.
+# A pod that could not be prepared stays where it is, unlocked: its state is "aborted prepare".
 abandon() {
-    mv "$pod" "$DATA/pods/garbage/$uuid"
     exit 254
 }
 
@@ -68,7 +69,8 @@ prepare_app() {
     mkdir "$app/units" "$app/env" && ln -s "$DATA/cas/tree/$id/manifest" "$app/manifest"
     awk -v app="$1" -v name="$name" -v id="$id" -v rootfs="$DATA/cas/tree/$id/rootfs" -v dir="$app" \
         -v volumes="$DATA/pods/run/$uuid/sharedVolumes" -v systemd="$version" -v insecure="$INSECURE" \
-        -v parent="$pod/parent-env" \
+        -v parent="$pod/parent-env" -v repaired=" $repaired " -v handlers="$(! since 30 || echo +)" \
+        -v calls_file="$LIBRARY/calls" \
         -f "$LIBRARY/compose.awk" -f "$LIBRARY/compose2.awk" "$pod/cli" "$DATA/cas/tree/$id/flat" || exit 254
     [ ! -e "$app/empty" ] || while IFS='	' read -r volume mode owner; do
         mkdir -p "$pod/sharedVolumes/$volume"

@@ -38,7 +38,12 @@ run_pod() {
     # By now who waits for the pod can see what it will be.
     printf '%s' "$subcgroup" >"$pod/subcgroup"
     echo $$ >"$pod/ppid"
-    export RKT_LOCK_FD=9 POD="$pod" UUID="$uuid" SUBCGROUP="$subcgroup" KEEP_UNIT="$keep_unit" HOST_NAME="$hostname"
+    # What rkt notes of a service on v2 is where nspawn is going to put the pod.
+    [ -z "$keep_unit" ] || [ ! -e /sys/fs/cgroup/cgroup.controllers ] || printf '%s/payload' "$subcgroup" >"$pod/subcgroup"
+    found payload && payload=found || payload=repaired
+    since 29 && unified=yes || unified=
+    export RKT_LOCK_FD=9 UUID="$uuid" SUBCGROUP="$subcgroup" KEEP_UNIT="$keep_unit" SYSTEMD="$version" \
+        PAYLOAD="$payload" UNIFIED="$unified"
     set -- unshare --mount --propagation slave sh "$LIBRARY/stage1.sh"
     [ -z "$netns" ] || set -- nsenter --net="/run/netns/$netns" -- "$@"
     cd "$pod" && exec "$@"
@@ -63,8 +68,31 @@ make_stage1() {
     # The guest's journal is not the pod's.
     rm -rf "$stage1/var/log/journal"
     mkdir -p "$stage1/var/log/journal/$machine_id"
-    echo "v$version" >"$stage1/systemd-version"
+    # The flavor host has no file systemd-version: whoever wants to know asks systemctl.
     ln -s host "$stage1/flavor"
+    mkdir -p "$stage1/rkt/found"
+    for word in $REPAIRS; do ! found "$word" || : >"$stage1/rkt/found/$word"; done
+    # Since 255 PID 1 opens this program when it starts, and freezes without it; rkt's list of programs does not have it.
+    ! found executor || rm -f "$stage1/usr/lib/systemd/systemd-executor"
+    ! found programs || leave_programs
+}
+
+# leave_programs: of the guest's programs a stage1 of the flavor host has those that rkt copies (stage1/init/init.go); what
+# the double's own scripts need, where rkt has programs of its own, is in a directory that is on nobody's PATH.
+leave_programs() {
+    mkdir "$pod/programs" "$stage1/.minirkt" || exit 254
+    for program in systemctl systemd-sysusers systemd-tmpfiles bash mount umount; do
+        cp -L "/usr/bin/$program" "$pod/programs/" || exit 254
+    done
+    for program in sh cat chroot cp env grep ln mkdir mount readlink rm sed; do
+        cp -L "$(command -v "$program")" "$stage1/.minirkt/" || exit 254
+    done
+    for script in prepare-app reaper shutdown; do
+        sed -i '1s,.*,#!/.minirkt/sh\nPATH=/usr/bin:/.minirkt,' "$stage1/$script"
+    done
+    for directory in usr/bin usr/sbin; do
+        mount --bind "$pod/programs" "$stage1/$directory" || exit 254
+    done
 }
 
 # overlay NAME LOWER TARGET
@@ -90,9 +118,9 @@ find_cgroup() {
         # An nspawn of 239 and later makes it on every hierarchy that has systemd's units, an older one on v2.
         return
     fi
-    # Since systemd 259 nspawn asks for the scope itself and calls it by the machine's name.
+    # Since systemd 259 nspawn asks for the scope itself and calls it by the machine's name; rkt notes the old one.
     subcgroup=/machine.slice/rkt-$uuid.scope
-    [ "$version" -ge 259 ] || subcgroup=/machine.slice/machine-rkt$(
+    { [ "$version" -ge 259 ] && ! found scope; } || subcgroup=/machine.slice/machine-rkt$(
         IFS=- && set -f && for part in $uuid; do printf '\\x2d%s' "$part"; done
     ).scope
 }

@@ -25,6 +25,7 @@ write_units() {
         for group in $groups; do
             has_id "$1/etc/group" "$group" || echo "rkt-$group:x:$group:" >>"$1/etc/group"
         done
+        [ ! -e "$app/devices" ] || { mkdir -p "$1/rkt/devices" && cp "$app/devices" "$1/rkt/devices/$name"; }
         [ ! -e "$app/notify" ] || { mkdir -p "$1/rkt/notify" && : >"$1/rkt/notify/$name"; }
         cat >"$units/reaper-$name.service" <<END
 [Unit]
