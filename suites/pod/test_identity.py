@@ -29,6 +29,12 @@ def test_host_name_is_the_containers_without_one(runtime: ContainerRuntime) -> N
     assert result.out.strip().startswith(runtime.prefix)
 
 
+@pytest.mark.needs(feature=Feature.POD_SYSTEMD)
+def test_host_name_is_in_the_apps_file(confined: Container) -> None:
+    """An app's /etc/hostname is the pod's (rkt's TestPrepareAppCheckEtcHostname, which failed in 2019)."""
+    assert confined.read_output("cat", "/etc/hostname") == f"{HOSTNAME}\n"
+
+
 def test_hosts_file_is_the_one_given(probe: dict[str, str]) -> None:
     """A file of the guest takes the place of the container's /etc/hosts."""
     assert probe["hosts"] == "192.0.2.1 harness"
