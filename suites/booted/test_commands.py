@@ -55,14 +55,13 @@ def test_console_of_its_own_choice_shows_the_output(runtime: ContainerRuntime, g
 
 
 @pytest.mark.needs(feature=Feature.NSPAWN_OPTIONS)
-@pytest.mark.parametrize("option", ["--pipe", "--console=pipe"])
-def test_pipe_passes_input_and_its_end(option: str, runtime: ContainerRuntime, guest: Guest) -> None:
+def test_pipe_passes_input_and_its_end(runtime: ContainerRuntime, guest: Guest) -> None:
     """Where a pipe is asked for, bytes arrive as they are, and the end of the input ends the reader (systemd#13822).
 
     Since systemd 242 that has to be asked for: a console of nspawn's own choice passes no input on.
     """
     script = f"printf 'typed\\r\\n\\004' | ({CALL}) | od -An -c"
-    said = guest.do(script, f"{runtime.prefix}-call", runtime.rootfs.make_tiny(), option, "cat")
+    said = guest.do(script, f"{runtime.prefix}-call", runtime.rootfs.make_tiny(), "--pipe", "cat")
 
     assert said.split() == ["t", "y", "p", "e", "d", r"\r", r"\n", "004"]
 

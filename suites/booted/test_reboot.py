@@ -11,10 +11,14 @@ pytestmark = pytest.mark.needs(feature=Feature.NSPAWN_OPTIONS)
 
 AGAIN = r"""
 n=$4
-until pid=$(machinectl show --property=Leader --value "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$pid" != "$2" ] && [ -e "/proc/$pid/root$3" ]; do
+until
+    pid=$2
+    while IFS== read -r key value; do [ "$key" != LEADER ] || pid=$value; done <"/run/systemd/machines/$1"
+    [ "$pid" != "$2" ] && [ -e "/proc/$pid/root$3" ]
+do
     [ $((n -= 1)) -gt 0 ] || exit 1
     sleep 0.5
-done
+done 2>/dev/null
 cat "/proc/$pid/comm"
 """
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import pytest
 
@@ -9,7 +10,6 @@ from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import ContainerRuntime
-from suites.lib.spec import ContainerOptions
 
 pytestmark = pytest.mark.needs(feature=Feature.NSPAWN_OPTIONS)
 
@@ -38,19 +38,20 @@ FORGET_USERS = "for name in harness-a harness-b; do userdel --remove --force $na
 HIDDEN = ("/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/sysrq-trigger", "/proc/timer_list")
 """What systemd-nspawn hides from a container with private users (its nspawn-mount.c since version 243)."""
 
-LINK = 'ip link add "$1" type veth peer name "$2"'
+LINK = 'for name; do ip link add "$name" type veth peer name "hn-kept-${name##*-}" || exit; done'
+UNLINK = "for name in hn-kept-1 hn-kept-2; do [ ! -e /sys/class/net/$name ] || ip link delete $name; done"
 
 
-@pytest.fixture
-def trees(runtime: ContainerRuntime, guest: Guest) -> Iterator[tuple[str, str]]:
-    """Two trees on the guest's disk, which containers may own."""
-    first, second = (f"/var/tmp/{runtime.prefix}-users-{number}" for number in (1, 2))
+@pytest.fixture(scope="module")
+def trees(runtime: ContainerRuntime, guest: Guest) -> Iterator[tuple[str, ...]]:
+    """Trees on the guest's disk: one whose owners stay root, and two that containers come to own."""
+    paths = tuple(f"/var/tmp/{runtime.prefix}-users-{number}" for number in (1, 2, 3))
     try:
-        for path in (first, second):
+        for path in paths:
             guest.do(COPY, runtime.rootfs.make_tiny(), path)
-        yield first, second
+        yield paths
     finally:
-        guest.do('rm -rf "$@"', first, second)
+        guest.do('rm -rf "$@"', *paths)
 
 
 @pytest.fixture(scope="module")
@@ -61,44 +62,91 @@ def mapping(guest: Guest) -> None:
         pytest.skip("needs Linux 5.12, which maps the owners of a mounted ext4")
 
 
-def _start_both(runtime: ContainerRuntime, trees: tuple[str, str], guest: Guest, *words: str) -> list[dict[str, int]]:
-    with ExitStack() as stack:
-        options = ContainerOptions(words=(PICK, *words))
-        containers = [stack.enter_context(runtime.start_in(tree, "sh", "-c", SLEEP, **options)) for tree in trees]
-        return [_look(container, guest) for container in containers]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserContainer:
+    """A container with private users, to which an interface was given.
+
+    Attributes:
+        container: It.
+        first: The guest's user that is its root.
+        seen: Owner of a file that its root made, as a process sees it.
+        kept: The same as its tree has it; -1 where the file is not there.
+        interface: The interface.
+    """
+
+    container: Container
+    first: int
+    seen: int
+    kept: int
+    interface: str = ""
 
 
-def _look(container: Container, guest: Guest) -> dict[str, int]:
+def _look(container: Container, guest: Guest, interface: str = "") -> UserContainer:
     lines = guest.do(LOOK, str(container.pid), container.spec.rootfs).splitlines()
-    return {word: int(number) for word, number in map(str.split, lines)}
+    found = {word: int(number) for word, number in map(str.split, lines)}
+    return UserContainer(container=container, interface=interface, **found)
 
 
-def test_two_with_picked_users_have_no_user_in_common(
-    runtime: ContainerRuntime, trees: tuple[str, str], guest: Guest
-) -> None:
-    """Two containers at once have ranges of their own, and what root makes in them belongs to the first user of each."""
-    first, second = _start_both(runtime, trees, guest, "--private-users-chown")
+@pytest.fixture(scope="module")
+def pair(runtime: ContainerRuntime, trees: tuple[str, ...], guest: Guest) -> Iterator[tuple[UserContainer, ...]]:
+    """Two at once, each with users that were picked for it, a tree that it owns, and an interface."""
+    given = ("hn-given-1", "hn-given-2")
+    try:
+        guest.do(LINK, *given)
+        with ExitStack() as stack:
+            pair = []
+            for tree, name in zip(trees[1:], given, strict=True):
+                words = (PICK, "--private-users-chown", f"--network-interface={name}")
+                container = stack.enter_context(runtime.start_in(tree, "sh", "-c", SLEEP, words=words))
+                pair.append(_look(container, guest, name))
+            yield tuple(pair)
+    finally:
+        guest.do(UNLINK)
 
-    assert abs(first["first"] - second["first"]) >= 65536
-    assert min(first["first"], second["first"]) >= 65536
-    for look in (first, second):
-        assert look["seen"] == look["kept"] == look["first"]
+
+def test_two_with_picked_users_have_no_user_in_common(pair: tuple[UserContainer, ...]) -> None:
+    """Containers have ranges of their own, and what root makes in them belongs to the first user of each."""
+    first, second = pair
+
+    assert abs(first.first - second.first) >= 65536
+    assert min(first.first, second.first) >= 65536
+    assert {(each.seen, each.kept) for each in pair} == {(each.first, each.first) for each in pair}
+
+
+def test_interface_is_moved_into_a_container_with_users(pair: tuple[UserContainer, ...], guest: Guest) -> None:
+    """An interface given to a container with private users is in it, and no longer in the guest (systemd#8599)."""
+    inside = [guest.do('nsenter --target "$1" --net ip -o link', str(each.container.pid)) for each in pair]
+    outside = guest.do("ls /sys/class/net").split()
+
+    assert [f" {each.interface}@" in text for each, text in zip(pair, inside, strict=True)] == [True, True]
+    assert not {each.interface for each in pair} & {*outside}
+
+
+def test_kernel_files_are_hidden(pair: tuple[UserContainer, ...]) -> None:
+    """Files of the kernel that say something of the guest are files without any right in them (systemd#40501)."""
+    container = pair[0].container
+
+    assert container.read_output("stat", "-c", "%a %n", *HIDDEN).splitlines() == [f"0 {path}" for path in HIDDEN]
+    assert container.execute("cat", "/proc/kallsyms").code != 0
 
 
 @pytest.mark.needs(systemd=">=249")
 @pytest.mark.usefixtures("mapping")
-def test_mapped_tree_keeps_its_owners(runtime: ContainerRuntime, trees: tuple[str, str], guest: Guest) -> None:
+def test_mapped_tree_keeps_its_owners(runtime: ContainerRuntime, trees: tuple[str, ...], guest: Guest) -> None:
     """With ownership=map what root makes in a container is root's in the tree, and can be made (systemd#20989)."""
-    for look in _start_both(runtime, trees, guest, "--private-users-ownership=map"):
-        assert look["kept"] == 0
-        assert look["seen"] == look["first"] >= 65536
+    words = (PICK, "--private-users-ownership=map")
+    with runtime.start_in(trees[0], "sh", "-c", SLEEP, words=words) as container:
+        found = _look(container, guest)
+
+    assert found.kept == 0
+    assert found.seen == found.first >= 65536
 
 
 @pytest.mark.needs(systemd=">=249")
 @pytest.mark.usefixtures("mapping")
-@pytest.mark.parametrize("kind", ["yes", "state", "overlay"])
+@pytest.mark.parametrize("kind", ["yes", "state"])
 def test_volatile_tree_with_picked_users(
-    kind: str, runtime: ContainerRuntime, trees: tuple[str, str], guest: Guest
+    kind: str, runtime: ContainerRuntime, trees: tuple[str, ...], guest: Guest
 ) -> None:
     """A container with private users starts on a tree that is kept as it was (systemd#34254)."""
     place = "/var/made" if kind == "state" else "/root/made"
@@ -111,7 +159,7 @@ def test_volatile_tree_with_picked_users(
 
 @pytest.mark.needs(systemd=">=250")
 @pytest.mark.usefixtures("mapping")
-def test_two_users_of_the_guest_are_bound(runtime: ContainerRuntime, trees: tuple[str, str], guest: Guest) -> None:
+def test_two_users_of_the_guest_are_bound(runtime: ContainerRuntime, trees: tuple[str, ...], guest: Guest) -> None:
     """Each user that is bound into a container owns a home there and can write to it, as the same user of the guest."""
     homes = ("/run/host/home/harness-a", "/run/host/home/harness-b")
     words = (PICK, "--bind-user=harness-a", "--bind-user=harness-b")
@@ -129,32 +177,3 @@ def test_two_users_of_the_guest_are_bound(runtime: ContainerRuntime, trees: tupl
 
     assert len({*uids} - {0, 65534}) == 2
     assert (made, owners) == ([0, 0], ["harness-a", "harness-b"])
-
-
-def test_interface_is_moved_into_a_container_with_users(
-    runtime: ContainerRuntime, trees: tuple[str, str], guest: Guest
-) -> None:
-    """An interface given to a container with private users is in it, and back in the guest afterwards (systemd#8599)."""
-    guest.do(LINK, "hn-given", "hn-kept")
-    try:
-        words = (PICK, "--network-interface=hn-given")
-        with runtime.start_in(trees[0], "sh", "-c", SLEEP, words=words) as container:
-            inside = guest.do(
-                "ls /proc/$1/root/sys/class/net; nsenter --target $1 --net ls /sys/class/net; :", str(container.pid)
-            )
-            outside = guest.do("ls /sys/class/net").split()
-            assert "hn-given" in inside.split()
-            assert "hn-given" not in outside
-            assert "hn-kept" in outside
-    finally:
-        guest.sh("ip link delete hn-kept")
-
-
-def test_kernel_files_are_hidden(runtime: ContainerRuntime, trees: tuple[str, str]) -> None:
-    """Files of the kernel that say something of the guest are files without any right in them (systemd#40501)."""
-    with runtime.start_in(trees[0], "sh", "-c", SLEEP, words=(PICK, "--private-users-chown")) as container:
-        shown = container.read_output("stat", "-c", "%a %n", *HIDDEN).splitlines()
-        read = container.execute("cat", "/proc/kallsyms").code
-
-    assert shown == [f"0 {path}" for path in HIDDEN]
-    assert read != 0
