@@ -35,6 +35,7 @@ class Feature(StrEnum):
 
     # Where its processes are in the guest's cgroup tree, and what they see of it.
     BARE_SCOPE = "a scope without processes of the runtime's"
+    BOUND_CGROUPS = "a cgroup tree that its caller mounts"
     CGROUP_NAMESPACE = "cgroup namespace"
     DELEGATED_CGROUPS = "delegated cgroups"
     PAYLOAD = "a cgroup of its own below the scope"

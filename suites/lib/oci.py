@@ -97,6 +97,8 @@ LACKS = {
 }
 """What no OCI runtime can do by its command line and a bundle."""
 
+TREE = "/sys/fs/cgroup"
+
 SPECIAL = "nosuid", "noexec", "nodev"
 """Mount options of kernel file systems."""
 
@@ -277,6 +279,8 @@ def make_config(program: str, spec: Spec, nodes: Mapping[str, Mapping[str, Any]]
 
 def _list_namespaces(spec: Spec) -> list[dict[str, str]]:
     joined = {"network": spec.network} if spec.network is not None else {}
+    if spec.cgroups:
+        joined["cgroup"] = "host"
     kinds = [kind for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup") if joined.get(kind) != "host"]
     return [{"type": kind, **({"path": joined[kind]} if kind in joined else {})} for kind in kinds]
 
@@ -305,7 +309,7 @@ def _list_mounts(spec: Spec) -> list[dict[str, Any]]:
         ("/dev/shm", "tmpfs", (*SPECIAL, "mode=1777", "size=65536k")),
         ("/dev/mqueue", "mqueue", SPECIAL),
         ("/sys", "sysfs", (*SPECIAL, "ro")),
-        ("/sys/fs/cgroup", "cgroup", (*SPECIAL, "relatime", access)),
+        (TREE, "cgroup", (*SPECIAL, "relatime", access)),
         ("/tmp", "tmpfs", ("nosuid", "nodev", "mode=1777")),
         ("/run", "tmpfs", ("nosuid", "nodev", "mode=755")),
     ]
@@ -317,10 +321,19 @@ def _list_mounts(spec: Spec) -> list[dict[str, Any]]:
          ]}
         for mount in spec.mounts
     ]  # fmt: skip
-    return [
+    mounts: list[dict[str, Any]] = [
         {"destination": target, "type": kind, "source": kind, "options": list(options)}
         for target, kind, options in system
-    ] + binds
+    ]
+    if spec.cgroups:
+        access = "ro" if spec.cgroups == "read-only" else "rw"
+        mounts[[target for target, _, _ in system].index(TREE)] = {
+            "destination": TREE,
+            "type": "none",
+            "source": TREE,
+            "options": ["rbind", access],
+        }
+    return mounts + binds
 
 
 def _get_bundle(spec: Spec) -> str:

@@ -94,9 +94,13 @@ class ContainerRuntime:
             )
             spec = Spec(name=name, argv=argv, boots=True, **made)
             with self._start(spec) as container:
-                ready = self.guest.wait('[ -e "$1" ]', f"/proc/{container.pid}/root{READY}", seconds=BOOT_SECONDS)
-                if not ready:
-                    raise TimeoutError(f"The systemd in {name} did not reach {TARGET} within {BOOT_SECONDS} s.")
+                process = f"/proc/{container.pid}"
+                ready = f"{process}/root{READY}"
+                self.guest.wait('[ -e "$1" ] || [ ! -e "$2" ]', ready, process, seconds=BOOT_SECONDS)
+                if self.guest.sh('[ -e "$1" ]', ready).code != 0:
+                    raise TimeoutError(
+                        f"The systemd in {name} ended, or did not reach {TARGET} within {BOOT_SECONDS} s."
+                    )
                 yield container
         finally:
             self.rootfs.remove(name)

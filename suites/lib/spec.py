@@ -37,6 +37,7 @@ class ContainerOptions(RightsOptions, total=False):
     networks: NetworkRequest | None
     words: Sequence[str]
     syscalls_allowed: Sequence[str]
+    cgroups: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ class Spec(Rights):
             that has nothing but its loopback interface.
         networks: What it wants of a runtime that makes networks itself (`Networking`); other ones do not look at it.
         words: Options of systemd-nspawn's own, for a runtime with `Feature.NSPAWN_OPTIONS`.
+        cgroups: What it sees of cgroups: "guest" for the guest's own tree, and "read-only" for that without the right to
+            write to it; nothing for a tree of its own, as the runtime makes it.
         syscalls_allowed: The only system calls that it may make, as in docker's profile; nspawn has such a list of its own.
     """
 
@@ -96,3 +99,4 @@ class Spec(Rights):
     networks: NetworkRequest | None = None
     words: Sequence[str] = ()
     syscalls_allowed: Sequence[str] = ()
+    cgroups: str = ""

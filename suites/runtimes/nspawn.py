@@ -79,6 +79,7 @@ CAPABILITIES = (
 """What every container gets (systemd-nspawn(1), --capability=), with the one that comes with --private-network."""
 
 LACKS = {
+    Feature.BOUND_CGROUPS: "systemd-nspawn mounts the tree itself",
     Feature.EVENT_HANDLERS: "systemd-nspawn runs what it is told and nothing before it",
     Feature.METADATA_SERVICE: "systemd-nspawn serves nothing",
     Feature.POD_SYSTEMD: "a systemd is in a container of nspawn where its image has one",
@@ -208,7 +209,7 @@ class Nspawn:
             "CPUQuota": None if spec.cpu is None else f"{spec.cpu * 100:.0f}%",
         }
         return (
-            "systemd-nspawn", "--quiet", f"--machine={spec.name}", f"--directory={spec.rootfs}",
+            *(("env", "SYSTEMD_NSPAWN_USE_CGNS=0") if spec.cgroups else ()), "systemd-nspawn", "--quiet", f"--machine={spec.name}", f"--directory={spec.rootfs}",
             "--register=yes", *_format_network(spec), "--link-journal=no", *more,
             *(("--boot", "--notify-ready=yes") if spec.boots else () if spec.first else ("--as-pid2",)),
             *(("--read-only",) if spec.read_only else ()),
