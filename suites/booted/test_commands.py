@@ -67,13 +67,13 @@ def test_pipe_passes_input_and_its_end(runtime: ContainerRuntime, guest: Guest) 
 
 
 @pytest.mark.needs(feature=Feature.NSPAWN_OPTIONS)
-@pytest.mark.parametrize("tree", ["none", "suffix"])
+@pytest.mark.parametrize("image", ["none", "suffix"])
 def test_layout_is_that_of_the_guest(
-    tree: str, runtime: ContainerRuntime, hierarchies: Hierarchies, trees: str, guest: Guest
+    image: str, runtime: ContainerRuntime, hierarchies: Hierarchies, trees: str, guest: Guest
 ) -> None:
     """An image has the guest's layout of cgroups, whether it has no systemd (systemd/PR33987) or one with a suffix."""
     script = "cat /proc/self/mountinfo; echo; cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null; :"
-    said = guest.do(CALL, f"{runtime.prefix}-call", f"{trees}/{tree}", "--pipe", "sh", "-c", script)
+    said = guest.do(CALL, f"{runtime.prefix}-call", f"{trees}/{image}", "--pipe", "sh", "-c", script)
     mounts, _, controllers = said.partition("\n\n")
 
     assert Hierarchies.parse(mounts, controllers).mode == hierarchies.mode
