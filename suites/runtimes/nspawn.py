@@ -23,7 +23,7 @@ OWN_SCOPE = 259
 START = r"""
 unit=$1 seconds=$2; shift 2
 systemd-run --quiet --collect --unit="$unit" --property=Type=notify --property=NotifyAccess=all \
-    --property=KillMode=mixed --property=TimeoutStopSec="$seconds" \
+    --property=KillMode=mixed --property=TimeoutStartSec=180 --property=TimeoutStopSec="$seconds" \
     --property="ExecStopPost=/bin/sh -c 'echo \$\$SERVICE_RESULT \$\$EXIT_STATUS >/run/$unit.result'" -- "$@" >&2 || {
     journalctl --unit="$unit" --output=cat --lines=20 --no-pager >&2; exit 1; }
 machinectl show --property=Leader --value "$unit"
