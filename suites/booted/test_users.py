@@ -29,11 +29,16 @@ echo "kept $(stat -c %u "$2/root/made/file" 2>/dev/null || echo -1)"
 """The first user of a container, and the owner of a file that its root made: as a process sees it, and as the tree has it."""
 
 USERS = r"""
+id=3200
 for name in harness-a harness-b; do
-    grep -q "^$name:" /etc/passwd || useradd --create-home --base-dir /var/tmp "$name" || exit
+    id=$((id + 1))
+    echo "$name:x:$id:$id::/var/tmp/$name:/bin/sh" >>/etc/passwd && echo "$name:x:$id:" >>/etc/group &&
+        mkdir "/var/tmp/$name" && chown "$id:$id" "/var/tmp/$name" || exit
 done
 """
-FORGET_USERS = "for name in harness-a harness-b; do userdel --remove --force $name 2>/dev/null; done; :"
+"""Not with useradd, which not every guest has."""
+
+FORGET_USERS = "sed -i '/^harness-[ab]:/d' /etc/passwd /etc/group; rm -rf /var/tmp/harness-a /var/tmp/harness-b"
 
 HIDDEN = ("/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/sysrq-trigger", "/proc/timer_list")
 """What systemd-nspawn hides from a container with private users (its nspawn-mount.c since version 243)."""
