@@ -1,26 +1,31 @@
 """Baselines as library calls: what a run found is saved as one, and one is promoted to another."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.app.settings import Settings, show_path
 from harness.compare import (
+    REGRESSIONS,
     ChangeKind,
     Comparison,
     Places,
+    carry_history,
     compare,
     find_baseline,
     load_baseline,
     open_all,
     write_baseline,
 )  # fmt: skip
-from harness.errors import NothingRanError, UsageError
+from harness.errors import InfrastructureError, NothingRanError, UsageError
 from harness.text import escape
 
 __all__ = ["WORSE", "promote_baseline", "save_baseline"]
 
-WORSE = frozenset({ChangeKind.REGRESSED, ChangeKind.BROKEN, ChangeKind.GONE})
-"""What keeps a baseline from replacing another."""
+logger = logging.getLogger(__name__)
+
+WORSE = (*REGRESSIONS, ChangeKind.NEW_FAILING, ChangeKind.BROKEN, ChangeKind.GONE, ChangeKind.FLAKY)
+"""Changes that are shown where they keep a baseline from replacing another."""
 
 
 def save_baseline(
@@ -43,14 +48,26 @@ def save_baseline(
         raise UsageError("\n".join(map(escape, problems)), hint="A baseline is of a run that is whole.")
     if not side.counts["ran"]:
         raise NothingRanError(f"Nothing ran in {side.name}, so that nothing could be compared with it.")
+    if path.exists():
+        try:
+            side = carry_history(side, load_baseline(path, name=name))
+        except InfrastructureError as error:
+            logger.warning("The history of the baseline is lost: %s", error)
     write_baseline(side, path)
     return path, side.counts
 
 
 def promote_baseline(
-    name: str, target: str, settings: Settings, *, accept: bool
+    name: str,
+    target: str,
+    settings: Settings,
+    *,
+    accept: bool,
+    judge: Callable[[Comparison, Settings], Sequence[object]],
 ) -> tuple[Path, Comparison | None, bool]:
-    """Make a baseline replace another, unless something is worse in it and that is not accepted.
+    """Make a baseline replace another, unless `judge` has something against it that is not accepted.
+
+    The other's history is carried on: since when cases fail, and which were fixed.
 
     Returns:
         The file of the other, what was different in it if there was one, and whether it was replaced.
@@ -62,8 +79,9 @@ def promote_baseline(
     if not path.is_file():
         raise UsageError(f"There is no baseline {name}: {show_path(path)} does not exist.")
     side = load_baseline(path, name=name)
-    found = compare(load_baseline(goal, name=target), side) if goal.is_file() else None
-    replaced = accept or found is None or not WORSE & found.changes
+    earlier = load_baseline(goal, name=target) if goal.is_file() else None
+    found = compare(earlier, side) if earlier is not None else None
+    replaced = accept or found is None or not judge(found, settings)
     if replaced:
-        write_baseline(side, goal)
+        write_baseline(carry_history(side, earlier) if earlier is not None else side, goal)
     return goal, found, replaced

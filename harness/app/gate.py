@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import gate
-from harness.app.project import Project
+from harness.app.project import Project, load_project
 from harness.app.settings import Settings, show_path
-from harness.compare import Places, RunOutcomes, find_baseline, load_baseline, open_all, open_side
+from harness.compare import Comparison, Places, RunOutcomes, find_baseline, load_baseline, open_all, open_side
 from harness.errors import ConfigError, HarnessError
-from harness.gate import Decision, GateInput, Policy, Suspect, SuspectTrial
+from harness.gate import Allowed, Check, CheckLevel, Decision, GateInput, Policy, Suspect, SuspectTrial
 
-__all__ = ["POLICY", "decide_release"]
+__all__ = ["POLICY", "decide_release", "list_excess"]
 
 POLICY = Path("ci", "release-policy.yaml")
 """The policy that holds where none is named, next to the matrix."""
@@ -50,9 +50,20 @@ def decide_release(
         missing_baseline=missing,
         requirements=gate.list_requirements(rules, project.matrix, project.expansion, project.catalog, profile=profile),
         expectations=project.matrix.expectations,
+        keys={name: suite.key for name, suite in project.catalog.suites.items() if suite.key is not None},
         trials=confirm(gate.list_suspects(side, before)) if confirm is not None else None,
     )
     return gate.decide(rules, evidence, datetime.now(UTC).date())
+
+
+def list_excess(found: Comparison, settings: Settings) -> tuple[Check, ...]:
+    """Return what of a comparison the project's release policy would refuse; the usual limits hold where it has none."""
+    path = settings.root / POLICY
+    allowed = Allowed()
+    if path.is_file():
+        project = load_project(settings)
+        allowed = gate.load(path, project.matrix, project.catalog, name=show_path(path)).allowed
+    return tuple(check for check in gate.check_limits(allowed, found) if check.level is CheckLevel.REFUSED)
 
 
 def _find_policy(project: Project, profile: str | None, settings: Settings) -> Path:

@@ -162,6 +162,7 @@ class SuiteFile(KnowledgeFile):
             cell's runtime builds it, and guests get it as /usr/local/lib/harness/SUITE.
         disks: Images of Debian, as DISTRO/CHANNEL, whose disks its guests have besides their own, read-only.
         expect: Names of rules of harness/console.yaml that its cases provoke, so that they are no warnings.
+        key: Node id of the case without which no other can pass: where it fails, the gate names that one and not all.
     """
 
     place: SuitePlace = SuitePlace.GUEST
@@ -174,6 +175,7 @@ class SuiteFile(KnowledgeFile):
     program: tuple[str, ...] = ()
     disks: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
+    key: str | None = None
 
 
 class CgroupRule(FileModel):

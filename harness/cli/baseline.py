@@ -11,6 +11,7 @@ from harness.app.settings import show_path
 from harness.cli import output
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
+from harness.cli.verbs import load_part
 from harness.compare import SUFFIX, load_baseline
 from harness.errors import ExitCode, HarnessError
 from harness.report.comparison import format_summary
@@ -63,11 +64,16 @@ def promote(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="Name of the baseline that it becomes.")],
     *,
     accept: Annotated[
-        bool, typer.Option("--accept-regressions", help="Even if cases that pass in the target fail or are gone.")
+        bool,
+        typer.Option(
+            "--accept-regressions", help="Even if the release policy would refuse what is worse than in the target."
+        ),
     ] = False,
 ) -> None:
     """Make a baseline the one that a gate compares with, unless something is worse in it."""
-    path, found, replaced = promote_baseline(name, target, get_settings(context), accept=accept)
+    path, found, replaced = promote_baseline(
+        name, target, get_settings(context), accept=accept, judge=load_part("app.gate:list_excess")
+    )
     if found is not None:
         output.say(f"{target} -> {name}: {format_summary(found)}")
     if not replaced:

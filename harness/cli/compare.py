@@ -11,7 +11,7 @@ from harness.cli import output
 from harness.cli.options import MarkdownOption, SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
-from harness.compare import ChangeKind, Places, compare, find_differences, find_rules, open_part
+from harness.compare import REGRESSIONS, ChangeKind, Places, compare, find_differences, find_rules, open_part
 from harness.report.comparison import format_lines, render_comparison
 from harness.selection import parse_option
 from harness.text import escape
@@ -62,16 +62,13 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     before, now = (open_part(text, places, holds, axes or ()) for text in (old, new))
     found = compare(before, now)
     following = find_rules(found, before, now)
-    guilty = frozenset(case.cell for case in found.of(ChangeKind.REGRESSED))
+    guilty = frozenset(case.cell for case in found.of(*REGRESSIONS))
     differs = find_differences(before, now, guilty)
     if markdown_file is not None:
         write_text(markdown_file, render_comparison(found, following, differs))
     output.show(
         form,
-        ids=(
-            f"{escape(case.cell)} {escape(case.nodeid)}"
-            for case in found.of(ChangeKind.REGRESSED, ChangeKind.NEW_FAILING)
-        ),
+        ids=(f"{escape(case.cell)} {escape(case.nodeid)}" for case in found.of(*REGRESSIONS, ChangeKind.NEW_FAILING)),
         data=lambda: {
             **asdict(found),
             "follows": asdict(following.overall),

@@ -7,6 +7,7 @@ nothing and a diff shows which case changed. Messages, times and what varies fro
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,16 @@ from harness.rundir import LAST
 from harness.text import escape
 from harness.writing import write_text
 
-__all__ = ["KIND", "SUFFIX", "check_name", "find_baseline", "format_baseline", "load_baseline", "write_baseline"]
+__all__ = [
+    "KIND",
+    "SUFFIX",
+    "carry_history",
+    "check_name",
+    "find_baseline",
+    "format_baseline",
+    "load_baseline",
+    "write_baseline",
+]
 
 FORMAT = 1
 """Version of the file; a change that a reader could stumble over raises it."""
@@ -44,6 +54,8 @@ class _Cell(_Model):
     error: str | None = None
     cases: dict[str, Outcome]
     counts: dict[str, tuple[int, int]] = {}
+    since: dict[str, str] = {}
+    fixed: tuple[str, ...] = ()
     copies: dict[str, tuple[tuple[str, Outcome], ...]] = {}
 
 
@@ -75,6 +87,9 @@ def _format_lines(side: RunOutcomes) -> Iterator[str]:
             yield f"{',' if place else ''}\n{_dump(nodeid)}: {_dump(outcome)}"
         yield "}"
         yield from _format_more("counts", dict(cell.counts))
+        yield from _format_more("since", dict(cell.since))
+        if cell.fixed:
+            yield f',\n"fixed": {_dump(sorted(cell.fixed))}'
         # Names of other tools need not be unique.
         several = {nodeid: found for nodeid, found in cell.copies.items() if len(found) > 1}
         yield from _format_more(
@@ -100,6 +115,29 @@ def _dump(value: object) -> str:
 def write_baseline(side: RunOutcomes, path: Path) -> None:
     """Write a baseline; raises as `write_text` does."""
     write_text(path, format_baseline(side), inside=True)
+
+
+def carry_history(side: RunOutcomes, earlier: RunOutcomes) -> RunOutcomes:
+    """Return what is saved in place of an earlier baseline: since when cases fail, and which were fixed meanwhile."""
+    return replace(side, cells={name: _carry_cell(cell, earlier) for name, cell in side.cells.items()})
+
+
+def _carry_cell(cell: CellOutcomes, earlier: RunOutcomes) -> CellOutcomes:
+    before = earlier.cells.get(cell.id)
+    if before is None:
+        return cell
+    failed = {nodeid for nodeid, outcome in before.cases.items() if outcome is Outcome.FAILED}
+    since = {
+        nodeid: before.since.get(nodeid, earlier.started[:10])
+        for nodeid, outcome in cell.cases.items()
+        if nodeid in failed and outcome is Outcome.FAILED
+    }
+    fixed = {
+        nodeid
+        for nodeid, outcome in cell.cases.items()
+        if outcome.passes and (nodeid in failed or nodeid in before.fixed)
+    }
+    return replace(cell, since={**cell.since, **since}, fixed=cell.fixed | fixed)
 
 
 def load_baseline(path: Path, *, name: str) -> RunOutcomes:
@@ -133,6 +171,8 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
             error=cell.error,
             place=name,
             counts=cell.counts,
+            since=cell.since,
+            fixed=frozenset(cell.fixed),
             copies={
                 nodeid: tuple(CaseCopy(place, outcome) for place, outcome in found)
                 for nodeid, found in cell.copies.items()

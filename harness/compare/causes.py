@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.compare.changes import ChangeKind, Comparison, group_changes
+from harness.compare.changes import REGRESSIONS, Comparison, group_changes
 from harness.compare.outcomes import REASONS, CellOutcomes, RunOutcomes
 from harness.compare.rules import AxisRule, find_rule_between, make_atoms
 from harness.model import Outcome, Statement
@@ -37,7 +37,7 @@ def find_rules(found: Comparison, old: RunOutcomes, new: RunOutcomes) -> Followi
     A cell counts where both sides have it. Cells in which a case failed before, is skipped, flaky or broke say
     nothing about its regression and are left out; so are results of other tools, which have no axes.
     """
-    regressed = group_changes(found.of(ChangeKind.REGRESSED), "case")
+    regressed = group_changes(found.of(*REGRESSIONS), "case")
     if not regressed:
         return Following(overall=AxisRule(with_it=0, without=0), by_case={})
     cells = {name: cell for name in sorted(old.cells.keys() & new.cells.keys()) if (cell := new.cells[name].cell)}

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.compare.copies import CaseCopy, match_alike, pair_copies
@@ -10,12 +10,16 @@ from harness.compare.outcomes import FOREIGN, CellOutcomes, RunOutcomes, find_su
 from harness.errors import ExitCode
 from harness.model import Outcome, Statement
 
-__all__ = ["CaseChange", "CellChange", "ChangeKind", "Comparison", "change_of", "compare", "group_changes"]
+__all__ = [
+    "REGRESSIONS", "CaseChange", "CellChange", "ChangeKind", "Comparison", "change_of", "compare", "group_changes",
+]  # fmt: skip
 
 
 class ChangeKind(StrEnum):
     """What became of a case from one side to the other; in the order in which people should read of them."""
 
+    FAILS_AGAIN = "fails again"
+    """Failed in an earlier baseline, was fixed, and fails now: the fix does not hold."""
     REGRESSED = "regressed"
     """Did not fail, or only as expected, and fails now."""
     NEW_FAILING = "new failing"
@@ -41,6 +45,9 @@ class ChangeKind(StrEnum):
     """Did not run before, and does not fail."""
     SAME = "same"
 
+
+REGRESSIONS = (ChangeKind.FAILS_AGAIN, ChangeKind.REGRESSED)
+"""Changes of a case that did not fail and fails now."""
 
 C = ChangeKind
 TABLE = (
@@ -127,7 +134,7 @@ class Comparison:
     @property
     def exit_code(self) -> ExitCode:
         """What `harness compare` ends with."""
-        if self.changes & {ChangeKind.REGRESSED, ChangeKind.NEW_FAILING}:
+        if self.changes & {*REGRESSIONS, ChangeKind.NEW_FAILING}:
             return ExitCode.FAILED
         if ChangeKind.BROKEN in self.changes:
             return ExitCode.INFRASTRUCTURE
@@ -227,7 +234,10 @@ def _compare_cell(
         return CellChange(cell=name, change=ChangeKind.GONE, cases=lost), []
     told: list[CaseChange] = []
     silent = 0
+    fixed = before.fixed if before is not None else ()
     for item in _list_changes(name, before, now):
+        if item.change is ChangeKind.REGRESSED and item.nodeid in fixed:
+            item = replace(item, change=ChangeKind.FAILS_AGAIN)  # noqa: PLW2901 - the same change, told better
         counts[item.change] += 1
         if now.error and item.nodeid not in now.cases:
             silent += 1

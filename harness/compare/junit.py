@@ -15,8 +15,7 @@ from harness.compare.copies import CaseCopy, fold_reruns
 from harness.compare.outcomes import FOREIGN, CellOutcomes, RunOutcomes, make_foreign_cell
 from harness.compare.runs import RunHeader, describe_run
 from harness.errors import InfrastructureError
-from harness.foreign import records
-from harness.foreign.reading import read_cases
+from harness.foreign import read_cases, records
 from harness.foreign.records import ForeignCase, ForeignReport, ForeignSuite
 from harness.model import AXES, Outcome, find_worst, format_axes, parse_cell_id
 from harness.results import find_problem

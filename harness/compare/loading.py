@@ -13,7 +13,7 @@ from harness.compare.junit import load_foreign
 from harness.compare.outcomes import RunOutcomes, drop_axes, join
 from harness.compare.runs import load_run
 from harness.errors import InfrastructureError, UsageError
-from harness.foreign.reading import HEAD, detect_format
+from harness.foreign import HEAD, detect_format
 from harness.model import Cell
 from harness.rundir import LAST, RESULT, find_run, is_run
 from harness.text import escape

@@ -36,6 +36,8 @@ class CellOutcomes:
         error: Why the cell broke, or None.
         place: The run or file that it comes from, as messages name it.
         counts: Of cases that ran more than once (`--multiply`), how many runs failed, and how many there were.
+        since: Of cases that fail in a baseline, the day on which they were first saved so, where that was an earlier one.
+        fixed: Cases of a baseline that pass, and failed in an earlier one.
         copies: For files of other tools, each case of a name in the order of the file; `cases` has one outcome for all.
     """
 
@@ -47,6 +49,8 @@ class CellOutcomes:
     error: str | None = None
     place: str = ""
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    since: Mapping[str, str] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
     copies: Mapping[str, tuple[CaseCopy, ...]] = field(default_factory=dict)
 
     def list_outcomes(self) -> Iterable[Outcome]:

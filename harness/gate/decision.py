@@ -1,50 +1,35 @@
 """May we ship? A policy held against results, rule by rule: a pure function, with the day given."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from enum import StrEnum
-from typing import Literal
 
-from harness.compare import CaseChange, ChangeKind, Comparison, Following, RunOutcomes, compare, find_rules, find_suite
+from harness.compare import (
+    REGRESSIONS,
+    ChangeKind,
+    Comparison,
+    Following,
+    RunOutcomes,
+    compare,
+    find_rules,
+    find_suite,
+)  # fmt: skip
 from harness.gate.evidence import Suspect, SuspectTrial, find_confirmed
 from harness.gate.first_bad import FirstBad, find_first_bads
+from harness.gate.limits import Check, CheckLevel, check_limits
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
 from harness.text import pluralize
 
-__all__ = ["Check", "CheckLevel", "Decision", "GateInput", "decide", "list_suspects"]
+__all__ = ["Decision", "GateInput", "decide", "list_suspects"]
 
 NOTHING = RunOutcomes(name="nothing", kind="baseline", cells={})
 """What is compared with where there is no baseline."""
-SUSPICIOUS = (ChangeKind.REGRESSED, ChangeKind.NEW_FAILING, ChangeKind.FLAKY, ChangeKind.STILL_FLAKY)
+SUSPICIOUS = (*REGRESSIONS, ChangeKind.NEW_FAILING, ChangeKind.FLAKY, ChangeKind.STILL_FLAKY)
 """Changes of cases that may be chance, or a regression."""
 SKEW_DAYS = 3
 """Days by which the clock of a computer may run ahead."""
-
-
-class CheckLevel(StrEnum):
-    """What a check does to the decision, the most important first."""
-
-    REFUSED = "refused"
-    TOLD = "told"
-    """People should know, but it does not refuse."""
-    MET = "met"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """What a rule says.
-
-    Attributes:
-        details: What it is about, one line each; as a guest may have printed them.
-    """
-
-    name: str
-    level: CheckLevel
-    text: str
-    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +43,7 @@ class GateInput:
         requirements: What must have been tested.
         expectations: Known failures of the matrix.
         trials: What suspects did when they ran again; None where nothing did.
+        keys: The key case of each suite that has one, by the suite.
     """
 
     side: RunOutcomes
@@ -67,6 +53,7 @@ class GateInput:
     requirements: tuple[Requirement, ...]
     expectations: tuple[Expectation, ...] = ()
     trials: Mapping[Suspect, SuspectTrial] | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +101,9 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
         *(_check_required(item, evidence.side) for item in evidence.requirements),
         _check_ran(policy, found),
         _check_baseline(policy, evidence, today),
-        *_check_limits(policy, found, quiet),
+        *check_limits(policy.allowed, found, quiet, evidence.keys),
         *_check_trials(evidence.trials, quiet),
+        *_check_excused(policy, found, old, today),
         *_check_expectations(policy, evidence, today),
     ]
     order = list(CheckLevel)
@@ -211,66 +199,32 @@ def _check_trials(trials: Mapping[Suspect, SuspectTrial] | None, quiet: Collecti
         yield Check(name=name, level=level if mine else CheckLevel.MET, text=text, details=details)
 
 
-def _check_limits(policy: Policy, found: Comparison, quiet: Collection[Suspect]) -> Iterable[Check]:
-    """Yield each number against the number that is allowed; what was `quiet` when it ran again counts for nothing."""
-    allowed = policy.allowed
-    found = replace(found, cases=tuple(case for case in found.cases if (case.cell, case.nodeid) not in quiet))
-    cells = [cell for cell in found.cells if cell.change in {ChangeKind.BROKEN, ChangeKind.STILL_BROKEN}]
-    gone = [cell for cell in found.cells if cell.change is ChangeKind.GONE and cell.cases]
-    inside = {cell.cell for cell in cells}
-    broken = [case for case in found.of(ChangeKind.BROKEN, ChangeKind.STILL_BROKEN) if case.cell not in inside]
-    told = [f"{cell.cell}: {cell.text}" for cell in cells]
-    lost = [f"{cell.cell}: no result, and {pluralize(cell.cases, 'case')} in the baseline" for cell in gone]
-    yield _check_limit(
-        "regressions", ("regression", "regressions"), found.of(ChangeKind.REGRESSED), allowed.regressions
-    )
-    yield _check_limit(
-        "new failures", ("new failure", "new failures"), found.of(ChangeKind.NEW_FAILING), allowed.new_failures
-    )
-    yield _check_limit("broken", ("broken cell or case", "broken cells or cases"), broken, allowed.broken, before=told)
-    yield _check_limit(
-        "gone",
-        ("case gone", "cases gone"),
-        found.of(ChangeKind.GONE),
-        allowed.gone,
-        before=lost,
-        more=sum(cell.cases for cell in gone),
-    )
-    yield _check_limit(
-        "flaky", ("flaky case", "flaky cases"), found.of(ChangeKind.FLAKY, ChangeKind.STILL_FLAKY), allowed.flaky
-    )
-    yield _check_limit(
-        "still failing",
-        ("case still failing", "cases still failing"),
-        found.of(ChangeKind.STILL_FAILING),
-        allowed.still_failing,
-    )
-
-
-def _check_limit(
-    name: str,
-    nouns: tuple[str, str],
-    cases: Sequence[CaseChange],
-    limit: int | Literal["any"],
-    *,
-    before: Sequence[str] = (),
-    more: int | None = None,
-) -> Check:
-    """Return the check of a number against the number that is allowed.
-
-    Args:
-        name: The rule.
-        nouns: What one of what is counted is called, and several.
-        cases: Cases that count.
-        limit: How many are allowed.
-        before: Lines about what else counts.
-        more: How many these lines stand for; one each if None.
-    """
-    count = len(cases) + (len(before) if more is None else more)
-    details = (*before, *(f"{case.cell} {case.nodeid}: {case.message or case.new or 'gone'}" for case in cases))
-    allowed = "any number is" if limit == "any" else f"{limit} {'is' if limit == 1 else 'are'}"
-    level = CheckLevel.MET if not count else CheckLevel.TOLD if limit == "any" or count <= limit else CheckLevel.REFUSED
-    return Check(name=name, level=level, text=f"{pluralize(count, *nouns)}; {allowed} allowed.", details=details)
+def _check_excused(policy: Policy, found: Comparison, old: RunOutcomes, today: date) -> Iterable[Check]:
+    """Yield which failures are excused because the baseline has them too, and until when."""
+    limit = policy.baseline.excuse_days if policy.baseline is not None else "any"
+    failing = found.of(ChangeKind.STILL_FAILING)
+    if limit == "any" or not failing:
+        return
+    late: list[str] = []
+    excused: list[str] = []
+    for case in failing:
+        since = old.cells[case.cell].since.get(case.nodeid, old.started[:10])
+        try:
+            last = date.fromisoformat(since) + timedelta(days=limit)
+        except ValueError:
+            late.append(f"{case.cell} {case.nodeid}: nobody knows since when it fails")
+            continue
+        words = f"{case.cell} {case.nodeid}: fails since {since}, excused until {last}"
+        (excused if today <= last else late).append(words)
+    if late:
+        text = (
+            f"{pluralize(len(late), 'failure')} of the baseline {'is' if len(late) == 1 else 'are'} excused no more after "
+            f"{pluralize(limit, 'day')}; fix it, or name it with an expectation in the matrix."
+        )
+        yield Check(name="excuses", level=CheckLevel.REFUSED, text=text, details=tuple(late))
+    if excused:
+        text = f"{pluralize(len(excused), 'failure')} of the baseline that no expectation names will refuse later."
+        yield Check(name="excused", level=CheckLevel.TOLD, text=text, details=tuple(excused))
 
 
 def _check_expectations(policy: Policy, evidence: GateInput, today: date) -> Iterable[Check]:

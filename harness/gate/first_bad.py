@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from harness.compare import CaseChange, ChangeKind, Comparison, RunOutcomes, group_changes
+from harness.compare import REGRESSIONS, CaseChange, Comparison, RunOutcomes, group_changes
 from harness.model import AXES, Axis, Cell, Outcome, Statement, make_version_key
 
 __all__ = ["FirstBad", "find_first_bads"]
@@ -91,7 +91,7 @@ def find_first_bads(found: Comparison, old: RunOutcomes, new: RunOutcomes) -> tu
     cells = {name: cell for name, side in new.cells.items() if (cell := side.cell) is not None}
     groups = {axis.what: _group_cells(cells, axis) for axis in ORDERED_AXES}
     answers: list[FirstBad] = []
-    for cases in group_changes(found.of(ChangeKind.REGRESSED), "case").values():
+    for cases in group_changes(found.of(*REGRESSIONS), "case").values():
         merged: dict[tuple[str, str, str, bool], FirstBad] = {}
         for case in cases:
             for one in _find_of_case(case, old, new, cells, groups):

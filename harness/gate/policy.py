@@ -60,6 +60,8 @@ class BaselineRule(_Part):
     """Name of the baseline, see `harness baseline list`."""
     max_age_days: Count | None = None
     """Days after which it says too little about today; without it, it may be of any age."""
+    excuse_days: Limit = 14
+    """Days for which a failure that it has too is excused where no expectation of the matrix names it; or `any`."""
 
 
 class ExpectationRule(_Part):

@@ -8,7 +8,7 @@ than a comment may have.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.compare import CaseChange, ChangeKind, Comparison, Difference, Following, group_changes
+from harness.compare import REGRESSIONS, CaseChange, ChangeKind, Comparison, Difference, Following, group_changes
 from harness.text import escape, pluralize
 
 __all__ = [
@@ -47,7 +47,7 @@ def format_lines(found: Comparison, following: Following, differs: Sequence[Diff
             text = f": {escape(cell.text)}" if cell.text else ""
             yield f"  the cell {escape(cell.cell)} ({pluralize(cell.cases, 'case')}){text}"
         yield from _format_more(len(cells), GROUPS, "cells")
-        yield from _format_groups(cases, by, following if change is ChangeKind.REGRESSED else None)
+        yield from _format_groups(cases, by, following if change in REGRESSIONS else None)
     if following.overall.with_it:
         yield f"cells with a regression: {following.overall.text}"
     if differs:
@@ -175,7 +175,7 @@ def list_changes(found: Comparison, following: Following) -> Iterator[str]:
             lines.append(f"- the cell {format_code(cell.cell)} ({pluralize(cell.cases, 'case')}){text}")
         if len(cells) > ROWS:
             lines.append(f"- and {len(cells) - ROWS} more cells")
-        yield "\n".join([*lines, "", *_format_table(cases, following if change is ChangeKind.REGRESSED else None)])
+        yield "\n".join([*lines, "", *_format_table(cases, following if change in REGRESSIONS else None)])
 
 
 def _format_table(cases: list[CaseChange], following: Following | None) -> Iterator[str]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import cli
-from harness.compare import RunOutcomes, compare, load_run, open_side
+from harness.compare import ChangeKind, RunOutcomes, compare, load_run, open_side
 from harness.compare.baseline import find_baseline, format_baseline, load_baseline, write_baseline
 from harness.compare.loading import Places
 from harness.errors import InfrastructureError, UsageError
@@ -168,3 +168,39 @@ def test_repetitions_are_one_case_with_counts(tmp_path: Path) -> None:
         }
         assert found.cells["c"].counts == {"s/test_a.py::test_x": (1, 3), "s/test_a.py::test_y[p]": (2, 2)}
     assert side.cells["c"].messages["s/test_a.py::test_x"] == "failed it is"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "name"),
+    [(Outcome.FAILED, "new failure"), (Outcome.FLAKY, "flaky"), (Outcome.ERROR, "broken")],
+)
+def test_promote_holds_a_candidate_to_the_limits_of_the_gate(project: Path, outcome: Outcome, name: str) -> None:
+    """A case that newly fails, is flaky or broke keeps a candidate from becoming the bar, as it keeps a release."""
+    assert name
+    good = {CASE: Outcome.PASSED, OTHER: Outcome.PASSED}
+    for run, cases in (("20261125-1", good), ("20261125-2", {**good, "cgroup/new.py::t": outcome})):
+        write_run(project / "runs" / run, run_result(run, {"a": cases}))
+    assert cli.main(["baseline", "save", "bar", "20261125-1"]) == 0
+    assert cli.main(["baseline", "save", "candidate", "20261125-2"]) == 0
+    assert cli.main(["baseline", "promote", "candidate", "bar"]) == 1
+
+
+def test_a_baseline_remembers_failures_and_fixes(project: Path) -> None:
+    """Since when a case fails is carried on; one that was fixed and fails again has a status of its own."""
+    place = project / "ci" / "baselines"
+    steps = {"1": Outcome.FAILED, "2": Outcome.FAILED, "3": Outcome.PASSED, "4": Outcome.PASSED}
+    seen = {}
+    for number, outcome in steps.items():
+        run = f"20261125-{number}"
+        result = run_result(
+            run, {"a": {CASE: outcome, OTHER: Outcome.PASSED}}, started=f"2026-11-0{number}T00:00:00+00:00"
+        )
+        write_run(project / "runs" / run, result)
+        assert cli.main(["baseline", "save", "bar", run, "--replace"]) == 0
+        seen[number] = load_baseline(place / "bar.json", name="bar").cells["a"]
+    assert [seen[number].since.get(CASE) for number in "12"] == [None, "2026-11-01"]
+    assert [seen[number].fixed for number in "1234"] == [frozenset(), frozenset(), {CASE}, {CASE}]
+    now = side(cell_side("a", {CASE: Outcome.FAILED, OTHER: Outcome.PASSED}))
+    found = compare(load_baseline(place / "bar.json", name="bar"), now)
+    assert found.counts == {ChangeKind.FAILS_AGAIN: 1, ChangeKind.SAME: 1}
+    assert found.exit_code == 1

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.foreign.reading import detect_format, read_cases
+from harness.foreign import detect_format, read_cases
 from harness.foreign.records import OUTSIDE, ForeignCase, ForeignReport
 from harness.model import Outcome
 

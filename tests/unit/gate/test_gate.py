@@ -220,3 +220,37 @@ def test_notice_begins_with_the_answer() -> None:
     assert lines[1] == "  refused  1 new failure; 0 are allowed."
     assert all(line.isprintable() for line in lines)
     assert format_notice(decide(policy(), evidence(GOOD), TODAY)).startswith("release gate: it may be shipped")
+
+
+@pytest.mark.parametrize(
+    ("since", "days", "name"),
+    [("2026-11-20", 14, None), ("2026-11-10", 14, None), ("2026-11-09", 14, "excuses"), ("2020-01-01", "any", None),
+     ("2026-11-23", 0, "excuses"), ("", 14, "excuses")],
+)  # fmt: skip
+def test_a_failure_of_the_baseline_is_excused_for_some_days(since: str, days: int | str, name: str | None) -> None:
+    """What failed in the baseline, too, refuses after some days unless an expectation names it; until then it is told."""
+    failing = {**GOOD, CASE: Outcome.FAILED}
+    base = side(cell_side(CELL, failing, since={CASE: since}), name="b", started="2026-11-20T00:00:00+00:00")
+    decision = decide(policy(baseline={"name": "b", "excuse_days": days}), evidence(failing, baseline=base), TODAY)
+    assert set(reasons(decision)) == ({name} if name else set())
+    told = [check for check in decision.checks if check.name == "excused"]
+    assert bool(told) is (name is None and days != "any")
+    assert all("excused until 2026-" in check.details[0] for check in told)
+    named = {**GOOD, CASE: Outcome.XFAILED}
+    assert decide(policy(), evidence(named, baseline=base), TODAY).ships
+
+
+def test_a_key_case_is_one_regression() -> None:
+    """Where a suite's key case fails, its other failures in that cell follow; in another cell they count."""
+    cases = {f"cgroup/test_x.py::test_{number}": Outcome.PASSED for number in range(60)}
+    other = replace(CELL, cgroup=CgroupMode.UNIFIED)
+    key = {"cgroup": "cgroup/test_x.py::test_0"}
+    base = side(cell_side(CELL, cases), cell_side(other, cases), name="b")
+    now = side(
+        cell_side(CELL, dict.fromkeys(cases, Outcome.FAILED)),
+        cell_side(other, {**cases, "cgroup/test_x.py::test_1": Outcome.FAILED}),
+    )
+    decision = decide(policy(), evidence(now, baseline=base, keys=key), TODAY)
+    assert reasons(decision)["regressions"].startswith("2 regressions;")
+    assert "with it 59 more cases of the suite cgroup fail" in decision.refused[0].details[0]
+    assert reasons(decide(policy(), evidence(now, baseline=base), TODAY))["regressions"].startswith("61 regressions;")
