@@ -2,15 +2,19 @@
 
 import json
 import re
+import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.build.tree_check import find_missing_options
 from suites.runtimes.rkt.command import PodSpec, Port, RuntimeApp, format_prepare, format_run
 from tests.helpers.minirkt import TREE
+from tests.helpers.rkt_tree import RKT
 
 LIBRARY = TREE / "usr" / "lib" / "minirkt"
 
@@ -197,3 +201,20 @@ def test_what_a_volume_says_replaces_what_the_mount_point_says(tmp_path: Path, s
     words = (f"--volume=v,kind=host,source={tmp_path}/volume{said}", "image")
     _compose(tmp_path, "", *words, mounts=({"name": "v", "path": "/mnt", "readOnly": True},))
     assert (tmp_path / "binds").read_text().startswith("--bind-ro=" if expected == "ro" else "--bind=")
+
+
+def test_the_double_is_built_by_the_rules_of_rkt(tmp_path: Path) -> None:
+    """Its tree has what each of rkt's has, and its program finds its library in the stage1 image that it is built with."""
+    assert RKT is not None
+    assert [] == [path for path in RKT.landmarks if not (TREE.parent / path).exists()]
+    assert () == find_missing_options(RKT, TREE.parent)
+    shutil.copytree(TREE.parent, tmp_path / "tree")
+    words = ["./configure", "--with-stage1-flavors=host", "--with-stage1-flavors-version-override=1.30.0"]
+    for argv in (["./autogen.sh"], words, ["make", f"BUILDDIR={tmp_path}/build"]):
+        subprocess.run(argv, check=True, cwd=tmp_path / "tree", capture_output=True, timeout=60)
+    for output in (*RKT.outputs, *RKT.flavors["host"].outputs):
+        assert any((tmp_path / "build" / path).is_file() for path in output.found)
+    with tarfile.open(tmp_path / "build" / "target" / "bin" / "stage1-host.aci") as image:
+        kind = image.extractfile("minirkt/kind")
+        assert kind is not None
+        assert kind.read().decode().split() == ["1.30.0"]

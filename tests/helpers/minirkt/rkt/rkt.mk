@@ -1,0 +1,1 @@
+# A makefile of rkt has this name; the double has one file for all.
