@@ -35,11 +35,18 @@ __all__ = ["DATA", "Rkt", "connect"]
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
-START_SECONDS = 45
-"""How long a pod may take to start. A stage1 whose systemd freezes, as 255 and later do in rkt's, never says anything."""
+START_SECONDS = 80
+"""How long a pod may take to start; seen were 50 s in an emulated guest of a busy computer. A stage1 whose systemd freezes, as
+255 and later do in rkt's, never says anything."""
 
-RUN_SECONDS = 75
-"""How long a pod that is run to its end may take; those of the cases end by themselves."""
+AGAIN_SECONDS = 30
+"""The same after a pod that did not start in time, until one starts: what froze once freezes in each case."""
+
+RUN_SECONDS = 30
+"""How much longer a pod may take that is run to its end; those of the cases end by themselves."""
+
+TIMEOUT = "Failed with result 'timeout'"
+"""What a service manager says of a start that took too long."""
 
 NETNS = re.compile(r"cni-" + UUID.pattern)
 """What CNI's library calls a network namespace: by random numbers, and none of them is the pod's."""
@@ -70,6 +77,8 @@ class Rkt:
         """UUIDs of pods by the names of their network namespaces."""
         self.pods: dict[str, tuple[PodCgroup, str]] = {}
         """Where pods are, and their apps below their scopes, by the container's name."""
+        self.seconds = START_SECONDS
+        """How long the next pod may take to start."""
 
     # What rkt's commands are, as functions.
 
@@ -183,7 +192,11 @@ class Rkt:
     def start(self, spec: Spec) -> int:
         """Start a pod, and return the first process of its first app."""
         argv = [word.replace("$", "$$") for word in self.prepare_command(spec)]
-        self.guest.do(START, spec.name, str(START_SECONDS), str(spec.stop_seconds), *argv)
+        started = self.guest.sh(START, spec.name, str(self.seconds), str(spec.stop_seconds), *argv)
+        if started.code != 0:
+            self.seconds = AGAIN_SECONDS if TIMEOUT in started.err else START_SECONDS
+            raise CommandFailedError("start a pod", started)
+        self.seconds = START_SECONDS
         place = self.read_place(spec.name)
         mode, root = self._tree
         app = spec.apps[0].name if spec.apps else spec.name
@@ -208,7 +221,7 @@ class Rkt:
         return self._run(name, self.run_command(pod))
 
     def _run(self, name: str, command: Sequence[str]) -> Result:
-        result = self.guest.sh(RUN, name, str(RUN_SECONDS), *command)
+        result = self.guest.sh(RUN, name, str(self.seconds + RUN_SECONDS), *command)
         return Result(code=result.code, out=LINE.sub("", result.out.replace("\r\n", "\n")), err=result.err)
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suites.lib.guest import Guest
+from suites.lib.guest import CommandFailedError, Guest
 from suites.lib.rights import App as SpecApp
 from suites.lib.rights import LacksError, Mount
 from suites.lib.spec import MIB, Spec
@@ -29,7 +29,7 @@ from suites.runtimes.rkt.command import (
     format_units,
     quote_unit_word,
 )
-from suites.runtimes.rkt.engine import LINE, START_SECONDS, Rkt
+from suites.runtimes.rkt.engine import AGAIN_SECONDS, LINE, START_SECONDS, Rkt
 from suites.runtimes.rkt.images import Aci, Isolators, make_port
 from suites.runtimes.rkt.pods import PodCgroup, parse_list, parse_status, parse_status_text
 from suites.runtimes.rkt.scripts import RUN, START
@@ -229,6 +229,39 @@ def test_start_of_a_pod_has_a_time_limit(tmp_path: Path) -> None:
     assert f"--property=TimeoutStartSec={START_SECONDS}" in words
     assert "--property=TimeoutStopSec=7" in words
     assert words[-3:] == ["rkt", "run", "image"]
+
+
+class Freezing:
+    """A host on which no pod starts in time, and that keeps the limits that it was given."""
+
+    rc, stdout = 1, ""
+    stderr = "x.service: Failed with result 'timeout'.\n"
+
+    def __init__(self) -> None:
+        self.limits: list[int] = []
+
+    def run(self, *words: str) -> "Freezing":
+        """Answer."""
+        if words[1] == START:
+            self.limits.append(int(words[3]))
+        return self
+
+
+def test_what_froze_once_is_given_up_sooner() -> None:
+    """The first start may be slow; after it has taken too long each next one has less, and all of it when one starts."""
+    host = Freezing()
+    engine = Rkt(Guest(host), NEWEST)
+    engine.images = {("/r", Isolators(), "()"): "sha512-1"}
+    for _ in range(3):
+        with pytest.raises(CommandFailedError, match="Failed with result 'timeout'"):
+            engine.start(spec(read_only=True))
+    assert host.limits == [START_SECONDS, AGAIN_SECONDS, AGAIN_SECONDS]
+    assert AGAIN_SECONDS < START_SECONDS < 90
+    host.stderr = "rkt: no such image"
+    for _ in range(2):
+        with pytest.raises(CommandFailedError, match="no such image"):
+            engine.start(spec(read_only=True))
+    assert host.limits[3:] == [AGAIN_SECONDS, START_SECONDS]
 
 
 @pytest.mark.slow
