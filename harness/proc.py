@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import InfrastructureError
+from harness.spool import AT_ONCE, Spool, open_spool
 from harness.tools import find_package
 from harness.wait import Deadline, poll
 
 __all__ = [
-    "CommandError", "Done", "Running", "find", "interact", "make_environment", "read_start_time", "require", "run",
+    "CommandError", "Done", "OutputError", "Running", "SpawnError", "find", "interact", "make_environment", "read_start_time", "require", "run",
     "start",
 ]  # fmt: skip
 
@@ -39,6 +40,9 @@ PASSED_ON = (
 
 PIP_PREFIX = "PIP_"
 """Variables with this prefix are kept too: they say where this computer's package index is."""
+
+SHOWN = 2000
+"""Characters of a command that a message has."""
 
 TAIL = 30
 """Lines of output that an error message carries."""
@@ -59,12 +63,22 @@ class Done:
         code: Exit status; negative for the signal that ended it.
         out: Standard output, together with standard error unless they were kept apart.
         err: Standard error, when kept apart.
+        cut: Bytes of both that were left out, as there was too much.
     """
 
     argv: tuple[str, ...]
     code: int
     out: str
     err: str = ""
+    cut: int = 0
+
+
+class SpawnError(InfrastructureError):
+    """A command could not be started: it is not there, too long, or the computer has no room for another process."""
+
+
+class OutputError(InfrastructureError):
+    """What a command printed could not be kept whole, so nobody may judge by it."""
 
 
 class CommandError(InfrastructureError):
@@ -75,10 +89,14 @@ class CommandError(InfrastructureError):
         text = done.err.strip() or done.out.strip()
         tail = "\n".join(f"  | {line}" for line in text.splitlines()[-TAIL:])
         how = f"was ended by {signal.Signals(-done.code).name}" if done.code < 0 else f"ended with status {done.code}"
-        super().__init__(
-            f"The command `{shlex.join(done.argv)}` {how}{where}." + (f"\n{tail}" if tail else ""), hint=hint
-        )
+        super().__init__(f"The command `{_show(done.argv)}` {how}{where}." + (f"\n{tail}" if tail else ""), hint=hint)
         self.done = done
+
+
+def _show(argv: Sequence[str]) -> str:
+    """Return a command as a message has it, cut where it is too long to read."""
+    text = shlex.join(argv)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def make_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -191,9 +209,9 @@ def start(
     `env` is its whole environment, `make_environment()` if None; it inherits `pass_fds`.
 
     Raises:
-        InfrastructureError: The executable does not exist.
+        SpawnError: It could not be started.
     """
-    logger.debug("start: %s", shlex.join(argv))
+    logger.debug("start: %s", _show(argv))
     running = _spawn(argv, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=cwd, pass_fds=pass_fds)
     try:
         yield running
@@ -213,6 +231,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
     expect: Sequence[int] | None = (0,),
     hint: str | None = None,
     watch: Callable[[], None] | None = None,
+    most: int | None = None,
 ) -> Done:
     """Run a command to its end and return what came out.
 
@@ -227,32 +246,54 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
         expect: Exit statuses that are not an error; None allows all.
         hint: What to do when it fails.
         watch: Called again and again while it runs; raises to end it early.
+        most: Bytes of each stream that are kept, with the end and a note in place of what is left out; all if None.
 
     Raises:
         CommandError: The status was not expected.
         DeadlineError: It did not end in time.
-        InfrastructureError: The executable does not exist.
+        SpawnError: It could not be started.
+        OutputError: Its output could not be kept whole, as the disk is full.
     """
-    logger.debug("run: %s", shlex.join(argv))
-    with _open_sink(output) as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as feed:
-        begin = out.tell()
-        if isinstance(stdin, bytes):
-            feed.write(stdin)
-            feed.seek(0)
-        with stdin.open("rb") if isinstance(stdin, Path) else feed as source:
+    logger.debug("run: %s", _show(argv))
+    try:
+        with _open_input(stdin) as source, open_spool(output, most) as out, open_spool(None, most) as err:
             running = _spawn(
-                argv, stdin=source, stdout=out, stderr=err if apart else subprocess.STDOUT, env=env, cwd=cwd
+                argv, stdin=source, stdout=out.inlet, stderr=err.inlet if apart else subprocess.STDOUT, env=env, cwd=cwd
             )
+            out.close_inlet()
+            err.close_inlet()
             try:
-                code = running.wait(deadline, watch=watch)
+                code = running.wait(deadline, watch=lambda: _drain(out, err, watch))
             finally:
                 running.stop()
-        out.seek(begin)
-        err.seek(0)
-        done = Done(argv=tuple(argv), code=code, out=_read_text(out), err=_read_text(err))
+                # What a child that goes on prints after the end of its parent is not waited for.
+                out.drain()
+                err.drain()
+            done = Done(argv=tuple(argv), code=code, out=out.read_text(), err=err.read_text(), cut=out.cut + err.cut)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        raise OutputError(
+            f"The command `{_show(argv)}` lacked something of this computer: {error.strerror}{where}."
+        ) from error
     if expect is not None and code not in expect:
         raise CommandError(done, output=output, hint=hint)
     return done
+
+
+def _drain(out: Spool, err: Spool, watch: Callable[[], None] | None) -> None:
+    out.drain(AT_ONCE)
+    err.drain(AT_ONCE)
+    if watch is not None:
+        watch()
+
+
+@contextmanager
+def _open_input(stdin: bytes | Path | None) -> Iterator[IO[bytes]]:
+    with stdin.open("rb") if isinstance(stdin, Path) else tempfile.TemporaryFile() as source:
+        if isinstance(stdin, bytes):
+            source.write(stdin)
+            source.seek(0)
+        yield source
 
 
 def interact(argv: Sequence[str], *, deadline: Deadline) -> int:
@@ -282,29 +323,17 @@ def _spawn(
             start_new_session=True,
         )  # fmt: skip
     except FileNotFoundError as error:
-        raise InfrastructureError(
-            f"The command `{shlex.join(argv)}` could not start: {error.strerror}: {error.filename}.",
+        raise SpawnError(
+            f"The command `{_show(argv)}` could not start: {error.strerror}: {error.filename}.",
             hint="`make deps` installs what the harness needs.",
         ) from error
     except PermissionError as error:
-        raise InfrastructureError(f"The command `{shlex.join(argv)}` may not be run: {error.strerror}.") from error
+        raise SpawnError(f"The command `{_show(argv)}` may not be run: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        # Too long (E2BIG), no memory or process left (ENOMEM, EAGAIN), no program (ENOEXEC), a null character.
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SpawnError(f"The command `{_show(argv)}` could not start: {why}.") from error
     return Running(popen, argv)
-
-
-@contextmanager
-def _open_sink(output: Path | None) -> Iterator[IO[bytes]]:
-    if output is None:
-        with tempfile.TemporaryFile() as file:
-            yield file
-    else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("a+b") as file:
-            file.seek(0, os.SEEK_END)
-            yield file
-
-
-def _read_text(file: IO[bytes]) -> str:
-    return file.read().decode(errors="replace")
 
 
 def read_start_time(pid: int) -> int | None:

@@ -89,6 +89,7 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
     port: int,
     sockets: Path,
     console: Path,
+    pid1: Path,
     ssh_key: str,
     fw_cfg: Mapping[str, Path] | None = None,
     incoming: int | None = None,
@@ -107,6 +108,7 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         sockets: Directory for the sockets `qmp`, `console` and `wake`, and with the pipes `ssh.in` and `ssh.out`;
             short, see `machine.files`.
         console: File to which the serial console is logged.
+        pid1: File to which the second serial port is written, see `machine.pid1`.
         ssh_key: Public half of its ed25519 key, the base64 part.
         fw_cfg: Files of the machine that its firmware hands on, by name.
         incoming: Descriptor of a saved memory to start from, instead of booting.
@@ -135,6 +137,8 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         "-mon", "chardev=qmp,mode=control",
         "-chardev", f"socket,id=console,path={escape_value(sockets / 'console')},server=on,wait=off,{logged}",
         "-serial", "chardev:console",
+        "-chardev", f"file,id=pid1,path={escape_value(pid1)},append=on",
+        "-serial", "chardev:pid1",
         # The overlay is thrown away with the machine, so nothing must reach the disk of the host.
         "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={escape_value(overlay)}",
         "-device", "virtio-blk-pci,drive=root",

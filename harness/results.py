@@ -127,6 +127,7 @@ class CellResult(ResultModel):
         interrupted: Whether it was ended before its end, so that `--resume` runs it again.
         again: The command line that repeats it.
         warnings: What its guest's console said that no suite of it expects and that is not the end: a line each.
+        pid1_crash: What happened to systemd as PID 1 of its guest, where it crashed or stands still; then `error` says it too.
     """
 
     id: CellId
@@ -138,6 +139,7 @@ class CellResult(ResultModel):
     interrupted: bool = False
     again: CommandLine = ""
     warnings: tuple[str, ...] = ()
+    pid1_crash: str | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -27,6 +27,11 @@ logger = logging.getLogger(__name__)
 REPORT = "reportlog.jsonl"
 OUTPUT = "pytest.log"
 PUT_OFF = "put-off"
+
+LONGEST_MESSAGE = 2000
+"""Characters of a case's message that are kept."""
+LONGEST_DETAILS = 256 * 1024
+"""Characters of the tracebacks and outputs of a case that are kept."""
 """File that the plugin writes, with the node ids of the cases that wait for a booted guest."""
 
 PASSED_OR_FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = {0, 1}, 2, 3, 4, 5
@@ -192,7 +197,7 @@ def _make_case(nodeid: str, reports: list[Mapping[str, Any]]) -> CaseResult:
         raw=raw,
         seconds=round(sum(report["duration"] for report in reports), 3),
         message=properties.get("harness_cause") or _make_message(guilty or (failed[-1] if failed else None)),
-        details="\n\n".join(_collect_details(report) for report in failed),
+        details=_cut("\n\n".join(_collect_details(report) for report in failed)),
         reruns=reruns,
     )
 
@@ -226,7 +231,15 @@ def _make_message(report: Mapping[str, Any] | None) -> str:
 
 
 def _get_first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"
+
+
+def _cut(text: str) -> str:
+    """Return what is kept of the details of a case: all, or the beginning and the end with a note between."""
+    half = LONGEST_DETAILS // 2
+    left_out = len(text) - 2 * half
+    return text if left_out <= 0 else f"{text[:half]}\n[{left_out} characters were left out here]\n{text[-half:]}"
 
 
 def _collect_details(report: Mapping[str, Any]) -> str:

@@ -95,6 +95,7 @@ def make_oracle(
         question=make_question(context, inquiry),
         work=RunContext(store=context.store, emit=emit, deadline=context.deadline, arguments=PLUGIN),
         boot_failure=inquiry.boot_failure,
+        pid1_crash=inquiry.pid1_crash,
         builds=Semaphore(max(1, jobs // 2)),
     )
 

@@ -18,6 +18,7 @@ from harness.bisect.subject import Subject
 from harness.build import BuildError
 from harness.build.recipes import meson
 from harness.errors import CancelledError, DeadlineError, HarnessError, InfrastructureError, UsageError
+from harness.machine import Pid1CrashError
 from harness.model import Event, Phase, State, Verdict
 from harness.pipeline import BUDGETS, RunContext
 from harness.plan import BuildRequest
@@ -67,6 +68,7 @@ class CellOracle:
 
     Attributes:
         boot_failure: What a guest is that does not boot twice.
+        pid1_crash: What a revision is whose PID 1 crashed in each attempt.
         builds: Entered for the time of a build, but not of one from nothing, which is there to confirm: most of that was
             compiled before, and what is left uses one processor for half of its time.
     """
@@ -75,11 +77,13 @@ class CellOracle:
     question: Question
     work: RunContext
     boot_failure: Verdict = Verdict.SKIP
+    pid1_crash: Verdict = Verdict.BAD
     builds: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def take(self, asked: Asked, directory: Path, find_known: FindKnown) -> Sample | Same:
         """As `Oracle` says."""
         first = get_sample_path(directory, asked.number)
+        crashes = 0
         for attempt in range(1, ATTEMPTS + 1):
             place = first if attempt == 1 else first.with_name(f"{first.name}-again")
             phases = Phases(self.work.emit)
@@ -91,11 +95,12 @@ class CellOracle:
                 raise
             except HarnessError as error:
                 self.work.deadline.check()
+                crashes += isinstance(error, Pid1CrashError)
                 logger.info("%s, attempt %d: %s", asked.revision, attempt, error)
                 refused = phases.failed is Phase.BUILD and find_first_error(self._log(place))
                 if attempt == ATTEMPTS and not refused and self._is_ours(error, phases):
                     raise
-                result = self._make_broken(asked, error, phases, place)
+                result = self._make_broken(asked, error, phases, place, crashed=crashes == ATTEMPTS)
                 if refused:
                     break  # by a compiler: the recipe has already tried it from nothing
         if isinstance(result, Sample):
@@ -136,11 +141,15 @@ class CellOracle:
             work.emit(Event(cell=cell, phase=Phase.BUILD, state=state, text=text))
         return hash_content(made)
 
-    def _make_broken(self, asked: Asked, error: HarnessError, phases: Phases, directory: Path) -> Sample:
+    def _make_broken(
+        self, asked: Asked, error: HarnessError, phases: Phases, directory: Path, *, crashed: bool
+    ) -> Sample:
         phase = phases.failed
         message = str(error).strip().splitlines()[0]
         verdict, reason = Verdict.SKIP, str(phase or ("plan" if isinstance(error, UsageError) else "harness"))
-        if phase is Phase.BOOT and self.boot_failure is Verdict.BAD:
+        if crashed:
+            verdict, reason = self.pid1_crash, "" if self.pid1_crash is Verdict.BAD else "PID 1"
+        elif phase is Phase.BOOT and self.boot_failure is Verdict.BAD:
             verdict, reason = Verdict.BAD, ""
         elif phase is Phase.BUILD:
             line = find_first_error(self._log(directory))
@@ -173,6 +182,8 @@ class CellOracle:
             "guest": [base.memory, base.cpus],
             "boot failure": self.boot_failure.value,
             "question": self.question.collect_inputs(base),
+            # Verdicts of before there was a choice are those of the default.
+            **({"PID 1 crash": self.pid1_crash.value} if self.pid1_crash is not Verdict.BAD else {}),
         }
         return make_key("verdict", inputs)
 

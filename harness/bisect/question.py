@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from harness import pipeline, proc
 from harness.bisect.records import Asked, Sample
 from harness.errors import InfrastructureError
+from harness.machine import Pid1CrashError
 from harness.model import Outcome, Verdict
 from harness.pipeline import CellTask, RunContext
 from harness.plan import Plan
@@ -70,6 +71,8 @@ class Cases:
         cases = (*((self.canary,) if self.canary else ()), *self.tests)
         once = {name: file.model_copy(update={"reruns": 0}) for name, file in plan.suites.items()}
         result = pipeline.evaluate(CellTask(plan=replace(plan, suites=once), cases=cases), work, directory)
+        if result.pid1_crash:
+            raise Pid1CrashError(result.pid1_crash)
         if result.error:
             raise InfrastructureError(result.error)
         sample = judge(asked, result.cases, self.tests, canary=self.canary, matching=self.matching)
@@ -108,6 +111,7 @@ class Command:
             }
             sample = self.run(asked, variables, work, directory)
             if sample.verdict is Verdict.BAD:
+                guest.find_late_crash(work.deadline)
                 guest.check()
         return sample
 

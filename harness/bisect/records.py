@@ -47,6 +47,7 @@ class Inquiry(Record):
         canary: Node id of the case that passes at every revision, or None.
         matching: Regular expression that a failure has to match, or None.
         boot_failure: What a guest that does not boot is.
+        pid1_crash: What a revision is with which PID 1 crashes in two guests, one after the other.
     """
 
     tests: tuple[str, ...] = ()
@@ -55,6 +56,8 @@ class Inquiry(Record):
     canary: str | None = None
     matching: str | None = None
     boot_failure: Verdict = Verdict.SKIP
+    # Left out where nothing was chosen, as in journals of before there was a choice.
+    pid1_crash: Verdict = Field(default=Verdict.BAD, exclude_if=lambda value: value is Verdict.BAD)
 
     @property
     def test(self) -> str:
@@ -70,7 +73,8 @@ class Inquiry(Record):
         """Return the options of the command line that say what decides."""
         words = ["--run", shlex.join(self.run)] if self.run else [w for test in self.tests for w in ("--test", test)]
         words += [w for name in ("canary", "matching") if (value := getattr(self, name)) for w in (f"--{name}", value)]
-        return [*words, *(["--boot-failure", "bad"] if self.boot_failure is Verdict.BAD else [])]
+        words += ["--boot-failure", "bad"] if self.boot_failure is Verdict.BAD else []
+        return [*words, *(["--pid1-crash", "skip"] if self.pid1_crash is Verdict.SKIP else [])]
 
 
 class SearchOptions(Inquiry):

@@ -77,6 +77,10 @@ BootOption = Annotated[
     Literal["bad", "skip"],
     typer.Option("--boot-failure", metavar="bad|skip", help="What a revision is whose guest does not boot."),
 ]
+CrashOption = Annotated[
+    Literal["bad", "skip"],
+    typer.Option("--pid1-crash", metavar="bad|skip", help="What a revision is whose PID 1 crashes in two guests."),
+]
 NoiseOption = Annotated[
     Noise, typer.Option("--noise", metavar="none|low|learn", help="How far a single result of the test is believed.")
 ]
@@ -128,6 +132,7 @@ def _make_verb(subject: str) -> Callable[..., None]:
         noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
         skip: SkipOption = None,
         canary: CanaryOption = None, matching: MatchingOption = None, boot_failure: BootOption = "skip",
+        pid1_crash: CrashOption = "bad",
         jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
     ) -> NoReturn:  # fmt: skip
         """Find the commit that changed what a test says."""
@@ -147,7 +152,7 @@ def _make_verb(subject: str) -> Callable[..., None]:
         old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
         search = SearchOptions(
             tests=tuple(test or ()), run=split_command(run), canary=canary, matching=matching,
-            boot_failure=Verdict(boot_failure), paths=tuple(paths or ()), first_parent=first_parent, goal=goal,
+            boot_failure=Verdict(boot_failure), pid1_crash=Verdict(pid1_crash), paths=tuple(paths or ()), first_parent=first_parent, goal=goal,
             noise=noise, confidence=confidence, most_tests=most_tests, term_old=old_term, term_new=new_term,
         )  # fmt: skip
         options = BisectOptions(

@@ -34,6 +34,7 @@ class CellOutcomes:
         cases: The outcome of each case, by node id.
         messages: One line about each case that failed, is an error or flaky, by node id.
         error: Why the cell broke, or None.
+        pid1_crash: What happened to systemd as PID 1 of its guest, where it crashed; None in a baseline.
         place: The run or file that it comes from, as messages name it.
         counts: Of cases that ran more than once (`--multiply`), how many runs failed, and how many there were.
         since: Of cases that fail in a baseline, the day on which they were first saved so, where that was an earlier one.
@@ -47,6 +48,7 @@ class CellOutcomes:
     cases: Mapping[str, Outcome]
     messages: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
+    pid1_crash: str | None = None
     place: str = ""
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     since: Mapping[str, str] = field(default_factory=dict)

@@ -49,6 +49,7 @@ class _Cell(TypedDict):
     facts: NotRequired[dict[str, str]]
     cases: NotRequired[list[_Case]]
     error: NotRequired[str | None]
+    pid1_crash: NotRequired[str | None]
 
 
 class RunHeader(TypedDict):
@@ -197,10 +198,11 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
         texts.setdefault(key, key): texts.setdefault(value, value) if value is not None else None
         for key, value in cell["axes"].items()
     }
-    error = cell.get("error")
+    error, crash = cell.get("error"), cell.get("pid1_crash")
     return CellOutcomes(
         id=cell["id"], axes=axes, facts=facts, cases=cases, messages=messages, counts=counts,
         error=error[:LONGEST] if error is not None else None, place=shown,
+        pid1_crash=crash[:LONGEST] if crash is not None else None,
     )  # fmt: skip
 
 

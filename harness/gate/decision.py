@@ -98,6 +98,7 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
     checks = [
         _check_whole(evidence),
         *_list_older(evidence.side),
+        _check_pid1(evidence.side),
         *(_check_required(item, evidence.side) for item in evidence.requirements),
         _check_ran(policy, found),
         _check_baseline(policy, evidence, today),
@@ -129,6 +130,14 @@ def _list_older(side: RunOutcomes) -> Iterable[Check]:
     if side.older:
         text = f"{pluralize(len(side.older), 'older attempt does', 'older attempts do')} not count."
         yield Check(name="attempts", level=CheckLevel.TOLD, text=text, details=side.older)
+
+
+def _check_pid1(side: RunOutcomes) -> Check:
+    """Refuse a release with which PID 1 crashed, however many broken cells are allowed."""
+    crashed = tuple(f"{name}: {cell.pid1_crash}" for name, cell in side.cells.items() if cell.pid1_crash)
+    text = f"systemd as PID 1 crashed in {pluralize(len(crashed), 'cell')}." if crashed else "No PID 1 crashed."
+    level = CheckLevel.REFUSED if crashed else CheckLevel.MET
+    return Check(name="pid 1", level=level, text=text, details=crashed)
 
 
 def _check_required(item: Requirement, side: RunOutcomes) -> Check:

@@ -23,6 +23,7 @@ from harness import qemu
 from harness.errors import InfrastructureError
 from harness.machine.files import SavedMachine, format_ssh_config
 from harness.machine.guest import Machine
+from harness.machine.pid1 import WATCHER
 from harness.machine.ssh_handover import SshHandover, greet
 from harness.wait import SLICE, Deadline
 
@@ -34,7 +35,7 @@ WAKE = Path(__file__).with_name("wake.sh")
 SLEEPER = Path(__file__).with_name("sleeper.pl")
 """What is left running in a guest that is saved."""
 
-RESIDENTS = (WAKE, SLEEPER)
+RESIDENTS = (WAKE, SLEEPER, WATCHER)
 """Files on which a saved guest depends."""
 
 

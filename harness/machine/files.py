@@ -46,6 +46,8 @@ class MachineFiles:
         """Private key; the public half is next to it."""
         self.console = directory / "console.log"
         """Log of the serial console."""
+        self.pid1 = directory / "pid1.log"
+        """What the watcher of PID 1 said, see `machine.pid1`."""
         self.qemu_log = directory / "qemu.log"
         """What QEMU itself said."""
         self.events = directory / "events.jsonl"

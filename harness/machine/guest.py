@@ -2,23 +2,30 @@
 
 import json
 import logging
+import os
 import shlex
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness import proc
 from harness.console import Console
-from harness.errors import InfrastructureError
+from harness.errors import DeadlineError, InfrastructureError
 from harness.machine.files import SSH_ALIAS, MachineFiles, MachineRecord
+from harness.machine.pid1 import BACKTRACE, Pid1Log
 from harness.proc import CommandError, Done
+from harness.text import pluralize
 from harness.wait import Deadline, poll
 
-__all__ = ["GuestLostError", "Machine"]
+__all__ = ["GuestLostError", "Machine", "Pid1CrashError"]
 
 logger = logging.getLogger(__name__)
+
+LARGEST = 8 << 20
+"""Bytes that are kept of what a command in a guest prints."""
 
 SSH_FAILED = 255
 """Exit status with which ssh(1) says that it failed itself; a command in the guest may have it too."""
@@ -28,6 +35,28 @@ class GuestLostError(InfrastructureError):
     """The guest died: nothing can be said about what ran in it."""
 
 
+class Pid1CrashError(GuestLostError):
+    """systemd as PID 1 crashed or stands still, which may be the very regression that is looked for."""
+
+
+BUSY = 1.5
+"""Load of this computer, for each of its processors, above which a guest may stand still without being lost."""
+
+PID1_RULES = frozenset({"pid1-crashed", "pid1-died", "systemd-freezes"})
+"""Console rules that say that PID 1 crashed."""
+
+NOTICED = 6.0
+"""Seconds in which the watcher in a guest says that PID 1 does not answer; multiplied by the accelerator's factor."""
+
+
+def find_load() -> str | None:
+    """Return a sentence that says so if this computer has no time for its guests."""
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load <= BUSY * cores:
+        return None
+    return f"This computer was too busy for its guests (load {load:.1f} on {pluralize(cores, 'processor')})."
+
+
 class Machine:
     """A guest; commands are POSIX shell, as a guest need not have anything else."""
 
@@ -35,7 +64,10 @@ class Machine:
         """Open the machine in `directory`; raises InfrastructureError if there is none."""
         self.files = MachineFiles(directory)
         self.record = MachineRecord.read(self.files)
-        self.console = Console(self.files.console)
+        self.console = Console(self.files.console, find_load=find_load)
+        self.pid1_crash: str | None = None
+        """What happened to PID 1 where it crashed or stands still: a sentence; None until that is seen."""
+        self._pid1 = Pid1Log(self.files.pid1)
         self._cause: str | None = None
 
     @property
@@ -58,11 +90,22 @@ class Machine:
         return self._cause
 
     def _look(self) -> str | None:
-        # The console knows more about a death than QEMU, so it is asked first.
+        # The guest knows more about its death than QEMU, so it is asked first.
+        return self._look_inside() or self._look_at_qemu()
+
+    def _look_inside(self) -> str | None:
         self.console.read()
         fatal = self.console.fatal
         if fatal:
-            return f"{fatal.description} See {self.files.console}:{fatal.line}: {fatal.text}"
+            cause = f"{fatal.description} See {self.files.console}:{fatal.line}: {fatal.text}"
+            self.pid1_crash = cause if fatal.rule in PID1_RULES else None
+            return cause
+        crash = self._pid1.find_crash()
+        if crash:
+            self.pid1_crash = f"systemd as PID 1 {crash}. See {self.files.pid1}."
+        return self.pid1_crash
+
+    def _look_at_qemu(self) -> str | None:
         events = self._read_events()
         resets = _count_resets(events)
         # Another process may have rebooted it, so the record is read again.
@@ -99,7 +142,8 @@ class Machine:
         """Raise GuestLostError, with the most telling lines of the console, if the guest died."""
         cause = self.find_cause_of_death()
         if cause:
-            raise GuestLostError(f"The guest {self.name} died. {cause}\n{self.console.format_excerpt()}")
+            kind = Pid1CrashError if self.pid1_crash else GuestLostError
+            raise kind(f"The guest {self.name} died. {cause}\n{self.console.format_excerpt()}")
 
     def run(
         self,
@@ -141,7 +185,10 @@ class Machine:
 
     def _run_ssh(self, text: str, deadline: Deadline, stdin: bytes | Path | None, output: Path | None) -> Done:
         argv = ["ssh", "-F", str(self.ssh_config), SSH_ALIAS, text]
-        return proc.run(argv, deadline=deadline, apart=True, expect=None, stdin=stdin, output=output, watch=self.check)
+        return proc.run(
+            argv, deadline=deadline, apart=True, expect=None, stdin=stdin, output=output, watch=self.check,
+            most=None if output else LARGEST,
+        )  # fmt: skip
 
     def copy_in(self, source: Path, target: str, *, deadline: Deadline) -> None:
         """Copy a file or a tree to `target` in the guest; makes parents, merges a tree, and raises as `run`."""
@@ -177,6 +224,24 @@ class Machine:
             proc.run(["tar", "-C", str(tree), "--no-same-owner", "-xf", str(archive)], deadline=deadline)
             (copied,) = tree.iterdir()
             copied.rename(target)
+
+    def find_late_crash(self, deadline: Deadline) -> str | None:
+        """Return the cause of a death that nothing has said yet, as PID 1 may have crashed just now.
+
+        Where it does not answer, its watcher is given the time to say so.
+        """
+        if self.find_cause_of_death() is None:
+            asked = "timeout 5 systemctl show --property=Version"
+            if self._run_ssh(asked, deadline, None, None).code == 0:
+                return None
+            with suppress(DeadlineError):
+                poll(self.find_cause_of_death, deadline.within(NOTICED, f"watcher of PID 1 in {self.name}"))
+        return self.find_cause_of_death()
+
+    def save_backtrace(self, to: Path, *, deadline: Deadline) -> None:
+        """Write what the guest knows of the crash of its PID 1 to a file, as far as it still answers."""
+        argv = ["ssh", "-F", str(self.ssh_config), SSH_ALIAS, BACKTRACE]
+        proc.run(argv, deadline=deadline, expect=None, output=to, most=LARGEST)
 
     def save_journal(self, to: Path, *, deadline: Deadline) -> bool:
         """Write the guest's journal to a file; False if the guest is dead or does not give it."""

@@ -86,7 +86,7 @@ def start_qemu(
     files = MachineFiles(directory)
     directory.mkdir(parents=True, exist_ok=True)
     clean(directory)
-    for evidence in (files.console, files.qemu_log, files.events):
+    for evidence in (files.console, files.qemu_log, files.events, files.pid1):
         evidence.write_bytes(b"")
     with ExitStack() as stack:
         sockets = make_short_directory()
@@ -184,7 +184,7 @@ def _try_port(launch: _Launch, port: int, stack: ExitStack, deadline: Deadline) 
     files, memory, sockets = launch.files, launch.memory, Path(launch.record.sockets)
     inherited = () if memory is None else (memory.fileno(),)
     command = make_argv(
-        launch.spec, overlay=files.overlay, port=port, sockets=sockets, console=files.console,
+        launch.spec, overlay=files.overlay, port=port, sockets=sockets, console=files.console, pid1=files.pid1,
         ssh_key=files.key.with_suffix(".pub").read_text(encoding="ascii").split()[1],
         fw_cfg={name: files.get_fw_cfg_path(name) for name in launch.spec.fw_cfg},
         incoming=inherited[0] if inherited else None,

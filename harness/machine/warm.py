@@ -109,7 +109,7 @@ def list_inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
     """
     nowhere = Path("-")
     shape = qemu.make_argv(
-        replace(spec, name="-"), overlay=nowhere, port=0, sockets=nowhere, console=nowhere, ssh_key=""
+        replace(spec, name="-"), overlay=nowhere, port=0, sockets=nowhere, console=nowhere, pid1=nowhere, ssh_key=""
     )
     needed = [path for path in (spec.disk, spec.kernel, spec.initrd, *spec.disks) if path is not None]
     try:

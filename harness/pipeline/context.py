@@ -87,6 +87,7 @@ class Evaluation:
     facts: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     upgrade: Upgrade | None = None
+    pid1_crash: str | None = None
     cases: tuple[CaseResult, ...] = ()
     error: str | None = None
     interrupted: bool = False
@@ -144,6 +145,7 @@ class Evaluation:
             interrupted=self.interrupted,
             again=self.task.again,
             warnings=self.warnings,
+            pid1_crash=self.pid1_crash,
         )
 
 

@@ -17,7 +17,7 @@ from harness.catalog import SuiteFile, SuitePlace
 from harness.cell_file import BuildTree, Limits
 from harness.console import format_warnings
 from harness.errors import CancelledError, HarnessError, InfrastructureError
-from harness.machine import Machine
+from harness.machine import Machine, Pid1CrashError
 from harness.matrix import Expectation
 from harness.model import Outcome, Phase
 from harness.pipeline.context import BUDGETS, IN_GUEST, CellTask, Evaluation, PhaseProgress, RunContext
@@ -51,6 +51,8 @@ def evaluate(task: CellTask, context: RunContext, directory: Path) -> CellResult
     except Exception as error:  # a mistake of ours must not stop the other cells either
         evaluation.interrupted = isinstance(error, CancelledError) or context.deadline.cancelled.is_set()
         evaluation.error = INTERRUPTED if evaluation.interrupted else _explain(task.plan.cell.id, error)
+        if isinstance(error, Pid1CrashError):
+            evaluation.pid1_crash = evaluation.pid1_crash or str(error).splitlines()[0]
         if evaluation.interrupted:  # whatever else went wrong then is a consequence
             logger.info("%s: interrupted: %s", task.plan.cell.id, error)
             raise CancelledError(INTERRUPTED) from error
@@ -139,6 +141,8 @@ def _run_in_booted_guest(evaluation: Evaluation) -> None:
         evaluation.phases += [phase for phase in booted.phases if phase.phase in IN_GUEST]
         evaluation.cases += booted.cases
         evaluation.warnings += booted.warnings
+        evaluation.pid1_crash = evaluation.pid1_crash or booted.pid1_crash
+        evaluation.error = evaluation.error or booted.error
 
 
 def _run_in_guest(evaluation: Evaluation, guest: Machine, *, fresh: bool | None) -> None:
@@ -195,12 +199,22 @@ def _judge(case: CaseResult, expectations: tuple[Expectation, ...]) -> CaseResul
 
 def _collect(evaluation: Evaluation, guest: Machine) -> None:
     """Collect evidence that only the running guest has; one that died gives no journal, and that is no further error."""
+    deadline = Deadline.after(BUDGETS[Phase.COLLECT] * evaluation.factor, f"collection from {evaluation.plan.cell.id}")
+    try:
+        guest.find_late_crash(deadline)
+        if guest.pid1_crash:
+            _note_crash(evaluation, guest, deadline)
+        guest.save_journal(guest.files.directory / "journal.txt", deadline=deadline)
+    except InfrastructureError as error:
+        logger.warning("%s: no journal: %s", evaluation.plan.cell.id, error)
     guest.console.read()
     expected = {name for file in evaluation.plan.suites.values() for name in file.expect}
     log = str(guest.files.console.relative_to(evaluation.directory))
     evaluation.warnings += tuple(format_warnings(guest.console.findings, expected, log, guest.console.counts))
-    deadline = Deadline.after(BUDGETS[Phase.COLLECT] * evaluation.factor, f"collection from {evaluation.plan.cell.id}")
-    try:
-        guest.save_journal(guest.files.directory / "journal.txt", deadline=deadline)
-    except InfrastructureError as error:
-        logger.warning("%s: no journal: %s", evaluation.plan.cell.id, error)
+
+
+def _note_crash(evaluation: Evaluation, guest: Machine, deadline: Deadline) -> None:
+    """Make the crash of PID 1 the error of the cell, whatever its cases said, and collect what the guest knows of it."""
+    evaluation.pid1_crash = guest.pid1_crash
+    evaluation.error = f"{guest.pid1_crash}\n{guest.console.format_tail()}"
+    guest.save_backtrace(guest.files.directory / "pid1-crash.txt", deadline=deadline)

@@ -30,6 +30,7 @@ without `harness_outcome` is the runtime's failure, in a set-up or tear-down too
 fixture is what an upgrade breaks first. Once the guest is gone, every remaining case is an error of that cause.
 """
 
+import errno
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,15 @@ AGAIN = "harness_again"
 
 PUT_OFF = "put-off"
 """File next to the description with the node ids of cases that wait for a booted guest, if there are such."""
+
+OURS = (HarnessError, pytest.UsageError, pytest.FixtureLookupError, ImportError, MemoryError)
+"""Exceptions that say nothing of a runtime, wherever in the chain of causes they stand."""
+
+EXHAUSTED = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
+    | {errno.E2BIG, errno.ENOEXEC}
+)
+"""What this computer has no more of, when a case or pytest itself gets an OSError."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -265,7 +275,7 @@ def _find_harness_cause(raised: BaseException | None, backend: GuestBackend | No
     """Return why a case is an error of the guest or the harness; None if it says something of the runtime."""
     link = raised
     while link is not None:
-        if isinstance(link, (HarnessError, pytest.UsageError, pytest.FixtureLookupError, ImportError)):
+        if isinstance(link, OURS) or (isinstance(link, OSError) and link.errno in EXHAUSTED):
             return get_first_line(link)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     cause = backend.find_cause() if backend else None

@@ -8,6 +8,8 @@ from testinfra.backend.base import BaseBackend, CommandResult
 
 from harness.errors import CancelledError, DeadlineError, InfrastructureError
 from harness.machine import Machine, attach
+from harness.proc import OutputError, SpawnError
+from harness.text import escape
 from harness.wait import Deadline
 
 __all__ = ["FOREVER", "GuestBackend", "GuestGoneError", "get_first_line"]
@@ -48,6 +50,7 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
         """Run a shell command in the guest.
 
         Raises:
+            SpawnError, OutputError: This computer could not start ssh, or not keep all of what came.
             GuestGoneError: The guest is dead or does not answer; found out while the command runs, too.
             TimeoutError: The guest lives, but the case has used up its time.
         """
@@ -56,13 +59,17 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
         text = self.get_command(command, *args)
         try:
             done = self.guest.run(text, deadline=self.deadline, expect=None)
-        except CancelledError:
+        except (CancelledError, SpawnError, OutputError):
             raise
         except InfrastructureError as error:
             if isinstance(error, DeadlineError) and not self.find_silence():
                 raise TimeoutError(f"The case took longer than {self.deadline.seconds:.0f} s, in `{text}`.") from None
             self.gone = self.find_cause() or get_first_line(error)
             raise GuestGoneError(f"The guest is gone: {self.gone}") from error
+        if done.cut:
+            raise OutputError(
+                f"`{escape(text)}` printed {done.cut} bytes more than are kept; let it write to a file in the guest."
+            )
         return self.result(done.code, text.encode(), done.out, done.err)
 
     def find_cause(self) -> str | None:

@@ -56,6 +56,10 @@ def _make_suite(cell: CellResult) -> TestSuite:
     error = None if cell.error is None else cell.error[: records.LONGEST]
     exact = {"id": cell.id, "axes": cell.axes, "facts": cell.facts, "error": error}
     suite.add_property(records.CELL, json.dumps(exact))
+    for warning in cell.warnings:
+        suite.add_property("warning", clean_xml(warning))
+    if cell.pid1_crash:
+        suite.add_property("pid1_crash", clean_xml(cell.pid1_crash))
     if cell.error:
         broken = TestCase(records.BROKEN, classname=name, time=cell.seconds)
         result = Error(clean_xml(cell.error.splitlines()[0]))

@@ -25,7 +25,7 @@ from harness.store import Store
 from harness.wait import Deadline, poll
 from tests import ROOT
 
-LEFT = {"machine.json", "console.log", "qemu.log", "events.jsonl"}
+LEFT = {"machine.json", "console.log", "qemu.log", "events.jsonl", "pid1.log"}
 """What stays in the directory of a machine: evidence, and nothing else."""
 
 

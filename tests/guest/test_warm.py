@@ -26,7 +26,7 @@ from harness.store import Store, make_key
 from harness.wait import Deadline, poll
 from tests import ROOT
 
-LEFT = {"machine.json", "console.log", "qemu.log", "events.jsonl"}
+LEFT = {"machine.json", "console.log", "qemu.log", "events.jsonl", "pid1.log"}
 
 
 Start = Callable[..., AbstractContextManager[Machine]]

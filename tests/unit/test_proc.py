@@ -13,7 +13,7 @@ import pytest
 
 from harness import proc
 from harness.errors import CancelledError, DeadlineError, InfrastructureError
-from harness.proc import CommandError
+from harness.proc import CommandError, SpawnError
 from harness.wait import Cancellation, Deadline, poll
 
 
@@ -271,3 +271,93 @@ def test_a_command_on_our_terminal_stays_in_our_group(
     script = f"echo $TERM $(ps -o pgid= -p $$) > {tmp_path}/said; exit 3"
     assert proc.interact(["sh", "-c", script], deadline=soon) == 3
     assert (tmp_path / "said").read_text().split() == ["vt100", str(os.getpgid(0))]
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["true", "x" * 200_000], "Argument list too long"),
+        (["true", "a\0b"], "null"),
+        (["{place}/text"], "Exec format error"),
+        (["{place}/none"], "No such file"),
+        (["{place}"], "Permission denied"),
+    ],
+)
+def test_a_command_that_cannot_start_is_nobodys_failure(
+    argv: list[str], why: str, soon: Deadline, tmp_path: Path
+) -> None:
+    """Whatever the reason is, it is the same kind of error, with a message that is short."""
+    (tmp_path / "text").write_text("no program")
+    (tmp_path / "text").chmod(0o755)
+    with pytest.raises(SpawnError, match=why) as caught:
+        proc.run([word.replace("{place}", str(tmp_path)) for word in argv], deadline=soon)
+
+    assert len(str(caught.value)) < 3000
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"), [("RLIMIT_NOFILE", "Too many open files"), ("RLIMIT_NPROC", "temporarily unavailable")]
+)
+def test_a_computer_without_room_for_a_process_is_an_error_of_its_own(limit: str, why: str) -> None:
+    """No process left (EAGAIN) and no descriptor left (EMFILE) are errors of this computer."""
+    script = (
+        "import resource, sys\nfrom harness import proc\nfrom harness.errors import InfrastructureError\n"
+        "from harness.wait import Deadline\n"
+        "import os\nsoon = Deadline.after(9, 'x')\nproc.run(['true'], deadline=soon)\n"
+        "number = 0 if sys.argv[1] == 'RLIMIT_NPROC' else 3\n"
+        "resource.setrlimit(getattr(resource, sys.argv[1]), (number, number))\n"
+        "if number == 0 and os.getuid() == 0:\n    os.setuid(65533)  # root has no such limit\n"
+        "try:\n    proc.run(['true'], deadline=soon)\n"
+        "except InfrastructureError as error:\n    print(type(error).__name__, error)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script, limit], capture_output=True, text=True, check=True).stdout
+    assert why in said
+
+
+@pytest.mark.parametrize("kept", ["temporary", "file"])
+def test_output_that_does_not_fit_on_the_disk_is_an_error(kept: str, tmp_path: Path) -> None:
+    """A disk that is full, or a limit of a file's size, is found out by us, and no output is cut off silently."""
+    script = (
+        "import pathlib, resource, signal, sys\nfrom harness import proc\nfrom harness.proc import OutputError\n"
+        "from harness.wait import Deadline\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (3000000, 3000000))\n"
+        "output = pathlib.Path(sys.argv[1]) if sys.argv[1:] else None\n"
+        "try:\n    proc.run(['head', '-c', '9000000', '/dev/zero'], deadline=Deadline.after(20, 'x'), output=output)\n"
+        "except OutputError as error:\n    print('kept apart:', error)\n"
+    )
+    words = [str(tmp_path / "log")] if kept == "file" else []
+    said = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True).stdout
+    assert "kept apart: The command `head -c 9000000 /dev/zero`" in said
+    assert "File too large" in said
+
+
+def test_what_is_too_much_is_cut_with_a_note(soon: Deadline, tmp_path: Path) -> None:
+    """Of a long output the beginning and the end are kept, and how much was between; also in a file."""
+    argv = ["sh", "-c", "seq 1000000; echo end"]
+    done = proc.run(argv, deadline=soon, most=1000)
+    assert done.out.startswith("1\n2\n3\n")
+    assert done.out.endswith("\n1000000\nend\n")
+    assert f"\n[{done.cut} bytes were left out here]\n" in done.out
+    assert len(done.out) < 100_000
+    assert proc.run(["seq", "100"], deadline=soon, most=1000).cut == 0
+
+    proc.run(argv, deadline=soon, most=1000, output=tmp_path / "log")
+    assert (tmp_path / "log").read_text() == done.out
+
+
+def test_a_huge_answer_costs_little_memory() -> None:
+    """300 MB that a command prints cost less than 50 MB where 8 MB are kept, and go into a file without any."""
+    script = (
+        "import pathlib, resource, sys\nfrom harness import proc\nfrom harness.wait import Deadline\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "soon, begin = Deadline.after(60, 'x'), peak()\n"
+        "argv = ['head', '-c', '300000000', '/dev/zero']\n"
+        "done = proc.run(argv, deadline=soon, most=8 << 20)\n"
+        "proc.run(argv, deadline=soon, output=pathlib.Path('/dev/null'))\n"
+        "print(done.cut, len(done.out), peak() - begin)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    cut, kept, cost = map(int, said.split())
+    assert cut > 290_000_000
+    assert kept < 9_000_000
+    assert cost < 50_000

@@ -25,8 +25,9 @@ SPEC = MachineSpec(
 def command(spec: MachineSpec, console: Path = Path("/run/m/console.log")) -> list[str]:
     """Return the command line with everything but the machine fixed."""
     return make_argv(
-        spec, overlay=Path("/run/m/overlay.qcow2"), port=42022, sockets=Path("/s"), console=console, ssh_key="AAAA"
-    )
+        spec, overlay=Path("/run/m/overlay.qcow2"), port=42022, sockets=Path("/s"), console=console,
+        pid1=Path("/run/m/pid1.log"), ssh_key="AAAA",
+    )  # fmt: skip
 
 
 GOLDEN = """\
@@ -46,6 +47,8 @@ tsc=reliable mitigations=off norandmaps systemd.unified_cgroup_hierarchy=0
 -mon chardev=qmp,mode=control
 -chardev socket,id=console,path=/s/console,server=on,wait=off,logfile=/run/m/console.log,logappend=on
 -serial chardev:console
+-chardev file,id=pid1,path=/run/m/pid1.log,append=on
+-serial chardev:pid1
 -drive if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file=/run/m/overlay.qcow2
 -device virtio-blk-pci,drive=root
 -chardev pipe,id=ssh,path=/s/ssh

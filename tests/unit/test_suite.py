@@ -121,6 +121,22 @@ def test_both_outputs_of_a_flaky_case_are_kept(cases: dict[str, CaseResult]) -> 
     assert "said before" in cases["test_fails"].details
 
 
+def test_details_are_bounded() -> None:
+    """A case that prints 5 MB before it fails, in one line too, keeps the beginning and the end, with a note between."""
+    text = f"first {'x' * 5_000_000} last"
+    report = {
+        "$report_type": "TestReport", "nodeid": "a/test_b.py::test_c", "when": "call", "outcome": "failed", "duration": 1.0,
+        "longrepr": {"reprcrash": {"message": text}, "reprtraceback": {"reprentries": []}}, "sections": [["out", text]],
+    }  # fmt: skip
+    (case,) = parse_cases([report])
+
+    assert len(case.message) < 3000
+    assert len(case.details) < 300_000
+    assert "--- out ---\nfirst x" in case.details
+    assert "characters were left out here]" in case.details
+    assert case.details.endswith("x last")
+
+
 def test_record_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     """A report whose writer was killed in the middle of a line still gives its whole records."""
     path = tmp_path / "report.jsonl"

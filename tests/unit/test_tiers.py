@@ -1,8 +1,10 @@
 """The tiers of the tests: what is in tests/unit needs nothing but Python, and markers follow from fixtures and folders."""
 
+import ast
+
 import pytest
 
-from tests import conftest
+from tests import ROOT, conftest
 from tests.conftest import FOLDERS, NEEDS, find_needs
 
 
@@ -16,6 +18,21 @@ def test_unit_tests_need_nothing(request: pytest.FixtureRequest) -> None:
 def test_markers_are_registered(name: str, pytestconfig: pytest.Config) -> None:
     """A marker that a fixture sets can be selected."""
     assert any(line.startswith(f"{name}:") for line in pytestconfig.getini("markers"))
+
+
+def test_no_deadline_is_made_when_a_module_is_imported() -> None:
+    """A deadline is made by the test that it is for: one of a module is over when many tests ran before."""
+    old = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("tests", "suites")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, (ast.Assign, ast.AnnAssign))
+        and "Deadline." in ast.unparse(node)
+        and not isinstance(node.value, (ast.Constant, ast.Lambda))
+    ]
+
+    assert [] == old
 
 
 def test_needs_are_fixtures() -> None:

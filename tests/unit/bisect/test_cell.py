@@ -13,6 +13,7 @@ from harness.bisect.question import AbortError
 from harness.bisect.records import Asked, Sample
 from harness.bisect.terms import Purpose
 from harness.errors import CancelledError, InfrastructureError
+from harness.machine import Pid1CrashError
 from harness.model import Event, Phase, State, Verdict
 from harness.pipeline import RunContext
 from harness.plan import BuildRequest, Plan
@@ -69,7 +70,9 @@ class Question:
         return {}
 
 
-def breaks(phase: Phase, log: str = "") -> Callable[[RunContext, Path], Verdict]:
+def breaks(
+    phase: Phase, log: str = "", error: InfrastructureError | None = None
+) -> Callable[[RunContext, Path], Verdict]:
     """Return an attempt that breaks in a phase, with this in the build's log."""
 
     def attempt(work: RunContext, directory: Path) -> Verdict:
@@ -77,7 +80,7 @@ def breaks(phase: Phase, log: str = "") -> Callable[[RunContext, Path], Verdict]
             work.emit(Event(cell="cell", phase=phase, state=state))
         if log:
             (directory / "build-systemd.log").write_text(log)
-        raise InfrastructureError(f"The {phase} failed.\n  | and more")
+        raise error or InfrastructureError(f"The {phase} failed.\n  | and more")
 
     return attempt
 
@@ -104,6 +107,7 @@ def take(base: Plan, tmp_path: Path, deadline: Deadline) -> Take:
     def taken(
         *attempts: Callable[[RunContext, Path], Verdict],
         boot_failure: Verdict = Verdict.SKIP,
+        pid1_crash: Verdict = Verdict.BAD,
         shares_image: bool = True,
     ) -> tuple[Sample, Question]:
         question = Question(attempts=list(attempts))
@@ -113,6 +117,7 @@ def take(base: Plan, tmp_path: Path, deadline: Deadline) -> Take:
             question=question,
             work=work,
             boot_failure=boot_failure,
+            pid1_crash=pid1_crash,
         )
         asked = Asked(number=1, revision="a" * 40, purpose=Purpose.CONFIRM, fresh=True)
         sample = oracle.take(asked, tmp_path, lambda _: None)
@@ -153,6 +158,21 @@ def test_what_breaks_twice(take: Take, phase: Phase, boot_failure: Verdict) -> N
     else:
         assert (seen.verdict, seen.reason) == (Verdict.SKIP, phase.value)
     assert seen.message == f"The {phase} failed."
+
+
+@pytest.mark.parametrize("phase", [Phase.BOOT, Phase.SUITES])
+@pytest.mark.parametrize("pid1_crash", [Verdict.SKIP, Verdict.BAD])
+def test_a_crash_of_pid1_counts_when_it_comes_again(take: Take, phase: Phase, pid1_crash: Verdict) -> None:
+    """A revision whose PID 1 crashes in two guests is bad, or a skip where the user wants that; one crash is chance."""
+    crash = breaks(phase, error=Pid1CrashError("PID 1 crashed."))
+    seen, _ = take(crash, crash, pid1_crash=pid1_crash)
+    assert (seen.verdict, seen.reason) == (pid1_crash, "" if pid1_crash is Verdict.BAD else "PID 1")
+    assert seen.message == "PID 1 crashed."
+
+    seen, _ = take(crash, answers(Verdict.GOOD), pid1_crash=pid1_crash)
+    assert seen.verdict is Verdict.GOOD
+    seen, _ = take(crash, breaks(Phase.SUITES), pid1_crash=pid1_crash)
+    assert seen.verdict is Verdict.SKIP
 
 
 @pytest.mark.parametrize("phase", [Phase.BUILD, Phase.IMAGE])

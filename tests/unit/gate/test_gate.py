@@ -82,6 +82,18 @@ def test_each_kind_of_bad_case_refuses_above_its_number(
         assert [check.name for check in decision.checks if check.level is CheckLevel.TOLD] == [name]
 
 
+def test_a_crash_of_pid1_refuses_whatever_is_allowed() -> None:
+    """A cell whose PID 1 crashed is named, also where any number of broken cells is allowed and all cases passed."""
+    found = side(
+        cell_side(CELL, GOOD, error="PID 1 crashed.", pid1_crash="systemd as PID 1 crashed, and froze itself.")
+    )
+    decision = decide(policy(allowed={"broken": "any"}), evidence(found), TODAY)
+
+    assert not decision.ships
+    (check,) = (check for check in decision.refused if check.name == "pid 1")
+    assert check.details == (f"{CELL.id}: systemd as PID 1 crashed, and froze itself.",)
+
+
 def test_what_failed_before_is_told_and_can_be_refused() -> None:
     """A failure that the baseline has too does not refuse unless the policy says so."""
     failing = {**GOOD, CASE: Outcome.FAILED}

@@ -243,3 +243,40 @@ def test_an_upgrade_that_fails_is_a_failure_of_each_case(tmp_path: Path, machine
     assert all("The upgrade to systemd 254 ended with 3:" in case.message for case in cases.values())
     assert all("no room" in case.details for case in cases.values())
     assert (tmp_path / "tried").read_text() == "x\n"
+
+
+def test_what_this_computer_lacks_is_no_failure_of_the_runtime(tmp_path: Path, machine: Path) -> None:
+    """A command too long or with a null, an answer too large to keep, and a full disk are errors; the guest is not gone."""
+    _, cases = run(
+        tmp_path,
+        machine,
+        """
+def test_long(host): assert host.run("true %s", "x" * 200000).rc == 0
+def test_null(host): assert host.run("true a\\0b").rc == 0
+def test_large(host): assert host.run("head -c 20000000 /dev/zero").rc == 0
+def test_full(host):
+    import resource
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500000, before[1]))
+    try:
+        assert host.run("head -c 3000000 /dev/zero").rc == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def test_disk(): raise OSError(28, "No space left on device")
+def test_memory(): raise MemoryError
+def test_file(): open("/no/such/file")
+def test_after(host): assert host.run("true").rc == 0
+""",
+    )
+    outcomes = {name: case.outcome for name, case in cases.items()}
+
+    assert outcomes == {
+        **dict.fromkeys(
+            ("test_long", "test_null", "test_large", "test_full", "test_disk", "test_memory"), Outcome.ERROR
+        ),
+        "test_file": Outcome.FAILED,
+        "test_after": Outcome.PASSED,
+    }
+    assert "Argument list too long" in cases["test_long"].message
+    assert "File too large" in cases["test_full"].message
+    assert "let it write to a file" in cases["test_large"].message

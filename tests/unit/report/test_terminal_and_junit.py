@@ -75,6 +75,22 @@ def test_junit_survives_what_a_console_says(run: RunResult, tmp_path: Path) -> N
     assert failure.text.startswith("Traceback")
 
 
+def test_warnings_are_in_junit(run: RunResult, tmp_path: Path) -> None:
+    """What a console said, and a crash of PID 1, are properties of the cell's suite."""
+    first, second = run.cells
+    changed = (
+        first.model_copy(update={"warnings": ("unit-failed: a", "hung-task: b\x1b")}),
+        second.model_copy(update={"pid1_crash": "systemd as PID 1 crashed."}),
+    )
+    path = tmp_path / "junit.xml"
+    junit.write(run.model_copy(update={"cells": changed}), path)
+    one, two = ([(item.name, item.value) for item in suite.properties()] for suite in JUnitXml.fromfile(str(path)))
+
+    assert ("warning", "unit-failed: a") in one
+    assert ("warning", "hung-task: b\N{REPLACEMENT CHARACTER}") in one
+    assert ("pid1_crash", "systemd as PID 1 crashed.") in two
+
+
 def test_table_says_what_is_wrong_and_how_to_repeat_it(run: RunResult) -> None:
     """Counts, times, the guilty case with its message, the error, the command and the last line are there."""
     out = io.StringIO()

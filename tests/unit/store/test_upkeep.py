@@ -14,7 +14,6 @@ from harness.wait import Deadline, poll
 from tests.helpers import stores
 from tests.helpers.stores import KIND, names, process, prune, put, verify
 
-LIMIT = Deadline.after(3600, "tests of the store")
 BLOCK = 4096
 
 
@@ -42,7 +41,7 @@ def test_the_oldest_uses_go_until_the_rest_fits(
         assert done.size + sizes[gone[-1]] > keep
 
 
-def test_sizes_are_those_of_the_disk(tmp_path: Path) -> None:
+def test_sizes_are_those_of_the_disk(tmp_path: Path, deadline: Deadline) -> None:
     """A sparse file counts what it takes, and a file with two names counts once."""
 
     def make(files: Path) -> None:
@@ -51,7 +50,7 @@ def test_sizes_are_those_of_the_disk(tmp_path: Path) -> None:
         with (files / "sparse").open("wb") as file:
             file.truncate(64 << 20)
 
-    Store(tmp_path).obtain(KIND, {}, make, LIMIT)
+    Store(tmp_path).obtain(KIND, {}, make, deadline)
     (item,) = list_artifacts(Store(tmp_path))
     assert 40 * BLOCK <= item.size < 60 * BLOCK
 
@@ -77,7 +76,7 @@ def test_a_clock_that_jumps_does_not_change_the_order(tmp_path: Path) -> None:
     assert {"c"} == names(tmp_path)
 
 
-def test_what_a_living_process_uses_stays(tmp_path: Path) -> None:
+def test_what_a_living_process_uses_stays(tmp_path: Path, deadline: Deadline) -> None:
     """An artifact that another process has got stays however little may remain; when that was killed, it may go."""
     put(tmp_path, "idle")
     with process("use", tmp_path, "busy", 60) as running:
@@ -87,15 +86,15 @@ def test_what_a_living_process_uses_stays(tmp_path: Path) -> None:
         assert (1, ["the thing busy"]) == (len(done.removed), [item.title for item in done.busy])
         assert done.size > 0
         os.kill(running.pid, 9)
-        running.wait(LIMIT)
+        running.wait(deadline)
     assert 0 == prune(tmp_path).size
     assert set() == names(tmp_path)
 
 
-def test_what_is_being_made_stays(tmp_path: Path) -> None:
+def test_what_is_being_made_stays(tmp_path: Path, deadline: Deadline) -> None:
     """Neither a half-made artifact of a living process nor one whose lock is held is touched; verifying skips it."""
     home = put(tmp_path, "locked").path.parent
-    with process("build", tmp_path, "slow", 60), hold_lock(home.with_suffix(".lock"), LIMIT):
+    with process("build", tmp_path, "slow", 60), hold_lock(home.with_suffix(".lock"), deadline):
         poll(lambda: stores.made(tmp_path) or None, Deadline.after(20, "other process"))
         half = tmp_path / KIND / f"{stores.key('slow')}.part"
         done = prune(tmp_path)
@@ -131,31 +130,31 @@ def test_a_store_that_is_not_there_has_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pruning_and_using_at_once_is_safe(tmp_path: Path) -> None:
+def test_pruning_and_using_at_once_is_safe(tmp_path: Path, deadline: Deadline) -> None:
     """While one process prunes all the time and two others want the same, nobody ever has what is not there."""
     with process("loop", tmp_path, "a", 1.5) as one, process("loop", tmp_path, "a", 1.5) as other:
         removed = 0
         while one.poll() is None or other.poll() is None:
             removed += len(prune(tmp_path).removed)
-            LIMIT.check()
+            deadline.check()
         output = tmp_path.with_name(f"{tmp_path.name}-output").read_text()
         assert (0, 0) == (one.poll(), other.poll()), output
     assert removed > 0
     assert removed <= len(stores.made(tmp_path))
 
 
-def test_shared_directories_are_pruned_like_artifacts(tmp_path: Path) -> None:
+def test_shared_directories_are_pruned_like_artifacts(tmp_path: Path, deadline: Deadline) -> None:
     """A compiler's cache is listed, stays while its user lives, goes when it was not used for long, and comes back."""
     user = Store(tmp_path)
-    place = user.share("build-cache", "x", LIMIT)
+    place = user.share("build-cache", "x", deadline)
     (place / "object").write_bytes(bytes(10 * BLOCK))
     assert ["build-cache/x"] == [item.name for item in list_artifacts(Store(tmp_path))]
     assert 1 == len(prune(tmp_path).busy)
-    assert place == user.share("build-cache", "x", LIMIT)
+    assert place == user.share("build-cache", "x", deadline)
     del user
     assert ["build-cache/x"] == [item.name for item in prune(tmp_path).removed]
     assert [] == list(place.parent.iterdir())
-    assert [] == list(Path(Store(tmp_path).share("build-cache", "x", LIMIT)).glob("object"))
+    assert [] == list(Path(Store(tmp_path).share("build-cache", "x", deadline)).glob("object"))
 
 
 FLIPS = {
@@ -196,12 +195,12 @@ def test_other_damage_is_found(tmp_path: Path) -> None:
     assert [] == stores.homes(tmp_path)
 
 
-def test_a_damaged_artifact_goes_even_if_it_is_used(tmp_path: Path) -> None:
+def test_a_damaged_artifact_goes_even_if_it_is_used(tmp_path: Path, deadline: Deadline) -> None:
     """An error is better than a wrong result; the user itself gets a sound one when it asks again."""
     user = Store(tmp_path)
 
     def ask() -> bool:
-        return user.obtain(KIND, {"name": "a"}, lambda files: stores.fill(files, "a"), LIMIT).cached
+        return user.obtain(KIND, {"name": "a"}, lambda files: stores.fill(files, "a"), deadline).cached
 
     ask()
     (home,) = stores.homes(tmp_path)
