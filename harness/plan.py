@@ -107,6 +107,11 @@ class Plan:
         """Return whether a guest is needed for its suites, or for those of them that have one of the cases."""
         return not self.select_suites(SuitePlace.BUILD, cases) or bool(self.select_suites(SuitePlace.GUEST, cases))
 
+    def needs_runtime(self, cases: Sequence[str] = ()) -> bool:
+        """Return whether its guest needs the runtime, for its suites, or for those of them that have one of the cases."""
+        suites = self.select_suites(SuitePlace.GUEST, cases).values()
+        return not suites or any(file.runtime for file in suites)
+
     def select_suites(self, place: SuitePlace, cases: Sequence[str] = ()) -> dict[str, SuiteFile]:
         """Return the suites whose cases run in a place; where cases are named, those that have one."""
         named = {case.partition("/")[0] for case in cases}

@@ -111,10 +111,9 @@ class CellOracle:
         directory.mkdir(parents=True, exist_ok=True)
         plan = self.subject.plan(asked.revision, work.deadline)
         artifact = None
+        request = None if asked.fresh else self.subject.request(plan)
         # A case that asks the build tree shows a build that fails as its own failure, and not as a skip.
-        ahead = self.question.needs_guest(plan) and not asked.fresh
-        request = self.subject.request(plan) if ahead else None
-        if request is not None:
+        if request is not None and self.question.needs(request, plan):
             with self.builds:
                 artifact = self._build(request, plan.cell.id, work, directory)
             result = find_known(artifact)

@@ -12,7 +12,7 @@ from harness.errors import InfrastructureError
 from harness.machine import Pid1CrashError
 from harness.model import Outcome, Verdict
 from harness.pipeline import CellTask, RunContext
-from harness.plan import Plan
+from harness.plan import BuildRequest, Plan
 from harness.results import CaseResult
 from harness.store import hash_file
 from harness.suite import is_named
@@ -45,8 +45,8 @@ class Question(Protocol):
             AbortError: The bisection must end.
         """
 
-    def needs_guest(self, plan: Plan) -> bool:
-        """Return whether it is asked in a guest, so that something has to be built and booted first."""
+    def needs(self, request: BuildRequest, plan: Plan) -> bool:
+        """Return whether a build of a plan is needed, in a guest, for it to be asked."""
 
     def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:
         """Return what the answer depends on, apart from the guest, as plain JSON values."""
@@ -78,9 +78,10 @@ class Cases:
         sample = judge(asked, result.cases, self.tests, canary=self.canary, matching=self.matching)
         return sample.model_copy(update={"artifact": result.facts.get("systemd_artifact")})
 
-    def needs_guest(self, plan: Plan) -> bool:
+    def needs(self, request: BuildRequest, plan: Plan) -> bool:
         """As `Question` says."""
-        return plan.needs_guest((*((self.canary,) if self.canary else ()), *self.tests))
+        cases = (*((self.canary,) if self.canary else ()), *self.tests)
+        return plan.needs_guest(cases) and (request is not plan.build or plan.needs_runtime(cases))
 
     def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:
         """As `Question` says: the suites' code is a part of it."""
@@ -136,7 +137,7 @@ class Command:
             return asked.conclude(Verdict.SKIP, reason="command", message=message)
         return asked.conclude(Verdict.BAD if done.code else Verdict.GOOD, message=message)
 
-    def needs_guest(self, plan: Plan) -> bool:  # noqa: ARG002 - as all questions
+    def needs(self, request: BuildRequest, plan: Plan) -> bool:  # noqa: ARG002 - as all questions
         """As `Question` says: a command finds one."""
         return True
 

@@ -57,7 +57,8 @@ def collect_inputs(spec: BuildSpec) -> dict[str, Any]:
         "source": spec.revision.identity,
         "unvendored": spec.source.unvendored,
         "toolchain": spec.toolchain.identity if spec.toolchain else None,
-        "package": spec.rules.package,
+        # Worktrees have their own places; there it is for questions about the source, which change no output.
+        "package": "" if how.INCREMENTAL else spec.rules.package,
         "tags": list(spec.rules.tags),
         "options": _filter_fitting(spec, spec.rules.options),
         "fixups": _filter_fitting(spec, spec.rules.fixups),

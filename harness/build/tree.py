@@ -6,6 +6,7 @@ Each command runs in a container of its own, as a build does, on a copy of the s
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from harness.build import container, environment
@@ -34,8 +35,11 @@ def open_tree(spec: BuildSpec, directory: Path, store: Store, deadline: Deadline
         InfrastructureError: Something of it cannot be had.
     """
     recipe = find_recipe(spec.rules.recipe)
-    if spec.toolchain is None or not isinstance(recipe, GoRecipe):
+    go = spec.toolchain
+    if go is None or not isinstance(recipe, GoRecipe):
         raise ConfigError(f"{spec.title} has no build tree, as no Go builds it.")
+    if spec.kind.network:  # what the build downloads is no source
+        spec = replace(spec, flavor=None)
     with tempfile.TemporaryDirectory(dir=directory, prefix="tree-", ignore_cleanup_errors=True) as name:
         work, files, scratch, temporary = (Path(name).absolute() / part for part in PARTS)
         for part in (files, scratch, temporary):
@@ -59,7 +63,7 @@ def open_tree(spec: BuildSpec, directory: Path, store: Store, deadline: Deadline
                 scratch=str(place.paths.scratch),
                 outside=scratch,
                 env=dict(recipe.make_go_environment(spec, place.paths)),
-                go=spec.toolchain.version,
+                go=go.version,
                 tags=spec.rules.tags,
             )
         finally:

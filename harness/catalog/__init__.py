@@ -158,6 +158,7 @@ class SuiteFile(KnowledgeFile):
         packages: Debian packages that its cases use and images do not have; guests of Debian get them, with what
             they depend on, before any case runs. Their scripts are not run.
         without: Paths of those packages (dpkg's path-exclude patterns) that no case uses.
+        runtime: Whether its cases need the runtime in the guest; where no suite of a run does, it is not even built.
         program: Files in Go, in the suite's folder `program`, that are one program in no module; the Go that builds the
             cell's runtime builds it, and guests get it as /usr/local/lib/harness/SUITE.
         disks: Images of Debian, as DISTRO/CHANNEL, whose disks its guests have besides their own, read-only.
@@ -172,6 +173,7 @@ class SuiteFile(KnowledgeFile):
     workers: Annotated[int, Field(ge=1)] = 1
     packages: tuple[SuitePackage, ...] = ()
     without: tuple[PathPattern, ...] = ()
+    runtime: bool = True
     program: tuple[str, ...] = ()
     disks: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()

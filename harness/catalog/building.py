@@ -210,7 +210,7 @@ class Build(FileModel):
     Attributes:
         recipe: Name of the module in harness/build that does it.
         environments: Where; the first whose versions fit is taken.
-        package: Go import path of the tree; where GOPATH mode expects it.
+        package: Go import path of the tree; where GOPATH mode expects it, in a build or a build tree.
         tags: Go build tags.
         options: How meson or configure sets up the tree; of one that is set twice the last value counts.
         fixups: What old code needs.

@@ -72,7 +72,7 @@ def list_prerequisites(plan: Plan) -> tuple[Prerequisite, ...]:
     prerequisites = [_make_image_prerequisite(spec) for spec in (plan.image, *plan.disks)]
     prerequisites += [
         _make_build_prerequisite(request)
-        for request in (plan.systemd, plan.upgrade, plan.build, *plan.programs)
+        for request in (plan.systemd, plan.upgrade, plan.build if plan.needs_runtime() else None, *plan.programs)
         if request is not None
     ]
     return tuple(prerequisites)
@@ -121,7 +121,8 @@ def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
     """Yield as `boot_cell` does, for an evaluation that has begun; what the guest proved is in its facts."""
     systemd = _build(evaluation, evaluation.plan.systemd)
     newer = _build(evaluation, evaluation.plan.upgrade)
-    runtime = _build(evaluation, evaluation.plan.build)
+    wanted = evaluation.plan.needs_runtime(evaluation.task.cases)
+    runtime = _build(evaluation, evaluation.plan.build if wanted else None)
     programs = [_build(evaluation, request) for request in evaluation.plan.programs]
     disk, others, packaged, brought = _make_image(evaluation)
     evaluation.upgrade = _make_upgrade(evaluation, disk, newer)
@@ -132,7 +133,8 @@ def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
     evaluation.facts.update(accelerator=accelerator.name, accelerator_reason=accelerator.reason)
     with _boot(evaluation, disk, others, accelerator, systemd) as guest:
         _prepare(evaluation, guest, disk, systemd, (runtime, packaged, *brought, *programs))
-        _prove_runtime(evaluation, guest, packaged)
+        if wanted:
+            _prove_runtime(evaluation, guest, packaged)
         yield guest
 
 

@@ -1,10 +1,13 @@
-"""The program that the cases run."""
+"""The program that the cases run; they need no container runtime."""
 
 import pytest
 
 from suites.conftest import CellAxes
+from suites.go.conftest import leftovers, runtime
 from suites.go_defaults.guest_program import Program
 from suites.lib.guest import Guest
+
+__all__ = ["leftovers", "program", "runtime"]
 
 
 @pytest.fixture(scope="session")

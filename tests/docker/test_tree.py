@@ -1,5 +1,6 @@
 """The build tree: Go is asked about a source where it is built, and nothing of that is left."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import docker as sdk
@@ -42,6 +43,25 @@ def test_go_is_asked_where_it_builds(
     assert not [one for one in client.containers.list(all=True, filters={"label": container.OWNER}, ignore_removed=True)
                 if str(tmp_path) in str(one.attrs["Mounts"])]  # fmt: skip
     client.close()
+
+
+def test_a_source_without_modules_lies_in_its_gopath(
+    docker: None, own: Store, deadline: Deadline, tmp_path: Path
+) -> None:
+    """As the makefiles of such a program would link it: its packages import each other by their whole paths."""
+    original = write_small(tmp_path / "tree", "parts.Say()")
+    (original / "go.mod").unlink()
+    (original / "main.go").write_text(
+        'package main\n\nimport "example.org/small/parts"\n\nfunc main() { parts.Say() }\n'
+    )
+    (original / "parts").mkdir()
+    (original / "parts" / "parts.go").write_text('package parts\n\nfunc Say() { println("parts") }\n')
+    spec = small(original, own, deadline)
+    spec = replace(spec, rules=spec.rules.model_copy(update={"recipe": "autotools"}))
+    with build.open_tree(spec, tmp_path, own, deadline) as described:
+        tree = Tree(described)
+        assert tree.run("go", "list", "./...").out == "example.org/small\nexample.org/small/parts\n"
+        assert tree.run("go", "run", ".").out == "parts\n"
 
 
 def test_what_no_go_builds_has_no_tree(tmp_path: Path, store: Store, deadline: Deadline) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from harness import catalog, matrix
+from harness.bisect.question import Cases
 from harness.build import BuildSpec, find_recipe
 from harness.build.spec import BuildPaths
 from harness.catalog import SuiteFile
@@ -48,6 +49,24 @@ def test_another_go_builds_another_program() -> None:
     other = replace(plan, build=replace(plan.build, go="1.21"))
 
     assert [program.go for program in other.programs] == ["1.21"]
+
+
+def test_a_suite_that_needs_no_runtime_waits_for_none() -> None:
+    """A Go that builds the program and not the runtime is still asked; where another suite runs, the runtime is built."""
+    plan = plan_with_program(CELL)
+    demo = plan.suites["demo"].model_copy(update={"runtime": False})
+    alone, both = replace(plan, suites={"demo": demo}), replace(plan, suites={**plan.suites, "demo": demo})
+    assert plan.build is not None
+
+    needs = {which: [need.name.split()[1] for need in list_prerequisites(which)] for which in (alone, both)}
+
+    assert needs == {alone: ["debian/bookworm", "demo"], both: ["debian/bookworm", "runc", "demo"]}
+    assert not alone.needs_runtime()
+    assert not both.needs_runtime(["demo/test_x.py"])
+    assert replace(plan, suites={}).needs_runtime()
+    for which, wanted in ((alone, False), (both, False), (plan, True)):
+        asked = Cases(tests=("demo/test_x.py",))
+        assert asked.needs(plan.build, which) is wanted
 
 
 def test_a_runtime_that_is_not_built_has_no_programs() -> None:

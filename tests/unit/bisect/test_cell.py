@@ -61,7 +61,7 @@ class Question:
         self.seen.append(work)
         return asked.conclude(self.attempts[len(self.seen) - 1](work, directory))
 
-    def needs_guest(self, plan: Plan) -> bool:  # noqa: ARG002 - as all
+    def needs(self, request: BuildRequest, plan: Plan) -> bool:  # noqa: ARG002 - as all
         """As `harness.bisect.question.Question` says."""
         return True
 
