@@ -61,6 +61,15 @@ BeforeOption = Annotated[
         help="How the old side of --confirm is made, as --set of `harness run` says it; may be repeated.",
     ),
 ]
+AnnotationsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--annotations",
+        metavar="FILE",
+        help="Write what is worse as annotations: GitLab's Code Quality if it ends with .json, else GitHub's commands; "
+        "may be repeated.",
+    ),
+]
 
 
 def decide(  # noqa: PLR0913 - each is an option of the command
@@ -74,6 +83,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     before: BeforeOption = None,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the decision as JUnit.")] = None,
     markdown_file: MarkdownOption = None,
+    annotations: AnnotationsOption = None,
     form: FormatOption = Format.TABLE,
 ) -> NoReturn:
     """Decide whether a release may be shipped: exit code 0 if so, 1 if not, with the reasons."""
@@ -101,6 +111,8 @@ def decide(  # noqa: PLR0913 - each is an option of the command
         write_junit(decision, junit)
     if markdown_file is not None:
         write_text(markdown_file, render_decision(decision))
+    for path in annotations or ():
+        load_part("report.annotations:write_annotations")(decision, path)
     output.show(
         form,
         ids=["ships"] if decision.ships else [check.name for check in decision.refused],

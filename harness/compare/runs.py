@@ -18,7 +18,7 @@ from typing import Annotated, Any, BinaryIO, NotRequired
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
 
-from harness.compare.outcomes import CellOutcomes, Kind, RunOutcomes
+from harness.compare.outcomes import NOTHING, CellOutcomes, Kind, RunOutcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.garbage import pause_garbage_collection
 from harness.model import Outcome, Statement, find_worst
@@ -191,7 +191,7 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
     if len(cases) < len(found):
         cases = _keep_worst(found)
     cases, messages, counts = (
-        _fold_repetitions(cases, messages) if any("again" in name for name in cases) else (cases, messages, {})
+        _fold_repetitions(cases, messages) if any("again" in name for name in cases) else (cases, messages, NOTHING)
     )
     facts = {texts.setdefault(key, key): texts.setdefault(value, value) for key, value in cell.get("facts", {}).items()}
     axes = {
@@ -208,7 +208,7 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
 
 def _fold_repetitions(
     cases: dict[str, Outcome], messages: dict[str, str]
-) -> tuple[dict[str, Outcome], dict[str, str], dict[str, tuple[int, int]]]:
+) -> tuple[dict[str, Outcome], dict[str, str], Mapping[str, tuple[int, int]]]:
     """Return the cases that `--multiply` ran more than once as one each: flaky where some runs failed, and not all."""
     groups: dict[str, list[str]] = {}
     for name in cases:
