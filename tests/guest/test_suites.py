@@ -36,8 +36,8 @@ TOGETHER = (
         pytest.param(NSPAWN, "kvm", 21, id="nspawn-kvm"),
         # Where a command is, is asked of runc at each of the seven events; statistics are two more.
         pytest.param(NSPAWN, "lifecycle", 114, id="nspawn-lifecycle"),
-        pytest.param(NSPAWN, "booted", 64, id="nspawn-booted", marks=pytest.mark.longer),
-        pytest.param(NSPAWN, "inside", 18, id="nspawn-inside", marks=pytest.mark.longer),
+        pytest.param(NSPAWN, "booted", 60, id="nspawn-booted", marks=pytest.mark.longer),
+        pytest.param(NSPAWN, "inside", 9, id="nspawn-inside", marks=pytest.mark.longer),
         pytest.param(RUNC, "appc", 60, id="runc-appc"),
         pytest.param(RUNC, "pod", 55, id="runc-pod"),
         pytest.param(RUNC, "lifecycle", 100, id="runc-lifecycle", marks=pytest.mark.longer),
