@@ -50,6 +50,7 @@ class ContainerState:
         machine: What machined says of it; nothing where the runtime registers none.
         listed: The containers that the runtime knows.
         executed: What a command in it found: the words of `LOOK` with their answers; empty if it could not run.
+        refused: Why that command could not run; empty if it did.
     """
 
     knobs: dict[str, str]
@@ -60,6 +61,7 @@ class ContainerState:
     machine: str
     listed: frozenset[str]
     executed: dict[str, str]
+    refused: str
 
     def get_limits(self, controller: str) -> dict[str, str]:
         """Return the limits of one controller, as "memory" or "memory.swap"."""
@@ -88,6 +90,7 @@ def read_state(container: Container, guest: Guest, disk: str) -> ContainerState:
         machine="\n".join(sorted(line for line in machine.splitlines() if line.startswith(MACHINE))),
         listed=container.engine.list_names(),
         executed={" ".join(words[:1]): " ".join(words[1:]) for words in map(str.split, lines)},
+        refused="" if looked.code == 0 else f"{looked.code}: {looked.err or looked.out}",
     )
 
 

@@ -71,8 +71,8 @@ class ContainerStays:
 
     def test_command_can_be_executed(self, change: Change) -> None:
         """A command can still be run in it."""
-        assert change.before.executed
-        assert change.after.executed
+        assert change.before.executed, change.before.refused
+        assert change.after.executed, change.after.refused
 
     @pytest.mark.needs(feature=Feature.OWN_COMMANDS)
     @pytest.mark.needs(feature=Feature.COMMANDS_IN_CGROUP)

@@ -59,7 +59,8 @@ rmdir "/run/systemd/nspawn/$1/"* "/run/systemd/nspawn/$1" 2>/dev/null
 [ ! -e "/run/$1.result" ] || { cat "/run/$1.result"; rm -f "/run/$1.result"; }
 """
 
-JOIN = 'pid=$1 uid=$2 procs=$3; shift 3\nfor file in $procs; do echo $$ >"$file" || exit; done\n'
+JOIN = 'pid=$1 uid=$2 procs=$3; shift 3\nfor file in $procs; do [ ! -e "$file" ] || echo $$ >"$file" || exit; done\n'
+"""A cgroup that is gone holds no process any more: a systemd that was upgraded may give up a hierarchy."""
 ENTER = (
     'nsenter --target "$pid" --mount --uts --ipc --net --pid --cgroup --setuid "$uid" --setgid "$uid" -- env -i "$@"'
 )
