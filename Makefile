@@ -78,7 +78,9 @@ deps: $(VENV)/.complete
 $(VENV)/.complete: requirements.lock pyproject.toml
 	@ci/install-deps
 	test -x $(BIN)/python || python3 -m venv $(VENV)
-	test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	# What checks the hashes of all others has its own checked, by pip: the version and hashes of the lock file.
+	test -x $(UV) || { sed -n '/^uv==/,/^[^ ]*[^\\]$$/p' requirements.lock >$(VENV)/uv.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock; }
 	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	$(UV) pip install --quiet --no-deps --python $(BIN)/python --editable .
 	touch $@

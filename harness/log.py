@@ -3,8 +3,7 @@
 import logging
 from pathlib import Path
 
-from harness.credentials import redact
-from harness.text import show
+from harness.text import redact, show
 
 __all__ = ["add_file", "add_stderr"]
 

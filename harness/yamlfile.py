@@ -6,6 +6,7 @@ rule, `on`, `off`, `yes` and `no` stay strings, and so does anything that looks 
 integers, true/false and null are given a type. Aliases and merge keys (`<<`) are read; tags are not.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ __all__ = ["FileModel", "TextError", "YamlDocument", "load", "parse", "read"]
 M = TypeVar("M", bound=BaseModel)
 
 INTEGER = re.compile(r"(?:0|-?[1-9][0-9]{0,17})\Z")
+LARGEST = 4 << 20
+"""Bytes of a file at most."""
 DEPTH = 30
 """Deepest nesting that is read; an alias inside its own anchor would never end."""
 VALUES = 200_000
@@ -103,7 +106,7 @@ def read(path: Path, *, name: str | None = None) -> YamlDocument:
     """Read a YAML file; raises ConfigError if the file cannot be read or is no YAML."""
     name = name or str(path)
     try:
-        content = path.read_bytes()
+        content = read_bounded(path)
     except FileNotFoundError as error:
         raise ConfigError(f"{name}: the file does not exist.") from error
     except OSError as error:
@@ -113,7 +116,15 @@ def read(path: Path, *, name: str | None = None) -> YamlDocument:
     except UnicodeDecodeError as error:
         place = _format_position(name, content[: error.start].decode(errors="replace"))
         raise ConfigError(f"{place}: the file is not UTF-8 text: {error.reason}.") from error
+    if len(content) > LARGEST:
+        raise ConfigError(f"{name}: the file has more than {LARGEST >> 20} MiB, and no file that people write has.")
     return parse(text, name=name)
+
+
+def read_bounded(path: Path) -> bytes:
+    """Return what is in a file, and of one that has no end a little more than is read; raises OSError as `open` does."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+        return file.read(LARGEST + 4)
 
 
 def parse(text: str, *, name: str) -> YamlDocument:
@@ -134,6 +145,11 @@ def parse(text: str, *, name: str) -> YamlDocument:
         raise ConfigError(f"{place}: the character #x{ord(text[error.position]):04x} may not stand in YAML.") from error
     except RecursionError as error:
         raise ConfigError(f"{name}:1:1: values are nested too deeply.") from error
+    except (ValueError, OverflowError) as error:
+        # Of PyYAML's reading of numbers: a character's code, the version of a directive.
+        raise ConfigError(
+            f"{name}:1:1: this is not YAML: a number in it is too large for what it stands for."
+        ) from error
     reader = _Reader(name)
     value = reader.convert(node, ()) if node is not None else None
     return YamlDocument(name=name, value=value, positions=reader.positions, texts=reader.texts)
@@ -172,6 +188,8 @@ class _Reader:
 
     def convert_scalar(self, node: yaml.ScalarNode, path: ValuePath) -> str | int | bool | None:
         text: str = node.value
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise self.make_error(node, "the text has half of a character (a surrogate) in it")
         if node.start_mark.line == node.end_mark.line and node.style not in {"|", ">"}:
             quote = 1 if node.style else 0
             self.texts[path] = (node.start_mark.line + 1, node.start_mark.column + 1 + quote)
@@ -186,6 +204,8 @@ class _Reader:
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self.make_error(key, "a key must be a word")
+            if any("\ud800" <= character <= "\udfff" for character in key.value):
+                raise self.make_error(key, "the key has half of a character (a surrogate) in it")
             if key.value in seen:
                 raise self.make_error(key, f"the key `{key.value}` stands here twice")
             seen.add(key.value)
@@ -206,6 +226,8 @@ class _Reader:
             if depth > DEPTH or self.count > VALUES:
                 raise self.make_error(node, "merge keys are nested too deeply, or hold themselves")
             for key, child in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise self.make_error(key, "a key must be a word")
                 if key.tag == MERGE:
                     children = child.value if isinstance(child, yaml.SequenceNode) else [child]
                     yield from self.read_merged(children, path, seen, depth + 1)

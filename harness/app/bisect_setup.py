@@ -21,10 +21,12 @@ from harness.bisect.records import Inquiry
 from harness.bisect.subject import Subject
 from harness.bisect.witness_file import PLUGIN
 from harness.errors import UsageError
+from harness.matching import check_pattern
 from harness.model import Event
 from harness.pipeline import RunContext
 from harness.store import Store
 from harness.wait import Deadline
+from harness.yamlerror import TextError
 
 __all__ = [
     "BisectContext", "clean_samples", "list_suites", "make_command", "make_context", "make_oracle", "make_question",
@@ -128,9 +130,9 @@ def make_command(inquiry: Inquiry) -> Command:
 
 def _compile(pattern: str | None) -> re.Pattern[str] | None:
     try:
-        return re.compile(pattern) if pattern else None
-    except re.error as error:
-        raise UsageError(f"`{pattern}` is no regular expression: {error}.") from error
+        return re.compile(check_pattern(pattern)) if pattern else None
+    except TextError as error:
+        raise UsageError(f"`{pattern[:80] if pattern else ''}`: {error}.") from error
 
 
 def split_command(command: str | None) -> tuple[str, ...]:

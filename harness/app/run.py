@@ -12,7 +12,7 @@ from harness import log, results, rundir, schedule
 from harness.app.plan import plan_cells
 from harness.app.project import Project
 from harness.app.request import format_again
-from harness.app.settings import Settings, show_path
+from harness.app.settings import Settings
 from harness.app.sources import change_project
 from harness.errors import UsageError
 from harness.machine import Machine
@@ -22,9 +22,8 @@ from harness.report import junit, run_page
 from harness.results import CellResult, RunResult
 from harness.rundir import Request
 from harness.schedule import DurationHistory, Slots
-from harness.store import Store
+from harness.store import Store, claim
 from harness.wait import Deadline
-from harness.writing import STORE_HINT, translate_os_errors
 
 __all__ = ["RunHooks", "make_slots", "open_directory", "run_request"]
 
@@ -68,8 +67,7 @@ def open_directory(settings: Settings, resume: str | None = None) -> Iterator[Pa
     Raises:
         UsageError: The store or the directory cannot be made, there is no run to resume, or it is still going on.
     """
-    with translate_os_errors(f"The store {show_path(settings.store)} cannot be made", hint=STORE_HINT):
-        settings.store.mkdir(parents=True, exist_ok=True)
+    claim(settings.store)
     directory = rundir.find_run(settings.runs, resume) if resume else rundir.make_directory(settings.runs)
     try:
         with rundir.lock_directory(directory):

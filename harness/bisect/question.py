@@ -10,6 +10,7 @@ from harness import pipeline, proc
 from harness.bisect.records import Asked, Sample
 from harness.errors import InfrastructureError
 from harness.machine import Pid1CrashError
+from harness.matching import search
 from harness.model import Outcome, Verdict
 from harness.pipeline import CellTask, RunContext
 from harness.plan import BuildRequest, Plan
@@ -165,7 +166,7 @@ def judge(
         return asked.conclude(Verdict.SKIP, reason="canary", message=f"The canary {canary} did not pass: {why}")
     wanted = [case for case in cases if any(is_named(case.nodeid, test) for test in tests)]
     failed = [case for case in wanted if case.outcome.fails]
-    right = [case for case in failed if matching is None or matching.search(f"{case.message}\n{case.details}")]
+    right = [case for case in failed if matching is None or search(matching.pattern, f"{case.message}\n{case.details}")]
     if right:
         return asked.conclude(Verdict.BAD, message=_format_case(right[0]))
     if failed:

@@ -26,7 +26,7 @@ from harness.catalog.building import (
     RequiredOption,
     TreeNote,
 )
-from harness.catalog.named_values import KernelArgument, PackageName, PathPattern, SuitePackage
+from harness.catalog.named_values import KernelArgument, PackageName, PathPattern, PlainWord, SuitePackage
 from harness.catalog.sources import Range, Source, ToolchainSource
 from harness.errors import ConfigError, UsageError
 from harness.model import DISTRO_OWN, CgroupMode, VersionRange
@@ -174,7 +174,7 @@ class SuiteFile(KnowledgeFile):
     packages: tuple[SuitePackage, ...] = ()
     without: tuple[PathPattern, ...] = ()
     runtime: bool = True
-    program: tuple[str, ...] = ()
+    program: tuple[PlainWord, ...] = ()
     disks: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
     key: str | None = None

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from harness.credentials import remember
+from harness.text import remember_address
 
 __all__ = [
     "BuildWord", "GitAddress", "GitRef", "KernelArgument", "KernelModule", "MakeVariable", "OptionName", "PackageName",
@@ -64,14 +64,14 @@ def check_git_address(text: str) -> str:
             raise ValueError("an address has no blanks in it; write %20")
     elif ":" in text.partition("/")[0] and not SHORT_SSH.fullmatch(text):
         raise ValueError(f"`{text}` is no address of a git repository, for instance https://host/path or a directory")
-    return remember(text)
+    return remember_address(text)
 
 
 def _check_web_address(text: str) -> str:
     if HIDDEN.search(text) or len(text) > LONGEST:
         raise ValueError("this is no address: it has blanks or controls in it")
     _check_url(text, WEB_SCHEMES)
-    return remember(text)
+    return remember_address(text)
 
 
 def _check_url(text: str, schemes: frozenset[str]) -> None:

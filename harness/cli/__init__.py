@@ -27,8 +27,8 @@ from harness.cli.settings import (
     VersionOption,
 )
 from harness.cli.verbs import VerbGroup
-from harness.credentials import redact, remember_all
 from harness.errors import CancelledError, ExitCode, HarnessError
+from harness.text import redact, remember_credentials
 from harness.wait import Cancellation
 
 __all__ = ["app", "main"]
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outlive_readers()
     words = list(sys.argv[1:] if arguments is None else arguments)
     own = words[: words.index("--")] if "--" in words else words
-    words = [*map(remember_all, own), *words[len(own) :]]
+    words = [*map(remember_credentials, own), *words[len(own) :]]
     with interruptible() as cancelled:
         try:
             code = _run(words, cancelled, debug="--debug" in own)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.credentials import remember_all
 from harness.distros import DistroOption, list_options
+from harness.text import remember_credentials
 
 __all__ = ["take_distro_options"]
 
@@ -42,7 +42,7 @@ def take_distro_options(verb: Callable[..., None]) -> Callable[..., None]:
 def _collect_values(given: Mapping[str, str | Path | None]) -> dict[str, str]:
     """Return what was given; a path as it is found from everywhere."""
     return {
-        name: remember_all(str(value.absolute() if isinstance(value, Path) else value))
+        name: remember_credentials(str(value.absolute() if isinstance(value, Path) else value))
         for name, value in given.items()
         if value is not None
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness import proc
 from harness.errors import InfrastructureError
 from harness.fetch.streams import stream
+from harness.store import take_privileges
 from harness.wait import Deadline
 
 __all__ = ["FileSink", "download", "unpack"]
@@ -76,13 +77,15 @@ def unpack(archive: Path, into: Path, deadline: Deadline) -> None:
     """Unpack a tar archive, compressed or not, into an empty directory.
 
     GNU tar does it: Python 3.11.2, Debian 12's, has no extraction filters, and tar knows zstd too. Absolute
-    names lose their slash and names with `..` are refused by tar itself; links that lead outside are refused here.
+    names lose their slash and names with `..` are refused by tar itself; links that lead outside, and devices, are refused
+    here, and no program stays setuid.
 
     Raises:
-        InfrastructureError: It is no archive, or a member leads outside `into`.
+        InfrastructureError: It is no archive, or a member leads outside `into` or is a device.
     """
     argv = ["tar", "--extract", "--file", str(archive), "--directory", str(into), "--no-same-owner"]
     proc.run([*argv, "--delay-directory-restore"], deadline=deadline, hint=f"{archive.name} is damaged, or malicious.")
+    take_privileges(into)
     inside = into.resolve()
     for folder, directories, files in os.walk(into):
         for name in (*directories, *files):

@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
-from harness.credentials import restore
 from harness.errors import InfrastructureError, UsageError
+from harness.text import restore_address
 from harness.wait import Deadline
 
 __all__ = ["ATTEMPTS", "CHUNK", "DownloadProgress", "Sink", "stream"]
@@ -211,7 +211,7 @@ def _attempt(session: requests.Session, flow: _Flow) -> str:
     if begin:
         headers |= {"Range": f"bytes={begin}-", "If-Range": flow.validator or ""}
     timeout = max(1.0, min(TIMEOUT, flow.deadline.remaining))
-    with session.get(restore(flow.url), headers=headers, stream=True, timeout=timeout) as response:
+    with session.get(restore_address(flow.url), headers=headers, stream=True, timeout=timeout) as response:
         code = response.status_code
         if code in BUSY:
             return f"HTTP {code} {response.reason}"

@@ -58,7 +58,7 @@ class BaselineRule(_Part):
 
     name: Annotated[str, Field(min_length=1)]
     """Name of the baseline, see `harness baseline list`."""
-    max_age_days: Count | None = None
+    max_age_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
     """Days after which it says too little about today; without it, it may be of any age."""
     excuse_days: Limit = 14
     """Days for which a failure that it has too is excused where no expectation of the matrix names it; or `any`."""
@@ -71,7 +71,7 @@ class ExpectationRule(_Part):
     """Those whose last day is over and that are about a cell of the run."""
     passing: Literal["refuse", "tell"] = "tell"
     """Cases that pass although they are expected to fail: the expectation can be removed."""
-    soon_days: Count = 14
+    soon_days: Annotated[int, Field(ge=0, le=36_500)] = 14
     """Those that expire within so many days are reported."""
 
 

@@ -109,6 +109,8 @@ def start_qemu(
 
 
 def _make_disk(spec: MachineSpec, saved: SavedMachine | None, files: MachineFiles, deadline: Deadline) -> None:
+    files.overlay.unlink(missing_ok=True)
+    files.overlay.touch(mode=0o600)
     if saved is None:
         proc.run(make_overlay_argv(spec.disk, files.overlay), deadline=deadline)
         return

@@ -25,7 +25,7 @@ from harness.machine.guest import GuestLostError, Machine
 from harness.machine.ssh_handover import SshHandover
 from harness.qemu import MachineSpec, Monitor
 from harness.store import Store, hash_file
-from harness.text import pluralize
+from harness.text import escape, pluralize
 from harness.wait import Deadline, poll
 
 __all__ = ["KIND", "list_inputs", "load", "start"]
@@ -187,6 +187,9 @@ def _save(spec: MachineSpec, directory: Path, saved: SavedMachine, deadline: Dea
         deadline.pause(QUIET)
         monitor.execute("stop", deadline)
         saved.clock.write_text(f"{time.time_ns() + ahead}\n", encoding="ascii")
+        for secret in (saved.memory, saved.overlay, saved.key):
+            # The key, and what is in a guest's memory and on its disk, are ours alone from the first moment.
+            secret.touch(mode=0o600)
         with saved.memory.open("wb") as file:
             monitor.send_descriptor("memory", file.fileno(), deadline)
             monitor.execute("migrate-set-parameters", deadline, **{"max-bandwidth": 1 << 40})
@@ -195,7 +198,6 @@ def _save(spec: MachineSpec, directory: Path, saved: SavedMachine, deadline: Dea
         shutil.copyfile(booted.files.overlay, saved.overlay)
         shutil.copyfile(booted.files.console, saved.console)
         shutil.copyfile(booted.files.key, saved.key)
-        saved.key.chmod(0o600)
     return {
         "title": f"memory of {spec.name}, {pluralize(spec.cores, 'processor')}, {spec.memory} MiB, {spec.accelerator.name}"
     }
@@ -206,9 +208,13 @@ def _measure_clock(guest: Machine, deadline: Deadline) -> int:
     answers = []
     for _ in range(PROBES):
         begin = time.time_ns()
-        said = int(guest.run("date +%s%N", deadline=deadline).out)
+        said = guest.run("date +%s%N", deadline=deadline).out.strip()
         end = time.time_ns()
-        answers.append((end - begin, said - (begin + end) // 2))
+        if not said.isascii() or not said.isdigit() or len(said) > len(f"{end}"):
+            raise InfrastructureError(
+                f"The guest {guest.name} does not say the time in nanoseconds, but `{escape(said)}`."
+            )
+        answers.append((end - begin, int(said) - (begin + end) // 2))
     return min(answers)[1]
 
 

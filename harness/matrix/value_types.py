@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, 
 from pydantic_core import core_schema
 
 from harness.catalog import Catalog
+from harness.matching import check_pattern
 from harness.selection import Selection, names, parse_selection
 from harness.yamlfile import TextError
 
@@ -58,14 +59,6 @@ def _go(text: str) -> str:
 
 def _systemd(text: str) -> str:
     names.check_axis_systemd(text)
-    return text
-
-
-def _check_regex(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise TextError(f"this is no regular expression: {error.msg}", error.pos or 0) from error
     return text
 
 
@@ -116,7 +109,7 @@ ToolchainText = Annotated[str, _make_validator(_check_toolchain)]
 """Name of a toolchain."""
 ComponentText = Annotated[str, _make_validator(_check_component)]
 """`systemd`, or name of a runtime that is built."""
-Regex = Annotated[str, AfterValidator(_check_regex)]
+Regex = Annotated[str, AfterValidator(check_pattern)]
 """A regular expression that is searched for."""
 Expiry = Annotated[date, BeforeValidator(_parse_date)]
 """A day, written as 2027-06-01."""

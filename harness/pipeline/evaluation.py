@@ -193,7 +193,10 @@ def _run_suites(
 def _judge(case: CaseResult, expectations: tuple[Expectation, ...]) -> CaseResult:
     """Return the case in the light of what is known to fail."""
     text = f"{case.message}\n{case.details}"
-    judgement = judge(case.nodeid, case.outcome, text, expectations, datetime.now(UTC).date())
+    try:
+        judgement = judge(case.nodeid, case.outcome, text, expectations, datetime.now(UTC).date())
+    except InfrastructureError as error:
+        return case.model_copy(update={"outcome": Outcome.ERROR, "message": str(error)})
     return case.model_copy(update={"outcome": judgement.outcome, "expectation": judgement.note or None})
 
 

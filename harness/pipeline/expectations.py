@@ -1,11 +1,11 @@
 """What known failures make of outcomes, and which of them are to be fixed: pure functions, with the day given."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from harness.matching import search
 from harness.matrix import Expectation
 from harness.model import Outcome
 from harness.results import CellResult, ExpectationResult
@@ -37,6 +37,9 @@ def judge(nodeid: str, outcome: Outcome, text: str, expectations: Iterable[Expec
 
     `text` is message, traceback and output of the failure. The expectations are those of the cell, see
     `Matrix.expectations_for`.
+
+    Raises:
+        InfrastructureError: A pattern takes too long, see `harness.matching`.
     """
     about = [item for item in expectations if item.is_about(nodeid)]
     current = [item for item in about if not item.is_expired(today)]
@@ -60,7 +63,7 @@ def judge(nodeid: str, outcome: Outcome, text: str, expectations: Iterable[Expec
 
 
 def _is_match(item: Expectation, text: str) -> bool:
-    return item.matching is None or re.search(item.matching, text) is not None
+    return item.matching is None or search(item.matching, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

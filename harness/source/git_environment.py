@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 
-from harness import credentials, proc
+from harness import proc
+from harness.text import find_headers
 
 __all__ = ["NO_REPOSITORY", "Reach", "list_server_words", "make_environment"]
 
@@ -64,7 +65,7 @@ def make_environment(extra: Mapping[str, str] | None = None, *, reach: Reach = R
     pairs += settings.items()
     if reach is Reach.NETWORK:
         # In the environment nobody else sees them; on a command line everybody would.
-        pairs += [(f"http.{address}.extraHeader", header) for address, header in credentials.find_headers().items()]
+        pairs += [(f"http.{address}.extraHeader", header) for address, header in find_headers().items()]
     numbered = {f"GIT_CONFIG_{what}_{index}": pair[side] for index, pair in enumerate(pairs)
                 for side, what in enumerate(("KEY", "VALUE"))}  # fmt: skip
     return proc.make_environment(

@@ -11,9 +11,11 @@ it `<key>.lock`, and `<key>.part` while it is being made or removed.
 from harness.store.artifacts import Artifact, Store
 from harness.store.locks import hold_lock, try_lock
 from harness.store.manifest import hash_file, make_key
+from harness.store.marker import claim
+from harness.store.trees import take_privileges
 from harness.store.upkeep import Damaged, Pruned, Stored, Verified, list_artifacts, prune, verify
 
 __all__ = [
-    "Artifact", "Damaged", "Pruned", "Store", "Stored", "Verified", "hash_file", "hold_lock", "list_artifacts",
-    "make_key", "prune", "try_lock", "verify",
+    "Artifact", "Damaged", "Pruned", "Store", "Stored", "Verified", "claim", "hash_file", "hold_lock", "list_artifacts",
+    "make_key", "prune", "take_privileges", "try_lock", "verify",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from harness.errors import DeadlineError, InfrastructureError
 from harness.store import manifest, trees
 from harness.store.locks import Uses, get_lock_path, hold_lock
 from harness.store.manifest import FILES, Inputs, make_key
+from harness.store.marker import claim, prepare
 from harness.wait import Deadline
 
 __all__ = ["Artifact", "Store"]
@@ -74,11 +75,13 @@ class Store:
 
         Raises:
             DeadlineError: Another process held the lock until the deadline.
-            InfrastructureError: The disk is full. What `make` raises is passed on; nothing is left then.
+            UsageError: The directory of the store cannot be made.
+            InfrastructureError: The disk is full, or there is a device in it. What `make` raises is passed on; nothing is left then.
         """
         key = make_key(kind, inputs)
         found = self._use(kind, key)
         if found is None:
+            prepare(self.root)
             with hold_lock(get_lock_path(self._locate(kind, key)), deadline):
                 found = self._use(kind, key)
                 if found is None:
@@ -96,6 +99,8 @@ class Store:
             InfrastructureError: It cannot be made.
         """
         path = (self.root / kind / name).absolute()
+        if prepare(self.root):
+            claim(self.root)
         with hold_lock(get_lock_path(path), deadline):
             try:
                 path.mkdir(exist_ok=True)
@@ -112,13 +117,16 @@ class Store:
             logger.warning("the stored %s %s is damaged and is made again", kind, key[:12])
             trees.discard(home)
         trees.discard(half)
-        begin = time.monotonic()
+        begin, alone = time.monotonic(), prepare(self.root)
         try:
             (half / FILES).mkdir(parents=True)
             provenance = make(half / FILES) or {}
+            trees.take_privileges(half / FILES)
             seconds = round(time.monotonic() - begin, 3)
             manifest.write(half, kind, inputs, provenance, seconds)
             half.replace(home)
+            if alone:
+                claim(self.root)
         except BaseException as error:
             short = self._is_short_of_space()
             # The first error is the one to report.

@@ -4,17 +4,21 @@ import errno
 import logging
 import os
 import shutil
+import stat
 import uuid
 from pathlib import Path
 
 from harness.errors import InfrastructureError
 
-__all__ = ["PART", "discard", "measure_tree", "remove"]
+__all__ = ["PART", "discard", "measure_tree", "remove", "take_privileges"]
 
 logger = logging.getLogger(__name__)
 
 PART = ".part"
 """Ends the name of a directory that is being made or removed."""
+
+PRIVILEGES = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+"""Bits of a mode that no file of an artifact needs."""
 
 BLOCK = 512
 """Bytes that `st_blocks` counts in, see stat(2)."""
@@ -24,6 +28,27 @@ ATTEMPTS = 3
 
 MOVING = (errno.ENOENT, errno.ENOTEMPTY)
 """Errors of a removal that mean just that."""
+
+
+def take_privileges(root: Path) -> None:
+    """Take from all files of a tree that they run as another user, and refuse devices.
+
+    A build in a container, or an archive, can leave a program that belongs to root and is setuid; in the store everybody
+    who reaches it could run that.
+
+    Raises:
+        InfrastructureError: There is a device in it.
+    """
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = os.path.join(folder, name)  # noqa: PTH118 - a toolchain has 12,000 files
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                continue
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                raise InfrastructureError(f"What was made has a device in it: {path}.")
+            if mode & PRIVILEGES:
+                os.chmod(path, stat.S_IMODE(mode) & ~PRIVILEGES)  # noqa: PTH101
 
 
 def measure_tree(root: Path) -> int:

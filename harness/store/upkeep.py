@@ -11,12 +11,14 @@ from pathlib import Path
 from harness.store import manifest, trees
 from harness.store.artifacts import Store
 from harness.store.locks import MARK, get_lock_path, read_last_use, reserve_unused, try_lock
+from harness.store.marker import KEY, require
 from harness.store.trees import PART
 from harness.wait import Deadline
 
 __all__ = ["Damaged", "Pruned", "Stored", "Verified", "find_artifacts", "list_artifacts", "prune", "verify"]
 
-KEY = re.compile(r"[0-9a-f]{64}")
+HALF = re.compile(rf"(?:[0-9a-f]{{64}}|.+\.[0-9a-f]{{12}}){re.escape(PART)}")
+"""What is being made or removed is called: a key, or a name and a number of its own, see `trees.discard`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +153,10 @@ def prune(store: Store, keep: int, deadline: Deadline) -> Pruned:
     `keep` is how many bytes on the disk may remain; 0 removes all.
 
     Raises:
+        UsageError: The directory is no store.
         InfrastructureError: Something cannot be removed.
     """
+    require(store.root)
     leftovers = [*_sweep_halves(store.root, deadline)]
     items = list_artifacts(store)
     size = sum(item.size for item in items)
@@ -175,8 +179,10 @@ def verify(store: Store, deadline: Deadline) -> Verified:
     """Read all files of all artifacts, and remove those that are not what was stored; they are made again when wanted.
 
     Raises:
+        UsageError: The directory is no store.
         InfrastructureError: A damaged artifact cannot be removed.
     """
+    require(store.root)
     sound = busy = 0
     damaged = []
     for home in find_artifacts(store.root):
@@ -214,7 +220,7 @@ def _remove(item: Stored) -> bool:
 
 def _sweep_halves(root: Path, deadline: Deadline) -> Iterator[Path]:
     """Remove what nobody makes any more, and artifacts without a manifest."""
-    halves = [path for path in sorted(root.glob(f"*/*{PART}/")) if not path.is_symlink()]
+    halves = [path for path in sorted(root.glob(f"*/*{PART}/")) if HALF.fullmatch(path.name) and not path.is_symlink()]
     for path in (*halves, *find_artifacts(root)):
         deadline.check()
         half = path.suffix == PART
@@ -230,5 +236,10 @@ def _sweep_locks(root: Path) -> None:
     for lock in sorted(root.glob("*/*.lock")):
         stem = lock.name.partition(".")[0]
         with try_lock(lock) as ours:
-            if ours and not any(path.suffix != ".lock" for path in lock.parent.glob(f"{stem}*")):
+            # A lock of ours is empty; a file `yarn.lock` is not.
+            if (
+                ours
+                and not lock.stat().st_size
+                and not any(path.suffix != ".lock" for path in lock.parent.glob(f"{stem}*"))
+            ):
                 lock.unlink()

@@ -6,6 +6,7 @@ images/debian/finish.sh, which runs as mmdebstrap's last hook.
 
 import os
 import re
+import shlex
 import shutil
 import tempfile
 import uuid
@@ -19,6 +20,7 @@ from harness import catalog, proc, yamlfile
 from harness.catalog import DistroFile
 from harness.catalog.named_values import KernelModule, PackageName, PathPattern, PlainWord, ReleaseName, UnitName
 from harness.distros import initrd, protocol
+from harness.distros.debian.access import find_subordinate_user, share_directory
 from harness.distros.debian.apt import find_archive, format_sources_list
 from harness.distros.protocol import ImageSpec
 from harness.errors import InfrastructureError, UsageError
@@ -112,6 +114,8 @@ def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Ma
     root = os.geteuid() == 0
     with tempfile.TemporaryDirectory(prefix="harness-image-", dir=directory if root else None) as name:
         work = Path(name)
+        if not root:
+            share_directory(work, find_subordinate_user())
         _prepare(work, spec, file, channel, deadline)
         _bootstrap(work, file, channel, deadline, log)
         _publish(work, directory, file, deadline, log)
@@ -148,7 +152,7 @@ def _find_channel(spec: ImageSpec, file: DebianFile) -> DebianChannel:
 
 
 def _prepare(work: Path, spec: ImageSpec, file: DebianFile, channel: DebianChannel, deadline: Deadline) -> None:
-    """Lay out what mmdebstrap and finish.sh read and write, so that another user may do both."""
+    """Lay out what mmdebstrap and finish.sh read and write; whoever may enter the directory may do both."""
     shutil.copytree(spec.files / "tree", work / "tree")
     shutil.copy(spec.files / "finish.sh", work / "finish.sh")
     masked = (
@@ -171,7 +175,6 @@ def _prepare(work: Path, spec: ImageSpec, file: DebianFile, channel: DebianChann
     for path in work.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     disk.chmod(0o666)
-    work.chmod(0o777)
 
 
 def _bootstrap(work: Path, file: DebianFile, channel: DebianChannel, deadline: Deadline, log: Path) -> None:
@@ -182,9 +185,9 @@ def _bootstrap(work: Path, file: DebianFile, channel: DebianChannel, deadline: D
             *(f"--dpkgopt=path-exclude={path}" for path in file.without),
             "--aptopt=Acquire::Languages none", "--aptopt=APT::Install-Recommends false",
             "--dpkgopt=force-unsafe-io",
-            f'--setup-hook=mkdir -p "$1/etc/apt" && cp {work}/preferences "$1/etc/apt/preferences"',
+            f'--setup-hook=mkdir -p "$1/etc/apt" && cp {shlex.quote(f"{work}/preferences")} "$1/etc/apt/preferences"',
             *((f"--setup-hook={MERGE}",) if channel.merge_usr else ()),
-            f'--customize-hook=sh {work}/finish.sh {work} "$1"',
+            f'--customize-hook=sh {shlex.quote(f"{work}/finish.sh")} {shlex.quote(str(work))} "$1"',
             channel.release, "/dev/null", str(work / "sources.list"),
         ],
         deadline=deadline,

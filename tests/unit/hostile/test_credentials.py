@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import credentials, fetch, log, proc
+from harness import fetch, log, proc, text
 from harness.catalog import Source
 from harness.errors import InfrastructureError
 from harness.source.git_environment import make_environment
@@ -23,23 +23,23 @@ ADDRESSES: list[tuple[str, str]] = yaml.safe_load(
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin each test with no remembered address."""
-    monkeypatch.setattr(credentials, "_known", {})
+    monkeypatch.setattr(text, "_known", {})
 
 
-def is_secret(text: str) -> bool:
+def is_secret(words: str) -> bool:
     """Return whether a part of the password can be read."""
-    return "SECRET" in text or "WORD" in text
+    return "SECRET" in words or "WORD" in words
 
 
 @pytest.mark.parametrize(("full", "bare"), ADDRESSES)
 def test_what_a_source_says_has_no_secret(full: str, bare: str) -> None:
     """The model of a file has the address without it, and what it is written to has it so."""
-    assert credentials.remember(full) == bare
+    assert text.remember_address(full) == bare
     if "#" not in full:
         origin = Source(git=full)
         assert origin.git == bare
         assert not is_secret(origin.model_dump_json())
-        assert is_secret(credentials.restore(bare))
+        assert is_secret(text.restore_address(bare))
 
 
 @pytest.mark.parametrize(("full", "_bare"), ADDRESSES)
@@ -63,7 +63,7 @@ def test_texts_have_no_secret(full: str, _bare: str, tmp_path: Path) -> None:
 def test_tokens_in_queries_are_secrets() -> None:
     """An address with a token behind its question mark is shown without it."""
     for name in ("token", "access_token", "private_token", "job_token", "sig", "X-Amz-Signature", "api_key"):
-        shown = credentials.redact(f"GET https://host/x.tar.gz?a=1&{name}=SECRETWORD&b=2 failed")
+        shown = text.redact(f"GET https://host/x.tar.gz?a=1&{name}=SECRETWORD&b=2 failed")
         assert not is_secret(shown)
         assert "a=1" in shown
         assert "b=2" in shown
@@ -81,7 +81,7 @@ def test_git_gets_them_by_its_environment() -> None:
 def test_downloads_get_them(tmp_path: Path, deadline: Deadline) -> None:
     """A mirror with a password is asked with it, and the messages name it without."""
     with serving(b"x") as site:
-        bare = credentials.remember(site.url.replace("http://", "http://ci:SECRETWORD@"))
+        bare = text.remember_address(site.url.replace("http://", "http://ci:SECRETWORD@"))
         assert bare == site.url
         fetch.download(bare, tmp_path / "a", sha256=None, deadline=deadline)
         basic = base64.b64encode(b"ci:SECRETWORD").decode()

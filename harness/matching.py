@@ -1,0 +1,58 @@
+"""Regular expressions of users' files: checked when they are read, and matched with a limit of time.
+
+Python's matcher can take longer than anybody waits for a pattern of twelve characters, and nothing ends it from inside of
+the process. So a pattern of a file, which may be a stranger's change, is matched in a process of its own.
+"""
+
+import re
+import sys
+
+from harness import proc
+from harness.errors import DeadlineError, InfrastructureError
+from harness.text import escape
+from harness.wait import Deadline
+from harness.yamlerror import TextError
+
+__all__ = ["check_pattern", "search"]
+
+LONGEST = 2000
+"""Characters of a pattern at most."""
+
+MOST = 4 << 20
+"""Characters of a text that are looked at: its beginning and its end, half of them each."""
+
+SECONDS = 10.0
+"""A pattern that is one takes some milliseconds."""
+
+SCRIPT = "import re, sys; sys.exit(re.search(sys.argv[1], sys.stdin.read()) is None)"
+
+
+def check_pattern(text: str) -> str:
+    """Return a regular expression; raises TextError if it is none, or larger than Python can take."""
+    if len(text) > LONGEST:
+        raise TextError(f"a regular expression has {LONGEST} characters at most")
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise TextError(f"this is no regular expression: {error.msg}", error.pos or 0) from error
+    except (OverflowError, RecursionError, MemoryError, ValueError) as error:
+        raise TextError(
+            "this is no regular expression: a number in it is too large, or it is nested too deeply"
+        ) from error
+    return text
+
+
+def search(pattern: str, text: str, *, seconds: float = SECONDS) -> bool:
+    """Return whether a checked pattern is found in a text; raises InfrastructureError if that takes too long."""
+    if len(text) > MOST:
+        text = text[: MOST // 2] + text[-MOST // 2 :]
+    argv = [sys.executable, "-I", "-S", "-X", "utf8", "-c", SCRIPT, pattern]
+    deadline = Deadline.after(seconds, "search for a pattern")
+    try:
+        done = proc.run(argv, deadline=deadline, stdin=text.encode("utf-8", "replace"), expect=(0, 1))
+    except DeadlineError as error:
+        raise InfrastructureError(
+            f"The pattern `{escape(pattern)}` was not done with a text of {len(text)} characters within {seconds:.0f} s.",
+            hint="A repetition inside of a repetition, such as `(a+)+`, takes for ever; write it without one of them.",
+        ) from error
+    return done.code == 0
