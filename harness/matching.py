@@ -1,4 +1,4 @@
-"""Regular expressions of users' files: checked when they are read, and matched with a limit of time.
+"""Regular expressions of users' files, matched with a limit of time; they were checked when they were read.
 
 Python's matcher can take longer than anybody waits for a pattern of twelve characters, and nothing ends it from inside of
 the process. So a pattern of a file, which may be a stranger's change, is matched in a process of its own.
@@ -11,12 +11,8 @@ from harness import proc
 from harness.errors import DeadlineError, InfrastructureError
 from harness.text import escape
 from harness.wait import Deadline
-from harness.yamlerror import TextError
 
-__all__ = ["check_pattern", "search"]
-
-LONGEST = 2000
-"""Characters of a pattern at most."""
+__all__ = ["search"]
 
 MOST = 4 << 20
 """Characters of a text that are looked at: its beginning and its end, half of them each."""
@@ -28,21 +24,6 @@ SIMPLE = re.compile(r"[^*+?{}()|]*")
 """Patterns without repetition and choice: no text takes them long, so they need no process."""
 
 SCRIPT = "import re, sys; sys.exit(re.search(sys.argv[1], sys.stdin.read()) is None)"
-
-
-def check_pattern(text: str) -> str:
-    """Return a regular expression; raises TextError if it is none, or larger than Python can take."""
-    if len(text) > LONGEST:
-        raise TextError(f"a regular expression has {LONGEST} characters at most")
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise TextError(f"this is no regular expression: {error.msg}", error.pos or 0) from error
-    except (OverflowError, RecursionError, MemoryError, ValueError) as error:
-        raise TextError(
-            "this is no regular expression: a number in it is too large, or it is nested too deeply"
-        ) from error
-    return text
 
 
 def search(pattern: str, text: str, *, seconds: float = SECONDS) -> bool:

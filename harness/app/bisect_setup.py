@@ -21,9 +21,9 @@ from harness.bisect.records import Inquiry
 from harness.bisect.subject import Subject
 from harness.bisect.witness_file import PLUGIN
 from harness.errors import UsageError
-from harness.matching import check_pattern
 from harness.model import Event
 from harness.pipeline import RunContext
+from harness.selection.names import check_pattern
 from harness.store import Store
 from harness.wait import Deadline
 from harness.yamlerror import TextError

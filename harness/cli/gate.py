@@ -12,6 +12,7 @@ from harness.app.project import load_project
 from harness.cli import output
 from harness.cli.options import MarkdownOption
 from harness.cli.output import Format, FormatOption
+from harness.cli.process import complain
 from harness.cli.settings import get_settings
 from harness.cli.verbs import load_part
 from harness.errors import ExitCode, UsageError
@@ -97,7 +98,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
             settings,
             planned=confirm or 1,
             before=before or (),
-            say=lambda text: typer.echo(text, err=True),
+            say=complain,
         )
         return trials
 

@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, 
 from pydantic_core import core_schema
 
 from harness.catalog import Catalog
-from harness.matching import check_pattern
 from harness.selection import Selection, names, parse_selection
 from harness.yamlfile import TextError
 
@@ -109,7 +108,7 @@ ToolchainText = Annotated[str, _make_validator(_check_toolchain)]
 """Name of a toolchain."""
 ComponentText = Annotated[str, _make_validator(_check_component)]
 """`systemd`, or name of a runtime that is built."""
-Regex = Annotated[str, AfterValidator(check_pattern)]
+Regex = Annotated[str, AfterValidator(names.check_pattern)]
 """A regular expression that is searched for."""
 Expiry = Annotated[date, BeforeValidator(_parse_date)]
 """A day, written as 2027-06-01."""

@@ -13,12 +13,16 @@ from harness.yamlfile import TextError
 
 __all__ = [
     "DistroName", "RuntimeName", "SystemdName", "check_axis_distro", "check_axis_runtime", "check_axis_systemd",
-    "check_distro", "check_runtime", "compile_glob", "describe_unknown",
+    "check_distro", "check_pattern", "check_runtime", "compile_glob", "describe_unknown",
 ]  # fmt: skip
 
 DISTRO = AXES_BY_NAME["distro"].compile()
 RUNTIME = AXES_BY_NAME["runtime"].compile()
 SYSTEMD = AXES_BY_NAME["systemd"].compile()
+
+
+LONGEST_PATTERN = 2000
+"""Characters of a regular expression at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +149,21 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
         return re.compile(rf"{first}\Z", re.DOTALL)
     middle = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
     return re.compile(rf"{first}{middle}.*{rest[-1]}\Z", re.DOTALL)
+
+
+def check_pattern(text: str) -> str:
+    """Return a regular expression; raises TextError if it is none, or larger than Python can take."""
+    if len(text) > LONGEST_PATTERN:
+        raise TextError(f"a regular expression has {LONGEST_PATTERN} characters at most")
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise TextError(f"this is no regular expression: {error.msg}", error.pos or 0) from error
+    except (OverflowError, RecursionError, MemoryError, ValueError) as error:
+        raise TextError(
+            "this is no regular expression: a number in it is too large, or it is nested too deeply"
+        ) from error
+    return text
 
 
 def describe_unknown(what: str, name: str, known: Iterable[str]) -> str:

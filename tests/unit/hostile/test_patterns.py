@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.matching import check_pattern, search
-from harness.selection.names import compile_glob
+from harness.matching import search
+from harness.selection.names import check_pattern, compile_glob
 from harness.yamlerror import TextError
 
 ENDLESS = [
