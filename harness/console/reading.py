@@ -4,8 +4,10 @@ A fatal line means that the guest is lost, whatever a test says. What a guest pr
 is in memory at a time, a line is judged in parts, and of each rule some findings are kept and the others counted.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +30,9 @@ OVERLAP = 128
 
 KEPT = 50
 """Findings of one rule that are kept."""
+
+LARGEST = 64 << 20
+"""Bytes of a running guest's log above which its end is cut off; QEMU goes on at the end of what is left."""
 
 SHOWN = 64 * 1024
 """Bytes of a log around its end, or around a line, from which an excerpt is taken."""
@@ -84,8 +89,9 @@ class Console:
         """
         try:
             with self.path.open("rb") as file:
-                # A log that grew too large was cut at its end, and goes on there.
-                self._offset = min(self._offset, file.seek(0, 2))
+                size = file.seek(0, 2)
+                if size < self._offset:  # another process has cut it, see `limit`
+                    self._go_on(min(size, LARGEST))
                 file.seek(self._offset)
                 return self.read_from(file, ended=ended)
         except FileNotFoundError:
@@ -111,6 +117,22 @@ class Console:
                 self.findings.append(finding)
                 new.append(finding)
         return new
+
+    def limit(self, largest: int = LARGEST) -> None:
+        """Cut a log that is larger after `largest` bytes that were read and judged, with a note there."""
+        if self._offset <= largest:
+            return
+        with suppress(FileNotFoundError):
+            cut = self.path.stat().st_size - largest
+            if cut > 0:
+                os.truncate(self.path, largest)
+                self._go_on(largest)
+                with self.path.open("ab") as file:
+                    file.write(f"\n[{cut} bytes of the console were left out here]\n".encode())
+
+    def _go_on(self, offset: int) -> None:
+        self._offset = offset
+        self._lines.go_on(offset)
 
     def format_tail(self, lines: int = 15) -> str:
         """Return the last lines of the log that say something, each behind a bar as in other error messages."""
@@ -164,6 +186,11 @@ class LineJudge:
             gone = (len(rest) - OVERLAP) // (PART - OVERLAP) * (PART - OVERLAP)
             self._rest = rest[gone:]
             self._judged += gone
+
+    def go_on(self, offset: int) -> None:
+        """Go on with a line that begins at another offset."""
+        self._begin, self._rest, self._judged = offset, b"", 0
+        self._found.clear()
 
     def look_ahead(self, *, ended: bool) -> Iterator[tuple[ConsoleRule, ConsoleFinding]]:
         """Yield what is found in a line without an end: a prompt, or all if nothing comes any more."""

@@ -18,6 +18,9 @@ __all__ = ["boot", "boot_with_monitor", "specify"]
 NETWORK_UP = b": the network is up"
 """What the initrd prints, or a unit of the guest: harness/distros/init.sh."""
 
+LOOKED_AT = 1 << 20
+"""Bytes of a console that are looked at at once."""
+
 
 def specify(  # noqa: PLR0913 - each is one fact
     image: Image,
@@ -93,9 +96,16 @@ def _wait_network(machine: Machine, deadline: Deadline) -> None:
     Before that QEMU accepts a connection and keeps it for a guest that is not there; it would come
     back to sshd later, and cost a process each, when nobody waits for it any more.
     """
+    seen = 0
 
     def attempt() -> bool | None:
+        nonlocal seen
         machine.check()
-        return True if NETWORK_UP in machine.files.console.read_bytes() else None
+        with machine.files.console.open("rb") as file:
+            file.seek(seen)
+            new = file.read(LOOKED_AT)
+        # What is cut off at the end is looked at again.
+        seen += max(0, len(new) - len(NETWORK_UP))
+        return True if NETWORK_UP in new else None
 
     poll(attempt, deadline)

@@ -15,7 +15,7 @@ from harness import proc
 from harness.console import Console
 from harness.errors import DeadlineError, InfrastructureError
 from harness.machine.files import SSH_ALIAS, MachineFiles, MachineRecord
-from harness.machine.pid1 import BACKTRACE, Pid1Log
+from harness.machine.pid1 import BACKTRACE, START, WATCHER, Pid1Log
 from harness.proc import CommandError, Done
 from harness.text import pluralize
 from harness.wait import Deadline, poll
@@ -95,6 +95,7 @@ class Machine:
 
     def _look_inside(self) -> str | None:
         self.console.read()
+        self.console.limit()
         fatal = self.console.fatal
         if fatal:
             cause = f"{fatal.description} See {self.files.console}:{fatal.line}: {fatal.text}"
@@ -296,6 +297,7 @@ class Machine:
             )
         if state == "degraded":
             logger.warning("A unit failed in the boot of %s; its journal says which.", self.name)
+        self.run(START, deadline=deadline, stdin=WATCHER)
 
     def disconnect(self, deadline: Deadline) -> None:
         """End the shared ssh connection, so that the next command makes a new one."""

@@ -251,3 +251,21 @@ def test_a_log_that_was_cut_goes_on(tmp_path: Path) -> None:
         file.write(b"[    1.000000] Kernel panic - not syncing: x\n")
 
     assert console.read()
+
+
+def test_a_log_of_a_guest_that_never_ends_is_cut(tmp_path: Path) -> None:
+    """A log that is too large is cut with a note, again and again; what comes after that is judged and counted on."""
+    log = tmp_path / "console.log"
+    console = Console(log)
+    for _ in range(3):
+        with log.open("ab") as file:
+            file.write(b"noise\n" * 1000)
+        console.read()
+        console.limit(3000)
+    assert log.stat().st_size < 3200
+    assert "bytes of the console were left out here" in log.read_text()
+    with log.open("ab") as file:
+        file.write(b"[    1.000000] Kernel panic - not syncing: x\n")
+
+    assert ["kernel-panic"] == [finding.rule for finding in console.read()]
+    assert "Kernel panic" in console.format_excerpt()
