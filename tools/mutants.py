@@ -91,7 +91,11 @@ class Bed:
             store=self.store, emit=lambda _: None, deadline=Deadline.after(1800, "mutant"),
             arguments=arguments,
         )  # fmt: skip
-        task = CellTask(plan=make_plan(cell, self.project, self.known, (suite,)), cases=tuple(cases))
+        task = CellTask(
+            plan=make_plan(cell, self.project, self.known, (suite,)),
+            cases=tuple(cases),
+            expectations=self.project.find_expectations(cell),
+        )
         return pipeline.evaluate(task, work, directory)
 
 
