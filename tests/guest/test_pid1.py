@@ -14,7 +14,7 @@ from harness.image import Image
 from harness.machine import Machine, Pid1CrashError
 from harness.model import CgroupMode
 from harness.store import Store
-from harness.wait import Deadline
+from harness.wait import Deadline, poll
 from tests import ROOT
 
 NOTICED = 5.0
@@ -71,7 +71,11 @@ def test_pid1_that_is_busy_is_not_lost(guest: Machine, deadline: Deadline) -> No
     guest.check()
     guest.reboot(deadline=deadline)
     guest.check()
-    assert guest.files.pid1.read_text(encoding="ascii").split("\n").count("watching") == 1
+    # It is started in the background, and a shell takes its time under emulation.
+    poll(
+        lambda: guest.files.pid1.read_text(encoding="ascii").split("\n").count("watching") == 1 or None,
+        deadline.within(60, "watcher"),
+    )
     guest.run("kill -ABRT 1", deadline=deadline)
     with pytest.raises(Pid1CrashError):
         guest.run("sleep 60", deadline=deadline)
