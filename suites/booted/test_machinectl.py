@@ -38,7 +38,7 @@ exit $code
 """
 
 COPY = r"""
-mkdir "$1" && echo "to and fro" >"$1/file" || exit
+mkdir "$1" && echo "there and back" >"$1/file" || exit
 machinectl copy-to "$2" "$1/file" /root/copied && machinectl copy-from "$2" /root/copied "$1/back" && cat "$1/back"
 """
 
@@ -95,7 +95,7 @@ def test_bind_reaches_the_container(known: Container, place: str, guest: Guest) 
 
 def test_file_is_copied_to_and_fro(system: Container, place: str, guest: Guest) -> None:
     """`machinectl copy-to` and `copy-from` are each other's opposite."""
-    assert guest.do(COPY, place, system.name).strip() == "to and fro"
+    assert guest.do(COPY, place, system.name).strip() == "there and back"
 
 
 def test_unit_can_be_run_in_the_container(system: Container, guest: Guest) -> None:

@@ -35,7 +35,7 @@ systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1
 """
 
 
-class GuestUpgrade(Protocol):
+class UpgradeFixture(Protocol):
     """What upgrades the guest; the harness's own fixture `upgrade` gives it."""
 
     @property
@@ -76,7 +76,7 @@ class Upgraded:
 
 @pytest.fixture(scope="module")
 def upgraded(
-    upgrade: GuestUpgrade, guest: Guest, subject: WatchedContainer, leftovers: Leftovers
+    upgrade: UpgradeFixture, guest: Guest, subject: WatchedContainer, leftovers: Leftovers
 ) -> Iterator[Upgraded]:
     """What the upgrade made of the guest, while a container and a service ran in it."""
     with leftovers.ignore_new():

@@ -8,7 +8,7 @@ import pytest
 from suites.lib.runtime import ContainerRuntime
 from suites.lifecycle.events import EVENTS, Change, WatchedContainer
 from suites.lifecycle.stays import ContainerStays
-from suites.upgrade.conftest import GuestUpgrade, Upgraded
+from suites.upgrade.conftest import Upgraded, UpgradeFixture
 
 UPGRADE = "upgrade"
 
@@ -30,7 +30,7 @@ class TestUpgrade(ContainerStays):
     """What it is after each of them."""
 
 
-def test_manager_is_the_new_one(upgraded: Upgraded, upgrade: GuestUpgrade) -> None:
+def test_manager_is_the_new_one(upgraded: Upgraded, upgrade: UpgradeFixture) -> None:
     """Process 1 was executed again, and not started again, and is what was installed."""
     assert upgraded.after.started == upgraded.before.started
     assert upgraded.after.manager != upgraded.before.manager
