@@ -71,7 +71,7 @@ def test_a_refused_run_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert ExitCode.USAGE == cli.main(
         ["--store", "/proc/no", *WORDS, "--runs", str(tmp_path), "run", "--profile", "quick"]
     )
-    assert "error: The store /proc/no cannot be made" in capsys.readouterr().err
+    assert "error: The directory /proc/no/ of the store cannot be made" in capsys.readouterr().err
     assert [] == list(tmp_path.iterdir())
 
 
