@@ -24,7 +24,7 @@ def test_shell_runs_in_the_guest_and_ends_it(tmp_path: Path, bookworm: Image) ->
     """A shell's commands run in the cell's guest, with its runtime there; nothing is left when it ends."""
     done = proc.run(
         harness(tmp_path, "shell", CELL),
-        deadline=Deadline.after(240, "shell"),
+        deadline=Deadline.after(480, "shell"),
         stdin=b"hostname; systemd-nspawn --version | head -n 1\nexit 3\n",
         apart=True,
     )
@@ -35,7 +35,7 @@ def test_shell_runs_in_the_guest_and_ends_it(tmp_path: Path, bookworm: Image) ->
 
 def test_boot_and_console(tmp_path: Path, bookworm: Image) -> None:
     """A booted guest says how to reach it, its console answers keys until Ctrl-], and Ctrl-C ends it."""
-    deadline = Deadline.after(240, "boot and console")
+    deadline = Deadline.after(480, "boot and console")
     said = tmp_path / "said"
     with said.open("wb") as sink, proc.start(harness(tmp_path, "boot", CELL), output=sink) as process:
         poll(lambda: True if b"console:" in said.read_bytes() else None, deadline)

@@ -124,6 +124,7 @@ def test_no_line_is_a_command_to_a_ci_system(hostile: str, capsys: pytest.Captur
         assert not any(line.lstrip().startswith(("::", "##[", "##vso[")) for line in lines.splitlines())
 
 
+@pytest.mark.slow
 def test_there_is_one_exit() -> None:
     """No other module prints or makes a console, so that what is tested here is all that there is."""
     allowed = {

@@ -245,6 +245,7 @@ def test_an_upgrade_that_fails_is_a_failure_of_each_case(tmp_path: Path, machine
     assert (tmp_path / "tried").read_text() == "x\n"
 
 
+@pytest.mark.slow
 def test_what_this_computer_lacks_is_no_failure_of_the_runtime(tmp_path: Path, machine: Path) -> None:
     """A command too long or with a null, an answer too large to keep, and a full disk are errors; the guest is not gone."""
     _, cases = run(
