@@ -46,10 +46,10 @@ def test_a_boot_that_is_lost_is_tried_once_more(begun: Evaluation, tmp_path: Pat
     (tmp_path / "machine-lost" / "older").touch()
 
     with pytest.raises(DeadlineError):
-        start(begun, Deadline.after(3, "boot of x"))
+        start(begun, Deadline.after(6, "boot of x"))
 
     assert (tmp_path / "starts").read_text() == "\n\n"
-    assert begun.facts["boot_retry"].startswith("The boot of x did not end within 1 s.")
+    assert begun.facts["boot_retry"].startswith("The boot of x did not end within 2 s.")
     for place in ("machine-lost", "machine"):
         assert (tmp_path / place / "machine.json").exists()
     assert not (tmp_path / "machine-lost" / "older").exists()
