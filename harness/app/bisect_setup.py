@@ -132,7 +132,7 @@ def _compile(pattern: str | None) -> re.Pattern[str] | None:
     try:
         return re.compile(check_pattern(pattern)) if pattern else None
     except TextError as error:
-        raise UsageError(f"`{pattern[:80] if pattern else ''}`: {error}.") from error
+        raise UsageError(f"--matching `{pattern[:80] if pattern else ''}` cannot be used: {error}.") from error
 
 
 def split_command(command: str | None) -> tuple[str, ...]:

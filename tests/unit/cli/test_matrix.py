@@ -60,7 +60,7 @@ def test_cells_are_listed_as_json(project: Path) -> None:
     assert json.loads(done.out) == [
         {
             "id": "debian-sid+systemd-262+unified+nspawn", "distro": "debian", "channel": "sid", "release": None,
-            "systemd": "262", "systemd_built": False, "go": None, "cgroup": "unified", "runtime": "nspawn",
+            "systemd": "262", "upgrade": None, "systemd_built": False, "go": None, "cgroup": "unified", "runtime": "nspawn",
             "runtime_version": None, "flavor": None,
         }
     ]  # fmt: skip

@@ -237,7 +237,7 @@ def test_recipe(tree: Path, run: Run) -> None:
 def test_console_rule(tree: Path, run: Run) -> None:
     """Some lines in one file make a console rule: the line is found, and shown as trouble in the pages' excerpts."""
     table = tree / "harness" / "console.yaml"
-    rule = "  - {name: hello, pattern: 'moin from', fatal: false, description: The guest greets.}\n"
+    rule = "  - {name: hello, writer: kernel, pattern: 'moin from', fatal: false, description: The guest greets.}\n"
     table.write_text(table.read_text(encoding="utf-8") + rule, encoding="utf-8")
     (tree / "console.log").write_text("a\n[ 1.0] moin from the guest\n" + "b\n" * 9999, encoding="utf-8")
     script = "from harness.console import Console; from pathlib import Path; print(Console(Path('console.log')).read()[0].rule)"
