@@ -76,7 +76,8 @@ def passed(tmp_path_factory: pytest.TempPathFactory, bookworm: Image) -> Path:
     """The directory of runs after a run of one cell that passed."""
     runs = tmp_path_factory.mktemp("passed")
     done = proc.run(
-        harness(runs, "run", "--cell", CELL, "--", "-k", "mounts or places"), deadline=Deadline.after(300, "run")
+        harness(runs, "run", "--cell", CELL, "--suites", "cgroup", "--", "-k", "mounts or places"),
+        deadline=Deadline.after(300, "run"),
     )
     (runs / "output").write_text(done.out, encoding="utf-8")
     return runs
@@ -94,7 +95,7 @@ def test_a_run_leaves_its_evidence(passed: Path) -> None:
     assert "252" == result.cells[0].facts["systemd"].partition(".")[0]
     assert result.cells[0].facts["accelerator_reason"] in (directory.parent / "output").read_text(encoding="utf-8")
     assert "legacy" == result.cells[0].facts["cgroup"]
-    assert f"harness run --cell {CELL} -- -k 'mounts or places'" == result.cells[0].again
+    assert f"harness run --cell {CELL} --suites cgroup -- -k 'mounts or places'" == result.cells[0].again
     assert len(result.cells[0].cases) == JUnitXml.fromfile(str(directory / "junit.xml")).tests
     assert {Phase.IMAGE, Phase.BOOT, Phase.SUITES} == {item.phase for item in result.cells[0].phases}
     assert State.CACHED == result.cells[0].phases[0].state
@@ -106,7 +107,7 @@ def test_a_run_leaves_nothing_else(passed: Path) -> None:
 
 
 def suites_begun(runs: Path) -> bool | None:
-    reports = [path.read_text(encoding="utf-8") for path in runs.rglob("reportlog.jsonl")]
+    reports = [path.read_text(encoding="utf-8") for path in runs.glob("*/cells/*/reportlog.jsonl")]
     return True if any('"TestReport"' in text for text in reports) else None
 
 
@@ -138,7 +139,7 @@ def test_interruption_leaves_nothing(
     """Ctrl-C or a termination signal at any moment: exit 130, a result that says so, nothing left behind."""
     deadline = Deadline.after(240, "interrupted run")
     before = surroundings()
-    with running(tmp_path, "run", "--cell", CELL, temporary=temporary) as process:
+    with running(tmp_path, "run", "--cell", CELL, "--suites", "cgroup", temporary=temporary) as process:
         poll(lambda: moment(tmp_path), deadline, every=0.02)
         os.kill(process.pid, number)
         assert ExitCode.INTERRUPTED == process.wait(deadline.within(40, "end of the run"))
@@ -152,7 +153,7 @@ def test_interruption_leaves_nothing(
 def test_guest_that_is_killed_is_an_error_and_no_failure(tmp_path: Path, bookworm: Image) -> None:
     """QEMU killed in the middle of a suite: cases are errors with the console's last lines, exit 3."""
     deadline = Deadline.after(240, "run whose guest dies")
-    with running(tmp_path, "run", "--cell", CELL) as process:
+    with running(tmp_path, "run", "--cell", CELL, "--suites", "cgroup") as process:
         poll(lambda: suites_begun(tmp_path), deadline)
         (record,) = tmp_path.rglob("machine.json")
         os.kill(json.loads(record.read_text(encoding="utf-8"))["pid"], signal.SIGKILL)
@@ -170,7 +171,7 @@ def test_guest_that_is_killed_is_an_error_and_no_failure(tmp_path: Path, bookwor
 
 def test_nothing_ran_is_not_success(tmp_path: Path, bookworm: Image) -> None:
     """Cases that are all deselected end with exit 4."""
-    argv = harness(tmp_path, "run", "--cell", CELL, "--", "-k", "no_such_case")
+    argv = harness(tmp_path, "run", "--cell", CELL, "--suites", "cgroup", "--", "-k", "no_such_case")
     done = proc.run(argv, deadline=Deadline.after(240, "run"), expect=(ExitCode.NOTHING_RAN,))
 
     assert "1 cell: 1 skipped" in done.out
@@ -178,7 +179,7 @@ def test_nothing_ran_is_not_success(tmp_path: Path, bookworm: Image) -> None:
 
 def test_suite_that_cannot_be_collected_is_named(tmp_path: Path, bookworm: Image) -> None:
     """An argument that pytest does not know is the cell's error, with pytest's words."""
-    argv = harness(tmp_path, "run", "--cell", CELL, "--", "--no-such-option")
+    argv = harness(tmp_path, "run", "--cell", CELL, "--suites", "cgroup", "--", "--no-such-option")
     done = proc.run(argv, deadline=Deadline.after(240, "run"), expect=(ExitCode.INFRASTRUCTURE,))
 
     assert "unrecognized arguments: --no-such-option" in done.out
