@@ -33,7 +33,10 @@ def open_guest(
 ) -> Iterator[Machine]:
     """Yield the cell's guest; its directory is removed after a good end or Ctrl-C, and else is evidence."""
     project = load_project(settings)
-    (plan,) = plan_cells(project, (cell,), project.matrix.list_suite_names(None, project.catalog), distro_options)
+    # A person may want what suites bring into a guest, but does not wait for whole images besides its own.
+    names = project.matrix.list_suite_names(None, project.catalog)
+    suites = tuple(name for name in names if not project.catalog.suites[name].disks)
+    (plan,) = plan_cells(project, (cell,), suites, distro_options)
     above = settings.runs / "guests"
     with rundir.open_runs(above):
         # Another guest of the same cell may run.
