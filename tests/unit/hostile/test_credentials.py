@@ -94,7 +94,7 @@ def test_the_command_line_writes_none(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     cell = "flatcar-stable+systemd-257+go-1.27+legacy+runc-1.1.5"
     done = harness(
-        "--debug", "--matrix", str(root / "matrix.yaml"), "--store", "store", "--runs", "runs", "run", "--cell", cell,
+        "--debug", "--matrix", str(root / "matrix.yaml"), "--store", "store", "--runs", "runs", "run", "--cell", cell, "--suites", "cgroup",
         "--set", "runtime.runc.source=http://ci:SECRETWORD@127.0.0.1:1/r.git", "--mirror", "http://u:SECRETWORD@127.0.0.1:1/",
         cwd=tmp_path,
     )  # fmt: skip
