@@ -180,14 +180,7 @@ def _make_all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | No
         for systemd in [names.check_axis_systemd(text) for text in axes.systemd]:
             # What depends on the systemd and the mode alone is worked out before the many cells that share it.
             version = _find_systemd(distro, systemd, catalog)
-            stays = _find_obstacle_of_upgrade(distro, version, systemd.upgrade, catalog)
-            modes = [
-                (
-                    mode,
-                    stays or _find_obstacle(version, mode, catalog) or _find_obstacle(systemd.upgrade, mode, catalog),
-                )
-                for mode in axes.cgroup
-            ]
+            modes = [(mode, _find_obstacle(distro, version, systemd.upgrade, mode, catalog)) for mode in axes.cgroup]
             for index, go in enumerate(axes.go):
                 # What is not built has one cell for all versions of Go: it stands where the first is.
                 present = [(item, go if built else None) for item, built in kinds if built or index == 0]
@@ -195,14 +188,9 @@ def _make_all(matrix: Matrix, catalog: Catalog) -> Iterator[tuple[Cell, str | No
                     for runtime, with_go in present:
                         for rest in plain:
                             yield _make_cell(distro, version, systemd, with_go, mode, runtime, rest), reason
-    for item in matrix.include:
-        cell, distro = make_cell(item, catalog), names.check_axis_distro(item.distro, catalog)
-        yield (
-            cell,
-            _find_obstacle_of_upgrade(distro, cell.systemd, cell.upgrade, catalog)
-            or _find_obstacle(cell.systemd, cell.cgroup, catalog)
-            or _find_obstacle(cell.upgrade, cell.cgroup, catalog),
-        )
+    for item, cell in zip(matrix.include, make_included(matrix, catalog), strict=True):
+        distro = names.check_axis_distro(item.distro, catalog)
+        yield cell, _find_obstacle(distro, cell.systemd, cell.upgrade, cell.cgroup, catalog)
 
 
 def make_included(matrix: Matrix, catalog: Catalog) -> Iterator[Cell]:
@@ -219,24 +207,21 @@ def _find_systemd(distro: DistroName, systemd: SystemdName, catalog: Catalog) ->
     return catalog.distros[distro.distro].find_systemd(distro.channel, distro.release)
 
 
-def _find_obstacle_of_upgrade(distro: DistroName, version: str, upgrade: str | None, catalog: Catalog) -> str | None:
-    """Return why a guest cannot be upgraded to the systemd of other packages of its distro; None where it may."""
-    if upgrade is None or not BARE_NUMBER.match(upgrade):
-        return None
-    if find_systemd_version(version) and not compare_versions(upgrade, ">", version):
-        return f"Systemd {upgrade} is no upgrade for a guest that has {version}."
-    if upgrade not in {channel.systemd for channel in catalog.distros[distro.distro].channels.values()}:
-        return f"No channel of {distro.distro} has systemd {upgrade}."
+def _find_obstacle(
+    distro: DistroName, systemd: str, upgrade: str | None, cgroup: CgroupMode, catalog: Catalog
+) -> str | None:
+    """Return why a systemd cannot boot in a mode or be upgraded so, or None where it can or nobody knows."""
+    if upgrade is not None and BARE_NUMBER.match(upgrade):
+        if find_systemd_version(systemd) and not compare_versions(upgrade, ">", systemd):
+            return f"Systemd {upgrade} is no upgrade for a guest that has {systemd}."
+        if upgrade not in {channel.systemd for channel in catalog.distros[distro.distro].channels.values()}:
+            return f"No channel of {distro.distro} has systemd {upgrade}."
+    for revision in (systemd, upgrade):
+        version = find_systemd_version(revision) if revision is not None else None
+        rule = catalog.systemd.find_cgroup_rule(version, cgroup) if version is not None else None
+        if rule is not None and rule.arguments is None:
+            return rule.reason
     return None
-
-
-def _find_obstacle(systemd: str | None, cgroup: CgroupMode, catalog: Catalog) -> str | None:
-    """Return why a systemd cannot boot in a mode, or None where it can or nobody knows."""
-    version = find_systemd_version(systemd) if systemd is not None else None
-    if version is None:
-        return None
-    rule = catalog.systemd.find_cgroup_rule(version, cgroup)
-    return rule.reason if rule.arguments is None else None
 
 
 def _make_empty_error(

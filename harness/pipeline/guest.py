@@ -124,8 +124,7 @@ def open_guest(evaluation: Evaluation) -> Iterator[Machine]:
     wanted = evaluation.plan.needs_runtime(evaluation.task.cases)
     runtime = _build(evaluation, evaluation.plan.build if wanted else None)
     programs = [_build(evaluation, request) for request in evaluation.plan.programs]
-    disk, others, packaged, brought = _make_image(evaluation)
-    evaluation.upgrade = _make_upgrade(evaluation, disk, newer)
+    disk, others, packaged, brought = _make_image(evaluation, newer)
     accelerator = accel.probe(
         disk.kernel, evaluation.context.store.root, evaluation.context.deadline.within(60.0, "probe of KVM")
     )
@@ -159,7 +158,7 @@ def _build(evaluation: Evaluation, request: BuildRequest | None) -> Artifact | N
 
 
 def _make_image(
-    evaluation: Evaluation,
+    evaluation: Evaluation, newer: Artifact | None
 ) -> tuple[Image, tuple[Path, ...], Artifact | None, tuple[Artifact | None, ...]]:
     """Return the image, other disks, the runtime where it comes from packages, and the packages that each suite wants."""
     store = evaluation.context.store
@@ -187,6 +186,7 @@ def _make_image(
                 f"The cell {evaluation.plan.cell.id} cannot be: {evaluation.plan.cell.runtime} comes from packages, "
                 f"and {distro.title} has none."
             )
+        evaluation.upgrade = _make_upgrade(evaluation, made, newer, progress.deadline)
     return made, others, runtime, tuple(found)
 
 
@@ -194,14 +194,13 @@ LAY_OVER = "tar -c . | tar -x -C / && systemctl daemon-reexec"
 """Brings a build of systemd into force. tar makes each file again, and so can replace programs that run."""
 
 
-def _make_upgrade(evaluation: Evaluation, disk: Image, built: Artifact | None) -> Upgrade | None:
+def _make_upgrade(evaluation: Evaluation, disk: Image, built: Artifact | None, deadline: Deadline) -> Upgrade | None:
     """Return how the cell's guest gets another systemd while it runs: by packages of its distro, or what was built."""
     plan = evaluation.plan
     if plan.cell.upgrade is None:
         return None
     if built is not None:
         return Upgrade(to=plan.cell.upgrade, files=built.path, script=LAY_OVER)
-    deadline = evaluation.context.deadline.within(BUDGETS[Phase.IMAGE], f"upgrade of {plan.cell.id}")
     distro, store = distros.find(plan.image.distro), evaluation.context.store
     packages = distro.make_upgrade(plan.image, disk, plan.cell.upgrade, store, deadline)
     if packages is None:

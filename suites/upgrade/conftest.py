@@ -28,7 +28,6 @@ cat "/proc/$pid/cgroup"
 """
 
 SYSTEM = r"""
-cut -d ' ' -f 22 /proc/1/stat
 systemctl show --property=Version --value
 systemctl --version | { read -r _ version _; echo "$version"; }
 systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1
@@ -51,14 +50,12 @@ class SystemState:
     """The guest's systemd at one moment.
 
     Attributes:
-        started: When process 1 was started, in ticks since the boot.
         manager: Version of the manager that runs, as it says itself.
         installed: Version of what is installed.
         failed: Units that failed.
         service: A service that runs: its properties, and the cgroups of its process.
     """
 
-    started: str
     manager: str
     installed: str
     failed: tuple[str, ...]
@@ -88,6 +85,6 @@ def upgraded(
 
 
 def _read_system(guest: Guest) -> SystemState:
-    started, manager, installed, *failed = guest.do(SYSTEM).splitlines()
+    manager, installed, *failed = guest.do(SYSTEM).splitlines()
     described = tuple(guest.do(DESCRIBE, f"{NAME}.service").splitlines())
-    return SystemState(started=started, manager=manager, installed=installed, failed=tuple(failed), service=described)
+    return SystemState(manager=manager, installed=installed, failed=tuple(failed), service=described)

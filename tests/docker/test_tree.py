@@ -31,7 +31,7 @@ def test_go_is_asked_where_it_builds(
         assert tree.run("go", "env", "GOFLAGS", "GOPROXY").out == "\noff\n"
         assert tree.run("sh", "-c", "echo 'package   main' >planted.go").code == 0
         assert tree.run(f"{tree.goroot}/bin/gofmt", "-l", ".").out == "planted.go\n"
-        assert tree.run("mktemp", "/tmp/XXXXXX").code == 0
+        assert tree.run("sh", "-c", 'file=$(mktemp) && rm "$file"').code == 0
         refused = tree.run("go", "build", "-o", f"{tree.scratch}/built", "-nosuchflag")
         assert refused.code == 2
         assert "nosuchflag" in refused.out

@@ -80,7 +80,7 @@ def test_files_that_are_named_are_in_no_module(tmp_path: Path) -> None:
     assert plan.build is not None
     (program,) = plan.programs
     recipe = find_recipe("go")
-    place = PurePosixPath("/work")
+    place = PurePosixPath("/tree")
     paths = BuildPaths(work=place, toolchain=place, output=place, scratch=place, cache=place, outside=tmp_path)
     found = []
     for rules, source in ((program.rules, program.source), (plan.build.rules, plan.build.rules.sources[1])):
@@ -88,4 +88,4 @@ def test_files_that_are_named_are_in_no_module(tmp_path: Path) -> None:
         spec = BuildSpec(name="demo", version="1", rules=rules, source=source, revision=revision, toolchain=None)
         (command,) = recipe.make_commands(spec, paths)
         found.append((command.argv[-2:], command.env["GOFLAGS"]))
-    assert found == [(("main.go", "more.go"), ""), (("/work/usr/local/sbin/runc", "."), "-mod=vendor")]
+    assert found == [(("main.go", "more.go"), ""), (("/tree/usr/local/sbin/runc", "."), "-mod=vendor")]

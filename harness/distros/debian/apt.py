@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from harness import proc
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
 __all__ = [
-    "KEYRING", "Apt", "find_archive", "format_sources_list", "open_apt", "parse_checksums", "parse_records",
+    "KEYRING", "Apt", "Step", "find_archive", "format_sources_list", "open_apt", "parse_checksums", "parse_records",
     "unpack_package",
 ]  # fmt: skip
 
@@ -79,6 +80,24 @@ Dir::Etc::preferencesparts "/dev/null";
 
 Record = Mapping[str, str]
 
+STEP = re.compile(r"^(Inst|Conf|Remv) (\S+)(?: \[(\S+)\])?(?: \((\S+) )?", re.MULTILINE)
+"""A line of `apt-get --simulate`: `Inst NAME [VERSION THAT IS THERE] (VERSION ARCHIVE [ARCHITECTURE])`."""
+
+
+class Step(NamedTuple):
+    """What apt would do with one package.
+
+    Attributes:
+        verb: `Inst` for unpacking, `Conf` for configuring, `Remv` for removing; apt's own words.
+        old: The version that is there; empty where none is.
+        new: The version that is then there, likewise.
+    """
+
+    verb: str
+    name: str
+    old: str
+    new: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apt:
@@ -116,25 +135,23 @@ class Apt:
         self.find_packages(names, deadline)
         architecture = proc.run(["dpkg", "--print-architecture"], deadline=deadline).out.strip()
         # What the installed packages depend on is no question here: they are there, and stay.
-        status = "".join(
-            f"Package: {name}\nStatus: install ok installed\nArchitecture: {architecture}\nVersion: {version}\n\n"
-            for name, version in installed.items()
+        self.set_installed(
+            {"Package": name, "Architecture": architecture, "Version": version} for name, version in installed.items()
         )
-        (self.home / "status").write_text(status, encoding="utf-8")
-        argv = ["apt-get", "install", "--simulate", "--no-upgrade", "--no-install-recommends", *names]
-        found = INSTALL.findall(self._run(argv, deadline, hint=MOVED_ON).out)
+        steps = self.simulate_install(names, deadline, "--no-upgrade")
+        found = [step for step in steps if step.verb == "Inst"]
         # A version that is there apt may want again, as its record here is shorter than the archive's.
-        replaced = sorted(name for name, old, new in found if old not in {"", new})
+        replaced = sorted(step.name for step in found if step.old not in {"", step.new})
         if replaced:
             raise InfrastructureError(
                 f"To have {', '.join(names)}, a guest of Debian {self.release} would need newer packages than its "
                 f"image has: {', '.join(replaced)}.",
                 hint="The archive has moved on since the image was made: `harness cache prune` drops it.",
             )
-        return {name: new for name, old, new in found if not old}
+        return {step.name: step.new for step in found if not step.old}
 
     def find_exact(self, versions: Mapping[str, str], deadline: Deadline) -> tuple[Record, ...]:
-        """Return the records of packages in given versions; raises InfrastructureError if the release has one no more."""
+        """Return the records of packages in given versions; raises InfrastructureError if the release no longer has one."""
         done = self._run(["apt-cache", "show", *(f"{name}={version}" for name, version in versions.items())], deadline)
         found = {record["Package"]: record for record in parse_records(done.out)}
         gone = sorted(name for name in versions if name not in found)
@@ -146,7 +163,7 @@ class Apt:
         return tuple(found.values())
 
     def set_installed(self, records: Iterable[Record]) -> None:
-        """Make it believe that packages are installed, with all that their records say of what they need and break."""
+        """Take packages for installed, with all that their records say of what they need and break."""
         paragraphs = (
             "".join(f"{field}: {text.replace(chr(10), chr(10) + ' ')}\n" for field, text in record.items())
             for record in records
@@ -154,10 +171,10 @@ class Apt:
         text = "".join(f"{paragraph}Status: install ok installed\n\n" for paragraph in paragraphs)
         (self.home / "status").write_text(text, encoding="utf-8")
 
-    def simulate_install(self, names: Sequence[str], deadline: Deadline, *, release: str | None = None) -> str:
-        """Return what apt says of each step that it would take; from a `release` of its sources first, if given."""
-        of_it = ["--target-release", release] if release else []
-        return self._run(["apt-get", "install", "--simulate", "--no-install-recommends", *of_it, *names], deadline).out
+    def simulate_install(self, names: Sequence[str], deadline: Deadline, *options: str) -> list[Step]:
+        """Return the steps that apt would take to install packages, in their order."""
+        argv = ["apt-get", "install", "--simulate", "--no-install-recommends", *options, *names]
+        return [Step(*found) for found in STEP.findall(self._run(argv, deadline, hint=MOVED_ON).out)]
 
     def download_source(self, name: str, version: str, into: Path, deadline: Deadline) -> None:
         """Download the files of a source package; apt checks them against the signed index."""
@@ -180,9 +197,6 @@ class Apt:
         expect = (0, 100) if tool == "apt-cache" else (0,)
         return proc.run(configured, deadline=deadline, cwd=cwd, apart=True, expect=expect, hint=hint)
 
-
-INSTALL = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) ", re.MULTILINE)
-"""A line of `apt-get --simulate`: `Inst NAME [VERSION THAT IS THERE] (VERSION ARCHIVE [ARCHITECTURE])`."""
 
 MOVED_ON = "If the archive has a newer version by now, ask again: remove the directory `lookup` in the store."
 

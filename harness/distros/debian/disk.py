@@ -27,7 +27,16 @@ from harness.errors import InfrastructureError, UsageError
 from harness.store import make_key
 from harness.wait import Deadline
 
-__all__ = ["MERGE", "TOOLS", "DebianFile", "build", "collect_inputs", "find_channel", "find_release"]
+__all__ = [
+    "MERGE",
+    "TOOLS",
+    "DebianFile",
+    "build",
+    "collect_inputs",
+    "find_channel",
+    "find_channel_with",
+    "find_release",
+]
 
 TOOLS = ("mmdebstrap", "mkfs.ext4", "qemu-img")
 """What is run here; they are looked for before the work of minutes begins."""
@@ -127,15 +136,17 @@ def build(spec: ImageSpec, directory: Path, deadline: Deadline, log: Path) -> Ma
 
 def find_release(spec: ImageSpec) -> str:
     """Return the code name of the Debian release that an image is; raises UsageError if there is no such channel."""
-    return _find_channel(spec, _read(spec)).release
+    return find_channel(spec).release
 
 
-def find_channel(spec: ImageSpec, *, systemd: str | None = None) -> DebianChannel:
-    """Return the channel of an image, or the first that has a version of systemd; raises UsageError if there is none."""
-    file = _read(spec)
-    if systemd is None:
-        return _find_channel(spec, file)
-    for channel in file.channels.values():
+def find_channel(spec: ImageSpec) -> DebianChannel:
+    """Return the channel of an image; raises UsageError if there is no such channel."""
+    return _find_channel(spec, _read(spec))
+
+
+def find_channel_with(spec: ImageSpec, systemd: str) -> DebianChannel:
+    """Return the first channel that has a version of systemd; raises UsageError if there is none."""
+    for channel in _read(spec).channels.values():
         if channel.systemd == systemd:
             return channel
     raise UsageError(f"No channel of Debian has systemd {systemd}.")

@@ -4,21 +4,22 @@ The guest has no apt: apt decides on this computer, from records of what the ima
 apt would have it do, maintainer scripts included. So services are restarted and PID 1 is executed again as on any system.
 """
 
-import re
+import itertools
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import lookup
 from harness.distros.debian import apt
-from harness.distros.debian.disk import DebianChannel, find_channel
+from harness.distros.debian.apt import Step
+from harness.distros.debian.disk import DebianChannel, find_channel, find_channel_with
 from harness.distros.protocol import UPGRADE, Image, ImageSpec
 from harness.errors import InfrastructureError
 from harness.store import Artifact, Store
 from harness.wait import Deadline
 
-__all__ = ["STEP", "format_steps", "make_upgrade"]
+__all__ = ["format_steps", "make_upgrade"]
 
 KIND = "upgrade"
 
@@ -27,9 +28,6 @@ RECIPE = 1
 
 SOURCE = "systemd"
 """The source package whose packages are upgraded; what they depend on comes with them."""
-
-STEP = re.compile(r"^(Inst|Conf|Remv) (\S+)(?: \[\S+\])?(?: \((\S+) )?", re.MULTILINE)
-"""A line of `apt-get --simulate`; see `apt.INSTALL`."""
 
 HEAD = """\
 #!/bin/sh
@@ -44,7 +42,7 @@ VERBS = {"Inst": "--auto-deconfigure --unpack", "Conf": "--configure", "Remv": "
 
 def make_upgrade(spec: ImageSpec, image: Image, systemd: str, store: Store, deadline: Deadline) -> Artifact:
     """Return the packages and the script that upgrade a guest; see `Distro.make_upgrade`."""
-    origin, target = find_channel(spec), find_channel(spec, systemd=systemd)
+    origin, target = find_channel(spec), find_channel_with(spec, systemd)
     question = {
         "archive": apt.find_archive(deadline), "image": image.key, "origin": origin.model_dump(mode="json"),
         "target": target.model_dump(mode="json"),
@@ -54,10 +52,10 @@ def make_upgrade(spec: ImageSpec, image: Image, systemd: str, store: Store, dead
         with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
             return {"steps": _find_steps(image, origin, target, Path(scratch), deadline)}
 
-    steps = [tuple(step) for step in lookup.ask_remembered(store, "debian-upgrade", question, ask)["steps"]]
+    steps = [Step(*step) for step in lookup.ask_remembered(store, "debian-upgrade", question, ask)["steps"]]
 
     def fill(files: Path) -> Mapping[str, Any]:
-        wanted = {name: version for verb, name, version in steps if verb == "Inst"}
+        wanted = {step.name: step.new for step in steps if step.verb == "Inst"}
         with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
             packages = _open(target, Path(scratch), deadline).download(wanted, files, deadline)
         by_name = {path.name.partition("_")[0]: path.name for path in packages}
@@ -73,8 +71,8 @@ def _open(channel: DebianChannel, home: Path, deadline: Deadline) -> apt.Apt:
 
 def _find_steps(
     image: Image, origin: DebianChannel, target: DebianChannel, scratch: Path, deadline: Deadline
-) -> list[tuple[str, str, str]]:
-    """Return what apt does for the upgrade: verb, package and version of each step."""
+) -> list[Step]:
+    """Return what apt would do for the upgrade."""
     installed = dict(line.split(" ", 1) for line in image.packages.read_text("utf-8").splitlines())
     homes = scratch / "origin", scratch / "target"
     for home in homes:
@@ -85,20 +83,15 @@ def _find_steps(
     names = [
         record["Package"] for record in records if (record.get("Source") or record["Package"]).split()[0] == SOURCE
     ]
-    said = private.simulate_install(names, deadline, release=target.pocket)
-    steps = [(verb, name, version or "") for verb, name, version in STEP.findall(said)]
-    if SOURCE not in {name for verb, name, _ in steps if verb == "Inst"}:
+    steps = private.simulate_install(names, deadline, *(("--target-release", target.pocket) if target.pocket else ()))
+    if not any((step.verb, step.name) == ("Inst", SOURCE) for step in steps):
         raise InfrastructureError(f"Debian {target.release} has no newer systemd than the image of {origin.release}.")
     return steps
 
 
-def format_steps(steps: Iterable[tuple[str, str, str]], files: Mapping[str, str]) -> Iterable[str]:
-    """Yield the lines of the script; what is alike and follows on one another is one step for dpkg."""
-    last, words = "", list[str]()
-    for verb, name, _ in [*steps, ("", "", "")]:
-        if verb != last:
-            if last:
-                yield f"dpkg {VERBS[last]} {' '.join(words)}\n"
-            last, words = verb, []
-        words.append(f"./{files[name]}" if verb == "Inst" else name)
+def format_steps(steps: Iterable[Step], files: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of the script; steps of one kind that follow each other are one call of dpkg."""
+    for verb, alike in itertools.groupby(steps, key=lambda step: step.verb):
+        words = (f"./{files[step.name]}" if verb == "Inst" else step.name for step in alike)
+        yield f"dpkg {VERBS[verb]} {' '.join(words)}\n"
     yield "dpkg --configure --pending\n"

@@ -32,8 +32,8 @@ def _make_commands(spec: BuildSpec, tree: RktTree, tmp_path: Path) -> list[tuple
     work.mkdir(exist_ok=True)
     (work / "source").unlink(missing_ok=True)
     (work / "source").symlink_to(tree.path)
-    places = {name: PurePosixPath("/", name) for name in ("work", "output", "scratch", "cache")}
-    paths = BuildPaths(toolchain=None, outside=work, **places)
+    places = {name: PurePosixPath("/", name) for name in ("output", "scratch", "cache")}
+    paths = BuildPaths(work=PurePosixPath("/tree"), toolchain=None, outside=work, **places)
     return [command.argv for command in build.find_recipe("autotools").make_commands(spec, paths)]
 
 
@@ -103,7 +103,7 @@ def test_local_image_is_an_option_of_the_flavors_that_want_one(own: Store, deadl
     (path,) = (word.partition("=")[2] for word in words if word.startswith(f"--with-{IMAGE}="))
 
     assert f"--with-{VERSION}=v252" in words
-    assert PurePosixPath(path).is_relative_to("/work/files")
+    assert PurePosixPath(path).is_relative_to("/tree/files")
     assert PurePosixPath(path).name == image.name
     assert (coreos.needs_network, coreos.lost_downloads) == (False, ())
     assert build.collect_inputs(host) == build.collect_inputs(without)

@@ -116,7 +116,7 @@ def test_a_distro_without_packages_has_no_runtime_from_them(
     it = replace(begun, task=CellTask(plan=replace(begun.plan, packages=("crun",))))
 
     with pytest.raises(UsageError, match="nspawn comes from packages, and Flatcar has none"):
-        guest._make_image(it)
+        guest._make_image(it, None)
 
 
 @dataclass(frozen=True)

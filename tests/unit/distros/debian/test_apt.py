@@ -7,8 +7,8 @@ import pytest
 
 from harness import proc
 from harness.distros.debian import apt
-from harness.distros.debian.apt import Apt
-from harness.distros.debian.upgrade import STEP, format_steps
+from harness.distros.debian.apt import Apt, Step
+from harness.distros.debian.upgrade import format_steps
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
@@ -67,18 +67,20 @@ def test_an_upgrade_is_what_apt_would_do(private: Apt, deadline: Deadline) -> No
     installed = private.find_exact({"app": "0.9", "lib": "2.1", "base": "5-1"}, deadline)
     assert {"0.9", "2.1", "5-1"} == {record["Version"] for record in installed}
     private.set_installed(installed)
-    assert [("Inst", "app", "1.0"), ("Conf", "app", "1.0")] == STEP.findall(private.simulate_install(["app"], deadline))
+    expected = [Step("Inst", "app", "0.9", "1.0"), Step("Conf", "app", "", "1.0")]
+    assert expected == private.simulate_install(["app"], deadline)
 
     private.set_installed(record for record in installed if record["Package"] == "base")
-    steps = STEP.findall(private.simulate_install(["app"], deadline))
-    assert [("lib", "2.1"), ("app", "1.0")] == [(name, version) for verb, name, version in steps if verb == "Inst"]
+    steps = private.simulate_install(["app"], deadline)
+    assert [("lib", "2.1"), ("app", "1.0")] == [(step.name, step.new) for step in steps if step.verb == "Inst"]
     with pytest.raises(InfrastructureError, match=r"no longer has the image's versions of app, lib\.$"):
         private.find_exact({"app": "0.8", "lib": "1.0", "base": "5-1"}, deadline)
 
 
 def test_steps_that_are_alike_are_one_for_dpkg() -> None:
     """In their order, packages to unpack by their files, and triggers at the end."""
-    steps = [("Inst", "a", "1"), ("Inst", "b", "2"), ("Conf", "a", "1"), ("Remv", "c", ""), ("Inst", "d", "1")]
+    words = (("Inst", "a"), ("Inst", "b"), ("Conf", "a"), ("Remv", "c"), ("Inst", "d"))
+    steps = [Step(verb, name, "", "") for verb, name in words]
     assert [
         "dpkg --auto-deconfigure --unpack ./a.deb ./b.deb\n",
         "dpkg --configure a\n",
