@@ -28,12 +28,7 @@ def format_notice(decision: Decision) -> str:
 
 
 def _format_lines(decision: Decision) -> Iterator[str]:
-    refused = len(decision.refused)
-    yield (
-        "release gate: it may be shipped"
-        if decision.ships
-        else f"release gate: refused, for {pluralize(refused, 'reason')}"
-    )
+    yield f"release gate: {_format_answer(decision)}"
     for check in decision.checks:
         yield f"  {MARKS[check.level]}  {escape(check.text)}"
         if check.level is CheckLevel.MET:
@@ -51,13 +46,15 @@ def _format_lines(decision: Decision) -> Iterator[str]:
         yield f"  and {len(decision.first_bads) - BEGINNINGS} more"
 
 
+def _format_answer(decision: Decision) -> str:
+    return "may be shipped" if decision.ships else f"refused for {pluralize(len(decision.refused), 'reason')}"
+
+
 def render_decision(decided: Decision) -> str:
     """Return a decision of the gate as Markdown of at most `LIMIT` characters."""
-    refused = len(decided.refused)
-    answer = "may be shipped" if decided.ships else f"refused, for {pluralize(refused, 'reason')}"
     return cut_to_fit(
         [
-            f"## Release gate: {answer}",
+            f"## Release gate: {_format_answer(decided)}",
             "\n".join(_list_checks(check for check in decided.checks if check.level is not CheckLevel.MET)),
             *_list_first_bads(decided.first_bads),
             f"Since {format_code(decided.comparison.old)}: {format_summary(decided.comparison)}.",
@@ -77,9 +74,9 @@ def _list_checks(checks: Iterable[Check]) -> Iterator[str]:
     for check in checks:
         yield f"- {marks[check.level]}: {escape_sentence(check.text)}"
         if check.level is not CheckLevel.MET:
-            yield from (f"  - {format_code(line)}" for line in check.details[:10])
-            if len(check.details) > 10:  # noqa: PLR2004 - as many as above
-                yield f"  - and {len(check.details) - 10} more"
+            yield from (f"  - {format_code(line)}" for line in check.details[:DETAILS])
+            if len(check.details) > DETAILS:
+                yield f"  - and {len(check.details) - DETAILS} more"
 
 
 def _list_first_bads(first_bads: Sequence[FirstBad]) -> Iterator[str]:

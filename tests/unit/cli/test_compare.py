@@ -90,10 +90,10 @@ def test_gate_ships_and_refuses_with_reasons(project: Path, capsys: pytest.Captu
     capsys.readouterr()
     assert cli.main(["gate", "last", "--junit", "gate.xml", "--markdown", "gate.md"]) == 1
     assert capsys.readouterr().out.startswith(
-        "release gate: refused, for 1 reason\n  refused  1 regression; 0 are allowed."
+        "release gate: refused for 1 reason\n  refused  1 regression; 0 are allowed."
     )
     assert "1 regression; 0 are allowed." in (project / "gate.xml").read_text(encoding="utf-8")
-    assert (project / "gate.md").read_text(encoding="utf-8").startswith("## Release gate: refused, for 1 reason")
+    assert (project / "gate.md").read_text(encoding="utf-8").startswith("## Release gate: refused for 1 reason")
     assert cli.main(["gate", "last", "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out)["ships"] is False
     assert cli.main(["gate", "last", "--format", "ids"]) == 1

@@ -228,10 +228,10 @@ def test_notice_begins_with_the_answer() -> None:
     """The first line is the answer; reasons come first, and nothing in it moves a terminal."""
     lines = format_notice(hostile()).splitlines()
 
-    assert lines[0] == "release gate: refused, for 1 reason"
+    assert lines[0] == "release gate: refused for 1 reason"
     assert lines[1] == "  refused  1 new failure; 0 are allowed."
     assert all(line.isprintable() for line in lines)
-    assert format_notice(decide(policy(), evidence(GOOD), TODAY)).startswith("release gate: it may be shipped")
+    assert format_notice(decide(policy(), evidence(GOOD), TODAY)).startswith("release gate: may be shipped")
 
 
 @pytest.mark.parametrize(

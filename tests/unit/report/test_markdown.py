@@ -76,7 +76,7 @@ def test_decision_begins_with_the_answer_and_its_reasons() -> None:
     """Refused; why; where it begins with the command; at last the rules that are met."""
     text = decided(CASE)
     places = [text.index(part) for part in (
-        "## Release gate: refused, for 1 reason", "- **refused**: 3 regressions; 0 are allowed.", "### Where regressions begin",
+        "## Release gate: refused for 1 reason", "- **refused**: 3 regressions; 0 are allowed.", "### Where regressions begin",
         "harness bisect-systemd --good v252 --bad v257 --cell", "### Regressed", "### Rules that are met",
     )]  # fmt: skip
 
