@@ -1,1 +1,1 @@
-"""Figures of speed and quality, beside those of others."""
+"""Figures of speed and quality, next to those of others."""

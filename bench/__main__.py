@@ -6,7 +6,7 @@ import sys
 QUICK = ("matrix", "compare", "boot", "warm")
 LONGER = {
     "warm --cycles 200": "nothing grows in 200 lives of a guest; five minutes",
-    "bisect_simulation": "how many steps a bisection takes, beside others",
+    "bisect_simulation": "how many steps a bisection takes, next to other tools",
     "gate_simulation": "what four gates decide about 10,000 simulated releases; a minute",
     "report_page": "how soon a browser shows the page of a large run; two minutes",
     "bisect_systemd": "a real bisection compared with git bisect run; half an hour",

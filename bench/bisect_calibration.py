@@ -1,4 +1,4 @@
-"""How true the stated confidence is: what was stated before each step and at the end, beside how often it was so."""
+"""How true the stated confidence is: what was stated before each step and at the end, next to how often it was so."""
 
 from collections.abc import Iterator
 

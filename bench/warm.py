@@ -1,4 +1,4 @@
-"""How long a guest takes from a saved memory, beside QEMU's own share of it and a cold boot. Medians, in one run.
+"""How long a guest takes from a saved memory, next to QEMU's own share of it and a cold boot. Medians, in one run.
 
     python -m bench.warm [--channel bookworm] [--starts 10] [--boots 3] [--cycles 200] [--vng PATH --kernel DIRECTORY]
 

@@ -74,7 +74,7 @@ def _check_tools() -> Iterator[Diagnosis]:
     for tools in (*TOOLSETS, *(distro.tools for distro in distros.list_distros())):
         lacking = [name for name in tools.names if proc.find(name) is None]
         if not lacking:
-            yield Diagnosis(what=tools.purpose, state=Health.OK, says=f"There are {', '.join(tools.names)}.")
+            yield Diagnosis(what=tools.purpose, state=Health.OK, says=f"Installed: {', '.join(tools.names)}.")
             continue
         yield Diagnosis(
             what=tools.purpose,
@@ -118,12 +118,12 @@ def _check_docker() -> Diagnosis:
 def _check_room(store: Store) -> Diagnosis:
     place = next(parent for parent in (store.root, *store.root.absolute().parents) if parent.exists())
     free = shutil.disk_usage(place).free
-    says = f"There are {free / GIB:.1f} GiB free for {_shorten_home(store.root)}."
+    says = f"{free / GIB:.1f} GiB are free for {_shorten_home(store.root)}."
     if not os.access(place, os.W_OK):
         mend = "Name another directory with --store or HARNESS_STORE."
-        return Diagnosis(what="store", state=Health.MISSING, says=f"This user may not write to {place}.", mend=mend)
+        return Diagnosis(what="store", state=Health.MISSING, says=f"This user cannot write to {place}.", mend=mend)
     if free < ROOM:
-        return Diagnosis(what="store", state=Health.LIMITED, says=says, mend="`harness cache prune` makes room.")
+        return Diagnosis(what="store", state=Health.LIMITED, says=says, mend="`harness cache prune` frees some.")
     return Diagnosis(what="store", state=Health.OK, says=says)
 
 

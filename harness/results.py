@@ -258,7 +258,7 @@ def read(path: Path) -> RunResult:
         raise InfrastructureError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValidationError, RecursionError) as error:
         check_format(data, str(path))
-        raise InfrastructureError(f"{path}: this is no result of format {FORMAT}: {find_problem(error)}.") from error
+        raise InfrastructureError(f"{path}: this is not a result of format {FORMAT}: {find_problem(error)}.") from error
     if run.format > FORMAT:
         check_format(data, str(path))
     return run

@@ -45,9 +45,9 @@ def save_baseline(
         )
     side, conflicts = open_all(runs, Places(runs=settings.runs, baselines=settings.baselines))
     if problems := (*conflicts, *side.problems):
-        raise UsageError("\n".join(map(escape, problems)), hint="A baseline is of a run that is whole.")
+        raise UsageError("\n".join(map(escape, problems)), hint="A baseline needs a complete run.")
     if not side.counts["ran"]:
-        raise NothingRanError(f"Nothing ran in {side.name}, so that nothing could be compared with it.")
+        raise NothingRanError(f"Nothing ran in {side.name}, so nothing could be compared with it.")
     if path.exists():
         try:
             side = carry_history(side, load_baseline(path, name=name))

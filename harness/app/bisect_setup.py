@@ -119,7 +119,7 @@ def make_command(inquiry: Inquiry) -> Command:
     command, place = inquiry.run, Path.cwd() / inquiry.directory
     if not place.is_dir():
         raise UsageError(
-            f"The directory {place} is not there any more; the command `{inquiry.test}` runs in it.",
+            f"The directory {place} no longer exists; the command `{inquiry.test}` runs in it.",
             hint="Put it back, or begin a new bisection.",
         )
     # A name with a slash is looked for from the directory in which it will run, and not from where we are.

@@ -18,7 +18,7 @@ def find_drift(settings: Settings) -> tuple[Drift, ...]:
     wanted = project.matrix.ci
     if wanted is None:
         raise ConfigError(
-            f"{show_path(settings.matrix)}: there is no key `ci`, so it is not known what CI is to run.",
+            f"{show_path(settings.matrix)}: there is no key `ci`, so it is not known what CI should run.",
             hint="For instance, at the left margin:  ci: {change: {profile: quick, shards: 1}}",
         )
     release = _make_pipeline(project, wanted.release) if wanted.release is not None else None

@@ -29,7 +29,7 @@ PLACE = "confirm"
 """Directory below that of the runs in which suspects run, so that `last` is the run that is judged."""
 AT_A_TIME = 5
 """Runs of a suspect on one side before the other has its turn."""
-UNKNOWN = "nothing says how the old side is made, see --before"
+UNKNOWN = "how to build the old side is not known, see --before"
 FAILS = {Outcome.FAILED: True, Outcome.FLAKY: True, Outcome.PASSED: False, Outcome.XPASSED: False}
 """Whether a run of a case failed; what is not here says nothing. A pass after a rerun failed first."""
 
@@ -86,7 +86,7 @@ def _find_requests(
     for cell in dict.fromkeys(cell for cell, _ in suspects):
         found = next((request for request in asked if cell in request.cells), None)
         if found is None:
-            raise UsageError(f"The cell {cell} cannot run again: none of {', '.join(runs)} says how it was asked for.")
+            raise UsageError(f"The cell {cell} cannot run again: none of {', '.join(runs)} has the request for it.")
         yield cell, found
 
 

@@ -25,7 +25,7 @@ def examine_source(catalog: Catalog, name: str, word: str, store: Store, deadlin
     rules = catalog.get_runtime(name).build
     if rules is None:
         built = [each for each, runtime in sorted(catalog.runtimes.items()) if runtime.build is not None]
-        raise UsageError(f"{name} is never built, so that no source says anything of it; built are {', '.join(built)}.")
+        raise UsageError(f"{name} is never built, so it has no source to check; these are built: {', '.join(built)}.")
     origin = parse_source(word)
     if origin.kind == "directory":
         source.require(origin, name, ())
@@ -33,8 +33,8 @@ def examine_source(catalog: Catalog, name: str, word: str, store: Store, deadlin
     else:
         if origin.kind == "git" and "{version}" in origin.ref:
             raise UsageError(
-                "A repository needs the tag, branch or commit that is looked at.",
-                hint=f"Write it behind #: {word}#v1.30.0",
+                "For a repository, name the tag, branch or commit to check.",
+                hint=f"Write it after a #: {word}#v1.30.0",
             )
         tree = source.check_out(origin, source.resolve(origin, word, store, deadline), store, deadline).path
     return tuple(_examine_tree(name, rules, tree))
@@ -44,24 +44,22 @@ def _examine_tree(name: str, rules: Build, tree: Path) -> Iterator[Diagnosis]:
     missing = [landmark for landmark in rules.landmarks if not (tree / landmark).exists()]
     if missing:
         mend = f"Name the top directory of a checkout of {name}, which has {', '.join(rules.landmarks)}."
-        yield _report("tree", Health.MISSING, f"It is no tree of {name}: it has no {', no '.join(missing)}.", mend)
+        yield _report("tree", Health.MISSING, f"It is not a tree of {name}: it has no {', no '.join(missing)}.", mend)
         return
     version = tree_check.find_version(tree)
-    yield _report("tree", Health.OK, f"It is {name}" + (f" {version}, by its configure.ac." if version else "."))
+    yield _report(
+        "tree", Health.OK, f"It is {name}" + (f" {version}, according to its configure.ac." if version else ".")
+    )
     lacking = tree_check.find_missing_options(rules, tree)
     for each in lacking:
         yield _report("options", Health.MISSING, f"Its configure.ac has no --{each.option}. {each.reason}")
     if rules.vendored and tree_check.find_vendored(rules, tree) is None:
-        says = (
-            f"It has none of {', '.join(rules.vendored)}, and a build has no network to fetch what it is compiled with."
-        )
-        yield _report(
-            "dependencies", Health.MISSING, says, "Name a checkout that has them committed, or put them there."
-        )
+        says = f"It has none of {', '.join(rules.vendored)}, and a build has no network to fetch its dependencies."
+        yield _report("dependencies", Health.MISSING, says, "Use a checkout that includes them, or add them.")
     left = list(tree_check.find_left_files(rules, tree))
     if left:
-        says = f"It has what an earlier build left, which is copied and hashed with it: {', '.join(left)}."
-        yield _report("files", Health.LIMITED, says, "Name a fresh clone, or remove them.")
+        says = f"An earlier build left files in it, which are copied and hashed with it: {', '.join(left)}."
+        yield _report("files", Health.LIMITED, says, "Use a fresh clone, or remove them.")
     if not lacking:
         for flavor in rules.flavors:
             yield _examine_flavor(name, flavor, rules, tree)
@@ -80,12 +78,12 @@ def _examine_flavor(name: str, flavor: str, rules: Build, tree: Path) -> Diagnos
     mends = [f"--set runtime.{name}.{key}=..." for each, path in lost if path for key in each.settings]
     places = [f"{each.release} (systemd {each.versions})" for each in it.environments]
     places = places or [each.release for each in rules.environments]
-    builder = "by `--builder host` only, as it downloads something" if it.network else f"on {' or '.join(places)}"
+    builder = "with `--builder host` only, as its build downloads files" if it.network else f"on {' or '.join(places)}"
     return _report(
         f"{name}/{flavor}",
         Health.LIMITED if said else Health.OK,
         " ".join((f"It is built {builder}.", *said)),
-        f"Give it what you have, by `{' '.join(mends)}`." if mends else "",
+        f"Provide your own copy with `{' '.join(mends)}`." if mends else "",
     )
 
 

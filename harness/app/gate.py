@@ -85,7 +85,7 @@ def _open_baseline(rules: Policy, named: str | None, places: Places) -> tuple[Ru
         return None, ""
     path = find_baseline(places.baselines, rules.baseline.name)
     if not path.is_file():
-        text = f"There is no baseline {rules.baseline.name} ({show_path(path)}); `harness baseline save` makes it."
+        text = f"There is no baseline {rules.baseline.name} ({show_path(path)}); `harness baseline save` creates it."
         return None, text
     try:
         return load_baseline(path, name=rules.baseline.name), ""

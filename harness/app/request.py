@@ -154,7 +154,7 @@ def choose_request(
         failures = request.select_failed(results.read(directory / rundir.RESULT))
         return options.repeat_request(failures, directory.name if failed == rundir.LAST else failed, settings)
     if not options.nothing:
-        raise UsageError("--resume goes on with a run as it was begun; begin a new one for --multiply or --fresh.")
+        raise UsageError("--resume continues a run as it was started; start a new one for --multiply or --fresh.")
     return request
 
 

@@ -106,7 +106,7 @@ def parse_source(value: str) -> Source:
             return _make_git_source(str(before), ref)
     if not tarfile.is_tarfile(before):
         raise UsageError(
-            f"The file {before} is neither a tar archive nor a bundle of git.",
+            f"The file {before} is neither a tar archive nor a git bundle.",
             hint="Name a directory, an archive (.tar, .tar.gz, .tar.xz), a bundle, or the address of a git repository.",
         )
     with before.open("rb") as file:

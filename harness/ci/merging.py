@@ -83,7 +83,7 @@ def merge(shards: Sequence[Shard], wanted: Mapping[str, int], count: int, *, nam
     """
     newest = {shard.index: shard for shard in sorted(shards, key=lambda shard: shard.attempt)}
     older = [
-        f"Attempt {shard.attempt or 'without a number'} at shard {shard.index} of {count} does not count: "
+        f"{f'Attempt {shard.attempt}' if shard.attempt else 'An attempt without a number'} at shard {shard.index} of {count} does not count: "
         f"there is attempt {newest[shard.index].attempt}."
         for shard in shards
         if shard is not newest[shard.index]
@@ -137,7 +137,7 @@ def _merge_cells(runs: Mapping[int, RunResult], problems: list[str]) -> dict[str
     for index, run in runs.items():
         for cell in run.cells:
             if cell.id in cells:
-                problems.append(f"The cell {cell.id} has two results, of the shards {owner[cell.id]} and {index}.")
+                problems.append(f"The cell {cell.id} has two results, from the shards {owner[cell.id]} and {index}.")
                 if cells[cell.id].outcome.badness >= cell.outcome.badness:
                     continue
             cells[cell.id], owner[cell.id] = cell, index

@@ -23,9 +23,7 @@ __all__ = ["bisect_axes"]
 
 GoodOption = Annotated[str | None, typer.Option("--good", metavar="CELL", help="A cell in which the test passes.")]
 BadOption = Annotated[str | None, typer.Option("--bad", metavar="CELL", help="A cell in which it fails.")]
-DirectoryArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[DIRECTORY]", help="What --resume goes on with.")
-]
+DirectoryArgument = Annotated[list[str] | None, typer.Argument(metavar="[DIRECTORY]", help="What --resume continues.")]
 
 
 def bisect_axes(  # noqa: PLR0913 - each is an option of the command

@@ -61,16 +61,16 @@ def list_baselines(context: typer.Context, *, form: FormatOption = Format.TABLE)
 def promote(
     context: typer.Context,
     name: NameArgument,
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="Name of the baseline that it becomes.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Name of the baseline to replace.")],
     *,
     accept: Annotated[
         bool,
         typer.Option(
-            "--accept-regressions", help="Even if the release policy would refuse what is worse than in the target."
+            "--accept-regressions", help="Replace the target even if the release policy would refuse what is worse."
         ),
     ] = False,
 ) -> None:
-    """Make a baseline the one that a gate compares with, unless something is worse in it."""
+    """Replace one baseline with another, unless something is worse in the new one."""
     path, found, replaced = promote_baseline(
         name, target, get_settings(context), accept=accept, judge=load_part("app.gate:list_excess")
     )
@@ -79,9 +79,9 @@ def promote(
     if not replaced:
         for case in found.of(*WORSE)[:20] if found else ():
             output.say(f"  {case.change}: {escape(case.cell)} {escape(case.nodeid)}")
-        output.say(f"{target} stays as it is; --accept-regressions replaces it nevertheless.")
+        output.say(f"{target} is unchanged; --accept-regressions replaces it anyway.")
         raise typer.Exit(ExitCode.FAILED)
-    output.say(f"{show_path(path)}: is now as {name}.")
+    output.say(f"{show_path(path)} is now the same as {name}.")
 
 
 def _describe(path: Path) -> dict[str, object]:

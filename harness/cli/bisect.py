@@ -105,9 +105,7 @@ ResumeOption = Annotated[
 ]
 PathsArgument = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[DIRECTORY | -- PATHS]", help="Where the culprit probably is; or what --resume goes on with."
-    ),
+    typer.Argument(metavar="[DIRECTORY | -- PATHS]", help="Where the culprit probably is; or what --resume continues."),
 ]
 BuilderOption = Annotated[
     str | None,

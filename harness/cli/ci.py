@@ -23,7 +23,7 @@ __all__ = ["verbs"]
 ProfileArgument = Annotated[str, typer.Option("--profile", metavar="NAME", help="A profile of the matrix.")]
 DurationsOption = Annotated[
     Path | None,
-    typer.Option("--durations", metavar="FILE", help=f"How long cells take; the project's {ci.DURATIONS} without it."),
+    typer.Option("--durations", metavar="FILE", help=f"How long cells take; by default, the project's {ci.DURATIONS}."),
 ]
 
 verbs = typer.Typer(no_args_is_help=True)
@@ -31,7 +31,7 @@ verbs = typer.Typer(no_args_is_help=True)
 
 @verbs.command()
 def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
-    """Write the files of all CI systems; those that are right already are not touched."""
+    """Write the files of all CI systems; those that are up to date are not touched."""
     settings = get_settings(context)
     found = find_drift(settings)
     for item in found:
@@ -49,12 +49,10 @@ def generate(context: typer.Context, *, form: FormatOption = Format.TABLE) -> No
 
 @verbs.command()
 def check(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
-    """Print how the files of the CI systems differ from what the matrix says; exit code 1 if any does."""
+    """Print how the files of the CI systems differ from the matrix; exit code 1 if any does."""
     found = find_drift(get_settings(context))
     drifted = [item for item in found if item.state is not DriftState.SAME]
-    verdict = (
-        f"{len(drifted)} of {len(found)} CI files are not what the matrix says; `harness ci generate` updates them."
-    )
+    verdict = f"{len(drifted)} of {len(found)} CI files do not match the matrix; `harness ci generate` updates them."
     output.show(
         form,
         ids=(item.file.path for item in drifted),
@@ -64,7 +62,7 @@ def check(context: typer.Context, *, form: FormatOption = Format.TABLE) -> None:
         ],
         lines=(
             *(item.diff.rstrip("\n") for item in drifted),
-            verdict if drifted else f"{len(found)} CI files are what the matrix says.",
+            verdict if drifted else f"{len(found)} CI files match the matrix.",
         ),
     )
     if drifted:
@@ -110,7 +108,7 @@ def merge(
     durations: DurationsOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Merge the results of shards to one run; exit code 1 where something is missing or there twice."""
+    """Merge the results of shards into one run; exit code 1 if something is missing or appears twice."""
     settings = get_settings(context)
     project = load_project(settings)
     seconds = ci.read(durations or settings.root / ci.DURATIONS)
@@ -138,17 +136,17 @@ def write_durations(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN]...", help="Runs, by name below runs/ or by path; this computer's history without."
+            metavar="[RUN]...", help="Runs, by name below runs/ or by path; without any, this computer's history."
         ),
     ] = None,
     *,
     into: Annotated[
         Path | None,
-        typer.Option("--into", metavar="FILE", help=f"The file to write; the project's {ci.DURATIONS} without it."),
+        typer.Option("--into", metavar="FILE", help=f"The file to write; by default, the project's {ci.DURATIONS}."),
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Write down how long the matrix's cells take, so that shards are equally long: by runs, or by the history."""
+    """Record how long the matrix's cells take, so that shards are equally long: from runs, or from the history."""
     settings = get_settings(context)
     project = load_project(settings)
     seconds = collect_durations(runs or (), project, settings)

@@ -32,13 +32,13 @@ SideArgument = Annotated[
     str,
     typer.Argument(
         metavar="RUN|FILE|BASELINE",
-        help="A run (its directory, its name, or `last`), a JUnit file of any tool, or a baseline; shards of a run with commas between.",
+        help="A run (its directory, its name, or `last`), a result file of any tool, or a baseline; shards of a run are separated by commas.",
     ),
 ]
 AcrossOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--across", metavar="AXIS", help="Cells that differ only on this axis are the same; may be given again."
+        "--across", metavar="AXIS", help="Treat cells that differ only on this axis as the same; may be repeated."
     ),
 ]
 
@@ -54,7 +54,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     markdown_file: MarkdownOption = None,
     form: FormatOption = Format.TABLE,
 ) -> NoReturn:
-    """Say what changed from one run to another, what else differs, and which axis the regressions follow."""
+    """Show what changed from one run to another, what else differs, and which axis the regressions follow."""
     settings = get_settings(context)
     # Only an expression needs the project, so that files of other tools can be compared outside of one.
     holds = [parse_option(text, load_catalog(settings)).holds for text in select or ()]

@@ -24,14 +24,15 @@ FETCHING = 900.0
 """Seconds for a look at a source, which may have to be fetched."""
 
 RuntimeOption = Annotated[
-    str | None, typer.Option("--runtime", metavar="NAME", help="Look at a source of this runtime instead.")
+    str | None,
+    typer.Option("--runtime", metavar="NAME", help="Check a source of this runtime instead of this computer."),
 ]
 SourceOption = Annotated[
     str | None,
     typer.Option(
         "--source",
         metavar="SOURCE",
-        help="The source: a directory, an archive, a bundle of git, or URL#REF, as --set has it.",
+        help="The source: a directory, an archive, a git bundle, or URL#REF, as for --set.",
     ),
 ]
 
@@ -40,11 +41,14 @@ def examine(
     context: typer.Context, *, runtime: RuntimeOption = None, source: SourceOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
-    """Look at this computer; ends with 3 where no guest can run, or where nothing can be built of a source."""
+    """Check this computer, or a source.
+
+    Exit code 3 if no guest can run here, or nothing can be built from the source.
+    """
     settings = get_settings(context)
     store = Store(settings.store)
     if (runtime is None) != (source is None):
-        raise UsageError("--runtime and --source belong together: the source is looked at as one of the runtime.")
+        raise UsageError("--runtime and --source belong together: give both, or neither.")
     if runtime is not None and source is not None:
         deadline = settings.make_deadline(FETCHING, "look at a source")
         found = examine_source(load_catalog(settings), runtime, source, store, deadline)

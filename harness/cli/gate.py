@@ -24,24 +24,24 @@ __all__ = ["decide"]
 
 PolicyOption = Annotated[
     Path | None,
-    typer.Option("--policy", metavar="FILE", help=f"The release policy; that of the profile, or {POLICY}, without it."),
+    typer.Option("--policy", metavar="FILE", help=f"The release policy; by default the profile's, or {POLICY}."),
 ]
 ProfileOption = Annotated[
     str | None,
     typer.Option(
         "--profile",
         metavar="NAME",
-        help="The profile that was run: its policy holds, and all of its cells are required.",
+        help="The profile that was run: its policy applies, and all of its cells are required.",
     ),
 ]
 BaselineOption = Annotated[
     str | None,
-    typer.Option("--baseline", metavar="NAME|FILE", help="What is compared with, in place of the policy's baseline."),
+    typer.Option("--baseline", metavar="NAME|FILE", help="What to compare with, in place of the policy's baseline."),
 ]
 RunsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN...", help="A run, or all shards of one: directories, names below runs/, `last`, or JUnit files."
+        metavar="RUN...", help="A run, or all shards of one: directories, names below runs/, `last`, or result files."
     ),
 ]
 ConfirmOption = Annotated[
@@ -50,8 +50,8 @@ ConfirmOption = Annotated[
         "--confirm",
         metavar="N",
         min=2,
-        help="Run what looks like a regression again before it refuses, up to N times on each side; 30 tells a case "
-        "that fails half of the time from chance.",
+        help="Run what looks like a regression again before refusing, up to N times on each side; 30 are enough for "
+        "a case that fails half of the time.",
     ),
 ]
 BeforeOption = Annotated[
@@ -59,7 +59,7 @@ BeforeOption = Annotated[
     typer.Option(
         "--before",
         metavar="KEY=VALUE",
-        help="How the old side of --confirm is made, as --set of `harness run` says it; may be repeated.",
+        help="How to build the old side for --confirm, as for --set of `harness run`; may be repeated.",
     ),
 ]
 AnnotationsOption = Annotated[
@@ -67,8 +67,8 @@ AnnotationsOption = Annotated[
     typer.Option(
         "--annotations",
         metavar="FILE",
-        help="Write what is worse as annotations: GitLab's Code Quality if it ends with .json, else GitHub's commands; "
-        "may be repeated.",
+        help="Write what is worse as annotations: for GitLab's Code Quality if FILE ends with .json, for GitHub "
+        "otherwise; may be repeated.",
     ),
 ]
 
@@ -103,7 +103,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
         return trials
 
     if before and confirm is None:
-        raise UsageError("--before says how the old side is made, which only --confirm runs.")
+        raise UsageError("--before describes the old side, which only --confirm runs.")
     decision = decide_release(
         runs, project, settings, policy=policy, baseline=baseline, profile=profile,
         confirm=run_again if confirm is not None else None,

@@ -90,19 +90,19 @@ def console(
     *,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Attach to the serial console of a running guest; Ctrl-] leaves it. Or `check FILE`: judge a saved log.
+    """Attach to the serial console of a running guest, until Ctrl-]; or check a saved log.
 
-    `check` prints what harness/console.yaml finds in a log, and ends with 1 if its guest was lost.
+    `check FILE` prints what the rules of harness/console.yaml find in the log; exit code 1 if the guest was lost.
     """
     if log is not None:
         if name != "check":
-            raise UsageError(f"A log is judged by `harness console check {log}`; `{name}` is no word for it.")
+            raise UsageError(f"To check a saved log, write `harness console check {log}`, not `{name}`.")
         _check_log(log, form)
         return
     settings = get_settings(context)
     guest = machine.attach(find_machine(settings, name))
     if not guest.record.alive:
-        raise InfrastructureError(f"The guest {guest.name} does not run any more; see {guest.files.console}.")
+        raise InfrastructureError(f"The guest {guest.name} is no longer running; see {guest.files.console}.")
     deadline = settings.make_deadline(SECONDS, f"console of {guest.name}")
     with machine.connect_console(guest) as line:
         complain(f"Connected to {guest.name}; Ctrl-] leaves.")
@@ -142,4 +142,4 @@ def _format_findings(log: ConsoleLog, name: str) -> Iterator[str]:
     hidden = log.counts.total() - len(log.findings)
     if hidden:
         yield f"{pluralize(hidden, 'more line')} of these kinds."
-    yield "The guest was lost." if log.fatal else "Nothing says that the guest was lost."
+    yield "The guest was lost." if log.fatal else "The guest was not lost, as far as the log shows."

@@ -15,7 +15,7 @@ SelectOption = Annotated[
     typer.Option(
         "--select",
         metavar="EXPRESSION",
-        help="Cells for which this holds: 'systemd>=252 and cgroup==legacy'; given again, all must hold. "
+        help="Cells for which this holds: 'systemd>=252 and cgroup==legacy'; if repeated, all must hold. "
         f"Fields: {', '.join(FIELDS)}.",
     ),
 ]
@@ -27,15 +27,15 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Where a source comes from in place of what the matrix says: runtime.NAME.source=DIRECTORY, an archive, a "
-        "bundle of git, or URL#REF, and systemd.source likewise; or what a build is given, as "
-        "runtime.rkt.coreos-local-pxe-image-path=FILE; may be repeated.",
+        help="Take a source from elsewhere than the matrix says: runtime.NAME.source=DIRECTORY, an archive, a git "
+        "bundle, or URL#REF; systemd.source likewise. Or give a build what it needs: "
+        "runtime.rkt.coreos-local-pxe-image-path=FILE. May be repeated.",
     ),
 ]
 MarkdownOption = Annotated[
     Path | None,
     typer.Option(
-        "--markdown", metavar="FILE", help="Write it as Markdown for a pull request, 60,000 characters at most."
+        "--markdown", metavar="FILE", help="Write it as Markdown for a pull request, at most 60,000 characters."
     ),
 ]
 
@@ -53,8 +53,8 @@ def refuse_search(context: typer.Context) -> None:
     if given or len(context.params["paths"] or ()) > 1:
         allowed = [p.opts[-1] for p in context.command.params if p.name in FREE - {"paths", "resume"}]
         raise UsageError(
-            f"--resume goes on with a bisection as it was begun; next to a directory it takes {' and '.join(allowed)} only"
-            + (f", and not {', '.join(given)}." if given else ".")
+            f"--resume continues a bisection as it was started; besides one directory it takes only {' and '.join(allowed)}"
+            + (f", not {', '.join(given)}." if given else ".")
         )
 
 

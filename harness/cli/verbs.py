@@ -26,7 +26,10 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "doctor": Verb("doctor:examine", "Say what this computer can do, what is missing, and the command that fixes it."),
+    "doctor": Verb(
+        "doctor:examine",
+        "Show what this computer can do, what is missing, and the command that fixes it; or check a source.",
+    ),
     "run": Verb("run:run", "Build, boot and test the cells, and say what came out."),
     "plan": Verb(
         "plan:show", "Print what would be done for a cell, what of it is in the store, and how long it took last time."
@@ -46,7 +49,7 @@ VERBS = {
     "bisect-axes": Verb("axes:bisect_axes", "Find which differences of two cells make a test fail."),
     "compare": Verb(
         "compare:compare_runs",
-        "Say what changed from one run to another, what else differs, and which axis the regressions follow.",
+        "Show what changed from one run to another, what else differs, and which axis the regressions follow.",
     ),
     "gate": Verb(
         "gate:decide", "Decide whether a release may be shipped: exit code 0 if so, 1 if not, with the reasons."
@@ -58,7 +61,7 @@ VERBS = {
     ),
     "console": Verb(
         "guest:console",
-        "Attach to the serial console of a running guest; Ctrl-] leaves it. Or `check FILE`: judge a saved log.",
+        "Attach to the serial console of a running guest, until Ctrl-]; or check a saved log.",
     ),
     "cache": Verb("cache:verbs", "What is in the store; make room; find damage."),
     "image": Verb("image:verbs", "Releases of Flatcar: which there are; download one and verify it."),

@@ -158,11 +158,13 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
         with pause_garbage_collection():
             read = _Baseline.model_validate(value)
     except ValidationError as error:
-        raise InfrastructureError(f"{path}: this is no baseline of format {FORMAT}: {find_problem(error)}.") from error
+        raise InfrastructureError(
+            f"{path}: this is not a baseline of format {FORMAT}: {find_problem(error)}."
+        ) from error
     cells: dict[str, CellOutcomes] = {}
     for cell in read.cells:
         if cell.id in cells:
-            raise InfrastructureError(f"{path}: the cell `{escape(cell.id)}` is there twice; a merge went wrong.")
+            raise InfrastructureError(f"{path}: the cell `{escape(cell.id)}` appears twice; a merge went wrong.")
         cells[cell.id] = CellOutcomes(
             id=cell.id,
             axes=cell.axes,
@@ -185,10 +187,10 @@ def check_name(name: str) -> str:
     """Return the name of a baseline; raises UsageError for what is none, or always is a run."""
     if NAME.fullmatch(name) is None:
         raise UsageError(
-            f"`{escape(name)}` is no name of a baseline; it has letters, digits, dots, dashes and underscores."
+            f"`{escape(name)}` cannot be the name of a baseline; use letters, digits, dots, dashes and underscores."
         )
     if name == LAST:
-        raise UsageError(f"`{LAST}` is always the last run, so that no command could name a baseline of that name.")
+        raise UsageError(f"`{LAST}` always means the last run, so no baseline can have that name.")
     return name
 
 

@@ -68,7 +68,7 @@ def load_foreign(path: Path, *, name: str, form: str) -> RunOutcomes:
         if _is_ours(suite):
             cell = _make_cell(suite, own.get(id(suite), []), name)
             if cell.id in cells:
-                raise InfrastructureError(f"{name}: the cell `{escape(cell.id)}` is there twice.")
+                raise InfrastructureError(f"{name}: the cell `{escape(cell.id)}` appears twice.")
             cells[cell.id] = cell
     if copies or not (cells or header):
         cells[FOREIGN] = make_foreign_cell({nodeid: tuple(found) for nodeid, found in copies.items()}, place=name)

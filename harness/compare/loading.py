@@ -61,7 +61,7 @@ def _find(text: str, places: Places) -> Path:
 
 def _find_path(text: str, places: Places) -> Path:
     if not text.strip():
-        raise UsageError("The name of a run is empty.", hint="Is a variable of the shell not set?")
+        raise UsageError("The name of a run is empty.", hint="Is a shell variable unset?")
     path = Path(text)
     if path.exists() and not path.is_dir():
         return path
@@ -81,7 +81,7 @@ def _find_path(text: str, places: Places) -> Path:
         if not run.exists():
             raise UsageError(
                 f"There is no run and no baseline `{escape(text)}`, and no such file.",
-                hint="`harness baseline list` prints the baselines; a run is named as below runs/.",
+                hint="`harness baseline list` prints the baselines; a run has the name of its directory below runs/.",
             )
     return find_run(places.runs, text)
 
@@ -144,7 +144,7 @@ def _read_file(path: Path, head: bytes, name: str) -> RunOutcomes:
     if path.suffix == ".xml" or not head.strip():
         return load_foreign(path, name=name, form="junit")
     raise InfrastructureError(
-        f"{name}:1:1: this is neither the {RESULT} of a run, nor a baseline, nor a file of another tool that is known.",
+        f"{name}:1:1: this is neither the {RESULT} of a run, nor a baseline, nor a result file of a known tool.",
         hint="Name a run's directory, a baseline, JUnit, TAP, CTRF, the output of `go test -json`, or meson's testlog.json.",
     )
 

@@ -146,7 +146,7 @@ class AxisRule:
         if self.with_it == 0:
             return "there are none"
         if self.without == 0:
-            return f"{_format_all(self.with_it)} that can be compared, so that no axis tells them from others"
+            return f"{_format_all(self.with_it)} that can be compared, so no axis distinguishes them from others"
         if self.expression is not None:
             same = f" (so do {', '.join(self.others)}: these cells cannot tell which)" if self.others else ""
             return f"{_format_all(self.with_it)} {'have' if self.with_it > 1 else 'has'} {self.expression}, and none of {pluralize(self.without, 'other')}{same}"

@@ -97,14 +97,14 @@ def load_run(path: Path, *, name: str) -> RunOutcomes:
     except FileNotFoundError as error:
         raise UsageError(
             f"{shown}: there is no result; the run did not begin, or was removed.",
-            hint="A run is named as below runs/, by its directory or its result.json, or `last`.",
+            hint="Name a run by its directory or its result.json, by its name below runs/, or as `last`.",
         ) from error
     except OSError as error:
         raise InfrastructureError(f"{shown} cannot be read: {error.strerror}.") from error
     sides: dict[str, CellOutcomes] = {}
     for cell in cells:
         if cell.id in sides:
-            raise InfrastructureError(f"{shown}: the cell `{escape(cell.id)}` is there twice.")
+            raise InfrastructureError(f"{shown}: the cell `{escape(cell.id)}` appears twice.")
         sides[cell.id] = cell
     described = describe_run(run, sides, name=name, kind="run")
     return replace(described, problems=(*described.problems, *_find_missing(file, name, sides)))
@@ -112,17 +112,18 @@ def load_run(path: Path, *, name: str) -> RunOutcomes:
 
 def describe_run(run: RunHeader, cells: Mapping[str, CellOutcomes], *, name: str, kind: Kind) -> RunOutcomes:
     """Return a run as a side, from what a result says of it and its cells."""
-    interrupted = (f"{name} was interrupted before its cells had ended.",) if run.get("interrupted") else ()
+    interrupted = (f"{name} was interrupted before its cells had finished.",) if run.get("interrupted") else ()
+    commit = run.get("commit") or ""
     facts = {"harness": run["harness"], **{f"host {key}": value for key, value in run.get("computer", {}).items()}}
     return RunOutcomes(
         name=name,
         kind=kind,
         started=run["started"],
         cells=cells,
-        facts=facts | ({"commit": run.get("commit") or ""} if run.get("commit") else {}),
+        facts=facts | ({"commit": commit} if commit else {}),
         problems=(*interrupted, *run.get("problems", ())),
         shards=_find_shards(run),
-        commit=run.get("commit") or "",
+        commit=commit,
         attempt=run.get("attempt") or 0,
         matrix=run.get("matrix") or "",
     )
@@ -244,7 +245,9 @@ def _read_whole(file: Path, shown: str) -> tuple[RunHeader, list[CellOutcomes]]:
     try:
         whole = WHOLE.validate_python(value)
     except ValidationError as error:
-        raise InfrastructureError(f"{shown}: this is no result of format {FORMAT}: {find_problem(error)}.") from error
+        raise InfrastructureError(
+            f"{shown}: this is not a result of format {FORMAT}: {find_problem(error)}."
+        ) from error
     texts: dict[str, str] = {}
     cells = [_make_side(cell, shown, texts) for cell in whole.get("cells", [])]
     return RUN.validate_python(value), cells
@@ -271,7 +274,7 @@ def locate(data: bytes, shown: str, what: str) -> Any:
             f"{shown}:{error.lineno}:{error.colno}: this {what} is no JSON: {error.msg}.{cut}"
         ) from error
     except _TwiceError as error:
-        raise InfrastructureError(f"{shown}: the key `{escape(str(error))}` is there twice.") from error
+        raise InfrastructureError(f"{shown}: the key `{escape(str(error))}` appears twice.") from error
     except RecursionError as error:
         raise InfrastructureError(f"{shown}: values are nested too deeply for a {what}.") from error
     except ValueError as error:  # a number of too many digits

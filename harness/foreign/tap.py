@@ -112,7 +112,7 @@ class _Reader:
         if level.planned is None and not level.seen:
             raise InfrastructureError(f"{self.report.name}:1:1: this TAP document has neither a plan nor a test.")
         if level.planned is None and not self.bailed:
-            self.report.problems.append(f"{self.report.name} has no plan (`1..N`), so that it may have been cut off.")
+            self.report.problems.append(f"{self.report.name} has no plan (`1..N`), so it may have been cut off.")
         yield from self.close(level)
 
     def close(self, level: _Level) -> Iterator[ForeignCase]:

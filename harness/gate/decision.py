@@ -120,9 +120,9 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
 def _check_whole(evidence: GateInput) -> Check:
     problems = (*evidence.conflicts, *evidence.side.problems)
     if problems:
-        return Check(name="whole", level=CheckLevel.REFUSED, text="The results are not whole.", details=problems)
+        return Check(name="whole", level=CheckLevel.REFUSED, text="The results are incomplete.", details=problems)
     shards = f", {pluralize(len(evidence.side.shards), 'shard')}" if evidence.side.shards else ""
-    text = f"The results are whole: {pluralize(len(evidence.side.cells), 'cell')}{shards}."
+    text = f"The results are complete: {pluralize(len(evidence.side.cells), 'cell')}{shards}."
     return Check(name="whole", level=CheckLevel.MET, text=text)
 
 
@@ -135,7 +135,7 @@ def _list_older(side: RunOutcomes) -> Iterable[Check]:
 def _check_pid1(side: RunOutcomes) -> Check:
     """Refuse a release with which PID 1 crashed, however many broken cells are allowed."""
     crashed = tuple(f"{name}: {cell.pid1_crash}" for name, cell in side.cells.items() if cell.pid1_crash)
-    text = f"systemd as PID 1 crashed in {pluralize(len(crashed), 'cell')}." if crashed else "No PID 1 crashed."
+    text = f"systemd as PID 1 crashed in {pluralize(len(crashed), 'cell')}." if crashed else "PID 1 crashed in no cell."
     level = CheckLevel.REFUSED if crashed else CheckLevel.MET
     return Check(name="pid 1", level=level, text=text, details=crashed)
 
@@ -179,13 +179,13 @@ def _check_baseline(policy: Policy, evidence: GateInput, today: date) -> Check:
     try:
         made = date.fromisoformat(started[:10])
     except ValueError:
-        text = f"The baseline {name} does not say when its run was, so that its age is not known; save it again."
+        text = f"The baseline {name} does not say when it was run, so its age is not known; save it again."
         return Check(name="baseline", level=CheckLevel.REFUSED, text=text)
     if (made - today).days > SKEW_DAYS:
-        text = f"The baseline {name} is of {made}, which is to come, so that its age is not known; save it again."
+        text = f"The baseline {name} is dated {made}, which is in the future, so its age is not known; save it again."
         return Check(name="baseline", level=CheckLevel.REFUSED, text=text)
     age = max((today - made).days, 0)
-    text = f"The baseline {name} is of {made}, {pluralize(age, 'day')} old; at most {rule.max_age_days} are allowed."
+    text = f"The baseline {name} is dated {made}, {pluralize(age, 'day')} old; at most {rule.max_age_days} are allowed."
     return Check(name="baseline", level=CheckLevel.REFUSED if age > rule.max_age_days else CheckLevel.MET, text=text)
 
 
@@ -201,7 +201,7 @@ def _check_trials(trials: Mapping[Suspect, SuspectTrial] | None, quiet: Collecti
         return
     for name, level, noun, mine in (
         ("confirmed", CheckLevel.TOLD, "suspect is confirmed", trials.keys() - quiet),
-        ("intermittent", CheckLevel.TOLD, "suspect is intermittent and does not refuse", quiet),
+        ("intermittent", CheckLevel.TOLD, "suspect is intermittent and does not count", quiet),
     ):
         details = tuple(f"{cell} {nodeid}: {trials[cell, nodeid].text}" for cell, nodeid in sorted(mine))
         text = f"{pluralize(len(mine), noun, noun.replace('suspect is', 'suspects are').replace('does', 'do'))}."
@@ -221,18 +221,18 @@ def _check_excused(policy: Policy, found: Comparison, old: RunOutcomes, today: d
         try:
             last = date.fromisoformat(since) + timedelta(days=limit)
         except ValueError:
-            late.append(f"{case.cell} {case.nodeid}: nobody knows since when it fails")
+            late.append(f"{case.cell} {case.nodeid}: it is not known since when it has failed")
             continue
-        words = f"{case.cell} {case.nodeid}: fails since {since}, excused until {last}"
+        words = f"{case.cell} {case.nodeid}: failing since {since}, excused until {last}"
         (excused if today <= last else late).append(words)
     if late:
         text = (
-            f"{pluralize(len(late), 'failure')} of the baseline {'is' if len(late) == 1 else 'are'} excused no more after "
-            f"{pluralize(limit, 'day')}; fix it, or name it with an expectation in the matrix."
+            f"{pluralize(len(late), 'failure')} of the baseline {'is' if len(late) == 1 else 'are'} no longer excused after "
+            f"{pluralize(limit, 'day')}; fix it, or add an expectation to the matrix."
         )
         yield Check(name="excuses", level=CheckLevel.REFUSED, text=text, details=tuple(late))
     if excused:
-        text = f"{pluralize(len(excused), 'failure')} of the baseline that no expectation names will refuse later."
+        text = f"{pluralize(len(excused), 'failure')} of the baseline without an expectation will be refused later."
         yield Check(name="excused", level=CheckLevel.TOLD, text=text, details=tuple(excused))
 
 
@@ -252,7 +252,7 @@ def _check_expectations(policy: Policy, evidence: GateInput, today: date) -> Ite
     levels = {"refuse": CheckLevel.REFUSED, "tell": CheckLevel.TOLD}
     what = "expectation"
     if late:
-        text = f"{pluralize(len(late), what)} of the matrix expired; fix the failure, or renew the day with a reason."
+        text = f"{pluralize(len(late), what)} of the matrix expired; fix the failure, or set a new date with a reason."
         yield Check(name="expired", level=levels[rule.expired], text=text, details=_format_items(late))
     else:
         yield Check(name="expired", level=CheckLevel.MET, text="No expectation about these cells has expired.")

@@ -35,7 +35,7 @@ def format_lines(found: Comparison, following: Following, differs: Sequence[Diff
     They are grouped `by` cell, suite or case.
     """
     yield f"{escape(found.old)} -> {escape(found.new)}: {format_summary(found)}"
-    yield from (f"not whole: {escape(text)}" for text in found.problems)
+    yield from (f"incomplete: {escape(text)}" for text in found.problems)
     yield from list_hints(found)
     for change in ChangeKind:
         cells = [cell for cell in found.cells if cell.change is change]
@@ -116,7 +116,7 @@ def render_comparison(found: Comparison, following: Following, differs: Sequence
     """Return a comparison as Markdown of at most `LIMIT` characters."""
     title = f"## {format_code(found.old)} → {format_code(found.new)}"
     notes = [
-        *(f"- not whole: {escape_sentence(text)}" for text in found.problems),
+        *(f"- incomplete: {escape_sentence(text)}" for text in found.problems),
         *(f"- {text}" for text in list_hints(found)),
     ]
     return cut_to_fit(

@@ -122,7 +122,7 @@ def _render_expectations(run: RunResult) -> Iterable[Text]:
     for item in run.expectations:
         what = {
             "passes": f"passes in {pluralize(len(item.found), 'case')}, and can be removed",
-            "expired": f"expired on {item.expires}, so that it excuses nothing any more",
+            "expired": f"expired on {item.expires}, so it no longer excuses anything",
             "unused": "is about no case: all of its cells ran, and none had one to excuse",
         }[item.state]
         yield Text(f"  {item.cases} where {item.cells}: {what}", style=STYLES[Outcome.XPASSED])

@@ -67,7 +67,7 @@ def require(source: Source, name: str, landmarks: Iterable[str]) -> None:
         path, missing = found
         kind = "archive" if source.kind == "tarball" else source.kind
         raise UsageError(
-            f"The {kind} {path} is no tree of {name}: it has no {', no '.join(missing)}.",
+            f"The {kind} {path} is not a tree of {name}: it has no {', no '.join(missing)}.",
             hint=f"Name the top directory of a checkout of {name}, which has {', '.join(wanted)}.",
         )
 

@@ -29,7 +29,7 @@ def test_tree_that_can_be_built(tmp_path: Path, deadline: Deadline) -> None:
     found = examine(RktTree(tmp_path / "tree"), deadline)
 
     assert found["tree"] == Diagnosis(
-        what="tree", state=Health.OK, says="It is rkt 1.30.0+double, by its configure.ac."
+        what="tree", state=Health.OK, says="It is rkt 1.30.0+double, according to its configure.ac."
     )
     assert {"rkt/host", "rkt/coreos", "rkt/src", "rkt/kvm", "rkt/fly"} < set(found)
     assert "stretch (systemd <238) or bullseye (systemd >=238)" in found["rkt/src"].says
@@ -84,7 +84,7 @@ def test_what_stops_a_build_is_missing(tmp_path: Path, deadline: Deadline) -> No
     assert "1.0.0 is the oldest release" in found["options"].says
     assert "build-rkt-1.30.0" in found["files"].says
     (tree.path / "rkt" / "rkt.mk").unlink()
-    assert "It is no tree of rkt: it has no rkt/rkt.mk." == examine(tree, deadline)["tree"].says
+    assert "It is not a tree of rkt: it has no rkt/rkt.mk." == examine(tree, deadline)["tree"].says
 
 
 def test_source_that_has_to_be_checked_out(tmp_path: Path, deadline: Deadline) -> None:
@@ -92,7 +92,7 @@ def test_source_that_has_to_be_checked_out(tmp_path: Path, deadline: Deadline) -
     tree = RktTree(tmp_path / "tree", git=True)
     commit(tree.path)
     assert "1.30.0+double" in examine(tree, deadline, f"{tree.path}#main")["tree"].says
-    with pytest.raises(UsageError, match="needs the tag, branch or commit"):
+    with pytest.raises(UsageError, match="name the tag, branch or commit"):
         examine(tree, deadline, "https://example.org/rkt")
     with pytest.raises(UsageError, match="nspawn is never built"):
         examine_source(KNOWN, "nspawn", str(tree.path), Store(tmp_path / "store"), deadline)

@@ -44,7 +44,7 @@ def test_every_kind_of_source_is_taken_for_what_it_is(tmp_path: Path) -> None:
     assert parse_source("git@example.org:rkt/rkt") == Source(git="git@example.org:rkt/rkt")
     archive = parse_source(f"{tmp_path}/rkt.tar.gz")
     assert (archive.kind, archive.tarball) == ("tarball", (tmp_path / "rkt.tar.gz").as_uri())
-    with pytest.raises(UsageError, match="text is neither a tar archive nor a bundle of git"):
+    with pytest.raises(UsageError, match="text is neither a tar archive nor a git bundle"):
         parse_source(str(tmp_path / "text"))
 
 
@@ -79,7 +79,7 @@ def test_archive_that_is_no_rkt_is_refused(tmp_path: Path, wanted: Matrix) -> No
     (tree.path / "rkt" / "rkt.mk").unlink()
     commit(tree.path)
     run_git(tree.path, "archive", f"--output={tmp_path / 'rkt.tar'}", "main")
-    with pytest.raises(UsageError, match=r"The archive .*rkt\.tar is no tree of rkt: it has no rkt/rkt\.mk\."):
+    with pytest.raises(UsageError, match=r"The archive .*rkt\.tar is not a tree of rkt: it has no rkt/rkt\.mk\."):
         set_sources(wanted, [f"runtime.rkt.source={tmp_path}/rkt.tar"], KNOWN)
 
 

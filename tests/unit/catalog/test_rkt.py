@@ -102,7 +102,7 @@ def test_a_directory_that_is_no_rkt_ends_the_run_before_it_begins(tmp_path: Path
     assert rules is not None
     assert (2, "") == (done.code, done.out)
     assert done.err.splitlines() == [
-        f"error: The directory {tree} is no tree of rkt: it has no autogen.sh, no rkt/rkt.mk.",
+        f"error: The directory {tree} is not a tree of rkt: it has no autogen.sh, no rkt/rkt.mk.",
         f"hint: Name the top directory of a checkout of rkt, which has {', '.join(rules.landmarks)}.",
     ]
     done = harness(*words, "runtime.rkt.source=./nowhere", cwd=tmp_path)

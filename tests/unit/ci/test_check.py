@@ -29,7 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_check_prints_the_drift(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`check` is 0 after `generate`; after a change of a file it is 1 and prints what differs."""
     assert main(["ci", "check"]) == 0
-    assert "5 CI files are what the matrix says" in capsys.readouterr().out
+    assert "5 CI files match the matrix" in capsys.readouterr().out
     path = project / ".gitlab-ci.yml"
     path.write_text(path.read_text(encoding="utf-8").replace("parallel: 2", "parallel: 5"), encoding="utf-8")
     (project / ".travis.yml").unlink()
@@ -37,7 +37,7 @@ def test_check_prints_the_drift(project: Path, capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out
     assert "-  parallel: 5\n+  parallel: 2\n" in printed
     assert "--- /dev/null\n+++ b/.travis.yml\n" in printed
-    assert "2 of 5 CI files are not what the matrix says" in printed
+    assert "2 of 5 CI files do not match the matrix" in printed
     assert main(["ci", "check", "--format", "ids"]) == 1
     assert capsys.readouterr().out.split() == [".gitlab-ci.yml", ".travis.yml"]
 

@@ -68,7 +68,7 @@ def test_shards_become_one_run_in_the_order_of_the_matrix() -> None:
         (shards(s2=run(cell("cell-1"))), "Shard 2 of 3 has no result of the cell cell-3."),
         (shards(s3=run(cell("cell-4"), interrupted=True)), "Shard 3 of 3 was interrupted."),
         (shards(s3=run(cell("cell-4"), harness="2")), "The shards ran different versions of the harness: 1, 2."),
-        (shards(s3=run(cell("cell-4"), cell("cell-0"))), "The cell cell-0 has two results, of the shards 1 and 3."),
+        (shards(s3=run(cell("cell-4"), cell("cell-0"))), "The cell cell-0 has two results, from the shards 1 and 3."),
         (shards(s3=run(cell("cell-4"), cell("cell-9"))), "The cell cell-9 is not among those that should run"),
         ([*shards(s1=None), Shard(index=1, result=None, problem="It is cut off.")], "It is cut off."),
     ],

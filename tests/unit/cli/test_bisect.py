@@ -64,7 +64,7 @@ def harness(tmp_path: Path, *words: str, verb: str = "bisect-systemd") -> int:
     (["--good", "main~4", "--bad", "main", "--run", "true", "--skip", "main"], "is to be skipped; without a verdict"),
     (["--good", "main~3", "--bad", "main", "--run", "true", "--skip", "main~4"], "is not between"),
     (["--good", "main~4", "--bad", "main", "--run", "true", "--term-new", "good"], "to git it means the other side."),
-    (["--resume", "--good", "main"], "--resume goes on with a bisection as it was begun"),
+    (["--resume", "--good", "main"], "--resume continues a bisection as it was started"),
     (["--resume", "--noise", "none", "--find-fix"], "--jobs and --format only, and not --find-fix, --noise."),
     (["--resume", "--confidence", "0.99"], "and not --confidence."),
     (["--resume", "--term-old", "zzz"], "and not --term-old."),
@@ -216,7 +216,7 @@ def test_command_runs_where_it_was_begun(
     assert harness(tmp_path, "--resume", "--jobs", "1") == ExitCode.OK
     there.rename(tmp_path / "moved")
     assert harness(tmp_path, "--resume") == ExitCode.USAGE
-    assert f"The directory {there} is not there any more; the command `./test-of-the-double`" in capsys.readouterr().err
+    assert f"The directory {there} no longer exists; the command `./test-of-the-double`" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -301,7 +301,7 @@ def test_screen(tmp_path: Path, repo: Repo, deadline: Deadline) -> None:
 @pytest.mark.parametrize(("words", "sentence"), [
     (["--good", CELL], "Name both cells with --good and --bad"),
     (["--good", CELL, "--bad", CELL, "--run", "true"], "The two cells are the same."),
-    (["--resume", "--good", CELL], "next to a directory it takes --format only, and not --good."),
+    (["--resume", "--good", CELL], "besides one directory it takes only --format, not --good."),
     (["--resume"], "is of another kind."),
 ])  # fmt: skip
 def test_axes_refused(

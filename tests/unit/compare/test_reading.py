@@ -83,13 +83,13 @@ def test_broken_results_are_named_with_their_place(tmp_path: Path) -> None:
     assert "`cells.0.cases.0.outcome` must" in broken(
         tmp_path, good.replace(b'"outcome": "passed"', b'"outcome": "fine"')
     )
-    assert "the key `id` is there twice" in broken(tmp_path, good.replace(b'"harness"', b'"id"'))
+    assert "the key `id` appears twice" in broken(tmp_path, good.replace(b'"harness"', b'"id"'))
     assert "runs/1/result.json:1:1: " in broken(tmp_path, b"")
-    assert "this is no result of format 1" in broken(tmp_path, b"[]")
+    assert "this is not a result of format 1" in broken(tmp_path, b"[]")
     assert "nested too deeply" in broken(tmp_path, b"[" * 100_000)
     twice = run_result("r", {"a": {}, "b": {}})
     results.write(twice.model_copy(update={"cells": (twice.cells[0],) * 2}), tmp_path / "result.json")
-    assert "the cell `a` is there twice" in broken(tmp_path, (tmp_path / "result.json").read_bytes())
+    assert "the cell `a` appears twice" in broken(tmp_path, (tmp_path / "result.json").read_bytes())
 
 
 def test_newer_format_is_refused_with_the_version_that_wrote_it(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_run_that_is_not_whole_says_so(tmp_path: Path) -> None:
     side = load_run(write_run(tmp_path, result, wanted=("a", "b", "c")), name="runs/1")
 
     assert side.problems == (
-        "runs/1 was interrupted before its cells had ended.",
+        "runs/1 was interrupted before its cells had finished.",
         "runs/1 has no result for 2 of the 3 cells that were asked for: b, c.",
     )
 

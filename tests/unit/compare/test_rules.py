@@ -121,7 +121,7 @@ def test_chance_is_not_called_a_rule() -> None:
 
 def test_nothing_to_tell_apart_is_said() -> None:
     """All cells, or none: there is no rule, and no claim."""
-    assert separate(CELLS, []).text == "all 27 that can be compared, so that no axis tells them from others"
+    assert separate(CELLS, []).text == "all 27 that can be compared, so no axis distinguishes them from others"
     assert separate([], CELLS).text == "there are none"
     assert separate(CELLS[:1], CELLS[1:2]).text.startswith("the only one")
 
