@@ -100,11 +100,7 @@ def measure_discoveries(
     chance, ran = play_trials(now, base, counts[owner], random)
     refused = np.zeros(len(owner), dtype=bool)
     for release in np.unique(owner[chance <= DISCOVERY_SHARE]):
-        mine = (
-            np.flatnonzero(owner == release)
-            if len(owner) < 1000
-            else np.arange(*np.searchsorted(owner, [release, release + 1]))
-        )
+        mine = np.arange(*np.searchsorted(owner, [release, release + 1]))
         refused[[mine[one] for one in select_discoveries(dict(enumerate(chance[mine])), DISCOVERY_SHARE)]] = True
     total = np.bincount(owner[refused], minlength=releases)
     wrong = np.bincount(owner[refused & ~guilty], minlength=releases)

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import InfrastructureError
-from harness.foreign.records import OUTSIDE, ForeignCase, ForeignReport, ForeignSuite, shorten_text
+from harness.foreign.records import LONGEST, ForeignCase, ForeignReport, ForeignSuite, make_outside, shorten_text
 from harness.model import Outcome
 from harness.text import escape, pluralize
 
@@ -65,7 +65,7 @@ def read_ctrf(stream: BinaryIO, report: ForeignReport) -> Iterator[ForeignCase]:
         outcome = CTRF.get(test.status)
         if outcome is None:
             raise InfrastructureError(
-                f"{report.name}: a test has the status `{escape(test.status)}`, which CTRF has not."
+                f"{report.name}: a test has the status `{escape(test.status)}`, which CTRF does not have."
             )
         if test.flaky and outcome is Outcome.PASSED:
             outcome = Outcome.FLAKY
@@ -75,7 +75,7 @@ def read_ctrf(stream: BinaryIO, report: ForeignReport) -> Iterator[ForeignCase]:
         yield ForeignCase(suite=suite, owner="", name=test.name, outcome=outcome, message=message)
     failed = sum(test.status == "failed" for test in results.tests)
     if results.summary.failed > failed or results.summary.tests > len(results.tests):
-        yield _make_outside(
+        yield make_outside(
             ForeignSuite(),
             f"The summary says {pluralize(results.summary.tests, 'test')} and {results.summary.failed} failed, and the file has {len(results.tests)} and {failed}.",
         )
@@ -129,7 +129,7 @@ def _end_package(suite: ForeignSuite, tests: dict[str, str], event: _Event, fail
     yield from _list_unfinished(suite, tests)
     if event.action == "fail" and event.package not in failing:
         reason = _find_reason(tests.get("", ""), Outcome.FAILED)
-        yield _make_outside(
+        yield make_outside(
             suite, reason or "The package failed, and none of its tests did: it was not built, or crashed."
         )
 
@@ -172,20 +172,16 @@ def read_meson(stream: BinaryIO, report: ForeignReport) -> Iterator[ForeignCase]
         outcome = MESON.get(test.result)
         if outcome is None:
             raise InfrastructureError(
-                f"{report.name}:{number}:1: the result `{escape(test.result)}` is none that meson has."
+                f"{report.name}:{number}:1: the result `{escape(test.result)}` is not one of meson's."
             )
         # `PROJECT:SUITE / NAME`, as meson prints it.
         group, _, name = test.name.rpartition(" / ")
         reason = next((line for line in (test.stderr or test.stdout or "").splitlines()[::-1] if line.strip()), "")
-        message = test.result if test.result == "TIMEOUT" else reason[:1000]
+        message = test.result if test.result == "TIMEOUT" else reason[:LONGEST]
         yield ForeignCase(
             suite=ForeignSuite(path=(group,) if group else ()), owner="", name=name, outcome=outcome,
             message=message if outcome.wants_a_look else "",
         )  # fmt: skip
-
-
-def _make_outside(suite: ForeignSuite, message: str) -> ForeignCase:
-    return ForeignCase(suite=suite, owner="", name=OUTSIDE, outcome=Outcome.ERROR, message=message[:1000])
 
 
 def _parse(data: bytes, name: str, line: int, what: str) -> Any:
@@ -193,9 +189,9 @@ def _parse(data: bytes, name: str, line: int, what: str) -> Any:
         return json.loads(data)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         row, column = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
-        said = error.msg if isinstance(error, json.JSONDecodeError) else "it is no UTF-8 or nested too deeply"
+        said = error.msg if isinstance(error, json.JSONDecodeError) else "it is not UTF-8, or nested too deeply"
         raise InfrastructureError(
-            f"{name}:{line + row - 1}:{column}: this {what} is no JSON: {said}. The file was cut off or changed by hand."
+            f"{name}:{line + row - 1}:{column}: this {what} is not JSON: {said}. The file was cut off or changed by hand."
         ) from error
 
 
@@ -208,4 +204,4 @@ def _validate(model: type[T], value: object, place: str, what: str) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
-        raise InfrastructureError(f"{place}: this is no {what}: `{key}` {first['msg']}.") from error
+        raise InfrastructureError(f"{place}: this is not a {what}: `{key}` {first['msg']}.") from error

@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from harness.errors import InfrastructureError
 from harness.foreign import records
-from harness.foreign.records import OUTSIDE, ForeignCase, ForeignReport, ForeignSuite, shorten_text
+from harness.foreign.records import ForeignCase, ForeignReport, ForeignSuite, make_outside, shorten_text
 from harness.model import Outcome
 from harness.text import escape, pluralize
 
@@ -82,12 +82,12 @@ def read_junit(stream: BinaryIO, report: ForeignReport) -> Iterator[ForeignCase]
     reader = _Reader(report)
     fed, block = 0, stream.read(BLOCK)
     if not block.strip():
-        raise InfrastructureError(f"{report.name}:1:1: the file is empty, so it is no JUnit file.")
+        raise InfrastructureError(f"{report.name}:1:1: the file is empty, so it is not a JUnit file.")
     while True:
         reader.feed(block)
         fed += len(block)
         if fed - reader.parser.CurrentByteIndex > TAG:
-            raise reader.make_error(f"one tag is longer than {TAG >> 20} MB; this is no JUnit file")
+            raise reader.make_error(f"one tag is longer than {TAG >> 20} MB; this is not a JUnit file")
         yield from reader.found
         reader.found.clear()
         if not block:
@@ -151,7 +151,9 @@ class _Reader:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if not self.path and tag not in {"testsuites", "testsuite"}:
-            raise self.make_error(f"the outermost element is <{escape(tag)}>, not <testsuites>; this is no JUnit file")
+            raise self.make_error(
+                f"the outermost element is <{escape(tag)}>, not <testsuites>; this is not a JUnit file"
+            )
         self.path.append(tag)
         if len(self.path) > DEPTH:
             raise self.make_error("elements are nested too deeply for a JUnit file")
@@ -214,7 +216,7 @@ class _Reader:
         if self.cases:
             self.cases[-1].take(outcome, message)
         else:
-            self.add_outside(self.levels[-1], message)
+            self.found.append(make_outside(self.levels[-1].suite, message))
 
     def end_case(self) -> None:
         case, level = self.cases.pop(), self.levels[-1]
@@ -230,11 +232,6 @@ class _Reader:
             )
         )  # fmt: skip
 
-    def add_outside(self, level: _Level, message: str) -> None:
-        """Let what broke next to the cases of a suite be a case of it."""
-        case = ForeignCase(suite=level.suite, owner="", name=OUTSIDE, outcome=Outcome.ERROR, message=message)
-        self.found.append(case)
-
     def end_suite(self) -> None:
         """Hold what a suite says that it has against what it had; what one above says of it is not said again."""
         level = self.levels.pop()
@@ -245,7 +242,7 @@ class _Reader:
                 f"{self.report.name}:{level.line}: {name} says that {pluralize(said, 'case')} failed, of which "
                 f"{level.failing or 'none'} {'is' if level.failing <= 1 else 'are'} in the file."
             )
-            self.add_outside(level, message)
+            self.found.append(make_outside(level.suite, message))
             self.report.problems.append(message)
         elif level.said["tests"] > level.cases:
             self.report.problems.append(

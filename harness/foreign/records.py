@@ -10,7 +10,7 @@ from harness.model import Outcome
 
 __all__ = [
     "BROKEN", "CELL", "LONGEST", "MESSAGE", "NODEID", "OUTSIDE", "PREFIX", "RUN", "ForeignCase", "ForeignReport",
-    "ForeignSuite", "shorten_text",
+    "ForeignSuite", "make_outside", "shorten_text",
 ]  # fmt: skip
 
 LONGEST = 1000
@@ -98,6 +98,11 @@ class ForeignReport:
     started: str = ""
     suites: list[ForeignSuite] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+
+def make_outside(suite: ForeignSuite, message: str) -> ForeignCase:
+    """Return the case that stands for what broke next to the cases of a suite."""
+    return ForeignCase(suite=suite, owner="", name=OUTSIDE, outcome=Outcome.ERROR, message=message[:LONGEST])
 
 
 def shorten_text(message: str, text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from harness.errors import InfrastructureError
-from harness.foreign.records import OUTSIDE, ForeignCase, ForeignReport, ForeignSuite
+from harness.foreign.records import LONGEST, ForeignCase, ForeignReport, ForeignSuite, make_outside
 from harness.model import Outcome
 from harness.text import pluralize
 
@@ -70,7 +70,7 @@ class _Reader:
         elif (bail := BAIL.fullmatch(text)) is not None:
             self.bailed = True
             yield from self.flush()
-            yield self.make_outside(self.levels[0], f"The tests bailed out: {bail[1] or 'no reason is given'}.")
+            yield make_outside(self.levels[0].suite, f"The tests bailed out: {bail[1] or 'no reason is given'}.")
         elif test is not None:
             yield from self.move_to(depth)
             self.levels[-1].seen += 1
@@ -86,7 +86,7 @@ class _Reader:
         if message:
             case = self.pending
             self.pending = ForeignCase(
-                suite=case.suite, owner=case.owner, name=case.name, outcome=case.outcome, message=message[:1000]
+                suite=case.suite, owner=case.owner, name=case.name, outcome=case.outcome, message=message[:LONGEST]
             )
 
     def flush(self) -> Iterator[ForeignCase]:
@@ -119,10 +119,7 @@ class _Reader:
         """Yield that a plan was not kept, if it was not."""
         if level.planned is not None and level.planned != level.seen and not self.bailed:
             planned = pluralize(level.planned, "test was", "tests were")
-            yield self.make_outside(level, f"{planned} planned, and {level.seen or 'none'} ended.")
-
-    def make_outside(self, level: _Level, message: str) -> ForeignCase:
-        return ForeignCase(suite=level.suite, owner="", name=OUTSIDE, outcome=Outcome.ERROR, message=message)
+            yield make_outside(level.suite, f"{planned} planned, and {level.seen or 'none'} ended.")
 
 
 def _make_case(suite: ForeignSuite, test: re.Match[str]) -> ForeignCase:

@@ -14,7 +14,7 @@ from harness.rates import compute_interval
 from harness.results import REPETITION, CaseResult, CellResult, RunResult
 from harness.text import format_duration, pluralize
 
-__all__ = ["compute_interval", "render_rates", "run_summary"]
+__all__ = ["render_rates", "run_summary"]
 
 STYLES = {
     Outcome.PASSED: "green",
