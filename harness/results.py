@@ -293,7 +293,7 @@ def find_problem(error: ValidationError | RecursionError) -> str:
     name = ".".join(map(str, first["loc"]))
     match first["type"]:
         case "json_invalid":
-            return "it is no whole JSON text, and was cut off or changed by hand"
+            return "it is not complete JSON text, and was cut off or changed by hand"
         case "missing":
             return f"the key `{name}` is missing"
         case "extra_forbidden":

@@ -137,7 +137,7 @@ def parse_shard(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
     if match and 1 <= int(match[1]) <= int(match[2]):
         return int(match[1]), int(match[2])
-    raise UsageError(f"`{text}` is no shard; write for instance 2/5 for the second of five.")
+    raise UsageError(f"`{text}` is not a shard; write for instance 2/5 for the second of five.")
 
 
 def find_run(runs: Path, name: str, *, prefix: str = "") -> Path:
@@ -160,7 +160,7 @@ def find_run(runs: Path, name: str, *, prefix: str = "") -> Path:
     if os.sep in name:
         if here.is_dir():
             return here.absolute()
-        looked = f"{here} is no directory"
+        looked = f"{here} is not a directory"
     else:
         if is_run(here):
             return here.absolute()

@@ -170,7 +170,7 @@ class Repository:
         if not base:
             raise UsageError(f"The commits {old[:12]} and {new[:12]} have no history in common.")
         raise UsageError(
-            f"The older end {old[:12]} is no ancestor of the newer end {new[:12]}; they parted at the merge base {base}.",
+            f"The older end {old[:12]} is not an ancestor of the newer end {new[:12]}; they parted at the merge base {base}.",
             hint=f"Test the merge base first: if it is like the older end, give {base[:12]} in its place.",
         )
 
@@ -271,7 +271,7 @@ def _find_top(path: Path, deadline: Deadline) -> str:
     if done.code != 0:
         lines = done.err.strip().splitlines()
         why = lines[0].removeprefix("fatal: ") if lines else "it says nothing"
-        raise UsageError(f"The path {path} is no git repository that can be read; git says: {why}.")
+        raise UsageError(f"The path {path} is not a readable git repository; git says: {why}.")
     shallow, directory = done.out.splitlines()
     top = _ask_local(str(path), ["--show-toplevel"], deadline)
     name = top.out.strip() if top.code == 0 else directory

@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, float]:
     except OSError as error:
         raise ConfigError(f"{path}: the file cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise ConfigError(f"{path}: this is no JSON: {error}.") from error
+        raise ConfigError(f"{path}: this is not JSON: {error}.") from error
     if not isinstance(data, dict) or not all(_is_time(value) for value in data.values()):
         raise ConfigError(
             f"{path}: this must be a JSON object of seconds, each above 0, by the identifiers of cells.",

@@ -271,14 +271,14 @@ def locate(data: bytes, shown: str, what: str) -> Any:
         ended = re.fullmatch(r"[\w.+-]*\s*", error.doc[error.pos :]) or error.msg.startswith("Unterminated string")
         cut = " The file was cut off." if ended else ""
         raise InfrastructureError(
-            f"{shown}:{error.lineno}:{error.colno}: this {what} is no JSON: {error.msg}.{cut}"
+            f"{shown}:{error.lineno}:{error.colno}: this {what} is not JSON: {error.msg}.{cut}"
         ) from error
     except _TwiceError as error:
         raise InfrastructureError(f"{shown}: the key `{escape(str(error))}` appears twice.") from error
     except RecursionError as error:
         raise InfrastructureError(f"{shown}: values are nested too deeply for a {what}.") from error
     except ValueError as error:  # a number of too many digits
-        raise InfrastructureError(f"{shown}: this {what} is no JSON: {error}.") from error
+        raise InfrastructureError(f"{shown}: this {what} is not JSON: {error}.") from error
 
 
 class _TwiceError(Exception):

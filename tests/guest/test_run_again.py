@@ -204,8 +204,8 @@ def test_case_that_asks_for_a_booted_guest_gets_one(project: Path, first: RunRes
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "it is no whole JSON text"),
-        ('{"command": "x", "cells": [', "it is no whole JSON text"),
+        ("", "it is not complete JSON text"),
+        ('{"command": "x", "cells": [', "it is not complete JSON text"),
         ('{"command": "x", "cells": [], "suites": []}', "the key `builder` is missing"),
         ('{"command": "x", "cells": [], "suites": [], "builder": "host", "more": 1}', "the key `more` is not known"),
         ('{"command": "x", "cells": [], "suites": 5, "builder": "host"}', "`suites` must be a valid array"),
@@ -258,7 +258,7 @@ def test_run_that_was_killed_goes_on(project: Path, first: RunResult) -> None:
         (("--failed", "x", "--suites", "demo"), ExitCode.USAGE, "take no other cells"),
         (("--cell", CELL, "--case", "pod/test_x.py::test_y"), ExitCode.USAGE, "in no suite that runs; these do: demo"),
         (("--cell", "x", "--select", "go==1"), ExitCode.USAGE, "exclude each other"),
-        (("--cell", CELL, "--shard", "3/2"), ExitCode.USAGE, "`3/2` is no shard"),
+        (("--cell", CELL, "--shard", "3/2"), ExitCode.USAGE, "`3/2` is not a shard"),
         (("--cell", CELL, "--memory", "500"), ExitCode.USAGE, "needs 1 cores and 1280 MiB"),
     ],
 )

@@ -61,7 +61,7 @@ def render_git_log(view: View) -> str:
     """
     for revision in (view.begun.old, view.begun.new, *(step.revision for step in view.steps)):
         if not NAME.fullmatch(revision):
-            raise UsageError(f"`{clean_line(revision)}` is no full name of a commit, and git's log needs those.")
+            raise UsageError(f"`{clean_line(revision)}` is not the full name of a commit, which git's log needs.")
     return "\n".join([*_start(view), *_list_verdicts(view), *_end(view)]) + "\n"
 
 

@@ -153,7 +153,7 @@ def test_no_repository(own: Store, deadline: Deadline, address: str, sentence: s
 
 def test_plain_directory(tmp_path: Path, own: Store, deadline: Deadline) -> None:
     """A directory that is no repository is refused with git's reason."""
-    with pytest.raises(UsageError, match="is no git repository that can be read; git says: not a git repository"):
+    with pytest.raises(UsageError, match="is not a readable git repository; git says: not a git repository"):
         open_repository(str(tmp_path), own, deadline)
 
 

@@ -131,11 +131,11 @@ def test_gate_without_what_it_needs_does_not_ship(project: Path, capsys: pytest.
     base.write_text("{", encoding="utf-8")
     assert cli.main(["gate", "20261124-1"]) == 1
     assert (
-        "The baseline cannot be read: ci/baselines/release.json:1:2: this baseline is no JSON"
+        "The baseline cannot be read: ci/baselines/release.json:1:2: this baseline is not JSON"
         in capsys.readouterr().out
     )
     assert cli.main(["gate", "20261124-1", "--baseline", "release"]) == 3
-    assert "error: ci/baselines/release.json:1:2: this baseline is no JSON" in capsys.readouterr().err
+    assert "error: ci/baselines/release.json:1:2: this baseline is not JSON" in capsys.readouterr().err
     base.unlink()
     assert cli.main(["gate", "20261124-1"]) == 1
     assert "There is no baseline release (ci/baselines/release.json)" in capsys.readouterr().out

@@ -158,7 +158,7 @@ def test_the_line_names_only_what_is_not_usual(here: Project, chosen: Settings) 
         (RunOptions(cases=("cgroup/test_a.py::pytest",)), "There is no case `pytest` in suites/cgroup/test_a.py"),
         (RunOptions(cases=("pod/test_c.py::TestK::test_d[x]",)), "There is no case `TestK::test_d[x]` in suites/pod"),
         (RunOptions(cell="x", select=("go==1.27",)), "exclude each other"),
-        (RunOptions(shard="3/2"), "is no shard"),
+        (RunOptions(shard="3/2"), "is not a shard"),
     ],
 )
 def test_wish_that_makes_no_sense_is_refused(here: Project, chosen: Settings, wish: RunOptions, said: str) -> None:

@@ -70,7 +70,7 @@ def test_a_case_that_changed_is_one_line_of_a_diff() -> None:
     ("old", "new", "said"),
     [
         ('"passed"', '"fine"', "`cells.0.cases.*` must be"),
-        ('"passed"', '"passed",', ":10:38: this baseline is no JSON"),
+        ('"passed"', '"passed",', ":10:38: this baseline is not JSON"),
         (f'"{OTHER}"', f'"{CASE}"', f"the key `{CASE}` appears twice"),
         ('"format": 1', '"format": 2', "the baseline has format 2, and this harness reads up to 1"),
         ('"axes"', '"axis"', "the key `cells.0.ax.s` is"),

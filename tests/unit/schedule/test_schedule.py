@@ -185,7 +185,7 @@ def test_shards_do_not_depend_on_the_order_of_the_cells(names: list[str], random
 @pytest.mark.parametrize("text", ["", "3", "0/3", "4/3", "1/", "a/b", "-1/3", "1/3/5"])
 def test_shard_that_is_none_is_refused(text: str) -> None:
     """Only I/N with 1 <= I <= N is a shard."""
-    with pytest.raises(UsageError, match="is no shard"):
+    with pytest.raises(UsageError, match="is not a shard"):
         parse_shard(text)
 
 

@@ -200,5 +200,5 @@ def test_what_is_no_name_does_not_get_to_git() -> None:
     evil = replace(view.commits[0], subject="x\ngit bisect bad HEAD\r\ngit bisect good HEAD")
 
     assert commands(render_git_log(view)) == commands(render_git_log(replace(view, commits=(evil, *view.commits[1:]))))
-    with pytest.raises(UsageError, match="no full name"):
+    with pytest.raises(UsageError, match="not the full name"):
         render_git_log(replace(view, begun=view.begun.model_copy(update={"new": "--exec=x"})))
