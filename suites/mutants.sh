@@ -68,12 +68,18 @@ for word; do [ "$before" != --pid-file ] || file=$word; before=$word; done
 pid=$(cat "$file")'"$after"
 }
 
+# once FILE SCRIPT: as `started`, but next to the cases, when the container has the file.
+once() {
+    started '(n=600; until [ -e "/proc/$pid/root'"$1"'" ] || [ $((n -= 1)) -lt 1 ]; do sleep 0.1; done
+'"$2"') &'
+}
+
 # afterwards SCRIPT: it runs, with "$pid", "$scope", "$main" and "$inner" as above, for each container of the suites after
 # systemd or a service was reloaded or restarted, and after a unit or a container next to it came and went.
 afterwards() {
     after='
 code=$?
-# A systemd that begins anew writes the limits of its units again.
+# A systemd that starts again writes the limits of its units again.
 until systemctl show --property=Version; do sleep 0.1; done >/dev/null 2>&1
 sleep 1
 tree=/sys/fs/cgroup/systemd
@@ -100,4 +106,9 @@ exit $code'
 program() {
     path=/usr/local/lib/harness/$1
     mv "$path" "$path-real" && printf '#!/bin/sh\nreal=%s-real\n%s\n' "$path" "$2" >"$path" && chmod 0755 "$path" || exit
+}
+
+# drop UNIT LINES: the lines of its [Service] are in a drop-in of the unit.
+drop() {
+    mkdir -p "/etc/systemd/system/$1.d" && printf '[Service]\n%b\n' "$2" >"/etc/systemd/system/$1.d/broken.conf" || exit
 }
