@@ -1,5 +1,6 @@
 """A repository is data: nothing that its own configuration names is run, by whatever the harness does with it."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -77,20 +78,17 @@ def test_no_setting_of_a_repository_is_run(pattern: Repo, tmp_path: Path, deadli
     (path / "src" / "a.txt").write_text("changed")
     trace = poison(path, GROUPS[index], tmp_path / "trap")
     store = Store(tmp_path / "store")
-    try:
-        opened = open_repository(str(path), store, deadline)
-        new = opened.resolve("main", deadline)
-        assert opened.is_dirty(deadline)
-        opened.list_changes(new, deadline)
-        opened.revert(new, new, deadline)
-        with pytest.raises(UsageError):
-            opened.resolve("0123456789" * 4, deadline)
-        origin = Source(git=str(path), ref="main")
-        revision = source.resolve(origin, "1", store, deadline)
-        source.check_out(origin, revision, store, deadline)
-        source.clone(origin, revision, tmp_path / "clone", ("v1",), store, deadline)
-    except HarnessError:
-        pass  # git itself may refuse the repository; it has run nothing then either
+    opened = open_repository(str(path), store, deadline)
+    new = opened.resolve("main", deadline)
+    assert opened.is_dirty(deadline)
+    opened.list_changes(new, deadline)
+    opened.revert(new, new, deadline)
+    with pytest.raises(UsageError):
+        opened.resolve("0123456789" * 4, deadline)
+    origin = Source(git=str(path), ref="main")
+    revision = source.resolve(origin, "1", store, deadline)
+    source.check_out(origin, revision, store, deadline)
+    source.clone(origin, revision, tmp_path / "clone", ("v1",), store, deadline)
     assert not trace.exists()
 
 
@@ -129,7 +127,7 @@ def test_directories_that_the_environment_calls_safe_are_safe(monkeypatch: pytes
     assert make_environment(reach=Reach.MIRROR)["GIT_CONFIG_KEY_0"] != "safe.directory"
 
 
-@pytest.mark.skipif("__import__('os').geteuid() != 0", reason="only root can give a file away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_repositories_of_another_user(
     pattern: Repo, tmp_path: Path, deadline: Deadline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

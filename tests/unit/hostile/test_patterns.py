@@ -47,13 +47,11 @@ def test_what_is_no_pattern_is_refused(pattern: str) -> None:
         ("é.\\d", "xé-7"),
         ("(?m)^b$", "a\nb\nc"),
         ("", ""),
-        ("\udcff?x", "x"),
     ],
 )
 def test_a_pattern_is_found_as_before(pattern: str, text: str) -> None:
     """The process says what Python says here."""
-    if pattern.isprintable():
-        assert search(pattern, text) is (re.search(pattern, text) is not None)
+    assert search(pattern, text) is (re.search(pattern, text) is not None)
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 30, "*" * 500, "*a*b" * 20 + "c", "?*" * 40 + "x", "a*" * 60 + "z"])

@@ -79,7 +79,7 @@ def test_a_behaviour_has_cases_or_a_reason(data: Path, word: str) -> None:
         read(data)
 
 
-def test_the_data_is_beside_the_suites() -> None:
+def test_the_data_is_next_to_the_suites() -> None:
     """And not a suite itself, which would be run."""
     assert DATA.parent == SUITES
     assert not (SUITES / "coverage").exists()
