@@ -51,18 +51,7 @@ def test_network_namespace_can_be_used(name: str, mounts: dict[str, str]) -> Non
 @pytest.mark.needs(feature=Feature.NSPAWN_OPTIONS)
 def test_container_in_a_container(system: Container) -> None:
     """systemd-nspawn runs a container in a service of the container's own systemd, and its status comes out."""
-    argv = (
-        "systemd-run",
-        "--quiet",
-        "--wait",
-        "--pipe",
-        "--collect",
-        "--property=Delegate=yes",
-        "--",
-        "sh",
-        "-c",
-        NSPAWN,
-    )
-    said = system.execute(*argv)
+    options = ("--quiet", "--wait", "--pipe", "--collect", "--property=Delegate=yes")
+    said = system.execute("systemd-run", *options, "--", "sh", "-c", NSPAWN)
 
     assert (said.code, said.out.strip()) == (7, "inner"), said.err

@@ -78,10 +78,12 @@ def upgraded(
     """What the upgrade made of the guest, while a container and a service ran in it."""
     with leftovers.ignore_new():
         guest.do(SERVICE, NAME)
-    before = _read_system(guest)
-    container = subject.watch(upgrade.apply)
-    yield Upgraded(before=before, after=_read_system(guest), container=container)
-    guest.sh('systemctl stop "$1.service"', NAME)
+    try:
+        before = _read_system(guest)
+        container = subject.watch(upgrade.apply)
+        yield Upgraded(before=before, after=_read_system(guest), container=container)
+    finally:
+        guest.sh('systemctl stop "$1.service"', NAME)
 
 
 def _read_system(guest: Guest) -> SystemState:
