@@ -23,8 +23,8 @@ __all__ = ["format_steps", "make_upgrade"]
 
 KIND = "upgrade"
 
-RECIPE = 1
-"""Raised when the tree is made differently."""
+RECIPE = 2
+"""Raised when the steps are written or the tree is made differently."""
 
 SOURCE = "systemd"
 """The source package whose packages are upgraded; what they depend on comes with them."""
@@ -44,7 +44,7 @@ def make_upgrade(spec: ImageSpec, image: Image, systemd: str, store: Store, dead
     """Return the packages and the script that upgrade a guest; see `Distro.make_upgrade`."""
     origin, target = find_channel(spec), find_channel_with(spec, systemd)
     question = {
-        "archive": apt.find_archive(deadline), "image": image.key, "origin": origin.model_dump(mode="json"),
+        "recipe": RECIPE, "archive": apt.find_archive(deadline), "image": image.key, "origin": origin.model_dump(mode="json"),
         "target": target.model_dump(mode="json"),
     }  # fmt: skip
 
