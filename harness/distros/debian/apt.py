@@ -17,7 +17,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
 __all__ = [
-    "KEYRING", "Apt", "Step", "find_archive", "format_sources_list", "open_apt", "parse_checksums", "parse_records",
+    "KEYRING", "Apt", "AptStep", "find_archive", "format_sources_list", "open_apt", "parse_checksums", "parse_records",
     "unpack_package",
 ]  # fmt: skip
 
@@ -84,7 +84,7 @@ STEP = re.compile(r"^(Inst|Conf|Remv) (\S+)(?: \[(\S+)\])?(?: \((\S+) )?", re.MU
 """A line of `apt-get --simulate`: `Inst NAME [VERSION THAT IS THERE] (VERSION ARCHIVE [ARCHITECTURE])`."""
 
 
-class Step(NamedTuple):
+class AptStep(NamedTuple):
     """What apt would do with one package.
 
     Attributes:
@@ -171,10 +171,10 @@ class Apt:
         text = "".join(f"{paragraph}Status: install ok installed\n\n" for paragraph in paragraphs)
         (self.home / "status").write_text(text, encoding="utf-8")
 
-    def simulate_install(self, names: Sequence[str], deadline: Deadline, *options: str) -> list[Step]:
+    def simulate_install(self, names: Sequence[str], deadline: Deadline, *options: str) -> list[AptStep]:
         """Return the steps that apt would take to install packages, in their order."""
         argv = ["apt-get", "install", "--simulate", "--no-install-recommends", *options, *names]
-        return [Step(*found) for found in STEP.findall(self._run(argv, deadline, hint=MOVED_ON).out)]
+        return [AptStep(*found) for found in STEP.findall(self._run(argv, deadline, hint=MOVED_ON).out)]
 
     def download_source(self, name: str, version: str, into: Path, deadline: Deadline) -> None:
         """Download the files of a source package; apt checks them against the signed index."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import lookup
 from harness.distros.debian import apt
-from harness.distros.debian.apt import Step
+from harness.distros.debian.apt import AptStep
 from harness.distros.debian.disk import DebianChannel, find_channel, find_channel_with
 from harness.distros.protocol import UPGRADE, Image, ImageSpec
 from harness.errors import InfrastructureError
@@ -52,7 +52,7 @@ def make_upgrade(spec: ImageSpec, image: Image, systemd: str, store: Store, dead
         with tempfile.TemporaryDirectory(prefix="rkt-harness-") as scratch:
             return {"steps": _find_steps(image, origin, target, Path(scratch), deadline)}
 
-    steps = [Step(*step) for step in lookup.ask_remembered(store, "debian-upgrade", question, ask)["steps"]]
+    steps = [AptStep(*step) for step in lookup.ask_remembered(store, "debian-upgrade", question, ask)["steps"]]
 
     def fill(files: Path) -> Mapping[str, Any]:
         wanted = {step.name: step.new for step in steps if step.verb == "Inst"}
@@ -71,7 +71,7 @@ def _open(channel: DebianChannel, home: Path, deadline: Deadline) -> apt.Apt:
 
 def _find_steps(
     image: Image, origin: DebianChannel, target: DebianChannel, scratch: Path, deadline: Deadline
-) -> list[Step]:
+) -> list[AptStep]:
     """Return what apt would do for the upgrade."""
     installed = dict(line.split(" ", 1) for line in image.packages.read_text("utf-8").splitlines())
     homes = scratch / "origin", scratch / "target"
@@ -89,7 +89,7 @@ def _find_steps(
     return steps
 
 
-def format_steps(steps: Iterable[Step], files: Mapping[str, str]) -> Iterator[str]:
+def format_steps(steps: Iterable[AptStep], files: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of the script; steps of one kind that follow each other are one call of dpkg."""
     for verb, alike in itertools.groupby(steps, key=lambda step: step.verb):
         words = (f"./{files[step.name]}" if verb == "Inst" else step.name for step in alike)

@@ -7,7 +7,7 @@ import pytest
 
 from harness import proc
 from harness.distros.debian import apt
-from harness.distros.debian.apt import Apt, Step
+from harness.distros.debian.apt import Apt, AptStep
 from harness.distros.debian.upgrade import format_steps
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
@@ -67,7 +67,7 @@ def test_an_upgrade_is_what_apt_would_do(private: Apt, deadline: Deadline) -> No
     installed = private.find_exact({"app": "0.9", "lib": "2.1", "base": "5-1"}, deadline)
     assert {"0.9", "2.1", "5-1"} == {record["Version"] for record in installed}
     private.set_installed(installed)
-    expected = [Step("Inst", "app", "0.9", "1.0"), Step("Conf", "app", "", "1.0")]
+    expected = [AptStep("Inst", "app", "0.9", "1.0"), AptStep("Conf", "app", "", "1.0")]
     assert expected == private.simulate_install(["app"], deadline)
 
     private.set_installed(record for record in installed if record["Package"] == "base")
@@ -80,7 +80,7 @@ def test_an_upgrade_is_what_apt_would_do(private: Apt, deadline: Deadline) -> No
 def test_steps_that_are_alike_are_one_for_dpkg() -> None:
     """In their order, packages to unpack by their files, and triggers at the end."""
     words = (("Inst", "a"), ("Inst", "b"), ("Conf", "a"), ("Remv", "c"), ("Inst", "d"))
-    steps = [Step(verb, name, "", "") for verb, name in words]
+    steps = [AptStep(verb, name, "", "") for verb, name in words]
     assert [
         "dpkg --auto-deconfigure --unpack ./a.deb ./b.deb\n",
         "dpkg --configure a\n",
