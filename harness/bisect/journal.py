@@ -134,7 +134,7 @@ def _fold(directory: Path, records: Sequence[AnyRecord], kind: type[B]) -> Journ
     if not isinstance(records[0], kind):
         verb = records[0].format_words()[1]
         raise UsageError(
-            f"The bisection in {directory} is of another kind.", hint=f"Go on with it by `harness {verb} --resume`."
+            f"The bisection in {directory} is of another kind.", hint=f"Continue it with `harness {verb} --resume`."
         )
     state: JournalState[B] = JournalState(begun=records[0])
     for record in records[1:]:

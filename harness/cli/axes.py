@@ -39,9 +39,9 @@ def bisect_axes(  # noqa: PLR0913 - each is an option of the command
             code = _search(work, console, form)
         raise typer.Exit(code)
     if good is None or bad is None:
-        raise UsageError("Name both cells with --good and --bad, or go on with a bisection by --resume.")
+        raise UsageError("Name both cells with --good and --bad, or continue a bisection with --resume.")
     if paths:
-        raise UsageError(f"`{paths[0]}` belongs to --resume, which is not there.")
+        raise UsageError(f"`{paths[0]}` belongs to --resume, which was not given.")
     inquiry = Inquiry(tests=tuple(test or ()), run=split_command(run))
     with begin_axes_bisection(setup, good, bad, inquiry) as work:
         code = _search(work, console, form)

@@ -43,7 +43,7 @@ AtOption = Annotated[
 ]
 RepoOption = Annotated[
     str | None,
-    typer.Option("--repo", metavar="PATH|URL", help="The repository; it is only read. The upstream without it."),
+    typer.Option("--repo", metavar="PATH|URL", help="The repository, which is only read; by default, the upstream."),
 ]
 CellOption = Annotated[
     str | None, typer.Option("--cell", metavar="ID|EXPRESSION", help="In which guest; the first cell that fits.")
@@ -96,12 +96,12 @@ JOBS = min(2, os.cpu_count() or 1)
 JobsOption = Annotated[
     int,
     typer.Option(
-        "-j", "--jobs", min=1, help="Samples chosen at a time; two without it, where there are two processors."
+        "-j", "--jobs", min=1, help="Samples chosen at a time; by default, two where there are two processors."
     ),
 ]
 ResumeOption = Annotated[
     bool,
-    typer.Option("--resume", help="Go on with the bisection in DIRECTORY, as it was begun; the last one without it."),
+    typer.Option("--resume", help="Continue the bisection in DIRECTORY, as it was started; by default, the last one."),
 ]
 PathsArgument = Annotated[
     list[str] | None,
@@ -181,7 +181,7 @@ def suggest_resume(console: Console, verb: str, directory: Path) -> Iterator[Non
     try:
         yield
     except (HarnessError, KeyboardInterrupt):
-        print_lines(console)(f"go on with: harness {verb} --resume {shlex.quote(show_path(directory))}")
+        print_lines(console)(f"continue with: harness {verb} --resume {shlex.quote(show_path(directory))}")
         raise
 
 

@@ -29,7 +29,7 @@ class ReportFormat(StrEnum):
 
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="The run, by its name below runs/ or by its path; `last` without it."),
+    typer.Argument(metavar="[RUN]", help="The run, by its name below runs/ or by its path; by default, `last`."),
 ]
 ReportOption = Annotated[
     ReportFormat, typer.Option("--format", help="A page for a browser, JUnit for CI systems, or JSON.")

@@ -40,10 +40,12 @@ BuilderOption = Annotated[
     ),
 ]
 JobsOption = Annotated[
-    int | None, typer.Option("-j", "--jobs", min=1, help="Cells at a time; as many as there are processors without it.")
+    int | None,
+    typer.Option("-j", "--jobs", min=1, help="Cells at a time; by default, as many as there are processors."),
 ]
 MemoryOption = Annotated[
-    int | None, typer.Option("--memory", min=1, help="MiB that guests may have together; 80 % of what is free.")
+    int | None,
+    typer.Option("--memory", min=1, help="MiB that guests may have together; by default, 80 % of what is free."),
 ]
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="The I-th of N parts of the cells, for parallel CI jobs.")
@@ -65,7 +67,7 @@ MultiplyOption = Annotated[
     int, typer.Option("--multiply", min=1, metavar="N", help="Run each case N times, and print how often it fails.")
 ]
 ResumeOption = Annotated[
-    str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted or killed.")
+    str | None, typer.Option("--resume", metavar="RUN", help="Continue a run that was interrupted or killed.")
 ]
 CommitOption = Annotated[
     str | None,
@@ -73,7 +75,7 @@ CommitOption = Annotated[
         "--commit",
         envvar="HARNESS_COMMIT",
         metavar="HASH",
-        help="The commit that is run; that of the checkout without it.",
+        help="The commit that is run; by default, that of the checkout.",
     ),
 ]
 AttemptOption = Annotated[

@@ -40,13 +40,13 @@ def _make_option(name: str, metavar: str, about: str) -> Any:
 
 MatrixOption = Annotated[
     Path | None,
-    _make_option("matrix", "FILE", "The matrix file; matrix.yaml here or in the nearest directory above without it."),
+    _make_option("matrix", "FILE", "The matrix file; by default, matrix.yaml here or in the nearest directory above."),
 ]
 StoreOption = Annotated[
-    Path | None, _make_option("store", "DIRECTORY", "Where artifacts are kept; the user's cache without it.")
+    Path | None, _make_option("store", "DIRECTORY", "Where artifacts are kept; by default, the user's cache.")
 ]
 RunsOption = Annotated[
-    Path | None, _make_option("runs", "DIRECTORY", "Where results go; runs/ next to the matrix without it.")
+    Path | None, _make_option("runs", "DIRECTORY", "Where results go; by default, runs/ next to the matrix.")
 ]
 LogOption = Annotated[LogLevel, typer.Option("--log", envvar="HARNESS_LOG", help="How much the log on stderr says.")]
 VersionOption = Annotated[

@@ -123,7 +123,7 @@ def _render_expectations(run: RunResult) -> Iterable[Text]:
         what = {
             "passes": f"passes in {pluralize(len(item.found), 'case')}, and can be removed",
             "expired": f"expired on {item.expires}, so it no longer excuses anything",
-            "unused": "is about no case: all of its cells ran, and none had one to excuse",
+            "unused": "matches no case, although all of its cells ran",
         }[item.state]
         yield Text(f"  {item.cases} where {item.cells}: {what}", style=STYLES[Outcome.XPASSED])
         yield Text(f"    {item.reason} {item.issue}")

@@ -175,7 +175,7 @@ def collect_facts(view: View) -> dict[str, str]:
 def format_headline(view: View) -> str:
     """Format the answer as one sentence."""
     answer, indices = view.answer, index_candidates(view)
-    test, now = clean_line(view.begun.test), "passes" if view.begun.finds_fix else "fails"
+    test, now = clean_line(view.begun.test), "has passed" if view.begun.finds_fix else "has failed"
     if answer is not None and answer.kind is AnswerKind.CULPRIT and answer.suspects:
         return f"{test} {now} since {format_commit(view, answer.suspects[0].revision, indices)}."
     if answer is not None:
@@ -186,7 +186,7 @@ def format_headline(view: View) -> str:
         place, chance = belief.top[0]
         leading = f"; the likeliest so far is {format_commit(view, view.commits[place].name, indices)}, {format_percent(chance)}"
     done = sum(step.verdict is not None for step in view.steps)
-    return f"The search since when {test} {now} is still running: {done} tests are done{leading}."
+    return f"The search for the commit since which {test} {now} is still running: {done} tests are done{leading}."
 
 
 def format_sureness(view: View) -> str:

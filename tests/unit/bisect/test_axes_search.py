@@ -123,4 +123,4 @@ def test_a_bisection_of_commits_is_of_another_kind(tmp_path: Path) -> None:
         pass
     with pytest.raises(UsageError, match="of another kind") as caught, journal.resume(tmp_path, Begun):
         pass
-    assert caught.value.hint == "Go on with it by `harness bisect-axes --resume`."
+    assert caught.value.hint == "Continue it with `harness bisect-axes --resume`."

@@ -48,7 +48,7 @@ def test_the_page_says_what_was_found() -> None:
     headline = Structure(text).text["h1"][0]
 
     assert (
-        f'cgroup/test_payload.py::test_processes_live_in_their_scope fails since {name_of(CULPRIT)[:12]} '
+        f'cgroup/test_payload.py::test_processes_live_in_their_scope has failed since {name_of(CULPRIT)[:12]} '
         f'("core: change number {CULPRIT - 1}").'
     ) == headline  # fmt: skip
     for fact in ("harness run --cell", "/machine.slice/c.scope/payload", "6.1.0-40-cloud-amd64", "90 % interval"):
