@@ -6,7 +6,7 @@ A message is a whole sentence: what went wrong and where; the hint says what to 
 
 from enum import IntEnum
 
-from harness.text import redact
+from harness.credentials import redact
 
 __all__ = [
     "CancelledError", "ConfigError", "DeadlineError", "ExitCode", "HarnessError", "InfrastructureError",

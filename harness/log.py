@@ -3,7 +3,8 @@
 import logging
 from pathlib import Path
 
-from harness.text import redact, show
+from harness.credentials import redact
+from harness.text import show
 
 __all__ = ["add_file", "add_stderr"]
 

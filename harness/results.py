@@ -16,9 +16,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from harness.credentials import redact
 from harness.errors import ExitCode, InfrastructureError, UsageError
 from harness.model import Outcome, Phase, State, find_worst
-from harness.text import escape, redact
+from harness.text import escape
 from harness.writing import write_text
 
 __all__ = [

@@ -1,37 +1,19 @@
 """Text for people: numbers and times in words, and what guests and other tools wrote made harmless.
 
-What is not seen in a text can neither hide nor act. A text goes to one of four places. `clean` is for pages, which show
+What is not seen in a text can neither hide nor act. A text goes to one of these places. `clean` is for pages, which show
 lines; `escape` for one line of a terminal, a message or Markdown, and `show` for all that goes to a terminal or a log,
-where what is hidden is written out; `strip_escapes` for a serial log, in which only what a reader would see counts; `clean_xml` for XML, which cannot carry everything.
-
-Names and passwords in addresses are taken out where an address comes in, kept in memory, and given to what connects: so no
-manifest, log, command line or report can have them. `redact` is the second line, for text of other programs.
+where what is hidden is written out; `escape_json` for JSON; `strip_escapes` for a serial log, in which only what a reader
+would see counts; `clean_xml` for XML, which cannot carry everything.
 """
 
-import base64
 import json
 import re
 import unicodedata
-from threading import Lock
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 __all__ = [
-    "clean",
-    "clean_xml",
-    "escape",
-    "escape_json",
-    "find_headers",
-    "format_duration",
-    "format_size",
-    "parse_size",
-    "pluralize",
-    "redact",
-    "remember_address",
-    "remember_credentials",
-    "restore_address",
-    "show",
+    "clean", "clean_xml", "escape", "escape_json", "format_duration", "format_size", "parse_size", "pluralize", "show",
     "strip_escapes",
-]
+]  # fmt: skip
 
 LONGEST = 300
 """Characters of a name or message that are shown."""
@@ -68,27 +50,6 @@ CONSOLE = re.compile(
 )
 """The same in bytes: what a reader of a serial log does not see."""
 
-WEB = ("http", "https")
-"""Where a name alone is a secret too: `https://TOKEN@host`. To ssh it is who logs in."""
-
-COVER = "***"
-"""What stands in a text in place of a secret."""
-SHORTEST = 4
-"""Characters of a secret from which it is looked for in texts."""
-
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://\S+")
-IN_ADDRESS = re.compile(r"(?<=://)[^/\s'\"<>@:]{0,200}:[^/\s'\"<>]{1,1000}@")
-IN_WEB_ADDRESS = re.compile(r"(?<=ttp://)[^/\s'\"<>]{1,1000}@|(?<=ttps://)[^/\s'\"<>]{1,1000}@")
-IN_QUERY = re.compile(
-    r"(?<=[?&])((?:access_|private_|auth_|job_)?token|api_?key|password|passwd|secret|sig|signature|X-Amz-\w+)=[^&\s'\"<>]+",
-    re.IGNORECASE,
-)
-
-_known: dict[str, str] = {}
-"""By address without it: the part before the `@`."""
-_lock = Lock()
-
-
 UNITS = "KMGT"
 FACTOR = 1024
 """How many of a unit are the next."""
@@ -119,22 +80,20 @@ def escape(text: str, longest: int = LONGEST) -> str:
     cut = text[:longest]
     # str.isprintable() is false for each of the categories, and for separators other than the space.
     if not cut.isprintable():
-        cut = "".join(map(_escape_character, cut))
+        cut = "".join(" " if char in "\t\n\r" else _write_out(char) for char in cut)
     return cut + "…" if len(text) > longest else cut
 
 
 def show(text: str) -> str:
     r"""Return text as a terminal may have it: what cannot be seen stands as `\x1b`, but line ends and tabs.
 
-    What a CI system takes for a command to itself, `::set-output` at the begin of a line or `##[group]`, gets a backslash.
+    What a CI system takes for a command to itself, `::set-output` at the beginning of a line or `##[group]`, gets a backslash.
     """
     if not text.isprintable():
         text = UNPRINTABLE.sub(lambda match: _write_out(match[0]), text)
-    return (
-        CI_COMMAND.sub(lambda match: f"{match[1] or ''}\\{match[2] or match[3]}", text)
-        if "::" in text or "##" in text
-        else text
-    )
+    if "::" in text or "##" in text:
+        text = CI_COMMAND.sub(lambda match: f"{match[1] or ''}\\{match[2] or match[3]}", text)
+    return text
 
 
 def escape_json(text: str) -> str:
@@ -145,19 +104,10 @@ def escape_json(text: str) -> str:
 
 
 def _write_out(char: str) -> str:
-    return char if unicodedata.category(char) not in HIDDEN else _format_code(ord(char))
-
-
-def _format_code(code: int) -> str:
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - as Python writes them
-
-
-def _escape_character(char: str) -> str:
-    if char in "\t\n\r":
-        return " "
     if unicodedata.category(char) not in HIDDEN:
         return char
-    return _format_code(ord(char))
+    code = ord(char)
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - as Python writes them
 
 
 def pluralize(number: int, one: str, many: str | None = None) -> str:
@@ -191,68 +141,3 @@ def format_size(size: float) -> str:
             break
         size, unit = size / FACTOR, larger
     return f"{size:.1f}{unit}" if unit else f"{size:.0f}"
-
-
-def remember_address(address: str) -> str:
-    """Return an address without name and password, which are remembered; what is no such address stays as it is."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return address
-    secret, sign, host = parts.netloc.rpartition("@")
-    if not sign or not parts.scheme or (parts.scheme not in WEB and ":" not in secret):
-        return address
-    # ssh has no passwords in addresses; the name is whose account it is.
-    kept = "" if parts.scheme in WEB else f"{secret.partition(':')[0]}@"
-    bare = urlunsplit(parts._replace(netloc=kept + host))
-    with _lock:
-        _known[bare.partition("#")[0]] = secret
-    return bare
-
-
-def remember_credentials(word: str) -> str:
-    """Return a word of a command line without the names and passwords of addresses in it, which are remembered."""
-    return ADDRESS.sub(lambda match: remember_address(match[0]), word)
-
-
-def restore_address(address: str) -> str:
-    """Return an address with the name and password that were remembered for it, or for one that it is below."""
-    with _lock:
-        found = [bare for bare in _known if _is_below(address, bare)]
-        secret = _known[max(found, key=len)] if found else ""
-    if not secret:
-        return address
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=f"{secret}@{parts.netloc.rpartition('@')[2]}"))
-
-
-def find_headers() -> dict[str, str]:
-    """Return by address the header of HTTP that says who asks, for those that have been remembered (RFC 7617)."""
-    with _lock:
-        known = dict(_known)
-    headers = {}
-    for bare, secret in known.items():
-        if urlsplit(bare).scheme in WEB:
-            name, _, password = secret.partition(":")
-            basic = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
-            headers[bare] = f"Authorization: Basic {basic}"
-    return headers
-
-
-def redact(text: str) -> str:
-    """Return a text without the names and passwords of addresses in it."""
-    with _lock:
-        secrets = [word for secret in _known.values() for word in (secret, *secret.split(":")[1:])]
-    for secret in sorted(secrets, key=len, reverse=True):
-        for word in {secret, unquote(secret)}:
-            if len(word) >= SHORTEST:
-                text = text.replace(word, COVER)
-    if "://" not in text:
-        return text
-    text = IN_WEB_ADDRESS.sub(f"{COVER}@", IN_ADDRESS.sub(f"{COVER}@", text))
-    return IN_QUERY.sub(rf"\1={COVER}", text)
-
-
-def _is_below(address: str, bare: str) -> bool:
-    base = bare.rstrip("/")
-    return address == bare or address.startswith((f"{base}/", f"{base}?"))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from harness.text import remember_address
+from harness.credentials import remember_address
 
 __all__ = [
     "BuildWord", "GitAddress", "GitRef", "KernelArgument", "KernelModule", "MakeVariable", "OptionName", "PackageName",

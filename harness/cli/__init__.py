@@ -27,8 +27,8 @@ from harness.cli.settings import (
     VersionOption,
 )
 from harness.cli.verbs import VerbGroup
+from harness.credentials import redact, remember_credentials
 from harness.errors import CancelledError, ExitCode, HarnessError
-from harness.text import redact, remember_credentials
 from harness.wait import Cancellation
 
 __all__ = ["app", "main"]

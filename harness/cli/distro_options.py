@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.credentials import remember_credentials
 from harness.distros import DistroOption, list_options
-from harness.text import remember_credentials
 
 __all__ = ["take_distro_options"]
 

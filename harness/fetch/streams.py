@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
+from harness.credentials import restore_address
 from harness.errors import InfrastructureError, UsageError
-from harness.text import restore_address
 from harness.wait import Deadline
 
 __all__ = ["ATTEMPTS", "CHUNK", "DownloadProgress", "Sink", "stream"]

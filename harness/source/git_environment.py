@@ -11,7 +11,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from harness import proc
-from harness.text import find_headers
+from harness.credentials import find_headers
 
 __all__ = ["NO_REPOSITORY", "Reach", "list_server_words", "make_environment"]
 

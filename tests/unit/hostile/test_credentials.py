@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import fetch, log, proc, text
+from harness import credentials, fetch, log, proc
 from harness.catalog import Source
 from harness.errors import InfrastructureError
 from harness.source.git_environment import make_environment
@@ -23,7 +23,7 @@ ADDRESSES: list[tuple[str, str]] = yaml.safe_load(
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin each test with no remembered address."""
-    monkeypatch.setattr(text, "_known", {})
+    monkeypatch.setattr(credentials, "_known", {})
 
 
 def is_secret(words: str) -> bool:
@@ -34,12 +34,12 @@ def is_secret(words: str) -> bool:
 @pytest.mark.parametrize(("full", "bare"), ADDRESSES)
 def test_what_a_source_says_has_no_secret(full: str, bare: str) -> None:
     """The model of a file has the address without it, and what it is written to has it so."""
-    assert text.remember_address(full) == bare
+    assert credentials.remember_address(full) == bare
     if "#" not in full:
         origin = Source(git=full)
         assert origin.git == bare
         assert not is_secret(origin.model_dump_json())
-        assert is_secret(text.restore_address(bare))
+        assert is_secret(credentials.restore_address(bare))
 
 
 @pytest.mark.parametrize(("full", "_bare"), ADDRESSES)
@@ -63,7 +63,7 @@ def test_texts_have_no_secret(full: str, _bare: str, tmp_path: Path) -> None:
 def test_tokens_in_queries_are_secrets() -> None:
     """An address with a token behind its question mark is shown without it."""
     for name in ("token", "access_token", "private_token", "job_token", "sig", "X-Amz-Signature", "api_key"):
-        shown = text.redact(f"GET https://host/x.tar.gz?a=1&{name}=SECRETWORD&b=2 failed")
+        shown = credentials.redact(f"GET https://host/x.tar.gz?a=1&{name}=SECRETWORD&b=2 failed")
         assert not is_secret(shown)
         assert "a=1" in shown
         assert "b=2" in shown
@@ -81,7 +81,7 @@ def test_git_gets_them_by_its_environment() -> None:
 def test_downloads_get_them(tmp_path: Path, deadline: Deadline) -> None:
     """A mirror with a password is asked with it, and the messages name it without."""
     with serving(b"x") as site:
-        bare = text.remember_address(site.url.replace("http://", "http://ci:SECRETWORD@"))
+        bare = credentials.remember_address(site.url.replace("http://", "http://ci:SECRETWORD@"))
         assert bare == site.url
         fetch.download(bare, tmp_path / "a", sha256=None, deadline=deadline)
         basic = base64.b64encode(b"ci:SECRETWORD").decode()
