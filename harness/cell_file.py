@@ -6,9 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.model import Cell
 
-__all__ = ["CELL_FILE", "BuildTree", "CellFile", "Limits", "TreeBind", "Upgrade"]
+__all__ = ["CELL_FILE", "PUT_OFF", "BuildTree", "CellFile", "Limits", "TreeBind", "Upgrade"]
 
 CELL_FILE = "cell.json"
+
+PUT_OFF = "put-off"
+"""File next to it that the plugin writes: node ids of the cases that wait for a booted guest, if there are any."""
 
 
 class Limits(BaseModel):

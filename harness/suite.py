@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import proc
-from harness.cell_file import CELL_FILE, BuildTree, CellFile, Limits, Upgrade
+from harness.cell_file import CELL_FILE, PUT_OFF, BuildTree, CellFile, Limits, Upgrade
 from harness.errors import InfrastructureError, UsageError
 from harness.model import Cell, Outcome
 from harness.results import CaseResult
@@ -26,13 +26,11 @@ logger = logging.getLogger(__name__)
 
 REPORT = "reportlog.jsonl"
 OUTPUT = "pytest.log"
-PUT_OFF = "put-off"
 
 LONGEST_MESSAGE = 2000
 """Characters of a case's message that are kept."""
 LONGEST_DETAILS = 256 * 1024
 """Characters of the tracebacks and outputs of a case that are kept."""
-"""File that the plugin writes, with the node ids of the cases that wait for a booted guest."""
 
 PASSED_OR_FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = {0, 1}, 2, 3, 4, 5
 """Exit statuses of pytest (its reference, section "Exit codes")."""

@@ -38,17 +38,17 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from harness.cell_file import PUT_OFF
 from harness.errors import HarnessError
 from harness.machine import Machine
 from harness.model import Cell
 from harness.plugin import hooks
 from harness.plugin.backend import FOREVER, GuestBackend, GuestGoneError, get_first_line
-from harness.plugin.cell_description import Described
+from harness.plugin.build_tree import NO_TREE, Tree
+from harness.plugin.cell_description import BACKEND, DESCRIBED, TREE, Described, get_backend, get_description
 from harness.plugin.distribution import Spread, write_groups
-from harness.plugin.held_cell import BACKEND, DESCRIBED, TREE, get_backend, get_description
+from harness.plugin.guest_upgrade import GuestUpgrade
 from harness.plugin.needs import FEATURE, ask_lacks, find_unmet, list_needable
-from harness.plugin.tree import NO_TREE, Tree
-from harness.plugin.upgrading import GuestUpgrade
 from harness.wait import Deadline
 
 __all__ = ["Described", "GuestGoneError", "cell", "host", "machine", "tree", "upgrade"]
@@ -61,9 +61,6 @@ CONSOLE_LINES = 25
 
 AGAIN = "harness_again"
 """The parameter that makes several cases of one."""
-
-PUT_OFF = "put-off"
-"""File next to the description with the node ids of cases that wait for a booted guest, if there are such."""
 
 OURS = (HarnessError, pytest.UsageError, pytest.FixtureLookupError, ImportError, MemoryError)
 """Exceptions that say nothing of a runtime, wherever in the chain of causes they stand."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from harness.model import AXES, AxisField, VersionRange
-from harness.plugin.held_cell import DESCRIBED, get_backend, get_description
+from harness.plugin.cell_description import DESCRIBED, get_backend, get_description
 
 __all__ = ["FEATURE", "NEEDS", "ask_lacks", "find_unmet", "list_needable"]
 

@@ -9,7 +9,7 @@ import pytest
 from harness import build
 from harness.build import Builder, BuildSpec, container
 from harness.errors import ConfigError
-from harness.plugin.tree import Tree
+from harness.plugin.build_tree import Tree
 from harness.store import Store
 from harness.wait import Deadline
 from tests.helpers.builds import Repository, small, write_small

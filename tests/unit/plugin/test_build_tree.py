@@ -8,7 +8,7 @@ import pytest
 from harness.cell_file import BuildTree
 from harness.errors import InfrastructureError
 from harness.model import Outcome
-from harness.plugin.tree import NO_TREE, Tree
+from harness.plugin.build_tree import NO_TREE, Tree
 from harness.wait import Deadline
 from tests.helpers.fake_guest import run
 
