@@ -6,7 +6,6 @@ git repository, a directory being one where a ref is named. `#` stands before th
 not the one of the cell's version.
 """
 
-import hashlib
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from harness.build import Builder, check_settings
 from harness.catalog import Build, Catalog, Source
 from harness.errors import UsageError
 from harness.matrix import Matrix
+from harness.store import hash_file
 
 __all__ = ["change_project", "parse_source", "set_sources"]
 
@@ -109,8 +109,7 @@ def parse_source(value: str) -> Source:
             f"The file {before} is neither a tar archive nor a git bundle.",
             hint="Name a directory, an archive (.tar, .tar.gz, .tar.xz), a bundle, or the address of a git repository.",
         )
-    with before.open("rb") as file:
-        return Source(tarball=before.as_uri(), sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    return Source(tarball=before.as_uri(), sha256=hash_file(before))
 
 
 def _make_git_source(address: str, ref: str) -> Source:

@@ -173,9 +173,7 @@ def _require_options(job: "BuildJob", tree: Path) -> None:
 
 def _run(job: "BuildJob", work: Path | None, store: Store, deadline: Deadline) -> None:
     (job.files / job.spec.rules.output).parent.mkdir(parents=True)
-    place = open_place(
-        job.spec, job.recipe, store, deadline, work=work, files=job.files, scratch=job.scratch
-    )  # fmt: skip
+    place = open_place(job.spec, job.recipe, store, deadline, work=work, files=job.files, scratch=job.scratch)
     code = place.run(job.log_commands(place.paths), job.log, deadline)
     title, log = job.spec.title, job.log
     if code != 0:

@@ -1,7 +1,6 @@
 """Where the commands of a build run, and where they find what they need: in containers, or on this computer."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -46,12 +45,8 @@ class BuildPlace:
             return host.run(commands, self.scratch, output, deadline)
         scratch = str(self.paths.scratch)
         home = {"HOME": scratch, "TMPDIR": scratch, "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-        full = tuple(replace(command, env=_merge(home, command.env)) for command in commands)
+        full = tuple(replace(command, env={**home, **command.env}) for command in commands)
         return container.run(full, self.base, self.binds, output, deadline)
-
-
-def _merge(usual: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    return {**usual, **own}
 
 
 def make_environment_key(spec: BuildSpec, recipe: Recipe) -> str:

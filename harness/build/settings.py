@@ -1,6 +1,5 @@
 """What a user gives to a build besides its source, such as an image that it would download: checked, and put into its worktree."""
 
-import hashlib
 import re
 import shutil
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.catalog import Build
 from harness.errors import UsageError
+from harness.store import hash_file
 
 __all__ = ["FILES", "GivenSetting", "check_settings", "provide_files", "resolve_settings"]
 
@@ -81,12 +81,11 @@ def provide_files(work: Path, settings: tuple[GivenSetting, ...], log: Path) -> 
         shutil.copyfile(setting.value, part)
         part.replace(place)
         with log.open("a", encoding="utf-8") as file:
-            file.write(f"# {setting.value} is handed over in {setting.place}\n")
+            file.write(f"# {setting.value} is copied to {setting.place}\n")
 
 
 def _hash_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise UsageError(f"The file {path} cannot be read: {error.strerror}.") from error

@@ -13,7 +13,7 @@ from harness.console.line import Message
 from harness.errors import UsageError
 from harness.yamlfile import FileModel
 
-__all__ = ["ConsoleFile", "ConsoleRule", "check_names", "load_rules", "load_table"]
+__all__ = ["ConsoleFile", "ConsoleRule", "check_names", "load_table"]
 
 TABLE = Path(__file__).parents[1] / "console.yaml"
 
@@ -120,13 +120,8 @@ def load_table() -> ConsoleFile:
     return yamlfile.load(TABLE, ConsoleFile)
 
 
-def load_rules() -> tuple[ConsoleRule, ...]:
-    """Return the rules of the table that ships with the harness."""
-    return load_table().rules
-
-
 def check_names(names: Collection[str]) -> None:
     """Raise UsageError if one of the names is not that of a rule."""
-    unknown = set(names) - {rule.name for rule in load_rules()}
+    unknown = set(names) - {rule.name for rule in load_table().rules}
     if unknown:
         raise UsageError(f"The console rules {', '.join(sorted(unknown))} do not exist; see harness/console.yaml.")

@@ -98,10 +98,10 @@ def _run_at_build(evaluation: Evaluation) -> InfrastructureError | None:
     directory = evaluation.directory / "tree"
     directory.mkdir(exist_ok=True)
     try:
-        with ExitStack() as stack:
-            progress = stack.enter_context(
-                evaluation.run_phase(Phase.SUITES, ", ".join(suites), seconds=BUDGETS[Phase.BUILD])
-            )
+        with (
+            evaluation.run_phase(Phase.SUITES, ", ".join(suites), seconds=BUDGETS[Phase.BUILD]) as progress,
+            ExitStack() as stack,
+        ):
             tree = None
             if plan.build is not None and plan.build.go is not None:
                 store = evaluation.context.store

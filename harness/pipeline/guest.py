@@ -163,9 +163,9 @@ def _make_image(
     """Return the image, other disks, the runtime where it comes from packages, and the packages that each suite wants."""
     store = evaluation.context.store
     with evaluation.run_phase(Phase.IMAGE, evaluation.plan.image.title) as progress:
-        spec = image.pin(evaluation.plan.image, evaluation.context.store, progress.deadline)
-        progress.cached = image.find(spec, evaluation.context.store) is not None
-        made = image.make(spec, evaluation.context.store, progress.deadline, evaluation.directory / "image.log")
+        spec = image.pin(evaluation.plan.image, store, progress.deadline)
+        progress.cached = image.find(spec, store) is not None
+        made = image.make(spec, store, progress.deadline, evaluation.directory / "image.log")
         distro, mode = distros.find(spec.distro), evaluation.plan.cell.cgroup
         obstacle = distro.explain_impossible(made, mode)
         if obstacle:
@@ -178,7 +178,7 @@ def _make_image(
         )
         wanted = [(file.packages, file.without) for file in evaluation.plan.suites.values()]
         runtime, *found = (
-            distro.make_packages(spec, made, names, without, evaluation.context.store, progress.deadline)
+            distro.make_packages(spec, made, names, without, store, progress.deadline)
             for names, without in ((evaluation.plan.packages, UNUSED), *wanted)
         )
         if evaluation.plan.packages and runtime is None:

@@ -1,6 +1,5 @@
 """Source code from an archive on a web server or of this computer, trusted by its digest."""
 
-import hashlib
 import tarfile
 import tempfile
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from harness import fetch
 from harness.catalog import Source
 from harness.errors import InfrastructureError
 from harness.source.revision import Revision, fill_template
-from harness.store import Store
+from harness.store import Store, hash_file
 from harness.wait import Deadline
 
 __all__ = ["fill", "find_missing", "resolve"]
@@ -73,8 +72,7 @@ def _find_local(url: str) -> Path | None:
 
 def _require_digest(archive: Path, sha256: str) -> None:
     try:
-        with archive.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hash_file(archive)
     except OSError as error:
         raise InfrastructureError(f"The archive {archive} cannot be read: {error.strerror}.") from error
     if digest != sha256:

@@ -35,7 +35,10 @@ def claim(root: Path) -> None:
         UsageError: It has files of others in it, or cannot be made.
     """
     if not prepare(root):
-        raise _make_refusal(root)
+        raise UsageError(
+            f"The directory {root} is no store: it has no file {MARKER}, and other files in it.",
+            hint=f"Is --store or HARNESS_STORE mistyped? `touch {root}/{MARKER}` makes it a store all the same.",
+        )
     with translate_os_errors(f"The directory {root}/ of the store cannot be made", hint=STORE_HINT):
         if not (root / MARKER).exists() and root.stat().st_uid == os.geteuid():
             (root / MARKER).write_text(TEXT, encoding="utf-8")
@@ -80,10 +83,3 @@ def _is_begun(path: Path) -> bool:
     stem = path.name.partition(".")[0]
     lock = path.with_name(f"{stem}.lock")
     return KEY.fullmatch(stem) is not None and lock.is_file() and not lock.stat().st_size
-
-
-def _make_refusal(root: Path) -> UsageError:
-    return UsageError(
-        f"The directory {root} is no store: it has no file {MARKER}, and other files in it.",
-        hint=f"Is --store or HARNESS_STORE mistyped? `touch {root}/{MARKER}` makes it a store all the same.",
-    )

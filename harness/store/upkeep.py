@@ -17,7 +17,7 @@ from harness.wait import Deadline
 
 __all__ = ["Damaged", "Pruned", "Stored", "Verified", "find_artifacts", "list_artifacts", "prune", "verify"]
 
-HALF = re.compile(rf"(?:[0-9a-f]{{64}}|.+\.[0-9a-f]{{12}}){re.escape(PART)}")
+HALF = re.compile(rf"(?:{KEY.pattern}|.+\.[0-9a-f]{{12}}){re.escape(PART)}")
 """What is being made or removed is called: a key, or a name and a number of its own, see `trees.discard`."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import yamlfile
-from harness.console import load_rules, load_table
+from harness.console import load_table
 from harness.console.line import list_messages
 from harness.console.table import TABLE, ConsoleFile
 from harness.errors import ConfigError
@@ -49,10 +49,10 @@ def test_a_fatal_line_that_is_quoted_is_nobodys_end(quoting: str) -> None:
 
 def test_every_rule_is_described() -> None:
     """Rules of one name mean the same, and a description is a sentence."""
-    meanings = {(rule.name, rule.description) for rule in load_rules()}
+    meanings = {(rule.name, rule.description) for rule in load_table().rules}
 
-    assert len(meanings) == len({rule.name for rule in load_rules()})
-    assert all(rule.description.endswith(".") for rule in load_rules())
+    assert len(meanings) == len({rule.name for rule in load_table().rules})
+    assert all(rule.description.endswith(".") for rule in load_table().rules)
 
 
 def test_a_rule_has_a_writer_of_the_table() -> None:
