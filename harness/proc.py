@@ -273,7 +273,7 @@ def run(  # noqa: PLR0913 - each is one fact about a process, and keyword-only
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         raise OutputError(
-            f"The command `{_show(argv)}` lacked something of this computer: {error.strerror}{where}."
+            f"The input or output of the command `{_show(argv)}` failed: {error.strerror}{where}."
         ) from error
     if expect is not None and code not in expect:
         raise CommandError(done, output=output, hint=hint)

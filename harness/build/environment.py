@@ -70,7 +70,7 @@ def obtain(environment: Environment, further: Sequence[str], store: Store, deadl
         ]  # fmt: skip
         hint = (
             f"Is there a network, and does the archive have all these packages for {environment.release}? Old releases are"
-            " in Debian's archive of old releases only: let this computer's apt know that, or build with `--builder host`."
+            " only in Debian's archive of old releases: add it to this computer's apt sources, or build with `--builder host`."
         )
         with tempfile.TemporaryDirectory(dir=files.parent, ignore_cleanup_errors=True) as scratch:
             # An ordinary user's tree belongs to other users, who cannot reach into a private store.

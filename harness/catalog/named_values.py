@@ -17,9 +17,8 @@ from harness.credentials import remember_address
 
 __all__ = [
     "BuildWord", "GitAddress", "GitRef", "KernelArgument", "KernelModule", "MakeVariable", "OptionName", "PackageName",
-    "PackageTemplate",
-    "PathPattern", "PlainWord", "ReleaseName", "SubPath", "SuitePackage", "UnitName", "VersionName", "WebAddress",
-    "WheelName", "check_git_address", "check_template",
+    "PackageTemplate", "PathPattern", "PlainWord", "ReleaseName", "SubPath", "SuitePackage", "UnitName", "VersionName",
+    "WebAddress", "WheelName", "check_git_address", "check_template",
 ]  # fmt: skip
 
 LONGEST = 2048
@@ -46,7 +45,7 @@ def _require_pattern(pattern: str, what: str) -> AfterValidator:
 
     def check(text: str) -> str:
         if len(text) > LONGEST or compiled.fullmatch(text) is None:
-            raise ValueError(f"`{text[:80]}` is no {what}")
+            raise ValueError(f"`{text[:80]}` is not a valid {what}")
         return text
 
     return AfterValidator(check)
@@ -55,21 +54,21 @@ def _require_pattern(pattern: str, what: str) -> AfterValidator:
 def check_git_address(text: str) -> str:
     """Return an address without the name and password in it, which are remembered; raise ValueError for what is none."""
     if text.startswith("-") or len(text) > LONGEST or any(not character.isprintable() for character in text):
-        raise ValueError("an address of a git repository neither begins with a dash nor has controls in it")
+        raise ValueError("the address of a git repository cannot begin with a dash or contain control characters")
     if "::" in text.partition("/")[0]:
-        raise ValueError(f"`{text.partition('::')[0]}::` is a helper of git, which runs a program, and no repository")
+        raise ValueError(f"`{text.partition('::')[0]}::` names a program that git would run, not a repository")
     if "://" in text:
         _check_url(text, GIT_SCHEMES)
         if HIDDEN.search(text):
-            raise ValueError("an address has no blanks in it; write %20")
+            raise ValueError("an address cannot contain spaces; write %20")
     elif ":" in text.partition("/")[0] and not SHORT_SSH.fullmatch(text):
-        raise ValueError(f"`{text}` is no address of a git repository, for instance https://host/path or a directory")
+        raise ValueError(f"`{text}` is not the address of a git repository, such as https://host/path or a directory")
     return remember_address(text)
 
 
 def _check_web_address(text: str) -> str:
     if HIDDEN.search(text) or len(text) > LONGEST:
-        raise ValueError("this is no address: it has blanks or controls in it")
+        raise ValueError("this is not an address: it contains spaces or control characters")
     _check_url(text, WEB_SCHEMES)
     return remember_address(text)
 
@@ -79,19 +78,20 @@ def _check_url(text: str, schemes: frozenset[str]) -> None:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError("this is no address: its host or port cannot be read") from error
+        raise ValueError("this is not an address: its host or port cannot be read") from error
     if parts.scheme not in schemes:
-        raise ValueError(f"an address begins with one of {', '.join(sorted(schemes))}, and `://`")
+        raise ValueError(f"an address begins with one of {', '.join(sorted(schemes))}, followed by `://`")
     if parts.scheme != "file" and (not host or HOST.fullmatch(host) is None):
-        raise ValueError("an address has the name of a host after `://`")
+        raise ValueError("an address needs the name of a host after `://`")
     if (parts.username or "").startswith("-"):
-        raise ValueError("the user in an address does not begin with a dash")
+        raise ValueError("the user in an address cannot begin with a dash")
 
 
 def _check_ref(text: str) -> str:
     if not text or text[0] in "-+:^" or HIDDEN.search(text) or set(text) & set(":*?[\\") or len(text) > LONGEST:
         raise ValueError(
-            f"`{text[:80]}` is no tag, branch or commit of git: it begins with a dash, is empty or has signs in it"
+            f"`{text[:80]}` is not a tag, branch or commit of git: it is empty or too long, begins with a dash or one of `+:^`, or"
+            " contains spaces, control characters or one of `:*?[\\`"
         )
     return check_template(text)
 
@@ -101,7 +101,7 @@ def check_template(text: str) -> str:
     try:
         names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
     except ValueError as error:
-        raise ValueError(f"`{text[:80]}` has a brace too many or too few") from error
+        raise ValueError(f"`{text[:80]}` has unbalanced braces") from error
     if names - {"version"}:
         raise ValueError(f"`{text[:80]}` may name {VERSION_FIELD} only")
     return text
@@ -111,14 +111,14 @@ def _check_sub_path(text: str) -> str:
     parts = Path(text).parts
     if not parts or HIDDEN.search(text) or text[0] in "-/" or ".." in parts or posixpath.normpath(text) == ".":
         raise ValueError(
-            f"`{text[:80]}` is no path below a directory: it begins with a slash or a dash, or has `..` in it"
+            f"`{text[:80]}` is not a path below a directory: it is empty, begins with a slash or a dash, or contains spaces or `..`"
         )
     return text
 
 
 def _check_word(text: str) -> str:
     if any(not character.isprintable() for character in text) or len(text) > LONGEST:
-        raise ValueError("this has to be one line of text that can be seen")
+        raise ValueError("this has to be one line of printable text")
     return text
 
 
@@ -142,7 +142,7 @@ VersionName = Annotated[str, _require_pattern(r"[A-Za-z0-9][A-Za-z0-9.~+_-]{0,12
 """A version as a program says it."""
 KernelModule = Annotated[str, _require_pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "kernel module")]
 """A kernel module without its path."""
-KernelArgument = Annotated[str, _require_pattern(r"[A-Za-z0-9][!-~]{0,255}", "argument of a kernel")]
+KernelArgument = Annotated[str, _require_pattern(r"[A-Za-z0-9][!-~]{0,255}", "kernel argument")]
 """One word of a kernel's command line."""
 UnitName = Annotated[
     str,

@@ -68,7 +68,7 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
             raise GuestGoneError(f"The guest is gone: {self.gone}") from error
         if done.cut:
             raise OutputError(
-                f"`{escape(text)}` printed {done.cut} bytes more than are kept; let it write to a file in the guest."
+                f"`{escape(text)}` printed {done.cut} bytes more than the harness keeps; write its output to a file in the guest."
             )
         return self.result(done.code, text.encode(), done.out, done.err)
 

@@ -327,7 +327,9 @@ def test_output_that_does_not_fit_on_the_disk_is_an_error(kept: str, tmp_path: P
     )
     words = [str(tmp_path / "log")] if kept == "file" else []
     said = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True).stdout
-    assert "kept apart: The command `head -c 9000000 /dev/zero`" in said
+    assert (
+        said == "kept apart: The input or output of the command `head -c 9000000 /dev/zero` failed: File too large.\n"
+    )
     assert "File too large" in said
 
 

@@ -280,4 +280,4 @@ def test_after(host): assert host.run("true").rc == 0
     }
     assert "Argument list too long" in cases["test_long"].message
     assert "File too large" in cases["test_full"].message
-    assert "let it write to a file" in cases["test_large"].message
+    assert "write its output to a file" in cases["test_large"].message

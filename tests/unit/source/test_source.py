@@ -123,7 +123,7 @@ def test_a_ref_that_looks_like_an_option_is_refused(
 
 def test_an_address_that_looks_like_an_option_is_refused(empty: Store, deadline: Deadline) -> None:
     """Nor may the address begin with a dash."""
-    with pytest.raises(ValidationError, match="begins with a dash"):
+    with pytest.raises(ValidationError, match="cannot begin with a dash"):
         source.resolve(Source(git="--upload-pack=evil"), "1", empty, deadline)
 
 
