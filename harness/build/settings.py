@@ -46,8 +46,8 @@ def check_settings(name: str, rules: Build, values: Mapping[str, str]) -> None:
             raise UsageError(f"The file {value} does not exist; runtime.{name}.{key} is {setting.says}.")
         if not setting.file and re.fullmatch(setting.pattern, value) is None:
             raise UsageError(
-                f"`{value}` is no value of runtime.{name}.{key}, which is {setting.says}.",
-                hint=f"It looks like `{setting.pattern}`.",
+                f"`{value}` is not a value of runtime.{name}.{key}, which is {setting.says}.",
+                hint=f"It has to match `{setting.pattern}`.",
             )
         if setting.together is not None and setting.together not in values:
             raise UsageError(

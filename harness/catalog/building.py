@@ -82,7 +82,7 @@ class Fixup(FileModel):
 
 
 class OtherPlace(FileModel):
-    """Where a file goes for a tree that cannot be told its place.
+    """Where a file goes for a tree that has no option for its place.
 
     Attributes:
         without: The option of the configuration step that such a tree does not have.

@@ -54,7 +54,9 @@ def _require_pattern(pattern: str, what: str) -> AfterValidator:
 def check_git_address(text: str) -> str:
     """Return an address without the name and password in it, which are remembered; raise ValueError for what is none."""
     if text.startswith("-") or len(text) > LONGEST or any(not character.isprintable() for character in text):
-        raise ValueError("the address of a git repository cannot begin with a dash or contain control characters")
+        raise ValueError(
+            f"the address of a git repository has {LONGEST} characters at most, and cannot begin with a dash or contain control characters"
+        )
     if "::" in text.partition("/")[0]:
         raise ValueError(f"`{text.partition('::')[0]}::` names a program that git would run, not a repository")
     if "://" in text:
@@ -68,7 +70,7 @@ def check_git_address(text: str) -> str:
 
 def _check_web_address(text: str) -> str:
     if HIDDEN.search(text) or len(text) > LONGEST:
-        raise ValueError("this is not an address: it contains spaces or control characters")
+        raise ValueError("this is not an address: it is too long, or contains spaces or control characters")
     _check_url(text, WEB_SCHEMES)
     return remember_address(text)
 

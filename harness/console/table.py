@@ -22,7 +22,7 @@ def _check_pattern(text: str) -> str:
     try:
         re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"`{text}` is no regular expression: {error}") from error
+        raise ValueError(f"`{text}` is not a regular expression: {error}") from error
     return text
 
 

@@ -6,7 +6,7 @@
     machine   directory of the running guest, for `harness.machine.attach`; null where the cases need none
     tree      optional: the `harness.cell_file.BuildTree` that the cases ask
     suites    optional: suite name -> {"timeout": seconds of one attempt of a case, "reruns": times}
-    upgrade   optional: how the fixture `upgrade` upgrades the guest: `to`, `files`, `script`
+    upgrade   optional: the `harness.cell_file.Upgrade` that the fixture `upgrade` applies
     multiply  optional: how many times each case runs, each as a case of its own (`[again3]`)
     fresh     optional: true runs the cases marked `fresh_boot` alone; false all others, and writes the node ids
               of those that it put off to the file `put-off` next to FILE; null and absent all cases
@@ -15,7 +15,7 @@ The cases get the fixtures `cell`, `machine`, `host`, `tree` and `upgrade`, and 
 `fresh_boot`.
 
 Under pytest-xdist (`-n 2`) independent cases are spread over the workers, those with one name
-(`independent("booted")`) together, and all others run in their order on one of them; see `spread`. Each worker has
+(`independent("booted")`) together, and all others run in their order on one of them; see `distribution`. Each worker has
 its own connection to the one guest, and finds out by itself that it is gone. A worker that crashes makes its case an
 error.
 

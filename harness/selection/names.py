@@ -158,10 +158,10 @@ def check_pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise TextError(f"this is no regular expression: {error.msg}", error.pos or 0) from error
+        raise TextError(f"this is not a regular expression: {error.msg}", error.pos or 0) from error
     except (OverflowError, RecursionError, MemoryError, ValueError) as error:
         raise TextError(
-            "this is no regular expression: a number in it is too large, or it is nested too deeply"
+            "this is not a regular expression: a number in it is too large, or it is nested too deeply"
         ) from error
     return text
 

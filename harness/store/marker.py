@@ -36,7 +36,7 @@ def claim(root: Path) -> None:
     """
     if not prepare(root):
         raise UsageError(
-            f"The directory {root} is no store: it has no file {MARKER}, and other files in it.",
+            f"The directory {root} is not a store: it has no file {MARKER}, and other files in it.",
             hint=f"Is --store or HARNESS_STORE mistyped? `touch {root}/{MARKER}` makes it a store all the same.",
         )
     with translate_os_errors(f"The directory {root}/ of the store cannot be made", hint=STORE_HINT):

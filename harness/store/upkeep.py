@@ -153,7 +153,7 @@ def prune(store: Store, keep: int, deadline: Deadline) -> Pruned:
     `keep` is how many bytes on the disk may remain; 0 removes all.
 
     Raises:
-        UsageError: The directory is no store.
+        UsageError: The directory is not a store.
         InfrastructureError: Something cannot be removed.
     """
     require(store.root)
@@ -179,7 +179,7 @@ def verify(store: Store, deadline: Deadline) -> Verified:
     """Read all files of all artifacts, and remove those that are not what was stored; they are made again when wanted.
 
     Raises:
-        UsageError: The directory is no store.
+        UsageError: The directory is not a store.
         InfrastructureError: A damaged artifact cannot be removed.
     """
     require(store.root)

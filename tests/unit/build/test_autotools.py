@@ -118,7 +118,7 @@ def test_local_image_is_an_option_of_the_flavors_that_want_one(own: Store, deadl
         ({IMAGE: "image"}, rf"{IMAGE} means nothing without runtime\.rkt\.{VERSION}"),
         ({VERSION: "v252"}, rf"{VERSION} means nothing without runtime\.rkt\.{IMAGE}"),
         ({IMAGE: "nowhere", VERSION: "v252"}, "The file .*nowhere does not exist"),
-        ({IMAGE: "image", VERSION: "252"}, rf"`252` is no value of runtime\.rkt\.{VERSION}"),
+        ({IMAGE: "image", VERSION: "252"}, rf"`252` is not a value of runtime\.rkt\.{VERSION}"),
     ],
 )
 def test_local_image_is_given_with_its_version(tmp_path: Path, given: dict[str, str], message: str) -> None:

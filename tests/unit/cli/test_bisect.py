@@ -57,7 +57,7 @@ def harness(tmp_path: Path, *words: str, verb: str = "bisect-systemd") -> int:
     (["--good", "main~4", "--bad", "main", "--test", "none/a.py"], "There is no suite `none`"),
     (["--good", "main~4", "--bad", "main", "--run", "no-such-command-here"], "`no-such-command-here` is not there"),
     (["--good", "main~4", "--bad", "main", "--run", "true", "--canary", TEST], "belong to --test"),
-    (["--good", "main~4", "--bad", "main", "--test", TEST, "--matching", "("], "--matching `(` cannot be used: this is no regular expression: missing )"),
+    (["--good", "main~4", "--bad", "main", "--test", TEST, "--matching", "("], "--matching `(` cannot be used: this is not a regular expression: missing )"),
     (["--good", "main~4", "--bad", "main", "--test", TEST, "--cell", "nothing"], "There is no cell `nothing`"),
     (["--good", "main~4", "--bad", "main", "--test", TEST, "--confidence", "2"], "The confidence must be"),
     (["--good", "main~4", "--bad", "main", "--run", "foo 'bar"], "`foo 'bar` of --run cannot be read: no closing"),

@@ -54,15 +54,15 @@ def test_what_is_no_store_is_left_alone(tmp_path: Path, kind: str, deadline: Dea
     """Neither pruned nor verified, and no run begins with it: a sentence, and every file is still there."""
     root = tmp_path / kind
     before = make_tree(root, STRANGERS[kind])
-    with pytest.raises(UsageError, match="is no store"):
+    with pytest.raises(UsageError, match="is not a store"):
         stores.prune(root)
-    with pytest.raises(UsageError, match="is no store"):
+    with pytest.raises(UsageError, match="is not a store"):
         stores.verify(root)
-    with pytest.raises(UsageError, match="is no store"):
+    with pytest.raises(UsageError, match="is not a store"):
         claim(root)
     assert look(root) == before
     Store(root).share("git", "x", deadline)
-    with pytest.raises(UsageError, match="is no store"):
+    with pytest.raises(UsageError, match="is not a store"):
         stores.prune(root)
     assert before.items() <= look(root).items()
     assert not (root / MARKER).exists()
@@ -75,7 +75,7 @@ def test_the_command_line_refuses_what_is_no_store(tmp_path: Path) -> None:
     before = make_tree(root, STRANGERS["web"])
     done = cache(root, "prune", "--keep", "0")
     assert done.code == 2
-    assert "is no store" in done.err
+    assert "is not a store" in done.err
     assert "HARNESS_STORE" in done.err
     assert look(root) == before
 

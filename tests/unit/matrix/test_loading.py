@@ -110,7 +110,7 @@ expectations:
         ("    reason: It writes to the wrong directory.\n", "", "9:5: the key `reason` is missing in `expectations.0`."),
         ("runtime==rkt", "runtime==rtk", "9:21: `expectations.0.cells`: there is no runtime `rtk`; known: nspawn, rkt, runc."),
         ("cgroup/test_limits.py::test_memory", "''", "10:5: `expectations.0.cases` must not be empty."),
-        ("payload", "'pay(load'", "11:19: `expectations.0.matching`: this is no regular expression: missing ), unterminated subpattern."),
+        ("payload", "'pay(load'", "11:19: `expectations.0.matching`: this is not a regular expression: missing ), unterminated subpattern."),
         ("https://example.org/issues/1", "'#17'", "13:13: `expectations.0.issue`: `#17` is no link to an issue; it begins with https://."),
         ("2027-06-01", "soon", "14:5: `expectations.0.expires`: `soon` is no date; write it as 2027-06-01."),
         ("2027-06-01", "2027", "14:5: `expectations.0.expires`: `2027` is no date; write it as 2027-06-01."),
