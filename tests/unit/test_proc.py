@@ -347,6 +347,7 @@ def test_what_is_too_much_is_cut_with_a_note(soon: Deadline, tmp_path: Path) -> 
     assert (tmp_path / "log").read_text() == done.out
 
 
+@pytest.mark.slow
 def test_a_huge_answer_costs_little_memory() -> None:
     """300 MB that a command prints cost less than 50 MB where 8 MB are kept, and go into a file without any."""
     script = (

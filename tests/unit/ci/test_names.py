@@ -90,6 +90,7 @@ def test_any_profile_makes_files_that_systems_take(one: str, other: str, first: 
         SemaphorePipeline.model_validate(pipeline)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(names, names)
 def test_no_artifact_is_taken_for_one_of_another_profile(one: str, other: str) -> None:

@@ -217,6 +217,7 @@ def test_a_panic_deep_in_a_line_is_seen(tmp_path: Path) -> None:
         assert [1] == [finding.line for finding in console.findings], size
 
 
+@pytest.mark.slow
 def test_a_console_of_any_size_takes_little_memory(tmp_path: Path) -> None:
     """A log of many findings and a line of 20 MB take some MB to read and to show."""
     log = tmp_path / "console.log"
