@@ -3,7 +3,6 @@
 What is known is suites/regressions.yaml; here it is held against the suites, and made a page.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
@@ -14,7 +13,8 @@ from pydantic import Field, model_validator
 
 from harness import yamlfile
 from harness.yamlfile import FileModel
-from tools.rkt_coverage import ROOT, SUITES, cases
+from tools.generated_page import ROOT, write_page
+from tools.rkt_coverage import SUITES, cases
 
 __all__ = ["DATA", "PAGE", "Proof", "Regressions", "find_missing", "format_page", "read"]
 
@@ -138,16 +138,11 @@ def _format_row(report: Report, regressions: Regressions) -> str:
 
 
 def main() -> int:
-    """Write the page; report what is named and does not exist, and then write nothing."""
+    """Write the page, unless a case that is named does not exist."""
     regressions = read()
     missing = find_missing(regressions, cases())
-    for case in missing:
-        sys.stderr.write(f"error: {DATA.relative_to(ROOT)} names {case}, which does not exist.\n")
-    if missing:
-        return 2
-    PAGE.write_text(format_page(regressions), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(ROOT)}\n")
-    return 0
+    problems = [f"{DATA.relative_to(ROOT)} names {case}, which does not exist." for case in missing]
+    return write_page(PAGE, problems, lambda: format_page(regressions))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ What is known is suites/coverage.yaml; here it is held against the suites, and m
 """
 
 import ast
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,10 +12,10 @@ from pydantic import Field, model_validator
 
 from harness import yamlfile
 from harness.yamlfile import FileModel
+from tools.generated_page import ROOT, write_page
 
 __all__ = ["DATA", "PAGE", "SUITES", "Coverage", "cases", "missing", "page", "read"]
 
-ROOT = Path(__file__).parent.parent
 SUITES = ROOT / "suites"
 DATA = SUITES / "coverage.yaml"
 PAGE = ROOT / "docs" / "reference" / "coverage.md"
@@ -162,18 +161,11 @@ def _lines(area: Area) -> Iterator[str]:
 
 
 def main() -> int:
-    """Write the page; says what is named and does not exist, and then writes nothing."""
+    """Write the page, unless a case that is named does not exist."""
     coverage = read()
     gone = missing(coverage, cases())
-    if gone:
-        sys.stderr.write(
-            "".join(f"error: {DATA.relative_to(ROOT)} names {case}, which does not exist.\n" for case in gone)
-        )
-        return 2
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(coverage), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(ROOT)}\n")
-    return 0
+    problems = [f"{DATA.relative_to(ROOT)} names {case}, which does not exist." for case in gone]
+    return write_page(PAGE, problems, lambda: page(coverage))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ text: everything of rkt that these name (options, files, members of its JSON, wh
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +18,7 @@ from harness.yamlfile import FileModel
 from suites.runtimes.rkt import LACKS
 from suites.runtimes.rkt.nets import BUILTIN
 from suites.runtimes.rkt.versions import FEATURES
+from tools.generated_page import ROOT, write_page
 
 __all__ = [
     "ADAPTER",
@@ -33,7 +33,6 @@ __all__ = [
     "read",
 ]
 
-ROOT = Path(__file__).parent.parent
 ADAPTER = ROOT / "suites" / "runtimes" / "rkt"
 DATA = ADAPTER / "facts.yaml"
 PAGE = ROOT / "docs" / "reference" / "rkt-facts.md"
@@ -203,20 +202,15 @@ def list_uses() -> frozenset[str]:
 
 
 def main() -> int:
-    """Write the page; says what has no fact, and then writes nothing."""
+    """Write the page, unless a name has no fact or a fact no name."""
     facts = read()
     lacking, unused = compare(facts, list_uses())
-    for each in lacking:
-        sys.stderr.write(f"error: {DATA.relative_to(ROOT)} has no fact for `{each}`, which recipe or adapter names.\n")
-    for each in unused:
-        sys.stderr.write(
-            f"error: {DATA.relative_to(ROOT)} has a fact of `{each}`, which neither recipe nor adapter names.\n"
-        )
-    if lacking or unused:
-        return 2
-    PAGE.write_text(format_page(facts), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(ROOT)}\n")
-    return 0
+    file = DATA.relative_to(ROOT)
+    problems = [
+        *(f"{file} has no fact for `{each}`, which recipe or adapter names." for each in lacking),
+        *(f"{file} has a fact of `{each}`, which neither recipe nor adapter names." for each in unused),
+    ]
+    return write_page(PAGE, problems, lambda: format_page(facts))
 
 
 if __name__ == "__main__":
