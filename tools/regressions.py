@@ -4,7 +4,7 @@ What is known is suites/regressions.yaml; here it is held against the suites, an
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from harness import yamlfile
 from harness.yamlfile import FileModel
 from tools.generated_page import ROOT, write_page
+from tools.proof_edits import SEEN, ProofEdit, SeenProof, format_proof, read_edits, read_seen
 from tools.rkt_coverage import SUITES, cases
 
 __all__ = ["DATA", "PAGE", "Proof", "Regressions", "find_missing", "format_page", "read"]
@@ -88,9 +89,17 @@ class Regressions(FileModel):
         return self
 
 
-def read(path: Path = DATA) -> Regressions:
-    """Return what is known; raise ConfigError where the file is wrong."""
-    return yamlfile.load(path, Regressions)
+def read(path: Path = DATA, seen: Path = SEEN) -> Regressions:
+    """Return what is known, with what `python -m tools.proofs` has seen; raise ConfigError where the file is wrong."""
+    known = yamlfile.load(path, Regressions)
+    edits, proofs = read_edits(), read_seen(seen)
+    return known.model_copy(update={"reports": tuple(_add_proof(report, edits, proofs) for report in known.reports)})
+
+
+def _add_proof(report: Report, edits: Sequence[ProofEdit], proofs: Mapping[str, SeenProof]) -> Report:
+    """Return the report with the proof by a patch, if there is one and no pair of versions."""
+    found = None if report.proof is Proof.PAIR else format_proof(report.names, report.cases, edits, proofs)
+    return report.model_copy(update={"proof": Proof.PATCH, "seen": found}) if found else report
 
 
 def find_missing(regressions: Regressions, existing: frozenset[str]) -> list[str]:

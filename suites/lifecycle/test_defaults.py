@@ -12,6 +12,9 @@ from suites.lifecycle.fixtures import SLEEP
 MACHINES = 16384
 """TasksMax= of the scopes that systemd makes for machines (systemd's src/machine/machine-dbus.c)."""
 
+MOST = ("/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max")
+"""How many processes the kernel has at most."""
+
 
 @pytest.fixture(scope="module")
 def unlimited(runtime: ContainerRuntime) -> Iterator[Container]:
@@ -26,6 +29,14 @@ def test_processes_are_limited_as_for_all_units(unlimited: Container, guest: Gue
     limit = unlimited.read_knobs("pids.max")["pids.max"]
 
     assert limit == "max" or int(limit) >= min(default, MACHINES)
+
+
+def test_service_has_its_share_of_processes(guest: Guest) -> None:
+    """A service, as a daemon with containers is one, may have a tenth of the kernel's processes: 512 were too few (moby#21491)."""
+    default = guest.do("systemctl show --property=DefaultTasksMax --value").strip()
+    most = min(int(text) for text in guest.read(*MOST).values())
+
+    assert default == "infinity" or int(default) >= most // 10
 
 
 @pytest.mark.usefixtures("memory")

@@ -1,0 +1,155 @@
+"""Bugs that are put back into a source: the edits fit the reports, and only what was seen on both sides is a proof."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import catalog, matrix
+from harness.errors import UsageError
+from tools.generated_page import ROOT
+from tools.proof_edits import Change, ProofEdit, format_proof, read_edits, read_seen
+from tools.proofs import PROJECTS, Base, choose, commit_edit, prove, write_seen
+from tools.regressions import Proof, read
+from tools.rkt_coverage import cases
+
+EDIT = ProofEdit(
+    name="other-answer", reports=("a#1",), project="runc", bug="it answers 3", cell="some-cell",
+    case="x/test_a.py::test_x[one]", changes=(Change(file="main.c", find=r"return (\d);", put=r"return 3; // \g<1>"),),
+)  # fmt: skip
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Base:
+    """A source with one file, as a repository."""
+    path = tmp_path / "source"
+    path.mkdir()
+    (path / "main.c").write_text("int main(void) { return 2; }\n")
+    for words in (["init", "--quiet", "--initial-branch=main"], ["add", "."], ["commit", "--quiet", "--message=one"]):
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", "-C", path, *who, *words], check=True)
+    return Base(project=PROJECTS["runc"], path=path, text="runc 1.1.5")
+
+
+def answer(untouched: str, edited: str, asked: list[str]) -> Callable[[str], tuple[str, str]]:
+    """Return what answers for a guest, and notes what it was asked about."""
+
+    def ask(revision: str) -> tuple[str, str]:
+        asked.append("main" if revision == "main" else "edited")
+        return (untouched if revision == "main" else edited), "because"
+
+    return ask
+
+
+def test_each_edit_is_of_a_report_that_names_its_case() -> None:
+    """An edit without one would prove nothing; a report that was renamed takes its edits along."""
+    reports = read().reports
+    lost = [
+        (edit.name, name)
+        for edit in read_edits()
+        for name in edit.reports
+        if not any(name in report.names and edit.function in report.cases for report in reports)
+    ]
+    assert lost == []
+    assert {edit.function for edit in read_edits()} <= cases()
+
+
+def test_each_edit_names_a_cell() -> None:
+    """The cell is one of the matrix, and of the runtime that is built from the edited source."""
+    known = catalog.load(ROOT)
+    cells = matrix.expand(matrix.load(ROOT / "matrix.yaml", known), known).by_id
+
+    assert {edit.cell for edit in read_edits()} <= {*cells}
+    assert {cells[edit.cell].runtime for edit in read_edits() if edit.project == "runc"} == {"runc"}
+
+
+def test_what_was_seen_is_of_edits_that_there_are() -> None:
+    """An edit that was changed has to be seen again: python -m tools.proofs."""
+    digests = {edit.name: edit.digest for edit in read_edits()}
+    assert {name: seen.digest for name, seen in read_seen().items()}.items() <= digests.items()
+
+
+def test_an_edit_is_a_commit_on_the_source(base: Base) -> None:
+    """The same edit is the same commit, so that its build is found again; another one begins at the source, too."""
+    first = commit_edit(base.path, EDIT)
+    assert (base.path / "main.c").read_text() == "int main(void) { return 3; // 2 }\n"
+    assert commit_edit(base.path, EDIT) == first
+    other = EDIT.model_copy(update={"changes": (Change(file="main.c", find="main", put="other"),)})
+    commit_edit(base.path, other)
+    assert (base.path / "main.c").read_text() == "int other(void) { return 2; }\n"
+
+
+@pytest.mark.parametrize(
+    "change", [Change(file="main.c", find="nowhere", put=""), Change(file="gone.c", find="", put="")]
+)
+def test_an_edit_without_its_place_is_refused(base: Base, change: Change) -> None:
+    """The message names the edit and the file."""
+    edit = EDIT.model_copy(update={"changes": (change,)})
+    with pytest.raises(UsageError, match=f"other-answer cannot be made: .*{re.escape(change.file)}"):
+        commit_edit(base.path, edit)
+
+
+@pytest.mark.parametrize(
+    ("untouched", "edited", "why"),
+    [
+        ("good", "good", "the edited source is good: because"),
+        ("good", "skip", "the edited source is skip: because"),
+        ("bad", "bad", "the untouched source is bad: because"),
+        ("skip", "bad", "the untouched source is skip: because"),
+    ],
+)
+def test_less_than_both_sides_is_no_proof(base: Base, untouched: str, edited: str, why: str) -> None:
+    """A case that is blind, or that fails anyway, proves nothing."""
+    assert prove(EDIT, base, answer(untouched, edited, [])) == (None, why)
+
+
+def test_a_proof_has_both_sides(base: Base) -> None:
+    """It is about the source and the edit; what was good is not asked about again."""
+    asked: list[str] = []
+    seen, _ = prove(EDIT, base, answer("good", "bad", asked))
+
+    assert seen is not None
+    assert (seen.digest, seen.source, seen.message) == (EDIT.digest, "runc 1.1.5", "because")
+    assert prove(EDIT, base, answer("good", "bad", asked))[0] is not None
+    assert asked == ["edited", "main", "edited"]
+
+
+def test_what_was_seen_is_kept(base: Base, tmp_path: Path) -> None:
+    """What one run has seen is there for the next, which tries the others; an edit that was changed is tried again."""
+    path = tmp_path / "proofs.json"
+    seen, _ = prove(EDIT, base, answer("good", "bad", []))
+    assert seen is not None
+    write_seen("another", seen, path)
+    write_seen(EDIT.name, seen, path)
+    known = read_seen(path)
+    changed = EDIT.model_copy(update={"cell": "other-cell"})
+
+    assert list(known) == ["another", EDIT.name]
+    assert (choose([EDIT], [], known), choose([EDIT], [EDIT.name], known)) == ([], [EDIT])
+    assert choose([changed], [], known) == [changed]
+    with pytest.raises(UsageError, match="There is no edit `x`"):
+        choose([EDIT], ["x"], known)
+
+
+def test_a_report_is_proven_by_what_was_seen_of_its_case(base: Base) -> None:
+    """Not by another case, of another report, or by an edit that was changed since."""
+    seen, _ = prove(EDIT, base, answer("good", "bad", []))
+    assert seen is not None
+    known = {EDIT.name: seen}
+    sentence = f"It passes with runc 1.1.5, and fails where it answers 3 (`other-answer`, {seen.date})."
+
+    assert format_proof(["b#2", "a#1"], ["x/test_a.py::test_x"], [EDIT], known) == sentence
+    assert format_proof(["a#1"], ["x/test_a.py::test_y"], [EDIT], known) is None
+    assert format_proof(["b#2"], ["x/test_a.py::test_x"], [EDIT], known) is None
+    changed = EDIT.model_copy(update={"case": "x/test_a.py::test_x"})
+    assert format_proof(["a#1"], ["x/test_a.py::test_x"], [changed], known) is None
+
+
+def test_rows_are_proven_by_a_patch_only_if_it_was_seen(tmp_path: Path) -> None:
+    """Without the file of what was seen no row is."""
+    proofs = [report.proof for report in read(seen=tmp_path / "none.json").reports]
+
+    assert Proof.PATCH not in proofs
+    assert len([report for report in read().reports if report.proof is Proof.PATCH]) >= min(len(read_seen()), 1)
