@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness import accel, distros, image, proc
 from harness.build import container
+from harness.confinement import probe_confinement
 from harness.distros.debian.apt import find_archive
 from harness.errors import HarnessError
 from harness.store import Store
@@ -57,7 +58,7 @@ def examine(store: Store, deadline: Deadline) -> tuple[Diagnosis, ...]:
     """Look at this computer; nothing is changed but that the accelerator is remembered."""
     found = [_check_computer(), *_check_tools()]
     if proc.find(accel.QEMU):
-        found.append(_check_accelerator(store, deadline))
+        found += [_check_accelerator(store, deadline), _check_confinement(deadline)]
     return (*found, _archive(deadline), _check_docker(), _check_room(store))
 
 
@@ -96,6 +97,11 @@ def _check_accelerator(store: Store, deadline: Deadline) -> Diagnosis:
 
 def _check_accelerated(says: str, *, limited: bool) -> Diagnosis:
     return Diagnosis(what="accelerator", state=Health.LIMITED if limited else Health.OK, says=says)
+
+
+def _check_confinement(deadline: Deadline) -> Diagnosis:
+    found = probe_confinement(deadline)
+    return Diagnosis(what="confinement", state=Health.OK if found.whole else Health.LIMITED, says=found.says)
 
 
 def _archive(deadline: Deadline) -> Diagnosis:

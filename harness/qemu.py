@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +67,7 @@ class MachineSpec:
         memory: Main memory in MiB.
         disks: Further read-only disks, raw or .qcow2: /dev/vdb, /dev/vdc ...
         fw_cfg: What the guest's firmware finds by name, with `SSH_KEY` where the machine's key belongs.
+        network: Whether it reaches other computers, and what listens on this one's loopback.
     """
 
     name: str
@@ -80,6 +81,7 @@ class MachineSpec:
     memory: int = 1024
     disks: tuple[Path, ...] = ()
     fw_cfg: Mapping[str, str] = field(default_factory=dict)
+    network: bool = False
 
 
 def make_argv(  # noqa: PLR0913 - all that a machine consists of
@@ -93,6 +95,7 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
     ssh_key: str,
     fw_cfg: Mapping[str, Path] | None = None,
     incoming: int | None = None,
+    confinement: Sequence[str] = (),
 ) -> list[str]:
     """Return the command that runs a machine.
 
@@ -112,6 +115,8 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         ssh_key: Public half of its ed25519 key, the base64 part.
         fw_cfg: Files of the machine that its firmware hands on, by name.
         incoming: Descriptor of a saved memory to start from, instead of booting.
+        confinement: Options that keep QEMU from the rest of this computer, see `confinement`; a saved memory does not
+            depend on them.
     """
     logged = f"logfile={escape_value(console)},logappend=on"
     command_line = [
@@ -139,26 +144,30 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         "-serial", "chardev:console",
         "-chardev", f"file,id=pid1,path={escape_value(pid1)},append=on",
         "-serial", "chardev:pid1",
-        # The overlay is thrown away with the machine, so nothing must reach the disk of the host.
-        "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={escape_value(overlay)}",
+        # The overlay is thrown away with the machine, so nothing must reach the disk of the host. It is opened for writing
+        # at once: when a memory is loaded, QEMU is another user, who may not open it again.
+        "-drive",
+        f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,auto-read-only=off,file={escape_value(overlay)}",
         "-device", "virtio-blk-pci,drive=root",
     ]  # fmt: skip
     for number, disk in enumerate(spec.disks):
         kind = "qcow2" if disk.suffix == ".qcow2" else "raw"
         result += ["-drive", f"if=none,id=disk{number},format={kind},readonly=on,file={escape_value(disk)}"]
         result += ["-device", f"virtio-blk-pci,drive=disk{number}"]
-    # Connections to `guestfwd` are saved with a guest, those through `hostfwd` are not.
+    # Connections to `guestfwd` are saved with a guest, those through `hostfwd` are not; `restrict` leaves both.
+    restrict = "off" if spec.network else "on"
     doors = f"guestfwd=tcp:{DOORS}:{SSH_DOOR}-chardev:ssh,guestfwd=tcp:{DOORS}:{WAKE_DOOR}-chardev:wake"
     return [
         *result,
         "-chardev", f"pipe,id=ssh,path={escape_value(sockets / 'ssh')}",
         "-chardev", f"socket,id=wake,path={escape_value(sockets / 'wake')},server=on,wait=off",
-        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22,{doors}",
+        "-netdev", f"user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22,{doors}",
         "-device", "virtio-net-pci,netdev=net,romfile=",
         "-object", "rng-random,id=rng,filename=/dev/urandom",
         "-device", "virtio-rng-pci,rng=rng",
         "-device", "pvpanic",
         *(() if incoming is None else ("-incoming", f"fd:{incoming}")),
+        *confinement,
     ]  # fmt: skip
 
 

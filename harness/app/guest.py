@@ -29,6 +29,7 @@ def open_guest(
     watching: AbstractContextManager[Callable[[Event], None]],
     *,
     fresh: bool,
+    network: bool,
     distro_options: Mapping[str, str],
 ) -> Iterator[Machine]:
     """Yield the cell's guest; its directory is removed after a good end or Ctrl-C, and else is evidence."""
@@ -45,7 +46,9 @@ def open_guest(
     try:
         with ExitStack() as stack:
             with watching as emit:
-                run = RunContext(store=Store(settings.store), emit=emit, deadline=deadline, fresh=fresh)
+                run = RunContext(
+                    store=Store(settings.store), emit=emit, deadline=deadline, fresh=fresh, network=network
+                )
                 guest = stack.enter_context(boot_cell(plan, run, directory))
             yield guest
         ended = True

@@ -154,6 +154,7 @@ class SuiteFile(KnowledgeFile):
         timeout: Seconds that one case may take under KVM.
         reruns: How often a failed case is executed again before it counts.
         fresh_boot: Whether its guest must be booted, and not be restored from a saved memory.
+        network: Whether its guests reach other computers, and what listens on the loopback of this one.
         workers: How many processes at most run those of its cases that are independent of each other.
         packages: Debian packages that its cases use and images do not have; guests of Debian get them, with what
             they depend on, before any case runs. Their scripts are not run.
@@ -170,6 +171,7 @@ class SuiteFile(KnowledgeFile):
     timeout: int = 120
     reruns: int = 0
     fresh_boot: bool = False
+    network: bool = False
     workers: Annotated[int, Field(ge=1)] = 1
     packages: tuple[SuitePackage, ...] = ()
     without: tuple[PathPattern, ...] = ()

@@ -29,6 +29,9 @@ SECONDS = 24 * 3600.0
 
 CellArgument = Annotated[str, typer.Argument(metavar="CELL", help="The cell's identifier.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Boot, where it could start from a saved memory.")]
+NetworkOption = Annotated[
+    bool, typer.Option("--network", help="Let the guest reach other computers, and this one's loopback services.")
+]
 
 
 @take_distro_options
@@ -37,6 +40,7 @@ def boot(
     cell: CellArgument,
     *,
     fresh: FreshOption = False,
+    network: NetworkOption = False,
     distro_options: Mapping[str, str],
 ) -> None:
     """Boot a cell's guest with its runtime installed, and keep it until Ctrl-C.
@@ -46,7 +50,9 @@ def boot(
     settings = get_settings(context)
     deadline = settings.make_deadline(SECONDS, f"guest of {cell}")
     screen = watch(make_error_console(), (cell,))
-    with open_guest(settings, cell, deadline, screen, fresh=fresh, distro_options=distro_options) as guest:
+    with open_guest(
+        settings, cell, deadline, screen, fresh=fresh, network=network, distro_options=distro_options
+    ) as guest:
         output.say(
             f"The guest runs until Ctrl-C.\n"
             f"log in:   ssh -F {show_path(guest.ssh_config)} guest\n"
@@ -64,6 +70,7 @@ def shell(
     cell: CellArgument,
     *,
     fresh: FreshOption = False,
+    network: NetworkOption = False,
     distro_options: Mapping[str, str],
 ) -> None:
     """Boot a cell's guest with its runtime installed, and log in; the guest ends with the shell.
@@ -73,7 +80,9 @@ def shell(
     settings = get_settings(context)
     deadline = settings.make_deadline(SECONDS, f"shell in {cell}")
     screen = watch(make_error_console(), (cell,))
-    with open_guest(settings, cell, deadline, screen, fresh=fresh, distro_options=distro_options) as guest:
+    with open_guest(
+        settings, cell, deadline, screen, fresh=fresh, network=network, distro_options=distro_options
+    ) as guest:
         terminal = ["-t"] if sys.stdin.isatty() else []
         code = proc.interact(["ssh", "-F", str(guest.ssh_config), *terminal, "guest"], deadline=deadline)
         guest.check()

@@ -33,6 +33,7 @@ def specify(  # noqa: PLR0913 - each is one fact
     overlays: tuple[Path, ...] = (),
     disks: tuple[Path, ...] = (),
     options: BootOptions | None = None,
+    network: bool = False,
 ) -> MachineSpec:
     """Return the machine that boots an image with archives laid over it, and further disks after those.
 
@@ -52,6 +53,7 @@ def specify(  # noqa: PLR0913 - each is one fact
         memory=memory,
         disks=(*overlays, *disks),
         fw_cfg=wanted.fw_cfg,
+        network=network,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.confinement import USERS
 from harness.errors import InfrastructureError, UsageError
 from harness.proc import read_start_time
 from harness.qemu import MachineSpec, escape_value
@@ -132,7 +133,7 @@ class MachineRecord:
             ) from error
 
     def is_own_process(self, files: MachineFiles) -> bool:
-        """Return whether its process is a QEMU of this user that writes to this very directory.
+        """Return whether its process is a QEMU of this user, or one of root's that gave up its rights, of this directory.
 
         machine.json may come from elsewhere, and number and start time of every process can be read by everybody.
         """
@@ -145,7 +146,8 @@ class MachineRecord:
         places = {str(files.console), str(files.console.absolute()), str(files.console.resolve())}
         logs = {f"logfile={escape_value(place)}," for place in places}
         writes = any(log in f"{word}," for word in words for log in logs)
-        return self.alive and owner == os.geteuid() and Path(words[0]).name.startswith("qemu-system-") and writes
+        ours = owner == os.geteuid() or (os.geteuid() == 0 and owner in USERS)
+        return self.alive and ours and Path(words[0]).name.startswith("qemu-system-") and writes
 
     @property
     def alive(self) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from harness import proc
+from harness.confinement import probe_confinement
 from harness.distros.protocol import SSH_KEY
 from harness.errors import HarnessError, InfrastructureError
 from harness.machine.cleanup import clean, forget, remove_secrets
@@ -190,6 +191,7 @@ def _try_port(launch: _Launch, port: int, stack: ExitStack, deadline: Deadline) 
         ssh_key=files.key.with_suffix(".pub").read_text(encoding="ascii").split()[1],
         fw_cfg={name: files.get_fw_cfg_path(name) for name in launch.spec.fw_cfg},
         incoming=inherited[0] if inherited else None,
+        confinement=probe_confinement(deadline).make_options(port),
     )  # fmt: skip
     config = format_ssh_config(port=port, key=launch.key, sockets=sockets)
     files.ssh_config.write_text(config, encoding="utf-8")

@@ -40,6 +40,7 @@ class RunContext:
         multiply: How many times each case runs, each as a case of its own.
         workers: How many processes at most run the cases of one cell.
         fresh: Boot the guest, where it could start from a saved memory.
+        network: Let the guest reach other computers, whatever its suites need.
         scratch_builds: Build from nothing, whatever the store or earlier builds left; images and compilers' caches stay.
         keep: Called with the machine while it still runs, if the cell did not pass; may wait for a person.
     """
@@ -51,6 +52,7 @@ class RunContext:
     multiply: int = 1
     workers: int = 1
     fresh: bool = False
+    network: bool = False
     scratch_builds: bool = False
     keep: Callable[[Machine], None] | None = None
 
@@ -102,6 +104,11 @@ class Evaluation:
     def fresh(self) -> bool:
         """Whether its guest is booted, where it could start from a saved memory."""
         return self.context.fresh or any(file.fresh_boot for file in self.plan.suites.values())
+
+    @property
+    def network(self) -> bool:
+        """Whether its guest reaches other computers."""
+        return self.context.network or any(file.network for file in self.plan.suites.values())
 
     @contextmanager
     def run_phase(self, phase: Phase, text: str, seconds: float | None = None) -> Iterator["PhaseProgress"]:

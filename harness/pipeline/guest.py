@@ -228,6 +228,7 @@ def _boot(
         overlays=overlays,
         disks=others,
         options=distros.find(evaluation.plan.image.distro).make_boot_options(disk, overlaid=bool(overlays)),
+        network=evaluation.network,
     )
     place = evaluation.directory / MACHINE
     machine.clean(place)

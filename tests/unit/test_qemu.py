@@ -49,11 +49,11 @@ tsc=reliable mitigations=off norandmaps systemd.unified_cgroup_hierarchy=0
 -serial chardev:console
 -chardev file,id=pid1,path=/run/m/pid1.log,append=on
 -serial chardev:pid1
--drive if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file=/run/m/overlay.qcow2
+-drive if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,auto-read-only=off,file=/run/m/overlay.qcow2
 -device virtio-blk-pci,drive=root
 -chardev pipe,id=ssh,path=/s/ssh
 -chardev socket,id=wake,path=/s/wake,server=on,wait=off
--netdev user,id=net,hostfwd=tcp:127.0.0.1:42022-10.0.2.15:22,\
+-netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:42022-10.0.2.15:22,\
 guestfwd=tcp:10.0.2.100:22-chardev:ssh,guestfwd=tcp:10.0.2.100:23-chardev:wake
 -device virtio-net-pci,netdev=net,romfile=
 -object rng-random,id=rng,filename=/dev/urandom
@@ -77,6 +77,17 @@ def test_kvm() -> None:
     assert line[line.index("-accel") + 1] == "kvm"
     assert line[line.index("-cpu") + 1] == "host"
     assert "tsc=reliable" not in line[line.index("-append") + 1]
+
+
+def test_network_is_only_what_was_asked_for() -> None:
+    """Only a machine with a network reaches what is outside of it, and its saved memory is another one."""
+    (confined,), (connected,) = (
+        [part for part in command(replace(SPEC, network=network)) if part.startswith("user,")]
+        for network in (False, True)
+    )
+
+    assert ",restrict=on," in confined
+    assert ",restrict=off," in connected
 
 
 def test_same_machine_twice() -> None:

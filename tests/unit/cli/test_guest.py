@@ -34,7 +34,8 @@ def test_what_is_left_of_a_guest(tmp_path: Path) -> None:
     def attempt() -> None:
         deadline = chosen.make_deadline(60, "guest")
         silent = nullcontext(lambda _: None)
-        with pytest.raises(HarnessError), open_guest(chosen, CELL, deadline, silent, fresh=False, distro_options={}):
+        wanted = open_guest(chosen, CELL, deadline, silent, fresh=False, network=False, distro_options={})
+        with pytest.raises(HarnessError), wanted:
             pytest.fail("There is a guest.")
 
     attempt()

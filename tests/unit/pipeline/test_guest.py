@@ -23,7 +23,8 @@ from harness.wait import Cancellation, Deadline
 def begun(planned: Plan, work: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
     """An evaluation where QEMU notes that it was started, and then does nothing."""
     (tmp_path / "bin").mkdir()
-    for name, script in (("qemu-system-x86_64", f"echo >> {tmp_path}/starts; exec sleep 60"), ("qemu-img", "exit 0")):
+    qemu = f'case "$*" in *"-machine none"*) exit 0 ;; esac; echo >> {tmp_path}/starts; exec sleep 60'
+    for name, script in (("qemu-system-x86_64", qemu), ("qemu-img", "exit 0")):
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
