@@ -10,7 +10,9 @@ from pathlib import Path
 
 from harness import log, plan, read_version, rundir, toolchain
 from harness.app.bisect_setup import BisectContext, clean_samples, list_suites, make_oracle, make_question
+from harness.app.permissions import check_bisection
 from harness.app.project import Project
+from harness.app.settings import show_path
 from harness.app.sources import change_project
 from harness.bisect import journal, releases
 from harness.bisect.candidates import Candidates, read_candidates
@@ -108,19 +110,24 @@ def begin_bisection(context: BisectContext, options: BisectOptions) -> Iterator[
 
 
 @contextmanager
-def resume_bisection(context: BisectContext, name: str) -> Iterator[OpenBisection]:
+def resume_bisection(context: BisectContext, name: str, command: tuple[str, ...] = ()) -> Iterator[OpenBisection]:
     """Resume a bisection as it was begun.
 
-    `name` is its directory, or "last"; the project is taken as it is, but for the builder.
+    `name` is its directory, or "last"; the project is taken as it is, but for the builder. `command` is the one that
+    decides, which the journal alone may not name.
 
     Raises:
-        UsageError: There is no such bisection, or another process is at it.
+        UsageError: There is no such bisection, or another process is at it; or it asks by a command, or builds on this
+            computer, and the command line did not say so again.
         InfrastructureError: Its journal is damaged, or the repository cannot be reached.
     """
     directory = rundir.find_run(context.settings.runs, name, prefix=rundir.BISECTION)
     with journal.resume(directory, Begun) as written:
         clean_samples(directory)
         begun = written.state.begun
+        if written.state.ended is None:
+            builder = context.project.matrix.defaults.builder
+            check_bisection(begun, command, show_path(directory), built=begun.builder, builder=builder)
         repository = reopen(begun.repository, context.store, context.deadline)
         subject = _make_subject(context, begun, repository)
         candidates = read_candidates(begun, repository, context.deadline)

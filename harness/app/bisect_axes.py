@@ -9,6 +9,8 @@ from pathlib import Path
 
 from harness import log, plan, read_version, results, rundir
 from harness.app.bisect_setup import BisectContext, clean_samples, list_suites, make_oracle, make_question
+from harness.app.permissions import check_bisection
+from harness.app.settings import show_path
 from harness.bisect import journal, report
 from harness.bisect.axes import list_cells
 from harness.bisect.axes_search import AxesBisection, AxesSearch
@@ -74,9 +76,13 @@ def begin_axes_bisection(context: BisectContext, good: str, bad: str, inquiry: I
 
 
 @contextmanager
-def resume_axes_bisection(context: BisectContext, name: str) -> Iterator[OpenAxesBisection]:
+def resume_axes_bisection(
+    context: BisectContext, name: str, command: tuple[str, ...] = ()
+) -> Iterator[OpenAxesBisection]:
     """Resume a bisection of axes; raise as `resume_bisection`."""
     directory = rundir.find_run(context.settings.runs, name, prefix=rundir.BISECTION)
     with journal.resume(directory, AxesBegun) as written:
+        if written.state.ended is None:
+            check_bisection(written.state.begun, command, show_path(directory))
         clean_samples(directory)
         yield OpenAxesBisection(journal=written, _context=context)

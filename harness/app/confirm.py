@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pydantic import ValidationError
 
 from harness import proc, rundir
+from harness.app.permissions import check_said, list_unsaid
 from harness.app.settings import Settings
 from harness.errors import ExitCode, InfrastructureError, UsageError
 from harness.gate import Suspect, SuspectTrial, is_settled, list_looks
@@ -43,12 +44,13 @@ def confirm_suspects(
     *,
     planned: int,
     before: Sequence[str],
+    builder: str | None = None,
     say: Callable[[str], None],
 ) -> dict[Suspect, SuspectTrial]:
     """Run suspects again, and return what they did.
 
     They run as the `runs` in which they were found were asked for. The old side is the same with `before` in place of
-    what was set (`--set`); without any there is no old side. A suspect runs `planned` times at most on each side. `say`
+    what was set (`--set`); without any there is no old side. `builder` is where they may be built. A suspect runs `planned` times at most on each side. `say`
     is called with what goes on.
 
     Raises:
@@ -58,7 +60,7 @@ def confirm_suspects(
     if not suspects:
         return {}
     deadline = settings.make_deadline(SECONDS, "confirmation")
-    requests = dict(_find_requests(suspects, runs, settings))
+    requests = dict(_find_requests(suspects, runs, settings, builder))
     reason = "" if before else UNKNOWN
     trials = {suspect: SuspectTrial(one_sided=reason) for suspect in suspects}
     done = 0
@@ -79,7 +81,7 @@ def confirm_suspects(
 
 
 def _find_requests(
-    suspects: Sequence[Suspect], runs: Sequence[str], settings: Settings
+    suspects: Sequence[Suspect], runs: Sequence[str], settings: Settings, builder: str | None
 ) -> Iterator[tuple[str, Request]]:
     """Yield the cells of suspects, each with what was asked for in the run that has it."""
     asked = [rundir.read_request(rundir.find_run(settings.runs, name)) for name in runs]
@@ -87,6 +89,10 @@ def _find_requests(
         found = next((request for request in asked if cell in request.cells), None)
         if found is None:
             raise UsageError(f"The cell {cell} cannot run again: none of {', '.join(runs)} has the request for it.")
+        # They run without arguments of pytest.
+        check_said(
+            list_unsaid(found, builder=builder, arguments=found.arguments), " ".join(runs), "gate --confirm N RUN"
+        )
         yield cell, found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from harness import ci, results, rundir, schedule
 from harness.app.cases import check_cases
 from harness.app.identity import find_commit, hash_matrix
+from harness.app.permissions import check_said, list_unsaid
 from harness.app.project import Project
 from harness.app.settings import Settings, resolve_settings, show_path
 from harness.errors import UsageError
@@ -146,14 +147,22 @@ def choose_request(
     earlier = resume or failed
     if earlier is None:
         return options.make_request(project, settings)
-    if (resume and failed) or not options.repeats:
-        raise UsageError("--resume and --failed repeat what was asked for; they take no other cells or arguments.")
+    said = replace(options, builder=None, arguments=())
+    wrong = "--resume and --failed repeat what was asked for; they take no other cells or arguments."
+    if (resume and failed) or not said.repeats:
+        raise UsageError(wrong)
     directory = rundir.find_run(settings.runs, earlier)
     request = rundir.read_request(directory)
+    if options.builder not in {None, request.builder} or options.arguments not in {(), request.arguments}:
+        raise UsageError(wrong)
+    lacking = list_unsaid(
+        request, builder=options.builder, arguments=options.arguments, distro_options=options.distro_options
+    )
+    check_said(lacking, earlier, f"run {'--resume' if resume else '--failed'} {shlex.quote(earlier)}")
     if failed is not None:
         failures = request.select_failed(results.read(directory / rundir.RESULT))
         return options.repeat_request(failures, directory.name if failed == rundir.LAST else failed, settings)
-    if not options.nothing:
+    if not said.nothing:
         raise UsageError("--resume continues a run as it was started; start a new one for --multiply or --fresh.")
     return request
 

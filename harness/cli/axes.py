@@ -9,6 +9,7 @@ from rich.console import Console
 from harness import rundir
 from harness.app.bisect_axes import OpenAxesBisection, begin_axes_bisection, resume_axes_bisection
 from harness.app.bisect_setup import make_context, split_command
+from harness.app.permissions import list_decider
 from harness.app.settings import show_path
 from harness.bisect.records import Inquiry
 from harness.cli import output
@@ -35,7 +36,7 @@ def bisect_axes(  # noqa: PLR0913 - each is an option of the command
     setup = make_context(get_settings(context), None, print_lines(console))
     if resume:
         refuse_search(context)
-        with resume_axes_bisection(setup, paths[0] if paths else rundir.LAST) as work:
+        with resume_axes_bisection(setup, paths[0] if paths else rundir.LAST, split_command(run)) as work:
             code = _search(work, console, form)
         raise typer.Exit(code)
     if good is None or bad is None:
@@ -51,7 +52,7 @@ def bisect_axes(  # noqa: PLR0913 - each is an option of the command
 def _search(work: OpenAxesBisection, console: Console, form: Format) -> ExitCode:
     """Search to the end, and print what was found."""
     say = print_lines(console)
-    with suggest_resume(console, "bisect-axes", work.journal.directory):
+    with suggest_resume(console, "bisect-axes", work.journal.directory, list_decider(work.journal.state.begun.run)):
         found, files = work.run(lambda sample: say(f"{sample.verdict:<5} {sample.revision}  {sample.message}".rstrip()))
     output.show(
         form,

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -13,6 +13,7 @@ from rich.console import Console
 from harness import rundir
 from harness.app.bisect import BisectOptions, OpenBisection, begin_bisection, resume_bisection, sample_revision
 from harness.app.bisect_setup import make_context, split_command
+from harness.app.permissions import list_decider
 from harness.app.settings import show_path
 from harness.bisect import report
 from harness.bisect.drive import Files
@@ -138,7 +139,7 @@ def _make_verb(subject: str) -> Callable[..., None]:
         setup = make_context(get_settings(context), builder, print_lines(console))
         if resume:
             refuse_search(context)
-            with resume_bisection(setup, paths[0] if paths else rundir.LAST) as work:
+            with resume_bisection(setup, paths[0] if paths else rundir.LAST, split_command(run)) as work:
                 code = _search(work, jobs, console, form)
             raise typer.Exit(code)
         if bool(test) == bool(run):
@@ -176,12 +177,13 @@ def print_lines(console: Console) -> Callable[[str], None]:
 
 
 @contextmanager
-def suggest_resume(console: Console, verb: str, directory: Path) -> Iterator[None]:
+def suggest_resume(console: Console, verb: str, directory: Path, said: Sequence[str]) -> Iterator[None]:
     """Print how to go on if what is done in the context does not come to its end."""
     try:
         yield
     except (HarnessError, KeyboardInterrupt):
-        print_lines(console)(f"continue with: harness {verb} --resume {shlex.quote(show_path(directory))}")
+        words = shlex.join(["harness", verb, "--resume", show_path(directory), *said])
+        print_lines(console)(f"continue with: {words}")
         raise
 
 
@@ -191,7 +193,7 @@ def _search(work: OpenBisection, jobs: int, console: Console, form: Format) -> E
     ends = f"{begun.old_name} and {begun.new_name}"
     print_lines(console)(f"{len(candidates.searched)} commits between {ends}; in {show_path(directory)}")
     with (
-        suggest_resume(console, begun.format_words()[1], directory),
+        suggest_resume(console, begun.format_words()[1], directory, list_decider(begun.run, begun.builder)),
         watch_bisection(console, begun, candidates.between.commits) as screen,
     ):
         found, view = work.run(jobs, screen.note_event, screen.show_progress)

@@ -62,6 +62,12 @@ BeforeOption = Annotated[
         help="How to build the old side for --confirm, as for --set of `harness run`; may be repeated.",
     ),
 ]
+BuilderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--builder", metavar="docker|host", help="Where --confirm may build; needed again for a run with `host`."
+    ),
+]
 AnnotationsOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -82,6 +88,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     baseline: BaselineOption = None,
     confirm: ConfirmOption = None,
     before: BeforeOption = None,
+    builder: BuilderOption = None,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the decision as JUnit.")] = None,
     markdown_file: MarkdownOption = None,
     annotations: AnnotationsOption = None,
@@ -98,6 +105,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
             settings,
             planned=confirm or 1,
             before=before or (),
+            builder=builder,
             say=complain,
         )
         return trials

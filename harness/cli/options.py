@@ -41,6 +41,8 @@ MarkdownOption = Annotated[
 
 FREE = frozenset({"paths", "jobs", "resume", "form"})
 """Parameters of the verbs that do not say what is looked for, nor how; --resume takes no others."""
+REPEATED = frozenset({"run", "builder"})
+"""Parameters that must be said again with --resume, as they were, see `app.permissions`."""
 
 
 def refuse_search(context: typer.Context) -> None:
@@ -48,7 +50,7 @@ def refuse_search(context: typer.Context) -> None:
     given = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in FREE and _is_given(context, parameter.name or "")
+        if parameter.name not in FREE | REPEATED and _is_given(context, parameter.name or "")
     ]
     if given or len(context.params["paths"] or ()) > 1:
         allowed = [p.opts[-1] for p in context.command.params if p.name in FREE - {"paths", "resume"}]
