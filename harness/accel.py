@@ -96,7 +96,7 @@ def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVIC
         InfrastructureError: QEMU is not installed.
     """
     version = read_qemu_version(deadline)
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    boot = proc.read_boot_id()
     # Who may open the device can change while the computer is up, and looking costs nothing.
     trouble = find_obstacle(device)
     if trouble:

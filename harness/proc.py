@@ -25,7 +25,7 @@ from harness.tools import find_package
 from harness.wait import Deadline, poll
 
 __all__ = [
-    "CommandError", "Done", "OutputError", "Running", "SpawnError", "find", "interact", "make_environment", "read_start_time", "require", "run",
+    "CommandError", "Done", "OutputError", "Running", "SpawnError", "find", "interact", "make_environment", "read_boot_id", "read_start_time", "require", "run",
     "start",
 ]  # fmt: skip
 
@@ -334,6 +334,11 @@ def _spawn(
         why = error.strerror if isinstance(error, OSError) else error
         raise SpawnError(f"The command `{_show(argv)}` could not start: {why}.") from error
     return Running(popen, argv)
+
+
+def read_boot_id() -> str:
+    """Return a number for this boot of the computer, see random(4)."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def read_start_time(pid: int) -> int | None:

@@ -25,7 +25,7 @@ from harness.build.environment import KIND as ENVIRONMENT
 from harness.build.environment import TREE
 from harness.build.spec import BuildCommand
 from harness.errors import InfrastructureError
-from harness.proc import read_start_time
+from harness.proc import read_boot_id, read_start_time
 from harness.store import Artifact, Store, hold_lock
 from harness.wait import Deadline, poll
 
@@ -38,7 +38,7 @@ __all__ = ["OWNER", "Bind", "ping", "prune_images", "run", "sweep", "sweep_left"
 logger = logging.getLogger(__name__)
 
 OWNER = "rkt-harness.owner"
-"""Label of our containers and images: process id and start time of the harness that made it."""
+"""Label of our containers: process id and start time of the harness that made it, and where that number means something."""
 
 REPOSITORY = "rkt-harness-environment"
 
@@ -88,7 +88,7 @@ def _make_script(commands: tuple[BuildCommand, ...]) -> str:
 
 
 def sweep(client: "DockerClient") -> None:
-    """Remove containers whose harness does not run any more."""
+    """Remove containers whose harness does not run any more; those of other computers and containers are theirs."""
     for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
         if not _is_alive(container.labels[OWNER]):
             logger.warning("removing the container %s, left by a harness that was killed", container.name)
@@ -224,10 +224,20 @@ def _remove(client: "DockerClient", name: str) -> None:
 
 
 def _identify() -> str:
-    return f"{os.getpid()}:{read_start_time(os.getpid())}"
+    return f"{os.getpid()}:{read_start_time(os.getpid())}:{_name_process_space()}"
+
+
+def _name_process_space() -> str:
+    """Return what tells this computer's boot and this name space of processes (pid_namespaces(7)) from all others."""
+    return f"{read_boot_id()}-{Path('/proc/self/ns/pid').stat().st_ino}"
 
 
 def _is_alive(owner: str) -> bool:
-    """Return whether a container's harness runs; one that was killed does not, even before its parent has noticed."""
-    pid, _, started = owner.partition(":")
+    """Return whether a container's harness runs, or may run where it cannot be seen from here.
+
+    One that was killed does not, even before its parent has noticed.
+    """
+    pid, started, *space = owner.split(":")
+    if space and space != [_name_process_space()]:
+        return True
     return pid.isdigit() and str(read_start_time(int(pid))) == started

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import proc
 from harness.errors import InfrastructureError
-from harness.fetch.streams import stream
+from harness.fetch.streams import ARCHIVE, stream
 from harness.store import take_privileges
 from harness.wait import Deadline
 
@@ -40,20 +40,20 @@ class FileSink:
         self._file.close()
 
 
-def download(url: str, path: Path, *, sha256: str | None, deadline: Deadline) -> str:
+def download(url: str, path: Path, *, sha256: str | None, deadline: Deadline, most: int = ARCHIVE) -> str:
     """Download `url` to `path`, which appears only when its content is complete and verified.
 
     `sha256` is what its content must hash to, in hexadecimal digits, or None to take what comes; that of the content is
-    returned.
+    returned. It may have `most` bytes.
 
     Raises:
         UsageError: The server says that there is no such file, or the address is none.
-        InfrastructureError: No connection, it broke too often, the digest is wrong, or the disk is full.
+        InfrastructureError: No connection, it broke too often, it is too large, the digest is wrong, or the disk is full.
     """
     part = path.with_name(f"{path.name}.part")
     try:
         with closing(FileSink(part)) as sink:
-            stream(url, sink, deadline)
+            stream(url, sink, deadline, most=most)
         digest = sink.digest.hexdigest()
         if sha256 is not None and digest != sha256:
             raise InfrastructureError(

@@ -22,7 +22,7 @@ from harness.credentials import restore_address
 from harness.errors import InfrastructureError, UsageError
 from harness.wait import Deadline
 
-__all__ = ["ATTEMPTS", "CHUNK", "DownloadProgress", "Sink", "stream"]
+__all__ = ["ARCHIVE", "ATTEMPTS", "CHUNK", "TEXT", "DownloadProgress", "Sink", "stream"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,11 @@ CHUNK = 1 << 16
 
 PROGRESS = 5.0
 """Seconds between two lines of progress in the log."""
+
+TEXT = 1 << 20
+"""Most bytes of a key, a signature, or a file of some lines."""
+ARCHIVE = 4 << 30
+"""Most bytes of an archive of source or programs, or of a compressed disk; the largest that is known has 0.5 GB."""
 
 LENGTH = re.compile(r"[0-9]{1,15}")
 """What Content-Length says (RFC 9110, 8.6), below a petabyte."""
@@ -86,19 +91,25 @@ class Sink(Protocol):
 
 
 def stream(
-    url: str, sink: Sink, deadline: Deadline, *, progress: Callable[[DownloadProgress], None] | None = None
+    url: str,
+    sink: Sink,
+    deadline: Deadline,
+    *,
+    most: int = ARCHIVE,
+    progress: Callable[[DownloadProgress], None] | None = None,
 ) -> None:
     """Give the content of `url` to a sink while it comes; after a broken connection go on from where it broke.
 
-    The sink restarts where the file has changed, or the server cannot go on. `progress` is called after each chunk;
-    None for a line in the log now and then.
+    The sink restarts where the file has changed, or the server cannot go on. It gets no more than `most` bytes, as nobody
+    knows what comes before it is all there. `progress` is called after each chunk; None for a line in the log now and then.
 
     Raises:
         UsageError: The server says that there is no such file, or the address is none.
-        InfrastructureError: No connection, the server refuses, or it broke `ATTEMPTS` times without getting on.
+        InfrastructureError: No connection, the server refuses, it broke `ATTEMPTS` times without getting on, or what it
+            sends is too large.
     """
     logger.info("download: %s", url)
-    flow = _Flow(url=url, sink=sink, deadline=deadline, report=progress or _ProgressLog())
+    flow = _Flow(url=url, sink=sink, deadline=deadline, most=most, report=progress or _ProgressLog())
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -123,6 +134,7 @@ class _Flow:
     url: str
     sink: Sink
     deadline: Deadline
+    most: int
     report: Callable[[DownloadProgress], None]
     received: int = 0
     furthest: int = 0
@@ -136,7 +148,9 @@ class _Flow:
             self.received = 0
 
     def take(self, chunks: Iterator[bytes], total: int | None) -> None:
+        self._bound(total or 0)
         for chunk in chunks:
+            self._bound(self.received + len(chunk))
             self.sink.write(chunk)
             self.received += len(chunk)
             self.fresh += len(chunk)
@@ -144,6 +158,13 @@ class _Flow:
             rate = self.fresh / max(time.monotonic() - self.begin, 1e-6)
             left = (total - self.received) / rate if total is not None and rate else None
             self.report(DownloadProgress(received=self.received, total=total, rate=rate, left=left))
+
+    def _bound(self, size: int) -> None:
+        if size > self.most:
+            raise InfrastructureError(
+                f"What {self.url} sends is not what was asked for: it has more than {self.most / 1e6:.1f} MB.",
+                hint="Is it the right address? Nothing of it is kept.",
+            )
 
     def record_advance(self) -> bool:
         """Return whether the last attempt made progress, and count it."""

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.confinement import USERS
 from harness.errors import InfrastructureError, UsageError
-from harness.proc import read_start_time
+from harness.proc import read_boot_id, read_start_time
 from harness.qemu import MachineSpec, escape_value
 from harness.results import find_problem
 
@@ -171,11 +171,6 @@ def make_record(spec: MachineSpec, sockets: Path) -> MachineRecord:
         boot=read_boot_id(),
         spec=described,
     )
-
-
-def read_boot_id() -> str:
-    """Return a number for this boot of the computer, see random(4)."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def make_short_directory() -> Path:

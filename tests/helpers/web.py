@@ -18,6 +18,7 @@ class Site:
         breaks: For each coming answer, after how many bytes the connection breaks; then no more.
         validated: Whether it sends an ETag.
         ranges: Whether it knows Range.
+        lengths: Whether it sends Content-Length.
         statuses: For each coming request, an error instead of an answer.
         hook: Called when an answer has broken off.
         requests: Headers of every request.
@@ -29,6 +30,7 @@ class Site:
     breaks: list[int] = field(default_factory=list)
     validated: bool = True
     ranges: bool = True
+    lengths: bool = True
     statuses: list[int] = field(default_factory=list)
     hook: object = None
     requests: list[dict[str, str]] = field(default_factory=list)
@@ -79,7 +81,8 @@ def _answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
     else:
         handler.send_response(200)
     body = site.content[begin:]
-    handler.send_header("Content-Length", str(len(body)))
+    if site.lengths:
+        handler.send_header("Content-Length", str(len(body)))
     if site.validated:
         handler.send_header("ETag", site.tag)
     handler.end_headers()

@@ -29,7 +29,7 @@ PIECE = 1 << 20
 QUEUE = 64
 """Chunks that wait to be decompressed at most; with `fetch.CHUNK` each that is 4 MB."""
 
-LARGEST = 64 << 30
+LARGEST = 16 << 30
 """Bytes of the largest disk; the real one has 8.5 GB."""
 
 ZEROS = bytes(PIECE)
@@ -169,12 +169,12 @@ def fetch_disk(url: str, path: Path, sha512: str, deadline: Deadline, *, progres
         disk.finish(sha512)
 
 
-def fetch_file(url: str, path: Path, deadline: Deadline, *, progress: Tell | None = None) -> None:
-    """Download a file as it is; nothing is known of it before its signature was checked.
+def fetch_file(url: str, path: Path, deadline: Deadline, *, most: int, progress: Tell | None = None) -> None:
+    """Download a file as it is; nothing is known of it before its signature was checked, but that it has `most` bytes.
 
     Raises:
         UsageError: There is no such file.
         InfrastructureError: It could not be downloaded; see `fetch.stream`.
     """
     with closing(FileSink(path)) as sink:
-        fetch.stream(url, sink, deadline, progress=progress)
+        fetch.stream(url, sink, deadline, most=most, progress=progress)

@@ -152,5 +152,6 @@ def _find_current(
 def _fetch_text(url: str, deadline: Deadline) -> str:
     with tempfile.TemporaryDirectory(prefix="harness-flatcar-") as folder:
         path = Path(folder, "file")
-        fetch.download(url, path, sha256=None, deadline=deadline.within(SECONDS, f"download of {url}"))
+        within = deadline.within(SECONDS, f"download of {url}")
+        fetch.download(url, path, sha256=None, deadline=within, most=fetch.TEXT)
         return path.read_text(encoding="utf-8", errors="replace")

@@ -34,6 +34,9 @@ DISK = "disk.raw"
 SIGNED = (KERNEL, PACKAGES, VERSION)
 """Files of a release with a detached signature of their own; the disk's digest is signed instead."""
 
+LARGEST = 256 << 20
+"""Bytes of the largest of these; a kernel with its initrd has 60 MB."""
+
 OPTIONAL = (CONFIG,)
 """Such files that old releases do not have."""
 
@@ -171,7 +174,7 @@ def _choose_key_source(
     def ask() -> dict[str, str]:
         with tempfile.TemporaryDirectory(prefix="harness-key-") as folder:
             path = Path(folder, "key")
-            fetch.download(known.url, path, sha256=None, deadline=deadline)
+            fetch.download(known.url, path, sha256=None, deadline=deadline, most=fetch.TEXT)
             with trust.open_ring(path.read_bytes(), deadline, pinned=known.fingerprint, what=f"key file {known.url}"):
                 return {"key": path.read_bytes().hex()}
 
@@ -194,7 +197,7 @@ def _ask(order: _Order, taken: list[Artifact]) -> dict[str, str]:
 def _read_signed_digest(order: _Order, ring: Ring) -> str:
     url = order.get_url(f"{IMAGE}.DIGESTS.asc")
     path = ring.home / "digests.asc"
-    fetch_file(url, path, order.deadline)
+    fetch_file(url, path, order.deadline, most=fetch.TEXT)
     return trust.parse_sha512(IMAGE, ring.clear_text(path, what=url), what=url)
 
 
@@ -223,12 +226,12 @@ def _make(order: _Order, ring: Ring, sha512: str, into: Path) -> Mapping[str, An
         url = order.get_url(name)
         signature = ring.home / f"{name}.sig"
         try:
-            fetch_file(f"{url}.sig", signature, order.deadline)
+            fetch_file(f"{url}.sig", signature, order.deadline, most=fetch.TEXT)
         except UsageError:
             if name in OPTIONAL:
                 continue
             raise
-        fetch_file(url, into / name, order.deadline)
+        fetch_file(url, into / name, order.deadline, most=LARGEST)
         ring.check_detached(into / name, signature, what=url)
         logger.info("verified by %s: %s", ring.fingerprint, url)
     told = parse_version(_read(into / VERSION), what=order.get_url(VERSION))

@@ -183,9 +183,7 @@ def _lay_over(base: Mapping[str, Release], answer: Mapping[str, Any]) -> Index:
 def _download(url: str, deadline: Deadline) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="harness-index-") as folder:
         path = Path(folder, "releases.json")
-        fetch.download(url, path, sha256=None, deadline=deadline)
-        if path.stat().st_size > LARGEST:
-            raise InfrastructureError(f"What {url} sent is no index of releases: it is too large.")
+        fetch.download(url, path, sha256=None, deadline=deadline, most=LARGEST)
         releases = list(_parse_published(path.read_bytes(), url))
     if not releases:
         raise InfrastructureError(f"The index {url} has no release that can be read.")

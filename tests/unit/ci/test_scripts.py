@@ -3,11 +3,13 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests import ROOT
+from tests.helpers import stores
 
 CI = ROOT / "ci"
 
@@ -106,3 +108,41 @@ def test_scripts_are_clean() -> None:
     scripts = [path for path in CI.iterdir() if path.is_file() and path.read_bytes().startswith(b"#!")]
     done = _run("shellcheck", *scripts, *(CI.parent / "tests" / "guest" / "ci_doubles").iterdir())
     assert (0, "") == (done.returncode, done.stdout)
+
+
+HARNESS = """\
+#!/bin/bash
+# Double of the harness: verbs of the store are the real one's, and a run notes what it would use.
+case " $* " in
+    *" cache "*) exec {harness} "$@" ;;
+    *" run "*) find "$HARNESS_STORE" -name tool >{used} ;;
+esac
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", [True, False], ids=["damaged", "sound"])
+def test_a_cache_is_verified_before_it_is_used(tmp_path: Path, *, damaged: bool) -> None:
+    """A file that was changed in a CI system's cache, its size as before, is gone before `harness run` begins."""
+    stores.put(tmp_path / "store", "a", size=100)
+    (tool,) = (tmp_path / "store").glob("*/*/files/tool")
+    if damaged:
+        tool.write_bytes(b"\1" + bytes(99))
+    doubles = {
+        "ci/with-docker": '#!/bin/sh\nexec "$@"\n',
+        ".venv/bin/harness": HARNESS.format(harness=Path(sys.executable).with_name("harness"), used=tmp_path / "used"),
+        "bin/make": "#!/bin/sh\n",
+    }
+    for name, text in doubles.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    shutil.copy(CI / "run-shard", tmp_path / "ci")
+    words = f"{tmp_path}/bin:{os.environ['PATH']}"
+    done = _run(
+        tmp_path / "ci" / "run-shard", "1", "2", "change", env={"PATH": words, "HARNESS_STORE": str(tmp_path / "store")}
+    )
+    assert "left no result" in done.stderr
+    assert (tmp_path / "used").read_text() == ("" if damaged else f"{tool}\n")
+    assert ("other content than" in done.stderr) == damaged

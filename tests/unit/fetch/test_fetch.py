@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -30,6 +31,28 @@ def test_a_file_arrives_whole(site: Site, tmp_path: Path, deadline: Deadline) ->
     """What is at the path afterwards is what the server has, and its digest is the answer."""
     assert DIGEST == fetch.download(site.url, tmp_path / "got", sha256=None, deadline=deadline)
     assert CONTENT == (tmp_path / "got").read_bytes()
+
+
+@pytest.mark.parametrize("lengths", [True, False], ids=["said", "not said"])
+def test_a_file_that_is_too_large_is_not_taken(
+    site: Site, tmp_path: Path, deadline: Deadline, *, lengths: bool
+) -> None:
+    """It is refused before anything is written where the server says its length, and as soon as it is too much elsewhere."""
+    site.lengths = lengths
+    assert fetch.download(site.url, tmp_path / "all", sha256=None, deadline=deadline, most=len(CONTENT)) == DIGEST
+    site.sent = 0
+    with pytest.raises(InfrastructureError, match=r"it has more than 1\.0 MB"):
+        fetch.download(site.url, tmp_path / "got", sha256=None, deadline=deadline, most=1 << 20)
+    assert [path.name for path in tmp_path.iterdir()] == ["all"]
+    sizes = []
+
+    class Sink(fetch.FileSink):
+        def write(self, chunk: bytes, /) -> None:
+            sizes.append(len(chunk))
+
+    with pytest.raises(InfrastructureError, match="more than"), closing(Sink(tmp_path / "sink")) as sink:
+        fetch.stream(site.url, sink, deadline, most=1 << 20)
+    assert sum(sizes) <= (0 if lengths else 1 << 20)
 
 
 @pytest.mark.slow

@@ -41,3 +41,25 @@ def test_no_file_chooses_the_builder_host(tmp_path: Path) -> None:
     """A matrix that asks for it is refused, with the option that a person may give."""
     with pytest.raises(ConfigError, match=r"matrix\.yaml:\d+:\d+: .*--builder host"):
         trees.load(trees.project(tmp_path), f"{trees.AXES}defaults: {{builder: host}}\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".github/workflows/harness.yml",
+        ".gitlab-ci.yml",
+        ".travis.yml",
+        ".semaphore/semaphore.yml",
+        ".semaphore/release.yml",
+    ],
+)
+def test_a_cache_belongs_to_one_profile(name: str) -> None:
+    """What jobs of one profile bring into a CI system's cache, no job of another one gets: a release uses its own."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    ran = [
+        (key[-1], profile)
+        for found in re.finditer(r"ci/run-shard .* \"?([\w$]+)\"?$", text, re.MULTILINE)
+        if (key := re.findall(r"(?:store[=-]|- PROFILE=)(\w+)", text[: found.start()])) and (profile := found[1])
+    ]
+    assert ran
+    assert all(profile in {key, "$PROFILE"} for key, profile in ran)

@@ -348,3 +348,14 @@ def test_a_key_file_without_the_pinned_key_is_refused(site: Site, tmp_path: Path
     """Whoever changes the key file at its place cannot change whom the project trusts."""
     site.pin(site.other.fingerprint)
     refused(site, tmp_path, deadline, TrustError, f"does not have the pinned key {site.other.fingerprint}; it has")
+
+
+@pytest.mark.parametrize(
+    "name", [IMAGE, DIGESTS, KERNEL, f"{KERNEL}.sig", PACKAGES, f"{PACKAGES}.sig", "version.txt", "version.txt.sig"]
+)
+def test_no_file_of_a_mirror_fills_the_disk(site: Site, empty: Store, deadline: Deadline, name: str) -> None:
+    """Each file has a size that it may have, and a larger one is refused by its length: nothing of it is written."""
+    os.truncate(site.release / name, 5 << 30)
+    with pytest.raises(HarnessError, match=f"{name} sends is not what was asked for: it has more than"):
+        site.obtain(empty, deadline)
+    assert left(empty.root) == []
