@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,16 @@ import platformdirs
 from harness import proc, source
 from harness.catalog import Source
 from harness.errors import HarnessError, UsageError
+from harness.results import CellResult
+from harness.rundir import RESULT
 from harness.store import Store
+from harness.suite import is_named
 from harness.wait import Deadline
 from tools import history, history_runc
 from tools.history import BEGIN, WHO, Commit, git
 from tools.proof_edits import EDITS, ROOT, SEEN, ProofEdit, SeenProof, SeenProofs, read_edits, read_seen
 
-__all__ = ["Base", "commit_edit", "main", "prove"]
+__all__ = ["Answer", "Base", "commit_edit", "main", "prove"]
 
 HOURS = 1.0
 """When a question is ended at the latest."""
@@ -110,43 +113,68 @@ def commit_edit(path: Path, edit: ProofEdit) -> str:
     return git(path, "rev-parse", "HEAD")
 
 
-def ask(base: Base, revision: str, edit: ProofEdit, runs: Path) -> tuple[str, str]:
-    """Return the verdict of the edit's case about a revision, and why: "good", "bad" or "skip"."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a guest said: the verdict ("good", "bad" or "skip"), why, and which of the cases passed."""
+
+    verdict: str
+    why: str
+    passed: frozenset[str] = frozenset()
+
+
+Question = Callable[[str, str, Sequence[str]], Answer]
+"""Asks about a revision, in a cell, by cases."""
+
+
+def ask(base: Base, runs: Path, revision: str, cell: str, cases: Sequence[str]) -> Answer:
+    """Ask about a revision of the source in a guest of the cell."""
     argv = [
         sys.executable, "-m", "harness", "--runs", str(runs), base.project.verb, "--repo", str(base.path), "--at", revision,
-        "--cell", edit.cell, "--test", edit.case, "--format", "json",
+        "--cell", cell, *(word for case in cases for word in ("--test", case)), "--format", "json",
     ]  # fmt: skip
-    done = proc.run(
-        argv, cwd=ROOT, deadline=Deadline.after(3600 * HOURS, edit.name), env=os.environ, apart=True, expect=None
-    )
+    deadline = Deadline.after(3600 * HOURS, f"question about {revision}")
+    done = proc.run(argv, cwd=ROOT, deadline=deadline, env=os.environ, apart=True, expect=None)
     try:
         said = json.loads(done.out)
-        return said["verdict"], ": ".join(filter(None, (said["reason"], said["message"])))
     except ValueError:
-        return "skip", f"status {done.code}: {done.err.strip()[-400:]}"
+        return Answer(verdict="skip", why=f"status {done.code}: {done.err.strip()[-400:]}")
+    result = ROOT / said["directory"] / RESULT
+    ran = CellResult.model_validate_json(result.read_bytes()).cases if result.exists() else ()
+    outcomes = {case: [one.outcome.passes for one in ran if is_named(one.nodeid, case)] for case in cases}
+    return Answer(
+        verdict=said["verdict"], why=": ".join(filter(None, (said["reason"], said["message"]))),
+        passed=frozenset(case for case, passes in outcomes.items() if passes and all(passes)),
+    )  # fmt: skip
 
 
-def prove(edit: ProofEdit, base: Base, question: Callable[[str], tuple[str, str]]) -> tuple[SeenProof | None, str]:
-    """Ask about the edited source and the untouched one; return what was seen, or None with what was seen instead."""
+def prove(
+    edit: ProofEdit, base: Base, question: Question, others: Iterable[ProofEdit] = ()
+) -> tuple[SeenProof | None, str]:
+    """Ask about the edited source and the untouched one; return what was seen, or None with what was seen instead.
+
+    What `others` want to know of the untouched source in the same guest is asked along.
+    """
     try:
         edited = commit_edit(base.path, edit)
     except UsageError as error:
         return None, str(error)
     begin = time.monotonic()
-    verdict, why = question(edited)
+    answer = question(edited, edit.cell, [edit.case])
     seconds = round(time.monotonic() - begin, 1)
-    if verdict != "bad":
-        return None, f"the edited source is {verdict}: {why}"
+    if answer.verdict != "bad":
+        return None, f"the edited source is {answer.verdict}: {answer.why}"
+    along = [other.case for other in others if (other.project, other.cell) == (edit.project, edit.cell)]
+    for cases in (dict.fromkeys([edit.case, *along]), [edit.case]):
+        if (edit.cell, edit.case) not in base.good:
+            untouched = question("main", edit.cell, [*cases])
+            base.good.update((edit.cell, case) for case in untouched.passed)
     if (edit.cell, edit.case) not in base.good:
-        untouched, reason = question("main")
-        if untouched != "good":
-            return None, f"the untouched source is {untouched}: {reason}"
-        base.good.add((edit.cell, edit.case))
+        return None, f"the untouched source is {untouched.verdict}: {untouched.why}"
     seen = SeenProof(
         digest=edit.digest, date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", source=base.text,
-        message=why.removeprefix(f"{edit.case}: ")[:200], seconds=seconds,
+        message=answer.why[:300], seconds=seconds,
     )  # fmt: skip
-    return seen, why
+    return seen, answer.why
 
 
 def write_seen(name: str, seen: SeenProof, path: Path) -> None:
@@ -178,11 +206,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     edits, directory = read_edits(), options.directory.absolute()
     bases: dict[str, Base] = {}
     failed = False
-    for edit in choose(edits, options.only, read_seen()):
+    left = choose(edits, options.only, read_seen())
+    for number, edit in enumerate(left):
         if edit.project not in bases:
             bases[edit.project] = open_base(edit.project, directory)
         base = bases[edit.project]
-        seen, why = prove(edit, base, partial(ask, base, edit=edit, runs=directory / "runs"))
+        seen, why = prove(edit, base, partial(ask, base, directory / "runs"), left[number:])
         print(f"{'seen' if seen else 'NOT SEEN':8} {edit.name} in {edit.cell}: {why}", flush=True)
         failed |= seen is None
         if seen:

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from harness import catalog, matrix
 from harness.errors import UsageError
 from tools.generated_page import ROOT
 from tools.proof_edits import Change, ProofEdit, format_proof, read_edits, read_seen
-from tools.proofs import PROJECTS, Base, choose, commit_edit, prove, write_seen
+from tools.proofs import PROJECTS, Answer, Base, choose, commit_edit, prove, write_seen
 from tools.regressions import Proof, read
 from tools.rkt_coverage import cases
 
@@ -33,12 +33,14 @@ def base(tmp_path: Path) -> Base:
     return Base(project=PROJECTS["runc"], path=path, text="runc 1.1.5")
 
 
-def answer(untouched: str, edited: str, asked: list[str]) -> Callable[[str], tuple[str, str]]:
+def answer(untouched: str, edited: str, asked: list[str]) -> Callable[[str, str, Sequence[str]], Answer]:
     """Return what answers for a guest, and notes what it was asked about."""
 
-    def ask(revision: str) -> tuple[str, str]:
-        asked.append("main" if revision == "main" else "edited")
-        return (untouched if revision == "main" else edited), "because"
+    def ask(revision: str, cell: str, cases: Sequence[str]) -> Answer:
+        assert cell == EDIT.cell
+        asked.append(f"{'main' if revision == 'main' else 'edited'} {len(cases)}")
+        verdict = untouched if revision == "main" else edited
+        return Answer(verdict=verdict, why="because", passed=frozenset(cases if verdict == "good" else ()))
 
     return ask
 
@@ -106,14 +108,15 @@ def test_less_than_both_sides_is_no_proof(base: Base, untouched: str, edited: st
 
 
 def test_a_proof_has_both_sides(base: Base) -> None:
-    """It is about the source and the edit; what was good is not asked about again."""
+    """It is about the source and the edit; what others want to know of the source is asked along, and not again."""
     asked: list[str] = []
-    seen, _ = prove(EDIT, base, answer("good", "bad", asked))
+    other = EDIT.model_copy(update={"name": "other", "case": "x/test_a.py::test_y"})
+    seen, _ = prove(EDIT, base, answer("good", "bad", asked), [EDIT, other])
 
     assert seen is not None
     assert (seen.digest, seen.source, seen.message) == (EDIT.digest, "runc 1.1.5", "because")
-    assert prove(EDIT, base, answer("good", "bad", asked))[0] is not None
-    assert asked == ["edited", "main", "edited"]
+    assert prove(other, base, answer("good", "bad", asked), [other])[0] is not None
+    assert asked == ["edited 1", "main 2", "edited 1"]
 
 
 def test_what_was_seen_is_kept(base: Base, tmp_path: Path) -> None:
