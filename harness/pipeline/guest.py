@@ -23,6 +23,7 @@ from harness.machine import GuestLostError, Machine
 from harness.model import Event, Phase, State
 from harness.pipeline.context import BUDGETS, CellTask, Evaluation, RunContext
 from harness.plan import BuildRequest, Plan
+from harness.proc import CommandError
 from harness.qemu import MachineSpec
 from harness.resolve import resolve_build
 from harness.rundir import MACHINE
@@ -289,7 +290,11 @@ def _prepare(
 def _prove_runtime(evaluation: Evaluation, guest: Machine, packaged: Artifact | None) -> None:
     """Let the runtime say what it is; one from a package must say the version of that package."""
     deadline = evaluation.context.deadline.within(BUDGETS[Phase.BOOT] * evaluation.factor, "question for the runtime")
-    said = guest.run([*evaluation.plan.command], deadline=deadline).out.splitlines()
+    # That a runtime ends with 1 where it has said its version is a failed case, and nothing that breaks the guest.
+    done = guest.run([*evaluation.plan.command], deadline=deadline, expect=None)
+    said = done.out.splitlines()
+    if done.code != 0 and not said:
+        raise CommandError(done)
     evaluation.facts["runtime"] = said[0] if said else ""
     if packaged is None:
         return

@@ -14,6 +14,7 @@ from harness.machine import Machine
 from harness.pipeline import CellTask, RunContext, guest
 from harness.pipeline.context import Evaluation
 from harness.plan import Plan
+from harness.proc import CommandError, Done
 from harness.qemu import MachineSpec
 from harness.store import Artifact
 from harness.wait import Cancellation, Deadline
@@ -103,6 +104,14 @@ def test_a_runtime_of_the_image_says_what_it_is(begun: Evaluation) -> None:
     assert {"runtime": "systemd 252"} == begun.facts
 
 
+def test_a_runtime_that_says_its_version_and_fails_breaks_no_guest(begun: Evaluation) -> None:
+    """A case says so; only a runtime that says nothing, as one that is not there, breaks the cell."""
+    guest._prove_runtime(begun, cast("Machine", FakeMachine("systemd 232\n", code=1)), None)
+    assert {"runtime": "systemd 232"} == begun.facts
+    with pytest.raises(CommandError):
+        guest._prove_runtime(begun, cast("Machine", FakeMachine("", code=127)), None)
+
+
 def test_a_distro_without_packages_has_no_runtime_from_them(
     begun: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,8 +134,9 @@ class FakeMachine:
     """A guest in which every command says the same."""
 
     out: str
+    code: int = 0
     name: str = "fake"
 
-    def run(self, command: list[str], *, deadline: Deadline) -> "FakeMachine":  # noqa: ARG002
+    def run(self, command: list[str], *, deadline: Deadline, expect: None) -> Done:  # noqa: ARG002
         """Return what it says."""
-        return self
+        return Done(argv=tuple(command), code=self.code, out=self.out)
