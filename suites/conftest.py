@@ -35,6 +35,10 @@ class CellAxes(Protocol):
         """Name of the runtime under test."""
 
     @property
+    def flavor(self) -> str | None:
+        """Variant of the runtime; None where it has none."""
+
+    @property
     def go(self) -> str | None:
         """Version of the Go that builds the runtime; None where none does."""
 
@@ -129,7 +133,7 @@ def systemd(guest: Guest) -> str:
 @pytest.fixture(scope="session")
 def runtime(cell: CellAxes, guest: Guest, hierarchies: Hierarchies, systemd: str) -> Iterator[ContainerRuntime]:
     """The runtime under test, by its adapter in suites/runtimes."""
-    engine = runtimes.find_adapter(cell.runtime).connect(guest)
+    engine = runtimes.find_adapter(cell.runtime).connect(guest, cell.flavor)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     rootfs = Rootfs(guest, f"/run/harness-{worker}", systemd)
     runtime = ContainerRuntime(engine, guest, hierarchies, rootfs, f"harness-{worker}")

@@ -63,7 +63,8 @@ class RuntimeFile(KnowledgeFile):
     Attributes:
         command: Its executable in the guest.
         version: Arguments with which it says what it is.
-        flavors: Variants that it is built in; the first is the default.
+        flavors: Variants that it is built or run in; the first is the default.
+        plain: Whether it is also there without a flavor, which is then the default.
         build: How it is built, or None where it never is: it is in `packages`, or a part of systemd (nspawn).
         packages: Debian packages that have it, the command's first. They are brought into guests of Debian as suites'
             are: where it has no `build`, and as the version `distro`.
@@ -72,6 +73,7 @@ class RuntimeFile(KnowledgeFile):
     command: str
     version: tuple[str, ...] = ("--version",)
     flavors: tuple[str, ...] = ()
+    plain: bool = False
     build: Build | None = None
     packages: tuple[PackageName, ...] = ()
 

@@ -243,7 +243,10 @@ AXES = (
         name="flavor",
         fields=(
             AxisField(
-                name="flavor", mark="/", optional=True, about="stage1 flavor of rkt: host; `none` for other runtimes"
+                name="flavor",
+                mark="/",
+                optional=True,
+                about="variant of a runtime: rkt's stage1 (host), runc's cgroup driver (cgroupfs); `none` where it has none",
             ),
         ),
         within="runtime",

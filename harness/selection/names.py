@@ -106,7 +106,7 @@ def check_runtime(text: str, catalog: Catalog) -> RuntimeName:
 
 
 def check_axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
-    """Return a runtime of a cell: known, with a version if it is built, and with its first flavor if none is written.
+    """Return a runtime of a cell: known, with a version if it is built, and with its default flavor if none is written.
 
     Raises:
         TextError: It is not.
@@ -115,7 +115,7 @@ def check_axis_runtime(text: str, catalog: Catalog) -> RuntimeName:
     runtime = catalog.runtimes[name.runtime]
     if runtime.build is not None and name.version is None:
         raise TextError(f"a cell needs the version too, for instance `{name.runtime}@1.2.3`", len(text))
-    flavor = name.flavor or (runtime.flavors[0] if runtime.flavors else None)
+    flavor = name.flavor or next((each for each in runtime.flavors if not runtime.plain), None)
     return RuntimeName(runtime=name.runtime, version=name.version, flavor=flavor)
 
 

@@ -17,7 +17,7 @@ def _boot(runtime: ContainerRuntime, hierarchies: Hierarchies, cgroups: str) -> 
 
         assert said == ["active", "active"]
         assert seen == container.get_cgroup(hierarchies.main)
-        assert seen.startswith(f"/machine.slice/{container.scope}/")
+        assert seen.startswith(f"{container.root}/")
 
 
 def test_systemd_boots_in_the_tree_of_the_guest(runtime: ContainerRuntime, hierarchies: Hierarchies) -> None:

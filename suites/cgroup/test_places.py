@@ -10,8 +10,9 @@ from suites.lib.guest import Guest
 V1 = ("legacy", "hybrid")
 
 
+@pytest.mark.needs(feature=Feature.UNIT)
 def test_scope_is_in_machine_slice(container: Container, guest: Guest) -> None:
-    """Every runtime asks systemd for a scope below machine.slice."""
+    """A runtime asks systemd for a scope below machine.slice."""
     shown = guest.do('systemctl show --property=ActiveState,ControlGroup "$1"', container.scope)
     expected = ["ActiveState=active", f"ControlGroup=/machine.slice/{container.scope}"]
 
@@ -21,13 +22,13 @@ def test_scope_is_in_machine_slice(container: Container, guest: Guest) -> None:
 @pytest.mark.needs(feature=Feature.PAYLOAD, systemd=">=239")
 def test_processes_live_in_payload(container: Container, main: str) -> None:
     """Since systemd 239 a container's processes are one level below its scope: the directory that broke rkt."""
-    assert container.get_cgroup(main) == f"/machine.slice/{container.scope}/payload"
+    assert container.get_cgroup(main) == f"{container.root}/payload"
 
 
 @pytest.mark.needs(feature=Feature.PAYLOAD, systemd="<239")
 def test_processes_live_in_the_scope_of_nspawn(container: Container, main: str) -> None:
     """Before systemd 239 a registered container's processes are in its scope itself."""
-    assert container.get_cgroup(main) == f"/machine.slice/{container.scope}"
+    assert container.get_cgroup(main) == container.root
 
 
 @pytest.mark.needs(feature=Feature.POD_SYSTEMD)
@@ -63,7 +64,7 @@ def test_v1_controllers_know_the_scope_only(container: Container, offered: froze
     """There is no payload in v1 controllers: there the processes, and their limits, are at the scope."""
     names = {"cpu", "cpuacct", "devices", "pids"} | ({"memory"} & offered)
 
-    assert {container.get_cgroup(name) for name in names} == {f"/machine.slice/{container.scope}"}
+    assert {container.get_cgroup(name) for name in names} == {container.root}
 
 
 @pytest.mark.needs(feature=Feature.SUPERVISOR)
@@ -75,11 +76,10 @@ def test_nspawn_itself_is_not_in_the_scope(container: Container) -> None:
 @pytest.mark.needs(feature=Feature.PROCESSES_IN_SCOPE)
 def test_processes_live_in_the_scope_of_runc(container: Container, offered: frozenset[str]) -> None:
     """An OCI runtime's processes are in the scope, or crun's below it; in systemd's own tree of v1 they are in the scope."""
-    scope = f"/machine.slice/{container.scope}"
     trees = ({"cpu", "memory", "pids"} & offered) | (container.places.keys() & {UNIFIED})
 
-    assert {container.get_cgroup(name) for name in trees} == {scope + container.below}
-    assert container.places.get("name=systemd", scope) == scope
+    assert {container.get_cgroup(name) for name in trees} == {container.root + container.below}
+    assert container.places.get("name=systemd", container.root) == container.root
 
 
 @pytest.mark.needs(feature=Feature.SCOPE_IN_EVERY_CONTROLLER, cgroup=V1)
@@ -87,7 +87,7 @@ def test_runc_joins_every_v1_controller(container: Container, offered: frozenset
     """The scope has a directory in v1 controllers that systemd does not manage, too: runc makes it."""
     names = {"blkio", "devices", "freezer", "hugetlb", "net_cls", "perf_event"} | ({"cpuset"} & offered)
 
-    assert {container.get_cgroup(name) for name in names} == {f"/machine.slice/{container.scope}{container.below}"}
+    assert {container.get_cgroup(name) for name in names} == {container.root + container.below}
 
 
 @pytest.mark.needs(feature=Feature.BARE_SCOPE)

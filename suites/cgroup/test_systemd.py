@@ -30,7 +30,7 @@ def root(cell: CellAxes, booted: Container) -> str:
     """The cgroup that the inner systemd takes for the root, in the hierarchy of systemd."""
     payload = Feature.PAYLOAD not in booted.engine.lacks and int(cell.systemd.lstrip("v").split(".")[0]) >= 239
     below = booted.below if booted.hierarchies.main == UNIFIED else ""
-    return f"/machine.slice/{booted.scope}" + ("/payload" if payload else below)
+    return booted.root + ("/payload" if payload else below)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_limits_of_the_container_hold_its_services(booted: Container, service: i
     """Wherever the inner systemd puts a service, it stays below the scope that has the limits."""
     path = booted.read_places(service)[service][booted.hierarchies.find_hierarchy("pids")]
 
-    assert f"{path}/".startswith(f"/machine.slice/{booted.scope}/")
+    assert f"{path}/".startswith(f"{booted.root}/")
 
 
 @pytest.mark.needs(cgroup="unified")

@@ -28,6 +28,10 @@ class Engine(Protocol):
         """Directories of the guest in which the runtime has an entry for each of its containers."""
 
     @property
+    def parent(self) -> str:
+        """Path of the cgroup below which its containers' are, in each hierarchy."""
+
+    @property
     def service(self) -> str:
         """What machined says runs the runtime's containers; empty where it registers none."""
 
@@ -40,7 +44,7 @@ class Engine(Protocol):
         """What the runtime cannot do in this guest, each with the reason; what it never can is its adapter's LACKS."""
 
     def get_scope(self, name: str) -> str:
-        """Return the scope unit that has a container's processes."""
+        """Return the scope unit that has a container's processes, or its cgroup's name where it has no unit."""
 
     def prepare_command(self, spec: Spec) -> tuple[str, ...]:
         """Prepare a container, and return the command line by which a service runs it in the foreground."""
@@ -122,7 +126,7 @@ class Container:
 
     Attributes:
         spec: What was asked for.
-        scope: Its scope unit.
+        scope: Its scope unit, or its cgroup's name where `Feature.UNIT` is lacking.
         pid: Its first process, as the guest sees it.
         guest: Where it runs.
         engine: What runs it.
@@ -145,6 +149,11 @@ class Container:
         """Its name."""
         return self.spec.name
 
+    @property
+    def root(self) -> str:
+        """Path of the cgroup that has all of it, in each hierarchy."""
+        return f"{self.engine.parent}/{self.scope}"
+
     @cached_property
     def places(self) -> dict[str, str]:
         """Path of the first process in each hierarchy, as it was when first asked."""
@@ -161,7 +170,7 @@ class Container:
 
     def get_directory(self, controller: str) -> str:
         """Return the directory of its scope in the hierarchy that governs a controller."""
-        return self.hierarchies.get_directory(controller, f"/machine.slice/{self.scope}")
+        return self.hierarchies.get_directory(controller, self.root)
 
     def read_knobs(self, *files: str) -> dict[str, str]:
         """Return values of control files, empty if absent; the part before the dot is the controller, which says where."""

@@ -44,6 +44,7 @@ class Feature(StrEnum):
     RDMA_REMOVED = "cgroups that go away in the controller rdma, too"
     READ_ONLY_CGROUPS = "a read-only cgroup tree"
     SCOPE_IN_EVERY_CONTROLLER = "a scope in every controller of v1"
+    UNIT = "a unit of systemd for each container"
 
     # How it is spoken to while it runs, and what is known of its end.
     APP_ORDER = "order of apps"

@@ -93,6 +93,9 @@ class Leftovers:
         kind, _, path = line.partition(" ")
         if kind == "cgroup":
             parts = path.strip("/").split("/")[3:]
+            # A runtime's own cgroup stays when its containers are gone, as docker's does.
+            if parts and f"/{parts[-1]}" == self.runtime.engine.parent:
+                return False
             # That it leaves these is known, and a case of its own.
             forgotten = Feature.RDMA_REMOVED in self.runtime.engine.lacks and path.startswith("/sys/fs/cgroup/rdma/")
             return (

@@ -1,6 +1,9 @@
-"""OCI runtimes with runc's command line, which crun takes over word for word, and their systemd cgroup driver.
+"""OCI runtimes with runc's command line, which crun takes over word for word.
 
-The cgroups path `machine.slice:PROGRAM:NAME` makes the scope `PROGRAM-NAME.scope`. Each script gets the program as its first argument.
+With the systemd cgroup driver the cgroups path `machine.slice:PROGRAM:NAME` makes the scope `PROGRAM-NAME.scope`. With the
+runtime's own, /PROGRAM/NAME is a path in the cgroup tree, and systemd knows nothing of it (runc, docs/systemd.md).
+
+Each script gets the program as its first argument; `$driver` is its option for the driver.
 """
 
 import errno
@@ -17,14 +20,14 @@ from suites.lib.spec import PATH, Spec
 __all__ = ["LACKS", "OciEngine", "make_config"]
 
 BUNDLE = r"""
-program=$1; shift
+program=$1 driver=$2; shift 2
 mkdir -p "$1" && printf '%s\n' "$2" >"$1/config.json" || exit
 """
 
 START = (
     BUNDLE
     + r"""
-"$program" --systemd-cgroup run --detach --pid-file "$1/pid" --bundle "$1" "$3" </dev/null >"$1/output" 2>&1 || {
+"$program" $driver run --detach --pid-file "$1/pid" --bundle "$1" "$3" </dev/null >"$1/output" 2>&1 || {
     cat "$1/output" >&2; exit 1; }
 cat "$1/pid"
 """
@@ -43,7 +46,7 @@ RUN = (
     BUNDLE
     + r"""
 bundle=$1 scope=$4
-"$program" --log "$1/log" --systemd-cgroup run --bundle "$1" "$3" </dev/null
+"$program" --log "$1/log" $driver run --bundle "$1" "$3" </dev/null
 code=$?
 [ ! -d "/run/$program/$3" ] || "$program" delete --force "$3" >&2
 """
@@ -67,6 +70,9 @@ fi
     + FORGET
     + "echo $orderly\n"
 )
+
+SYSTEMD = "--systemd-cgroup"
+"""The option that has systemd make the cgroups."""
 
 TERMINAL = "systemd-run --quiet --pty --wait --collect --"
 
@@ -110,16 +116,27 @@ class OciEngine:
         name: The runtime's name, which is its command's, too.
         lacks: What it leaves to what calls it, or a bundle has no word for.
         below: Path below the scope of the cgroup that has the processes and their limits.
+        driver: The option that chooses the cgroup driver; empty for the runtime's own.
+        command: The program with that option.
     """
 
     service = ""
     devices = "/dev"
 
-    def __init__(self, guest: Guest, name: str, lacks: Mapping[Feature, str], *, below: str = "") -> None:
+    def __init__(
+        self, guest: Guest, name: str, lacks: Mapping[Feature, str], *, below: str = "", driver: str = SYSTEMD
+    ) -> None:
         self.guest = guest
         self.name = name
         self.lacks = lacks
         self.below = below
+        self.driver = driver
+        self.command = (name, *([driver] if driver else ()))
+
+    @property
+    def parent(self) -> str:
+        """Systemd's slice of machines, or a cgroup of the runtime's own, as docker has one."""
+        return "/machine.slice" if self.driver else f"/{self.name}"
 
     @property
     def traces(self) -> tuple[str, ...]:
@@ -127,59 +144,50 @@ class OciEngine:
         return (f"/run/{self.name}",)
 
     def get_scope(self, name: str) -> str:
-        """Return the scope unit that has a container's processes; the name is not escaped."""
-        return f"{self.name}-{name}.scope"
+        """Return the scope unit that has a container's processes, or its cgroup; the name is not escaped."""
+        return f"{self.name}-{name}.scope" if self.driver else name
 
     def prepare_command(self, spec: Spec) -> tuple[str, ...]:
         """Write the bundle; the command is the runtime's `run`."""
-        self.guest.do(BUNDLE, self.name, _get_bundle(spec), self._make_config(spec))
-        return (self.name, "--systemd-cgroup", "run", "--bundle", _get_bundle(spec), spec.name)
+        self.guest.do(BUNDLE, self.name, self.driver, _get_bundle(spec), self._make_config(spec))
+        return (*self.command, "run", "--bundle", _get_bundle(spec), spec.name)
 
     def start(self, spec: Spec) -> int:
         """Start a container that outlives the command."""
-        return int(self.guest.do(START, self.name, _get_bundle(spec), self._make_config(spec), spec.name))
+        return int(self.guest.do(START, self.name, self.driver, _get_bundle(spec), self._make_config(spec), spec.name))
 
     def run(self, spec: Spec) -> Result:
         """Run a container to its end, its output on pipes."""
         words = (_get_bundle(spec), self._make_config(spec), spec.name, self.get_scope(spec.name))
-        return self.guest.sh(RUN, self.name, *words)
+        return self.guest.sh(RUN, self.name, self.driver, *words)
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:
         """Run a command with the runtime's `exec`."""
-        words = (self.name, "--systemd-cgroup", "exec", "--user", f"{user}:{user}", container.name, *argv)
+        words = (*self.command, "exec", "--user", f"{user}:{user}", container.name, *argv)
         return self.guest.sh('"$@" </dev/null', *words)
 
     def execute_on_terminal(self, container: Container, argv: Sequence[str]) -> Result:
         """Run a command with `exec --tty`; systemd-run gives the runtime the terminal that it wants for itself."""
-        words = (self.name, "--systemd-cgroup", "exec", "--tty", container.name, *argv)
+        words = (*self.command, "exec", "--tty", container.name, *argv)
         return self.guest.sh(f'{TERMINAL} "$@" </dev/null', *words)
 
     def get_update_command(self, name: str, memory: int) -> tuple[str, ...]:
         """Return the runtime's `update`; what is swapped out may be as much again."""
-        return (
-            self.name,
-            "--systemd-cgroup",
-            "update",
-            "--memory",
-            str(memory),
-            "--memory-swap",
-            str(2 * memory),
-            name,
-        )
+        return (*self.command, "update", "--memory", str(memory), "--memory-swap", str(2 * memory), name)
 
     def read_statistics(self, name: str) -> tuple[int, int]:
         """Return what `events --stats` says."""
-        said = self.guest.do('"$1" --systemd-cgroup events --stats "$2"', self.name, name)
+        said = self.guest.do('"$@"', *self.command, "events", "--stats", name)
         data = json.loads(said)["data"]
         return int(data["memory"]["usage"]["usage"]), int(data["pids"]["current"])
 
     def pause(self, name: str) -> None:
         """Freeze the container's cgroup."""
-        self.guest.do('"$1" --systemd-cgroup pause "$2"', self.name, name)
+        self.guest.do('"$@"', *self.command, "pause", name)
 
     def resume(self, name: str) -> None:
         """Thaw it."""
-        self.guest.do('"$1" --systemd-cgroup resume "$2"', self.name, name)
+        self.guest.do('"$@"', *self.command, "resume", name)
 
     def stop(self, spec: Spec) -> bool:
         """Ask a systemd to shut down, and kill everything else; then make the runtime forget it."""
@@ -217,11 +225,14 @@ class OciEngine:
         for line in shown.splitlines():
             path, major, minor, kind = line.split()[:4]
             nodes[path] = {"type": kind[0], "major": int(major, 16), "minor": int(minor, 16)}
-        return json.dumps(make_config(self.name, spec, nodes))
+        place = f"machine.slice:{self.name}:{spec.name}" if self.driver else f"{self.parent}/{spec.name}"
+        config = make_config(self.name, spec, nodes)
+        config["linux"]["cgroupsPath"] = place
+        return json.dumps(config)
 
 
 def make_config(program: str, spec: Spec, nodes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """Return a bundle's config.json (OCI runtime specification 1.0.2, config.md and config-linux.md).
+    """Return a bundle's config.json (OCI runtime specification 1.0.2, config.md and config-linux.md) without its cgroup.
 
     Devices of the guest that `spec` asks for are in `nodes`: type, major and minor by path.
     """
@@ -230,7 +241,6 @@ def make_config(program: str, spec: Spec, nodes: Mapping[str, Mapping[str, Any]]
     capabilities = usual if spec.capabilities is None else sorted(spec.capabilities)
     environment = {"PATH": PATH, **({"container": program} if spec.boots else {}), **spec.environment}
     linux: dict[str, Any] = {
-        "cgroupsPath": f"machine.slice:{program}:{spec.name}",
         "resources": _make_resources(spec, nodes),
         "namespaces": _list_namespaces(spec),
         # What runc does where nothing is said; crun would cut off all mounts of the guest.

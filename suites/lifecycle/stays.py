@@ -37,6 +37,7 @@ class ContainerStays:
         assert change.before.get_limits("pids") == {"pids.max": str(change.container.spec.pids)}
         assert change.after.get_limits("pids") == change.before.get_limits("pids")
 
+    @pytest.mark.needs(feature=Feature.UNIT)
     def test_unit_stays(self, change: Change) -> None:
         """Systemd knows the scope with the limits and devices that it knew."""
         assert "ActiveState=active" in change.before.unit

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from suites.lib.engine import Container
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.runtime import ContainerRuntime
 from suites.lib.spec import MIB
@@ -76,6 +77,7 @@ def test_others_survive(killed: Killed) -> None:
     assert killed.processes.count("sleep") == 2
 
 
+@pytest.mark.needs(feature=Feature.UNIT)
 def test_scope_is_not_failed(killed: Killed) -> None:
     """The scope is active, and its result is a good one."""
     assert killed.unit.split() == ["ActiveState=active", "Result=success"]

@@ -40,7 +40,7 @@ echo "$n $before $(count)"
 """Prints how often it was done, and how many programs the kernel had before and after that."""
 
 FROZEN = r"""
-for file in "$1/cgroup.freeze" "/sys/fs/cgroup/freezer/machine.slice/$2/freezer.state"; do
+for file in "$1/cgroup.freeze" "/sys/fs/cgroup/freezer$2/freezer.state"; do
     [ ! -e "$file" ] || cat "$file"
 done
 """
@@ -150,5 +150,5 @@ def _does_count(container: Container, guest: Guest) -> bool:
 def _is_thawed(container: Container, guest: Guest) -> bool:
     """Whether no freezer has the container, and it counts."""
     directory = container.get_directory(container.hierarchies.main) + container.below
-    states = set(guest.do(FROZEN, directory, container.scope).split())
+    states = set(guest.do(FROZEN, directory, container.root).split())
     return states <= {"0", "THAWED"} and _does_count(container, guest)

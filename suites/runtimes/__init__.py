@@ -1,6 +1,6 @@
 """Adapters: each module or package in this folder speaks to the runtime of its name.
 
-It has `LACKS`, what the runtime cannot do, by feature with the reason, and `connect(guest)`, which gives an
+It has `LACKS`, what the runtime cannot do, by feature with the reason, and `connect(guest, flavor)`, which gives an
 `Engine` (suites/lib/engine.py). A feature that is not in LACKS the runtime has, and its cases run.
 """
 
@@ -21,8 +21,8 @@ class Adapter(Protocol):
 
     LACKS: Mapping[Feature, str]
 
-    def connect(self, guest: Guest) -> Engine:
-        """Return the runtime as it is in a guest."""
+    def connect(self, guest: Guest, flavor: str | None = None, /) -> Engine:
+        """Return the runtime as it is in a guest, in a flavor of the cell's."""
 
 
 def list_names() -> tuple[str, ...]:

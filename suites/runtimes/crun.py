@@ -19,7 +19,7 @@ RDMA = {Feature.RDMA_REMOVED: "crun 0.17 joins this controller without knowing i
 ASK = "crun --version; stat -f -c %T /sys/fs/cgroup"
 
 
-def connect(guest: Guest) -> oci.OciEngine:
+def connect(guest: Guest, _flavor: str | None = None, /) -> oci.OciEngine:
     """Return the engine, in this guest."""
     said = guest.do(ASK)
     version, tree = parse_version(said), said.rsplit(maxsplit=1)[-1]

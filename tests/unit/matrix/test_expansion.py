@@ -16,6 +16,7 @@ from harness.errors import NothingRanError, UsageError
 from harness.garbage import pause_garbage_collection
 from harness.matrix import Matrix
 from harness.model import Cell, CgroupMode, find_systemd_version
+from harness.selection.names import check_axis_runtime
 from tests import ROOT
 from tests.helpers import trees
 
@@ -110,6 +111,13 @@ axes:
         for rest in ("unified+nspawn", "go-1.21+unified+rkt-1.30.0-coreos", "go-1.21+unified+rkt-1.30.0-host")
     ]
     assert [cell.systemd_built for cell in cells] == [False] * 3 + [True] * 6
+
+
+def test_a_plain_runtime_has_no_flavor_unless_one_is_named() -> None:
+    """Runc without a word is what it always was; rkt has its first flavor."""
+    known, names = Catalog(root=ROOT), ("runc@1.1.5", "runc@1.1.5/cgroupfs", "rkt@1.30.0")
+
+    assert [check_axis_runtime(name, known).flavor for name in names] == [None, "cgroupfs", "coreos"]
 
 
 def test_what_is_not_built_has_one_cell_for_all_versions_of_go(known: Catalog) -> None:

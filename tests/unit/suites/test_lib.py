@@ -115,6 +115,25 @@ def test_scopes_are_named_as_each_runtime_does() -> None:
     assert crun.connect(guest).get_scope("rkt-6f1e") == "crun-rkt-6f1e.scope"
 
 
+@pytest.mark.parametrize(
+    ("flavor", "place", "scope", "option"),
+    [
+        (None, "machine.slice:runc:c-0001", "/machine.slice/runc-c-0001.scope", ["--systemd-cgroup"]),
+        ("cgroupfs", "/runc/c-0001", "/runc/c-0001", []),
+    ],
+)
+def test_runc_has_two_cgroup_drivers(flavor: str | None, place: str, scope: str, option: list[str]) -> None:
+    """By default it has systemd make a scope; as `cgroupfs` it makes a cgroup itself, and there is no unit."""
+    host = FakeHost(stdout="7\n")
+    engine = runc.connect(Guest(host), flavor)
+    engine.start(spec())
+
+    assert f'"cgroupsPath": "{place}"' in host.asked[0][5]
+    assert f"{engine.parent}/{engine.get_scope('c-0001')}" == scope
+    assert engine.get_update_command("c-0001", MIB)[1:-5] == (*option, "update")
+    assert (Feature.UNIT in engine.lacks) == (flavor is not None)
+
+
 @pytest.mark.parametrize(("name", "below"), [("runc", ""), ("crun", "/container")])
 def test_oci_runtimes_have_one_command_line(name: str, below: str) -> None:
     """The scripts name no runtime; the program is their first argument, and its own directory has its containers.
@@ -170,7 +189,7 @@ def test_service_manager_leaves_variables_alone() -> None:
 
 
 def test_bundle_asks_for_what_the_spec_says() -> None:
-    """The limits, the user, the environment, the mounts and the scope are in config.json."""
+    """The limits, the user, the environment and the mounts are in config.json."""
     mount = Mount(source="/a", target="/b", read_only=True)
     config = make_config(
         "crun",
@@ -183,7 +202,6 @@ def test_bundle_asks_for_what_the_spec_says() -> None:
         "pids": {"limit": 9},
         "cpu": {"period": 100000, "quota": 50000},
     }
-    assert config["linux"]["cgroupsPath"] == "machine.slice:crun:c-0001"
     assert config["linux"]["rootfsPropagation"] == "rslave"
     assert config["process"]["user"] == {"uid": 1000, "gid": 1000}
     assert "A=b c" in config["process"]["env"]
