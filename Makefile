@@ -82,7 +82,8 @@ $(VENV)/.complete: requirements.lock pyproject.toml
 	test -x $(UV) || { sed -n '/^uv==/,/^[^ ]*[^\\]$$/p' requirements.lock >$(VENV)/uv.lock && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock; }
 	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
-	$(UV) pip install --quiet --no-deps --python $(BIN)/python --editable .
+	# Its build backend is that of the lock file too, and not what an index has today.
+	$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	touch $@
 
 lock:

@@ -150,9 +150,22 @@ def _resolve_wheel(
     package = str(rule.wheel)
     question = {"package": package, "version": version, "platform": sys.platform, "machine": os.uname().machine}
     answer = lookup.ask_remembered(store, "wheel", question, lambda: _ask_index(name, package, version, deadline))
+    _check_pinned(rule, answer["version"], answer["sha256"])
     identity = f"wheel:{package}=={answer['version']}:sha256:{answer['sha256']}"
     files = {package: (answer["version"], answer["sha256"])}
     return ToolchainRelease(name=name, version=answer["version"], identity=identity, rule=rule, files=files)
+
+
+def _check_pinned(rule: ToolchainSource, version: str, sha256: str) -> None:
+    """Raise InfrastructureError if a wheel for x86-64 is another one than this project has seen."""
+    pinned = rule.digests.get(version) if os.uname().machine == "x86_64" else None
+    if pinned is None:
+        logger.info("the digest of %s %s is the package index's own", rule.wheel, version)
+    elif pinned != sha256:
+        raise InfrastructureError(
+            f"The package index offers a {rule.wheel} {version} with the SHA-256 {sha256}, and its known one is {pinned}.",
+            hint="Somebody changed what was published, or pip asks another index; harness/toolchains has the known ones.",
+        )
 
 
 def _ask_index(name: str, package: str, version: str, deadline: Deadline) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What knowledge files say about where code and toolchains come from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -28,6 +29,9 @@ def _check_range(text: str) -> str:
 Range = Annotated[str, AfterValidator(_check_range)]
 """A version range as text, see `VersionRange`."""
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""A digest of a file's content, in hexadecimal digits."""
+
 
 class Source(FileModel):
     """Where source code comes from: exactly one of `git`, `directory`, `debian` and `tarball`.
@@ -48,7 +52,7 @@ class Source(FileModel):
     debian: PackageTemplate | None = None
     release: ReleaseName | None = None
     tarball: WebAddress | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    sha256: Sha256 | None = None
     unvendored: bool = False
 
     @property
@@ -76,6 +80,7 @@ class ToolchainSource(FileModel):
     Attributes:
         versions: Versions that come from here.
         wheel: Name of a Python package whose wheels carry the toolchain.
+        digests: SHA-256 of its wheels for x86-64, by exact version; of others the index is believed on first use.
         debian: Name of a Debian package, with `release`; `{version}` in it is replaced.
         tarball: URL of an archive, with `sha256`; `{version}` in it is replaced.
         exact: The version in the archive, where `versions` covers more than one: it is then what `{version}` is.
@@ -83,10 +88,11 @@ class ToolchainSource(FileModel):
 
     versions: Range = "*"
     wheel: WheelName | None = None
+    digests: Mapping[VersionName, Sha256] = {}
     debian: PackageTemplate | None = None
     release: ReleaseName | None = None
     tarball: WebAddress | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    sha256: Sha256 | None = None
     exact: VersionName | None = None
 
     @property
@@ -102,6 +108,8 @@ class ToolchainSource(FileModel):
             raise ValueError("a debian toolchain needs `release`, the Debian release that has the package")
         if self.tarball and not self.sha256:
             raise ValueError("a tarball needs `sha256`, so that what was downloaded can be trusted")
+        if self.digests and not self.wheel:
+            raise ValueError("`digests` are of wheels")
         if self.exact and not self.tarball:
             raise ValueError("`exact` is for a tarball; the others say themselves which version they have")
         return self

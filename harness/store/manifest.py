@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from harness.store.provenance import digest_entries, make_statement, read_digest, write_statement
+
 __all__ = ["FILES", "Inputs", "Manifest", "hash_file", "make_key", "read", "write"]
 
 Inputs = Mapping[str, Any]
@@ -88,10 +90,14 @@ class Manifest:
             for field, value in wanted.items():
                 if found.get(field) != value and (thorough or field != DIGEST):
                     return f"the file {name} {CHANGES.get(field, 'differs from')} when it was made"
-        if not thorough:
-            return None
+        return self._find_contradiction(home) if thorough else None
+
+    def _find_contradiction(self, home: Path) -> str | None:
+        """Return what does not fit together among the manifest, the provenance and the names of the files, or None."""
         if make_key(self.kind, self.inputs) != self.key:
             return "its manifest does not say what it was made from"
+        if read_digest(home) not in {None, digest_entries(self.entries)}:
+            return "its provenance is that of other files"
         more = set(_list_names(home / FILES)) - set(self.entries) if self.format >= FORMAT else None
         return f"the file {min(more)} was not there when it was made" if more else None
 
@@ -116,8 +122,8 @@ def read(home: Path) -> Manifest | None:
 
 
 def write(home: Path, kind: str, inputs: Inputs, provenance: Mapping[str, Any], seconds: float) -> None:
-    """Write the manifest of what is below `FILES` in `home` now."""
-    manifest = {
+    """Write the manifest of what is below `FILES` in `home` now, and its provenance."""
+    manifest: dict[str, Any] = {
         "format": FORMAT,
         "kind": kind,
         "key": make_key(kind, inputs),
@@ -127,6 +133,8 @@ def write(home: Path, kind: str, inputs: Inputs, provenance: Mapping[str, Any], 
         "seconds": seconds,
         "files": {name: _describe(f"{home / FILES}/{name}", thorough=True) for name in _list_names(home / FILES)},
     }
+    statement = make_statement(kind, manifest["key"], inputs, provenance, manifest["files"], seconds)
+    write_statement(home, statement)
     (home / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
