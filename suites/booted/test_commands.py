@@ -79,6 +79,27 @@ def test_layout_is_that_of_the_guest(
     assert Hierarchies.parse(mounts, controllers).mode == hierarchies.mode
 
 
+HIDDEN = ("kallsyms", "keys", "sysrq-trigger", "timer_list")
+"""Files of the guest's kernel that nspawn means to hide (its mount table: PROC_INACCESSIBLE_REG)."""
+
+
+@pytest.fixture(scope="module")
+def rights(runtime: ContainerRuntime, guest: Guest) -> dict[str, str]:
+    """Rights of the files in a container, by their names, where the kernel has them."""
+    script = 'for name; do [ ! -e "/proc/$name" ] || echo "$name $(stat -c %a "/proc/$name")"; done'
+    call = (f"{runtime.prefix}-call", runtime.rootfs.make_tiny(), "--pipe", "sh", "-c", script, "sh")
+    return dict(map(str.split, guest.do(CALL, *call, *HIDDEN).splitlines()))
+
+
+@pytest.mark.needs(feature=Feature.NSPAWN_OPTIONS)
+@pytest.mark.parametrize("name", HIDDEN)
+def test_file_of_the_kernel_is_hidden(name: str, rights: dict[str, str]) -> None:
+    """A file without any rights lies over one of the kernel's that a container has no business with (systemd#40501)."""
+    if name not in rights:
+        pytest.skip(f"needs a kernel with /proc/{name}")
+    assert rights[name] == "0"
+
+
 ROOTS = {
     "a user": ("User=daemon",),
     "a user and a mount": ("User=daemon", "BindPaths=/proc"),

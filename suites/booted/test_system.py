@@ -13,12 +13,13 @@ pytestmark = pytest.mark.needs(feature=Feature.OWN_SYSTEMD)
 DAEMONS = ("dbus", "systemd-journald", "systemd-logind", "systemd-networkd")
 RESOLVER = "systemd-resolved"
 UDEV = "systemd-udevd"
+AUDIT = "systemd-journald-audit.socket"
 
 
 @pytest.fixture(scope="module")
 def units(system: Container) -> dict[str, str]:
     """What becomes of daemons: the states and the result of each, in the order of their names."""
-    names = (*DAEMONS, RESOLVER, UDEV)
+    names = (*DAEMONS, RESOLVER, UDEV, AUDIT)
     said = system.read_output("systemctl", "show", "--property=ActiveState,LoadState,Result", *names)
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.strip().split("\n\n")]
     return dict(zip(names, (" ".join(block[key] for key in sorted(block)) for block in blocks), strict=True))
@@ -57,6 +58,11 @@ def test_udev_is_not_failed(units: dict[str, str]) -> None:
     assert units[UDEV] in {"active loaded success", "inactive loaded success"}
 
 
+def test_audit_socket_is_not_failed(units: dict[str, str]) -> None:
+    """A container may not read the kernel's audit: systemd sees that and goes on without the socket (systemd#6519)."""
+    assert units[AUDIT].partition(" ")[2] == "loaded success"
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_service_with_a_setting_is_active(name: str, services: dict[str, ServiceFacts]) -> None:
     """A service that asks for something of its own starts."""
@@ -87,6 +93,19 @@ def test_service_has_a_user_of_the_moment(services: dict[str, ServiceFacts]) -> 
 def test_service_gets_its_credential(system: Container) -> None:
     """SetCredential= is a file that the service can read."""
     assert system.execute("cat", CREDENTIAL).out == "a secret"
+
+
+def test_limit_of_process_ids_is_the_containers_own(system: Container, guest: Guest) -> None:
+    """What a container writes to pid_max is a limit of its own, which the guest does not get (systemd#38011)."""
+    kernel = tuple(int(word) for word in guest.do("uname -r").split(".")[:2])
+    if kernel < (6, 14):
+        pytest.skip("needs Linux 6.14, which has a limit of process ids for each namespace")
+    path = "/proc/sys/kernel/pid_max"
+    before = guest.read(path)[path]
+    said = system.execute("sh", "-c", f"echo 12345 >{path} && cat {path}")
+
+    assert (said.code, said.out.strip()) == (0, "12345"), said.err
+    assert guest.read(path)[path] == before
 
 
 @pytest.mark.usefixtures("memory")

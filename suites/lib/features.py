@@ -30,6 +30,7 @@ class Feature(StrEnum):
     READ_ONLY_KERNEL_FILES = "read-only kernel files"
     READ_ONLY_PATHS = "read-only paths"
     READ_ONLY_SYSRQ = "a read-only /proc/sysrq-trigger"
+    ROOTLESS = "containers of a user without rights"
     SWAP_LIMIT = "swap limit"
     SYSCALL_FILTER = "system call filter"
 

@@ -37,6 +37,18 @@ n=50; until inner "$1"; do [ $((n -= 1)) -gt 0 ] || exit; sleep 0.1; done
 systemctl show --property=ActiveState,Result "$1.service" | sort
 """
 
+WITHOUT_MAIN = r"""
+systemd-run --quiet --unit="$1" --property=Type=notify --property=NotifyAccess=all --property=Delegate=yes --property=KillMode=process \
+    --property=TimeoutStopSec=5 -- sh -c "sleep 1113 & echo \$\$! >/run/$1.child; systemd-notify --ready; exec sleep 1112" || exit
+kill -KILL "$(systemctl show --property=MainPID --value "$1.service")"
+n=50; while [ "$(systemctl is-active "$1.service")" = active ] && [ $((n -= 1)) -gt 0 ]; do sleep 0.1; done
+systemctl show --property=ActiveState,MainPID "$1.service" | sort
+kill -0 "$(cat "/run/$1.child")" && echo alive
+"""
+"""A service as that of containerd, whose containers stay when it goes; its command's `$` are doubled for systemd."""
+
+FORGET_CHILD = 'kill -KILL "$(cat "/run/$1.child")"; rm -f "/run/$1.child"'
+
 TIDY = 'systemctl stop "$1.service"; systemctl reset-failed "$1.service"'
 
 
@@ -75,3 +87,15 @@ def test_delegated_service_restarts(runtime: ContainerRuntime, guest: Guest) -> 
         guest.sh(TIDY, name)
 
     assert said == ["ActiveState=active", "Result=success"]
+
+
+def test_service_without_its_main_process_is_not_active(runtime: ContainerRuntime, guest: Guest) -> None:
+    """A service with Delegate= whose main process was killed is failed, though others of it live on (flatcar#1157)."""
+    name = f"{runtime.prefix}-headless"
+    try:
+        said = guest.do(WITHOUT_MAIN, name).split()
+    finally:
+        guest.sh(FORGET_CHILD, name)
+        guest.sh(TIDY, name)
+
+    assert said == ["ActiveState=failed", "MainPID=0", "alive"]

@@ -52,6 +52,7 @@ def volumes(runtime: ContainerRuntime, guest: Guest, source: str) -> Iterator[Vo
         Mount(source="/sys/kernel", target="/srv/kernel", read_only=True),
         # /srv/link is a link to /mnt, which is another place in the guest.
         Mount(source=f"{source}/sub", target="/srv/link/linked"),
+        Mount(source=f"{source}/sub", target="/tmp/below"),
     )
     with runtime.start("sleep", "300", mounts=mounts, read_only=False) as container:
         guest.do('mount -t tmpfs harness "$1/late" && echo came >"$1/late/came"', source)
@@ -98,6 +99,11 @@ def test_volume_in_a_read_only_root_takes_writes(runtime: ContainerRuntime, gues
 def test_recursive_volume_has_the_mounts_below(volumes: Volumes) -> None:
     """What is mounted below the directory is seen in the container."""
     assert volumes.container.read_output("cat", "/mnt/a/sub/inner") == "inner\n"
+
+
+def test_volume_below_tmp_is_seen(volumes: Volumes) -> None:
+    """The file system that a runtime mounts at /tmp does not hide a volume below it (systemd#4789)."""
+    assert volumes.container.read_output("cat", "/tmp/below/inner") == "inner\n"
 
 
 def test_volume_that_is_not_recursive_has_none(volumes: Volumes) -> None:

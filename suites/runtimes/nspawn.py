@@ -94,6 +94,7 @@ LACKS = {
     Feature.READ_ONLY_KERNEL_FILES: "systemd-nspawn can bind read-only what is in the image or the guest, not in /proc",
     Feature.MASKED_KERNEL_FILES: "systemd-nspawn has no masked path below /proc",
     Feature.OWN_COMMANDS: "machined starts them, where the container has a D-Bus daemon (suite booted)",
+    Feature.ROOTLESS: "systemd-nspawn is for root; since systemd 256 a user has it by further services (systemd-nsresourced, systemd-mountfsd)",
     Feature.PAUSE: "systemd-nspawn leaves it to systemctl, which can on cgroup v2 only",
     Feature.TERMINALS: "machinectl shell asks the D-Bus daemon of a container for it",
 }

@@ -6,10 +6,13 @@ from typing import Protocol
 
 import pytest
 
+from suites.lib.engine import Container
+from suites.lib.features import Feature
 from suites.lib.guest import Guest
 from suites.lib.leftovers import Leftovers
+from suites.lib.runtime import ContainerRuntime
 from suites.lifecycle.events import Change, WatchedContainer
-from suites.lifecycle.fixtures import given, limits, subject
+from suites.lifecycle.fixtures import SLEEP, given, limits, subject
 
 __all__ = ["given", "limits", "subject"]
 
@@ -64,16 +67,33 @@ class SystemState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgraded:
-    """The guest before and after its upgrade, with what became of the container."""
+    """The guest before and after its upgrade, with what became of the container, and another one that has private users."""
 
     before: SystemState
     after: SystemState
     container: Change
+    users: Container | None
+
+
+@pytest.fixture(scope="module")
+def users(runtime: ContainerRuntime, guest: Guest) -> Iterator[Container | None]:
+    """A container with private users in a tree of its own, where the runtime picks them; it runs before the upgrade."""
+    if Feature.NSPAWN_OPTIONS in runtime.engine.lacks:
+        yield None
+        return
+    tree = f"/var/tmp/{runtime.prefix}-users"
+    words = ("--private-users=pick", "--private-users-chown")
+    try:
+        guest.do('mkdir "$2" && cp -a "$1/." "$2/"', runtime.rootfs.make_tiny(), tree)
+        with runtime.start_in(tree, "sh", "-c", SLEEP, words=words) as container:
+            yield container
+    finally:
+        guest.do('rm -rf "$1"', tree)
 
 
 @pytest.fixture(scope="module")
 def upgraded(
-    upgrade: UpgradeFixture, guest: Guest, subject: WatchedContainer, leftovers: Leftovers
+    upgrade: UpgradeFixture, guest: Guest, subject: WatchedContainer, users: Container | None, leftovers: Leftovers
 ) -> Iterator[Upgraded]:
     """What the upgrade made of the guest, while a container and a service ran in it."""
     with leftovers.ignore_new():
@@ -81,7 +101,7 @@ def upgraded(
     try:
         before = _read_system(guest)
         container = subject.watch(upgrade.apply)
-        yield Upgraded(before=before, after=_read_system(guest), container=container)
+        yield Upgraded(before=before, after=_read_system(guest), container=container, users=users)
     finally:
         guest.sh('systemctl stop "$1.service"', NAME)
 

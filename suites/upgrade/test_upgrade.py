@@ -7,12 +7,16 @@ import re
 
 import pytest
 
+from suites.lib.features import Feature
+from suites.lib.guest import Guest
 from suites.lib.runtime import ContainerRuntime
 from suites.lifecycle.events import EVENTS, Change, WatchedContainer
 from suites.lifecycle.stays import ContainerStays
 from suites.upgrade.conftest import Upgraded, UpgradeFixture
 
 UPGRADE = "upgrade"
+
+ENTER = 'nsenter --target "$1" --user --mount --pid --setuid 0 --setgid 0 -- /bin/sh -c "id -u; ls -d /proc/1"'
 
 AFTERWARDS = ("daemon-reload", "machined", "container")
 """What happens after it; the new systemd reads what the old one wrote down, and machined asks it."""
@@ -50,3 +54,20 @@ def test_service_stays(upgraded: Upgraded) -> None:
     """A service with limits and a tree of its own has its process, its place and its limits."""
     assert "ActiveState=active" in upgraded.before.service
     assert upgraded.after.service == upgraded.before.service
+
+
+@pytest.mark.needs(feature=Feature.NSPAWN_OPTIONS)
+def test_container_with_users_can_be_entered(upgraded: Upgraded, runtime: ContainerRuntime, guest: Guest) -> None:
+    """A container with private users that the old systemd made is known to machined, and commands run in it as its root."""
+    assert upgraded.users is not None
+    assert upgraded.users.name in runtime.list()
+    assert guest.do(ENTER, str(upgraded.users.pid)).split() == ["0", "/proc/1"]
+
+
+@pytest.mark.needs(feature=Feature.NSPAWN_OPTIONS)
+def test_container_with_users_starts_again(upgraded: Upgraded, runtime: ContainerRuntime) -> None:
+    """The new systemd starts it again, in the tree that the old one gave to its users (systemd#6310)."""
+    # The last case that looks at the container.
+    assert upgraded.users is not None
+    with runtime.start_again(upgraded.users) as again:
+        assert again.pid in again.list_processes()

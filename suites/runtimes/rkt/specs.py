@@ -50,6 +50,7 @@ LACKS = {
     Feature.IMAGE_GROUPS: "rkt gives a user the groups that are named, and none of the image's",
     Feature.COMMANDS_AS_USER: "`rkt enter` runs commands as root only",
     Feature.APP_ORDER: "rkt starts and stops the apps of a pod all at once",
+    Feature.ROOTLESS: "rkt runs pods for root only",
     Feature.RAISING_BY_USER: "rkt itself sets NoNewPrivileges= for a user's app with a filter, as every app has one (rkt#3896)",
     Feature.GUEST_SYSTEM: "rkt would have to make an image of all that the guest has",
     Feature.JOINED_NETWORKS: "rkt calls the plugins itself, with the configurations in /etc/rkt/net.d",
