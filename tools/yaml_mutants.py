@@ -54,9 +54,9 @@ __all__ = ["KINDS", "PIECES", "Broken", "list_mutants", "main", "read_mutant", "
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = 2.0
 """Seconds that no file of people takes."""
-WHOLE = 3_000
+WHOLE = 1_500
 """Characters of a file of which every other mutant is of all of it; of larger ones more are of a part, which costs less."""
-LINES = 20
+LINES = 15
 """Lines of a part."""
 VALUES = 0.5
 """Share of mutants in which one value is another one, so that what stands around it is read."""
@@ -68,6 +68,7 @@ PIECES = [
     "soon_days: 999999999999", "(" * 3000, "a{99999999999}", "0x" + "f" * 5000, "2027-99-99", "!!int x", "!!binary ====", "é" * 300, "\u2028",
     "<< {}(e) >>", "<% macro a() %><< a() >><% endmacro %><< a() >>", "../../x", "-x", "a b", "\\1", "[s]", "*/*", "2027-02-30", "0o777", "1:30",
     "{version", "{}", "{0.__class__}", "%s", ">=1,<1", "!=" * 99, "file://evil#", "ext::sh -c x", "$(x)", "`x`", "a\nb", "@", "\x1b]0;x\x07",
+    "(?i)x", "(?P<a>x)", "(?P<a>", "[[a]", "(", "*", "\\9", "\\g<a>", "(?#", "(?x) # x",
 ]  # fmt: skip
 """What has broken a reader before, and what is like it."""
 

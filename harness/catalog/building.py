@@ -1,10 +1,9 @@
 """What knowledge files say about building a component: environments, options, flavors, what a tree must have."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.catalog.named_values import (
     BuildWord,
@@ -17,6 +16,7 @@ from harness.catalog.named_values import (
 )
 from harness.catalog.sources import Range, Source
 from harness.errors import UsageError
+from harness.matching import check_pattern, check_replacement
 from harness.model import VersionRange
 from harness.yamlfile import FileModel
 
@@ -68,7 +68,7 @@ class Fixup(FileModel):
     versions: Range = "*"
     commits: tuple[Annotated[str, Field(pattern="^[0-9a-f]{40}$")], ...] = ()
     file: SubPath | None = None
-    pattern: str | None = None
+    pattern: Annotated[str, AfterValidator(check_pattern)] | None = None
     replacement: str | None = None
     reason: str
 
@@ -77,7 +77,8 @@ class Fixup(FileModel):
         texts = (self.file, self.pattern, self.replacement)
         if bool(self.commits) == (None not in texts) or (self.commits and texts != (None, None, None)):
             raise ValueError("a fix-up has either `commits`, or all of `file`, `pattern` and `replacement`")
-        re.compile(self.pattern or "")
+        if self.pattern is not None and self.replacement is not None:
+            check_replacement(self.pattern, self.replacement)
         return self
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, model_validator
 from harness import yamlfile
 from harness.console.line import Message
 from harness.errors import UsageError
+from harness.matching import check_pattern
 from harness.yamlfile import FileModel
 
 __all__ = ["ConsoleFile", "ConsoleRule", "check_names", "load_table"]
@@ -18,15 +19,7 @@ __all__ = ["ConsoleFile", "ConsoleRule", "check_names", "load_table"]
 TABLE = Path(__file__).parents[1] / "console.yaml"
 
 
-def _check_pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"`{text}` is not a regular expression: {error}") from error
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_check_pattern)]
+Pattern = Annotated[str, AfterValidator(check_pattern)]
 
 
 class ConsoleWriter(FileModel):
@@ -80,6 +73,11 @@ class ConsoleFile(FileModel):
         for rule in self.rules:
             if rule.writer not in self.writers:
                 raise ValueError(f"the rule {rule.name} has a writer `{rule.writer}` that is not among the writers")
+        try:
+            _ = self._all
+        except (re.error, OverflowError, RecursionError) as error:
+            # A flag belongs to the beginning of an expression, and a name to one group.
+            raise ValueError(f"the patterns of writers and rules cannot be used together: {error}") from error
         return self
 
     @cached_property

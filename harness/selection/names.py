@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.catalog import Catalog
+from harness.matching import check_pattern
 from harness.model import AXES_BY_NAME, BARE_NUMBER, DISTRO_OWN
 from harness.yamlfile import TextError
 
@@ -19,10 +20,6 @@ __all__ = [
 DISTRO = AXES_BY_NAME["distro"].compile()
 RUNTIME = AXES_BY_NAME["runtime"].compile()
 SYSTEMD = AXES_BY_NAME["systemd"].compile()
-
-
-LONGEST_PATTERN = 2000
-"""Characters of a regular expression at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,21 +146,6 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
         return re.compile(rf"{first}\Z", re.DOTALL)
     middle = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
     return re.compile(rf"{first}{middle}.*{rest[-1]}\Z", re.DOTALL)
-
-
-def check_pattern(text: str) -> str:
-    """Return a regular expression; raises TextError if it is none, or larger than Python can take."""
-    if len(text) > LONGEST_PATTERN:
-        raise TextError(f"a regular expression has {LONGEST_PATTERN} characters at most")
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise TextError(f"this is not a regular expression: {error.msg}", error.pos or 0) from error
-    except (OverflowError, RecursionError, MemoryError, ValueError) as error:
-        raise TextError(
-            "this is not a regular expression: a number in it is too large, or it is nested too deeply"
-        ) from error
-    return text
 
 
 def describe_unknown(what: str, name: str, known: Iterable[str]) -> str:

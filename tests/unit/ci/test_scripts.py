@@ -139,9 +139,13 @@ def test_a_cache_is_verified_before_it_is_used(tmp_path: Path, *, damaged: bool)
         path.write_text(text)
         path.chmod(0o755)
     shutil.copy(CI / "run-shard", tmp_path / "ci")
-    words = f"{tmp_path}/bin:{os.environ['PATH']}"
+    programs = f"{tmp_path}/bin:{os.environ['PATH']}"
     done = _run(
-        tmp_path / "ci" / "run-shard", "1", "2", "change", env={"PATH": words, "HARNESS_STORE": str(tmp_path / "store")}
+        tmp_path / "ci" / "run-shard",
+        "1",
+        "2",
+        "change",
+        env={"PATH": programs, "HARNESS_STORE": str(tmp_path / "store")},
     )
     assert "left no result" in done.stderr
     assert (tmp_path / "used").read_text() == ("" if damaged else f"{tool}\n")

@@ -2,13 +2,17 @@
 
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
+from pydantic import ValidationError
 
+from harness.catalog.building import Fixup
+from harness.console.table import ConsoleFile, ConsoleRule, ConsoleWriter
 from harness.errors import InfrastructureError
-from harness.matching import search
-from harness.selection.names import check_pattern, compile_glob
+from harness.matching import check_pattern, search
+from harness.selection.names import compile_glob
 from harness.yamlerror import TextError
 
 ENDLESS = [
@@ -80,3 +84,39 @@ def test_a_glob_means_what_it_meant(pattern: str, yes: list[str], no: list[str])
     """A star is any text, a question mark one character, and all else is itself."""
     assert all(compile_glob(pattern).match(text) for text in yes)
     assert not any(compile_glob(pattern).match(text) for text in no)
+
+
+BAD_PATTERNS = ["(", "a{99999999999}", "(" * 1500, "\\UFFFFFFFF", "x" * 3000, "(?P<a", "[b-a]"]
+
+
+@pytest.mark.parametrize("pattern", BAD_PATTERNS, ids=lambda text: text[:12])
+def test_each_pattern_of_a_knowledge_file_is_one(pattern: str) -> None:
+    """A fix-up's and a console rule's are refused where they are read, and not when they are first used."""
+    with pytest.raises(ValidationError, match="regular expression"):
+        Fixup(file="a", pattern=pattern, replacement="x", reason="A.")
+    with pytest.raises(ValidationError, match="regular expression"):
+        ConsoleRule(name="a", writer="w", pattern=pattern, fatal=True, description="A.")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"), [("a", "\\1"), ("a", "\\g<b>"), ("(a)", "\\2"), ("a", "\\g<"), ("a|b", "\\x")]
+)
+def test_a_replacement_names_groups_that_there_are(pattern: str, replacement: str) -> None:
+    """Another one would end the build of a tree in which the pattern is found, with a traceback."""
+    with pytest.raises(ValidationError, match="cannot replace what"):
+        Fixup(file="a", pattern=pattern, replacement=replacement, reason="A.")
+    assert Fixup(file="a", pattern=f"({pattern})", replacement="\\1", reason="A.").replacement == "\\1"
+
+
+@pytest.mark.parametrize("patterns", [("(?i)a", "b"), ("a", "(?i)b"), ("(?P<x>a)", "(?P<x>b)")])
+def test_patterns_of_console_rules_work_together(patterns: Sequence[str]) -> None:
+    """All rules are looked for at once; what cannot stand next to others is refused when the table is read."""
+    rules = [ConsoleRule(name="a", writer="w", pattern=each, fatal=True, description="A.") for each in patterns]
+    with pytest.raises(ValidationError, match="cannot be used together"):
+        ConsoleFile(name="c", description="C.", writers={"w": ConsoleWriter()}, rules=tuple(rules))
+
+
+def test_a_pattern_that_python_warns_of_is_quiet(recwarn: pytest.WarningsRecorder) -> None:
+    """What a later Python may read otherwise is no line on a user's terminal."""
+    assert check_pattern("[[a]") == "[[a]"
+    assert not recwarn.list
