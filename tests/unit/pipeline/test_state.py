@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from harness import catalog
 from harness.errors import InfrastructureError
 from harness.model import Event, Outcome, Phase, State
 from harness.pipeline import BUDGETS, CellTask, RunContext
 from harness.pipeline.context import IN_GUEST, Evaluation
 from harness.plan import Plan
 from harness.wait import Deadline
+from tests import ROOT
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -72,6 +74,18 @@ def test_a_guest_is_booted_when_the_run_or_a_suite_wants_it(planned: Plan, work:
     assert replace(it, context=replace(work, fresh=True)).fresh
     suites = {name: file.model_copy(update={"fresh_boot": True}) for name, file in planned.suites.items()}
     assert replace(it, task=CellTask(plan=replace(planned, suites=suites))).fresh
+
+
+def test_a_guest_has_a_network_when_a_person_or_a_suite_wants_it(
+    planned: Plan, work: RunContext, tmp_path: Path
+) -> None:
+    """And else none; no suite of this project wants one, as the harness brings what cases need."""
+    it = Evaluation(task=CellTask(plan=planned), context=work, directory=tmp_path)
+    assert not it.network
+    assert replace(it, context=replace(work, network=True)).network
+    suites = {name: file.model_copy(update={"network": True}) for name, file in planned.suites.items()}
+    assert replace(it, task=CellTask(plan=replace(planned, suites=suites))).network
+    assert not any(file.network for file in catalog.load(ROOT).suites.values())
 
 
 def test_the_result_has_what_has_become_of_the_cell(planned: Plan, work: RunContext, tmp_path: Path) -> None:
