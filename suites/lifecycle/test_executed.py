@@ -6,7 +6,7 @@ from suites.lib.features import Feature
 from suites.lib.runtime import ContainerRuntime
 from suites.lifecycle.fixtures import SLEEP
 
-TIMES = 20
+TIMES = 10
 """How many commands: one takes half a second in an emulated guest."""
 
 OPEN_FILES = 2048
