@@ -20,7 +20,7 @@ as_user() {
     setpriv --reuid="$user" --regid="$user" --clear-groups env -i PATH="$PATH" HOME="$directory" XDG_RUNTIME_DIR="$directory" "$@"
 }
 as_user "$program" spec --rootless || exit
-sed -i 's#"terminal": true#"terminal": false#; s#"path": "rootfs"#"path": "'"$tree"'"#; s#"sh"#"sh", "-c", "id -u; ulimit -n; : >/refused || :; cat /proc/self/uid_map"#' config.json
+sed -i 's#"terminal": true#"terminal": false#; s#"path": "rootfs"#"path": "'"$tree"'"#; s#"sh"#"sh", "-c", "id -u; ulimit -n; true >/refused || true; cat /proc/self/uid_map"#' config.json
 as_user "$program" --root "$directory/state" run "$name" </dev/null
 """
 """The bundle is the runtime's own proposal, which has a read-only root and a limit of open files."""
