@@ -25,7 +25,7 @@ directory=$1 text=$2; shift 2
 mkdir "$directory" || exit
 for unit; do printf %s "$text" >"/run/systemd/system/$unit" || exit; done
 systemctl daemon-reload && systemctl start --no-block "$@" || exit
-end=$(($(cut -d . -f 1 /proc/uptime) + 40))
+end=$(($(cut -d . -f 1 /proc/uptime) + 90))
 until [ "$(ls "$directory" | wc -l)" -ge $# ] || [ "$(cut -d . -f 1 /proc/uptime)" -ge $end ]; do sleep 0.2; done
 for unit; do
     [ ! -e "$directory/$unit" ] || continue
