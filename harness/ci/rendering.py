@@ -195,7 +195,16 @@ def _fill(system: System, path: str, values: dict[str, object]) -> str:
     )
     try:
         text = environment.from_string(system.shared + system.files[path]).render(values)
-    except jinja2.TemplateError as error:
+    except (
+        jinja2.TemplateError,
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        # A template is a program, and what it raises is its own mistake.
         line = f" (line {error.lineno} of its text)" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         raise ConfigError(f"systems/{system.name}.yaml: the template of {path} is wrong{line}: {error}.") from error
     # Macros end with newlines of their own.

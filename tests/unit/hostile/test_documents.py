@@ -9,6 +9,7 @@ import pytest
 
 from harness import yamlfile
 from harness.catalog import Catalog
+from harness.ci.rendering import Pipeline, System, render
 from harness.errors import HarnessError
 from harness.matrix import load
 from tools import yaml_mutants
@@ -101,3 +102,20 @@ def test_a_file_without_end_is_refused(tmp_path: Path, kind: str) -> None:
         place.write_text("a: b\n" * (1 << 20))
     with pytest.raises(HarnessError):
         yamlfile.read(place)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "<< {}(e) >>",
+        "<% macro a() %><< a() >><% endmacro %><< a() >>",
+        "<< 10 ** 5000 >>",
+        "<< 1 / 0 >>",
+        "<< [][1].x >>",
+    ],
+)
+def test_a_template_that_breaks_is_a_mistake_of_its_file(template: str) -> None:
+    """Whatever its text does while it is filled in, the sentence names the file."""
+    system = System(name="x", description="X.", sources=("here",), shards=3, cache=1, files={"a": template})
+    with pytest.raises(HarnessError, match=r"systems/x\.yaml: the template of a is wrong"):
+        render((system,), Pipeline(profile="a", shards=1, cells=1), None)
