@@ -10,6 +10,7 @@ WALL = {
     "machine/warm.py": "what the guest's clock says",
     "machine/cloning.py": "what the guest's clock should say",
     "store/locks.py": "an order of uses that only ever grows",
+    "store/provenance.py": "when an artifact was made, for people",
     "store/upkeep.py": "ages for people",
 }
 """Modules that ask this computer what time it is, and for what; whatever waits asks a clock that does not jump."""
