@@ -64,6 +64,7 @@ def test_exit_status_and_formats(poor: None, tmp_path: Path) -> None:
     assert "guests: apt-get install qemu-system-x86 qemu-utils" in asked().out
 
 
+@pytest.mark.slow
 def test_no_room(deadline: Deadline) -> None:
     """A store where nothing fits is reported beforehand, and where to make room."""
     room = by_name(doctor.examine(Store(Path("/proc/store")), deadline))["store"]

@@ -20,6 +20,7 @@ def test_markers_are_registered(name: str, pytestconfig: pytest.Config) -> None:
     assert any(line.startswith(f"{name}:") for line in pytestconfig.getini("markers"))
 
 
+@pytest.mark.slow
 def test_no_deadline_is_made_when_a_module_is_imported() -> None:
     """A deadline is made by the test that it is for: one of a module is over when many tests ran before."""
     old = [

@@ -143,6 +143,7 @@ def test_the_line_names_only_what_is_not_usual(here: Project, chosen: Settings) 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wish", "said"),
     [

@@ -18,6 +18,8 @@ from harness.wait import Cancellation
 from tests import ROOT
 from tests.helpers.bisections import Repo, begun, script
 
+pytestmark = pytest.mark.slow
+
 CELL = "debian-bookworm+systemd-252+unified+nspawn"
 
 LOADING = [

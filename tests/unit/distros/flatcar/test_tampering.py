@@ -16,6 +16,9 @@ from harness.store import Store
 from harness.wait import Deadline
 from tests.helpers.flatcar_host import SigningKey, sign_release, signing_key, write_release
 
+# Each makes keys with gpg.
+pytestmark = pytest.mark.slow
+
 VERSION = "3815.2.5"
 DISK = os.urandom(400_000) + bytes(1_500_000) + os.urandom(70_001) + bytes(300_000)
 IMAGE = "flatcar_production_image.bin.bz2"
