@@ -63,6 +63,8 @@ class Report(FileModel):
     cases: tuple[str, ...] = ()
     proof: Proof | None = None
     seen: str | None = None
+    unproven: str | None = None
+    """Why nobody has seen its case fail for it yet."""
 
     @model_validator(mode="after")
     def _check_proof(self) -> Self:
@@ -70,6 +72,8 @@ class Report(FileModel):
             raise ValueError("a proof says where it was seen, and what was seen is a proof")
         if self.proof is not None and not self.cases:
             raise ValueError("what was seen was seen by a case")
+        if self.unproven and (self.proof or not self.cases):
+            raise ValueError("only what has a case and no proof has a reason for that")
         return self
 
 
@@ -97,9 +101,16 @@ def read(path: Path = DATA, seen: Path = SEEN) -> Regressions:
 
 
 def _add_proof(report: Report, edits: Sequence[ProofEdit], proofs: Mapping[str, SeenProof]) -> Report:
-    """Return the report with the proof by a patch, if there is one and no pair of versions."""
-    found = None if report.proof is Proof.PAIR else format_proof(report.names, report.cases, edits, proofs)
-    return report.model_copy(update={"proof": Proof.PATCH, "seen": found}) if found else report
+    """Return the report with the proof by a patch, if there is one and no pair of versions, or with the edit that is left to try."""
+    if report.proof is Proof.PAIR:
+        return report
+    found = format_proof(report.names, report.cases, edits, proofs)
+    if found:
+        return report.model_copy(update={"proof": Proof.PATCH, "seen": found})
+    left = [edit.name for edit in edits if edit.function in report.cases and {*report.names} & {*edit.reports}]
+    if left and not report.proof and not report.unproven:
+        return report.model_copy(update={"unproven": f"`python -m tools.proofs --only {left[0]}` tries it."})
+    return report
 
 
 def find_missing(regressions: Regressions, existing: frozenset[str]) -> list[str]:
@@ -140,7 +151,7 @@ def _format_row(report: Report, regressions: Regressions) -> str:
     if report.proof:
         here = f"{shown}<br>{report.proof}: {report.seen}"
     elif report.cases:
-        here = f"{shown}<br>not proven yet"
+        here = f"{shown}<br>not proven yet: {report.unproven or 'its mutant was not run.'}"
     else:
         here = f"none: {regressions.kinds[report.kind]}"
     return f"| {names} | {'; '.join([*versions, where])} | {report.symptom} | {here} |\n"

@@ -47,6 +47,10 @@ def test_counts_and_rows(tmp_path: Path) -> None:
         "| [a#1](https://example.org/1), b#2 | bad 233; nspawn | It broke. | none: Nobody asks. |"
         in format_page(read(path)).splitlines()
     )
+    waiting = ROW.replace("kind: some", "kind: covered, cases: ['x/test_a.py::test_x'], unproven: No version has it.")
+    assert "`x/test_a.py::test_x`<br>not proven yet: No version has it. |" in format_page(
+        read(write(tmp_path, waiting))
+    )
     seen = ROW.replace("kind: some", "kind: covered, cases: ['x/test_a.py::test_x'], proof: patch, seen: In 252.")
     page = format_page(read(write(tmp_path, seen)))
     assert "| systemd | 1 | 0 | 1 | 0 | 0 | 0 |" in page
@@ -62,6 +66,7 @@ def test_counts_and_rows(tmp_path: Path) -> None:
         ("kind: some, proof: pair", "a proof says where it was seen"),
         ("kind: some, proof: pair, seen: There.", "what was seen was seen by a case"),
         ("kind: some, seen: There.", "what was seen is a proof"),
+        ("kind: some, unproven: Hm.", "only what has a case and no proof has a reason for that"),
     ],
 )
 def test_a_row_that_claims_too_much_is_refused(tmp_path: Path, wrong: str, sentence: str) -> None:
