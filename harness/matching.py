@@ -6,18 +6,13 @@ the process. So a pattern of a file, which may be a stranger's change, is matche
 
 import re
 import sys
-import warnings
 
 from harness import proc
 from harness.errors import DeadlineError, InfrastructureError
 from harness.text import escape
 from harness.wait import Deadline
-from harness.yamlerror import TextError
 
-__all__ = ["check_pattern", "check_replacement", "search"]
-
-LONGEST_PATTERN = 2000
-"""Characters of a regular expression at most."""
+__all__ = ["search"]
 
 MOST = 4 << 20
 """Characters of a text that are looked at: its beginning and its end, half of them each."""
@@ -29,34 +24,6 @@ SIMPLE = re.compile(r"[^*+?{}()|]*")
 """Patterns without repetition and choice: no text takes them long, so they need no process."""
 
 SCRIPT = "import re, sys; sys.exit(re.search(sys.argv[1], sys.stdin.read()) is None)"
-
-
-def check_pattern(text: str) -> str:
-    """Return a regular expression; raises TextError if it is none, or larger than Python can take."""
-    if len(text) > LONGEST_PATTERN:
-        raise TextError(f"a regular expression has {LONGEST_PATTERN} characters at most")
-    try:
-        with warnings.catch_warnings():
-            # What a later Python may read otherwise (`[[a]`), this one reads.
-            warnings.simplefilter("ignore", FutureWarning)
-            re.compile(text)
-    except re.error as error:
-        raise TextError(f"this is not a regular expression: {error.msg}", error.pos or 0) from error
-    except (OverflowError, RecursionError, MemoryError, ValueError) as error:
-        raise TextError(
-            "this is not a regular expression: a number in it is too large, or it is nested too deeply"
-        ) from error
-    return text
-
-
-def check_replacement(pattern: str, text: str) -> str:
-    """Return what replaces the matches of a checked pattern; raises TextError if it names a group that there is not."""
-    try:
-        # The empty alternative matches, and so the text is read.
-        re.compile(f"{pattern}|").sub(text, "", count=1)
-    except (re.error, IndexError) as error:
-        raise TextError(f"this cannot replace what `{pattern[:80]}` matches: {error}") from error
-    return text
 
 
 def search(pattern: str, text: str, *, seconds: float = SECONDS) -> bool:

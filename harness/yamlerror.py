@@ -1,9 +1,11 @@
 """What pydantic finds wrong in a file that people write, as sentences for those people.
 
 Pydantic speaks of inputs, tuples and unions; here each finding becomes one sentence in the words of
-YAML, with the path of the value that it is about.
+YAML, with the path of the value that it is about. Regular expressions are checked here, when they are read; `matching` uses them.
 """
 
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,7 +17,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-__all__ = ["Path", "Position", "Problem", "TextError", "list_problems"]
+__all__ = ["Path", "Position", "Problem", "TextError", "check_pattern", "check_replacement", "list_problems"]
+
+LONGEST_PATTERN = 2000
+"""Characters of a regular expression at most."""
 
 Path = tuple[str | int, ...]
 """Keys and indexes that lead to a value in a file."""
@@ -52,6 +57,34 @@ class TextError(ValueError):
     def __init__(self, message: str, offset: int = 0) -> None:
         super().__init__(message)
         self.offset = offset
+
+
+def check_pattern(text: str) -> str:
+    """Return a regular expression; raises TextError if it is none, or larger than Python can take."""
+    if len(text) > LONGEST_PATTERN:
+        raise TextError(f"a regular expression has {LONGEST_PATTERN} characters at most")
+    try:
+        with warnings.catch_warnings():
+            # What a later Python may read otherwise (`[[a]`), this one reads.
+            warnings.simplefilter("ignore", FutureWarning)
+            re.compile(text)
+    except re.error as error:
+        raise TextError(f"this is not a regular expression: {error.msg}", error.pos or 0) from error
+    except (OverflowError, RecursionError, MemoryError, ValueError) as error:
+        raise TextError(
+            "this is not a regular expression: a number in it is too large, or it is nested too deeply"
+        ) from error
+    return text
+
+
+def check_replacement(pattern: str, text: str) -> str:
+    """Return what replaces the matches of a checked pattern; raises TextError if it names a group that there is not."""
+    try:
+        # The empty alternative matches, and so the text is read.
+        re.compile(f"{pattern}|").sub(text, "", count=1)
+    except (re.error, IndexError) as error:
+        raise TextError(f"this cannot replace what `{pattern[:80]}` matches: {error}") from error
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from harness.catalog.named_values import (
 )
 from harness.catalog.sources import Range, Source
 from harness.errors import UsageError
-from harness.matching import check_pattern, check_replacement
 from harness.model import VersionRange
+from harness.yamlerror import check_pattern, check_replacement
 from harness.yamlfile import FileModel
 
 __all__ = [

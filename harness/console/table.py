@@ -11,7 +11,7 @@ from pydantic import AfterValidator, model_validator
 from harness import yamlfile
 from harness.console.line import Message
 from harness.errors import UsageError
-from harness.matching import check_pattern
+from harness.yamlerror import check_pattern
 from harness.yamlfile import FileModel
 
 __all__ = ["ConsoleFile", "ConsoleRule", "check_names", "load_table"]

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.catalog import Catalog
-from harness.matching import check_pattern
 from harness.model import AXES_BY_NAME, BARE_NUMBER, DISTRO_OWN
+from harness.yamlerror import check_pattern
 from harness.yamlfile import TextError
 
 __all__ = [

@@ -30,7 +30,7 @@ def imported(*verb: str) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("verb", "most"), [("report", 39), ("compare", 61), ("gate", 64), ("baseline", 51)])
+@pytest.mark.parametrize(("verb", "most"), [("report", 39), ("compare", 49), ("gate", 64), ("baseline", 48)])
 def test_readers_of_results_import_no_engine(verb: str, most: int) -> None:
     """Neither QEMU nor Docker, numpy or pytest; and no more modules of ours than reading takes."""
     modules = imported(verb)

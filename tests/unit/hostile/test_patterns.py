@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from harness.catalog.building import Fixup
 from harness.console.table import ConsoleFile, ConsoleRule, ConsoleWriter
 from harness.errors import InfrastructureError
-from harness.matching import check_pattern, search
+from harness.matching import search
 from harness.selection.names import compile_glob
-from harness.yamlerror import TextError
+from harness.yamlerror import TextError, check_pattern
 
 ENDLESS = [
     r"(\w+\s?)+$", r"(a+)+$", r"(a|a)*$", r"(a|aa)+$", r"(.*a){25}$", r"([a-z]+)*\d", r"(a*)*b", r"^(([a-z])+.)+[A-Z]([a-z])+$",
