@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.timeout(1800)]
 CELL = "debian-bookworm+systemd-252+go-1.27+unified+runc-1.1.5"
 
 
+@pytest.mark.longer
 def test_the_fix_is_found(store: Store, docker: None, bookworm: Image, tmp_path: Path) -> None:
     """The fix of a vulnerability, in a history that nobody made up, by a container that tries to get out."""
     deadline = Deadline.after(1500, "bisection of runc")
