@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make run     build, boot and test the cells of a profile (PROFILE=quick)"
 	@echo "make check   a minute: ruff, mypy --strict, import-linter, names, codespell, shellcheck, unit tests"
-	@echo "make test    half an hour to 50 minutes: all tests that a change needs; they boot real guests"
+	@echo "make test    about an hour: all tests that a change needs; they boot real guests"
 	@echo "make campaign  hours: mutants, simulations, real bisections; its figures go to docs/reference/campaign.md"
 	@echo "make mutants does each case of the suites fail in a guest that is broken?"
 	@echo "make bench   figures of speed, next to those of others"

@@ -17,6 +17,7 @@ from typing import Literal
 
 from harness import proc
 from harness.errors import DeadlineError
+from harness.process_identity import read_boot_id
 from harness.store import hash_file
 from harness.wait import Deadline, poll
 from harness.writing import STORE_HINT, write_text
@@ -96,7 +97,7 @@ def probe(kernel: Path, state: Path, deadline: Deadline, *, device: Path = DEVIC
         InfrastructureError: QEMU is not installed.
     """
     version = read_qemu_version(deadline)
-    boot = proc.read_boot_id()
+    boot = read_boot_id()
     # Who may open the device can change while the computer is up, and looking costs nothing.
     trouble = find_obstacle(device)
     if trouble:

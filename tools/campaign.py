@@ -9,7 +9,6 @@ import datetime as dt
 import json
 import os
 import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness import proc, yamlfile
-from harness.errors import DeadlineError, HarnessError, UsageError
+from harness.errors import DeadlineError, UsageError
 from harness.wait import Deadline
 from harness.yamlfile import FileModel
+from tools.tool import run_tool
 
 __all__ = ["Campaign", "CampaignPlan", "StepResult", "find_figure", "main", "read_commit"]
 
@@ -201,7 +201,4 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT, file: Pat
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except HarnessError as error:
-        sys.exit(str(error))
+    run_tool(main)

@@ -9,7 +9,6 @@ cases pass. A case that no mutant makes fail is not proven; the exit status is 1
 
 import argparse
 import os
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, RootModel
 
 from harness import catalog, matrix, pipeline, yamlfile
 from harness.catalog import Catalog
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import Cell, Outcome
 from harness.pipeline import CellTask, RunContext
@@ -30,6 +29,7 @@ from harness.plan import make_plan
 from harness.results import CellResult
 from harness.store import Store
 from harness.wait import Deadline
+from tools.tool import run_tool
 
 ROOT = Path(__file__).parent.parent
 FILE = "mutants.yaml"
@@ -180,7 +180,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except HarnessError as error:
-        sys.exit(str(error))
+    run_tool(main)

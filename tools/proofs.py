@@ -20,7 +20,7 @@ import platformdirs
 
 from harness import proc, source
 from harness.catalog import Source
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.results import CellResult
 from harness.rundir import RESULT
 from harness.store import Store
@@ -29,6 +29,7 @@ from harness.wait import Deadline
 from tools import history, history_runc
 from tools.history import BEGIN, WHO, Commit, git
 from tools.proof_edits import EDITS, ROOT, SEEN, ProofEdit, SeenProof, SeenProofs, read_edits, read_seen
+from tools.tool import run_tool
 
 __all__ = ["Answer", "Base", "commit_edit", "main", "prove"]
 
@@ -223,7 +224,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except HarnessError as error:
-        sys.exit(str(error))
+    run_tool(main)

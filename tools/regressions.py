@@ -15,7 +15,7 @@ from harness import yamlfile
 from harness.yamlfile import FileModel
 from tools.generated_page import ROOT, write_page
 from tools.proof_edits import SEEN, ProofEdit, SeenProof, format_proof, read_edits, read_seen
-from tools.rkt_coverage import SUITES, cases
+from tools.rkt_coverage import SUITES, list_cases
 
 __all__ = ["DATA", "PAGE", "Proof", "Regressions", "find_missing", "format_page", "read"]
 
@@ -160,7 +160,7 @@ def _format_row(report: Report, regressions: Regressions) -> str:
 def main() -> int:
     """Write the page, unless a case that is named does not exist."""
     regressions = read()
-    missing = find_missing(regressions, cases())
+    missing = find_missing(regressions, list_cases())
     problems = [f"{DATA.relative_to(ROOT)} names {case}, which does not exist." for case in missing]
     return write_page(PAGE, problems, lambda: format_page(regressions))
 

@@ -14,7 +14,7 @@ from harness import yamlfile
 from harness.yamlfile import FileModel
 from tools.generated_page import ROOT, write_page
 
-__all__ = ["DATA", "PAGE", "SUITES", "Coverage", "cases", "missing", "page", "read"]
+__all__ = ["DATA", "PAGE", "SUITES", "Coverage", "find_missing", "format_page", "list_cases", "read"]
 
 SUITES = ROOT / "suites"
 DATA = SUITES / "coverage.yaml"
@@ -92,7 +92,7 @@ def read(path: Path = DATA) -> Coverage:
     return yamlfile.load(path, Coverage)
 
 
-def cases(suites: Path = SUITES) -> frozenset[str]:
+def list_cases(suites: Path = SUITES) -> frozenset[str]:
     """Node ids of all cases that the suites have, without parameters, as they are written: nothing is imported."""
     return frozenset(case for case, _ in find_functions(suites))
 
@@ -128,12 +128,12 @@ def _find_bases(module: ast.Module, suites: Path) -> dict[str, ast.ClassDef]:
     return found
 
 
-def missing(coverage: Coverage, existing: frozenset[str]) -> list[str]:
+def find_missing(coverage: Coverage, existing: frozenset[str]) -> list[str]:
     """Cases that are named and do not exist."""
     return sorted({case for behaviour in coverage.behaviours for case in behaviour.cases} - existing)
 
 
-def page(coverage: Coverage) -> str:
+def format_page(coverage: Coverage) -> str:
     """Format the page, as Markdown."""
     covered = sum(bool(behaviour.cases) for behaviour in coverage.behaviours)
     parts = [
@@ -163,9 +163,9 @@ def _lines(area: Area) -> Iterator[str]:
 def main() -> int:
     """Write the page, unless a case that is named does not exist."""
     coverage = read()
-    gone = missing(coverage, cases())
+    gone = find_missing(coverage, list_cases())
     problems = [f"{DATA.relative_to(ROOT)} names {case}, which does not exist." for case in gone]
-    return write_page(PAGE, problems, lambda: page(coverage))
+    return write_page(PAGE, problems, lambda: format_page(coverage))
 
 
 if __name__ == "__main__":

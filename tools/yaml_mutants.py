@@ -8,7 +8,6 @@ import argparse
 import os
 import random
 import re
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -48,6 +47,7 @@ from tools.proof_edits import ProofEdits
 from tools.regressions import Regressions
 from tools.rkt_coverage import Coverage
 from tools.rkt_facts import Facts
+from tools.tool import run_tool
 
 __all__ = ["KINDS", "PIECES", "Broken", "list_mutants", "main", "read_mutant", "try_mutants"]
 
@@ -253,4 +253,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_tool(main)

@@ -50,8 +50,8 @@ def confirm_suspects(
     """Run suspects again, and return what they did.
 
     They run as the `runs` in which they were found were asked for. The old side is the same with `before` in place of
-    what was set (`--set`); without any there is no old side. `builder` is where they may be built. A suspect runs `planned` times at most on each side. `say`
-    is called with what goes on.
+    what was set (`--set`); without any there is no old side. `builder` is where they may be built. A suspect runs
+    `planned` times at most on each side. `say` is called with what goes on.
 
     Raises:
         UsageError: A run does not say what was asked for, or something in `before` is wrong.

@@ -49,13 +49,12 @@ def _are_harmless(arguments: Sequence[str]) -> bool:
 
 
 def check_said(lacking: Sequence[str], run: str, verb: str) -> None:
-    """Raise UsageError if something is lacking on the command line of a verb that goes on with a run."""
+    """Raise UsageError if something is lacking on the command line of a verb that continues a run."""
     if lacking:
         raise UsageError(
-            f"{run} was begun with `{shlex.join(lacking)}`, and only a command line may ask for that: its files "
-            "may come from elsewhere, and it runs code on this computer outside of the build container, or trusts "
-            "another key.",
-            hint=f"If that is what you want, say it yourself: `harness {verb} {shlex.join(lacking)}`.",
+            f"{run} was started with `{shlex.join(lacking)}`, which is not taken from its files: they may come from "
+            "elsewhere, and it would run code on this computer outside of the build container, or trust another key.",
+            hint=f"To allow it, repeat it on the command line: `harness {verb} {shlex.join(lacking)}`.",
         )
 
 
@@ -79,7 +78,7 @@ def check_bisection(
     """
     if given and tuple(given) != inquiry.run:
         raise UsageError(
-            f"The bisection {run} goes on as it was begun, and asks `{inquiry.test}`, not `{shlex.join(given)}`."
+            f"The bisection {run} continues as it was started, and asks `{inquiry.test}`, not `{shlex.join(given)}`."
         )
     lacking = list_decider(() if given else inquiry.run, None if builder == Builder.HOST else built)
     check_said(lacking, run, f"{inquiry.format_words()[1]} --resume {shlex.quote(run)}")

@@ -25,7 +25,7 @@ from harness.build.environment import KIND as ENVIRONMENT
 from harness.build.environment import TREE
 from harness.build.spec import BuildCommand
 from harness.errors import InfrastructureError
-from harness.proc import read_boot_id, read_start_time
+from harness.process_identity import read_boot_id, read_start_time
 from harness.store import Artifact, Store, hold_lock
 from harness.wait import Deadline, poll
 
@@ -88,7 +88,7 @@ def _make_script(commands: tuple[BuildCommand, ...]) -> str:
 
 
 def sweep(client: "DockerClient") -> None:
-    """Remove containers whose harness does not run any more; those of other computers and containers are theirs."""
+    """Remove containers whose harness no longer runs; one on another computer or in another container may run."""
     for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
         if not _is_alive(container.labels[OWNER]):
             logger.warning("removing the container %s, left by a harness that was killed", container.name)

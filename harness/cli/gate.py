@@ -65,7 +65,9 @@ BeforeOption = Annotated[
 BuilderOption = Annotated[
     str | None,
     typer.Option(
-        "--builder", metavar="docker|host", help="Where --confirm may build; needed again for a run with `host`."
+        "--builder",
+        metavar="docker|host",
+        help="Where --confirm builds; has to be repeated for a run that used `host`.",
     ),
 ]
 AnnotationsOption = Annotated[

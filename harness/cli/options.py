@@ -42,7 +42,7 @@ MarkdownOption = Annotated[
 FREE = frozenset({"paths", "jobs", "resume", "form"})
 """Parameters of the verbs that do not say what is looked for, nor how; --resume takes no others."""
 REPEATED = frozenset({"run", "builder"})
-"""Parameters that must be said again with --resume, as they were, see `app.permissions`."""
+"""Parameters that have to be repeated with --resume, unchanged; see `app.permissions`."""
 
 
 def refuse_search(context: typer.Context) -> None:
@@ -54,8 +54,9 @@ def refuse_search(context: typer.Context) -> None:
     ]
     if given or len(context.params["paths"] or ()) > 1:
         allowed = [p.opts[-1] for p in context.command.params if p.name in FREE - {"paths", "resume"}]
+        repeated = [p.opts[-1] for p in context.command.params if p.name in REPEATED]
         raise UsageError(
-            f"--resume continues a bisection as it was started; besides one directory it takes only {' and '.join(allowed)}"
+            f"--resume continues a bisection as it was started; besides one directory, and {' or '.join(repeated)} unchanged, it takes only {' and '.join(allowed)}"
             + (f", not {', '.join(given)}." if given else ".")
         )
 

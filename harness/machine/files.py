@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.confinement import USERS
 from harness.errors import InfrastructureError, UsageError
-from harness.proc import read_boot_id, read_start_time
+from harness.process_identity import read_boot_id, read_start_time
 from harness.qemu import MachineSpec, escape_value
 from harness.results import find_problem
 

@@ -27,6 +27,7 @@ from harness.machine.files import (
 )
 from harness.machine.guest import Machine
 from harness.proc import Running
+from harness.process_identity import read_start_time
 from harness.qemu import MachineSpec, Monitor, make_argv, make_overlay_argv
 from harness.wait import Deadline, poll
 
@@ -200,7 +201,7 @@ def _try_port(launch: _Launch, port: int, stack: ExitStack, deadline: Deadline) 
         memory.seek(0)
     sink = stack.enter_context(files.qemu_log.open("ab"))
     running = stack.enter_context(proc.start(command, output=sink, pass_fds=inherited))
-    started = proc.read_start_time(running.pid)
+    started = read_start_time(running.pid)
     replace(launch.record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(files)
     monitor = _connect_monitor(running, sockets / "qmp", files.events, deadline)
     if monitor is not None:

@@ -19,7 +19,8 @@ from harness.image import Image, ImageSpec
 from harness.machine import GuestLostError, Machine
 from harness.machine.files import MachineFiles, MachineRecord
 from harness.model import CgroupMode
-from harness.proc import CommandError, read_start_time
+from harness.proc import CommandError
+from harness.process_identity import read_start_time
 from harness.qemu import MachineSpec
 from harness.store import Store
 from harness.wait import Deadline, poll

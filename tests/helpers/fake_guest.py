@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import proc
 from harness.machine.files import MachineFiles, MachineRecord
 from harness.model import Cell, CgroupMode
-from harness.proc import read_boot_id, read_start_time
+from harness.process_identity import read_boot_id, read_start_time
 from harness.results import CaseResult
 from harness.suite import parse_cases, read_report
 from harness.wait import Deadline

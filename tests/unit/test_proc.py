@@ -14,6 +14,7 @@ import pytest
 from harness import proc
 from harness.errors import CancelledError, DeadlineError, InfrastructureError
 from harness.proc import CommandError, SpawnError
+from harness.process_identity import read_start_time
 from harness.wait import Cancellation, Deadline, poll
 
 
@@ -24,7 +25,7 @@ def soon() -> Deadline:
 
 def is_running(pid: int) -> bool:
     """Whether a process is there and no zombie."""
-    return proc.read_start_time(pid) is not None
+    return read_start_time(pid) is not None
 
 
 def wait_for_end(pid: int) -> None:
@@ -252,15 +253,15 @@ def sleeper(name: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 def test_the_start_of_a_process_tells_it_from_a_later_one(tmp_path: Path) -> None:
     """It is the same at each look, whatever the process is called; one that has ended has none, collected or not."""
-    assert proc.read_start_time(os.getpid()) == proc.read_start_time(os.getpid())
+    assert read_start_time(os.getpid()) == read_start_time(os.getpid())
     with sleeper("a) Z 1 (b", tmp_path) as popen:
-        started = proc.read_start_time(popen.pid)
+        started = read_start_time(popen.pid)
         assert started is not None
-        assert started >= (proc.read_start_time(os.getpid()) or 0)
+        assert started >= (read_start_time(os.getpid()) or 0)
         popen.kill()
         os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
-        assert proc.read_start_time(popen.pid) is None, "a zombie"
-    assert proc.read_start_time(popen.pid) is None
+        assert read_start_time(popen.pid) is None, "a zombie"
+    assert read_start_time(popen.pid) is None
 
 
 def test_a_command_on_our_terminal_stays_in_our_group(

@@ -301,7 +301,7 @@ def test_screen(tmp_path: Path, repo: Repo, deadline: Deadline) -> None:
 @pytest.mark.parametrize(("words", "sentence"), [
     (["--good", CELL], "Name both cells with --good and --bad"),
     (["--good", CELL, "--bad", CELL, "--run", "true"], "The two cells are the same."),
-    (["--resume", "--good", CELL], "besides one directory it takes only --format, not --good."),
+    (["--resume", "--good", CELL], "besides one directory, and --run unchanged, it takes only --format, not --good."),
     (["--resume"], "is of another kind."),
 ])  # fmt: skip
 def test_axes_refused(

@@ -54,7 +54,7 @@ def test_arguments_that_load_code_are_said_again(arguments: Sequence[str]) -> No
 
 @pytest.mark.parametrize("arguments", CHOOSING, ids=" ".join)
 def test_arguments_that_choose_cases_are_not(arguments: Sequence[str]) -> None:
-    """What only chooses among cases, or says how they are shown, goes on as it was begun."""
+    """What only chooses among cases, or says how they are shown, continues as it was started."""
     assert list_unsaid(make_request(arguments=arguments)) == []
 
 
@@ -95,7 +95,7 @@ def test_a_run_from_elsewhere_stays_in_the_build_container(
 
     assert main(argv) == ExitCode.USAGE
     said = " ".join(capsys.readouterr().err.split())
-    assert "only a command line may ask for that" in said
+    assert "which is not taken from its files" in said
     assert f"harness run {option} {run} {' '.join(words)}" in said
     assert main([*argv, *words]) == ExitCode.OK
     assert main([*argv, "--builder", "docker", "--", "-x"]) == ExitCode.USAGE
@@ -110,7 +110,7 @@ def test_suspects_are_built_where_the_command_line_says(tmp_path: Path) -> None:
         matrix=ROOT / "matrix.yaml", store=tmp_path, runs=tmp_path, debug=False, cancelled=Cancellation()
     )
     for builder in (None, "docker", "host"):
-        with pytest.raises(UsageError, match=r"only a command line may ask"):
+        with pytest.raises(UsageError, match=r"which is not taken from its files"):
             confirm_suspects(
                 [(CELL, "cgroup/a.py::b")], [f"{tmp_path}/"], settings, planned=2, before=(), builder=builder, say=print
             )
@@ -126,9 +126,9 @@ def test_a_command_of_a_journal_is_said_again(tmp_path: Path, capsys: pytest.Cap
     argv = ["--matrix", str(ROOT / "matrix.yaml"), "--store", str(tmp_path / "s"), "--runs", str(tmp_path / "runs")]
     for words in ([], ["--builder", "host"], ["--run", asked.test]):
         assert main([*argv, "bisect-systemd", "--resume", *words]) == ExitCode.USAGE
-        assert "only a command line may ask for that" in capsys.readouterr().err
+        assert "which is not taken from its files" in capsys.readouterr().err
     assert main([*argv, "bisect-systemd", "--resume", "--run", "true"]) == ExitCode.USAGE
-    assert "goes on as it was begun" in capsys.readouterr().err
+    assert "continues as it was started" in capsys.readouterr().err
     assert not (place / rundir.RESULT).exists()
 
 
@@ -141,5 +141,5 @@ def test_what_was_said_again_goes_on(kind: type[Begun | AxesBegun]) -> None:
     cases = command.model_copy(update={"run": (), "tests": ("cgroup/a.py::b",)})
     check_bisection(cases, (), "x")
     check_said([], "x", "run")
-    with pytest.raises(UsageError, match="goes on as it was begun, and asks `cgroup/a"):
+    with pytest.raises(UsageError, match="continues as it was started, and asks `cgroup/a"):
         check_bisection(cases, ("true",), "x")

@@ -18,7 +18,7 @@ from harness.errors import HarnessError, InfrastructureError
 from harness.machine import files
 from harness.machine.files import MachineFiles, MachineRecord
 from harness.model import Outcome
-from harness.proc import read_start_time
+from harness.process_identity import read_start_time
 from harness.results import CaseResult, CellResult, RunResult
 from harness.rundir import Request
 from harness.writing import write_text

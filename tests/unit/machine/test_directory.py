@@ -14,7 +14,7 @@ from harness.errors import InfrastructureError
 from harness.machine import detect_cgroup_mode, files
 from harness.machine.files import MachineFiles, MachineRecord
 from harness.model import CgroupMode
-from harness.proc import read_start_time
+from harness.process_identity import read_start_time
 from harness.qemu import MachineSpec
 
 SPEC = MachineSpec(

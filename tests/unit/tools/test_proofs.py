@@ -13,7 +13,7 @@ from tools.generated_page import ROOT
 from tools.proof_edits import Change, ProofEdit, format_proof, read_edits, read_seen
 from tools.proofs import PROJECTS, Answer, Base, choose, commit_edit, prove, write_seen
 from tools.regressions import Proof, read
-from tools.rkt_coverage import cases
+from tools.rkt_coverage import list_cases
 
 EDIT = ProofEdit(
     name="other-answer", reports=("a#1",), project="runc", bug="it answers 3", cell="some-cell",
@@ -55,7 +55,7 @@ def test_each_edit_is_of_a_report_that_names_its_case() -> None:
         if not any(name in report.names and edit.function in report.cases for report in reports)
     ]
     assert lost == []
-    assert {edit.function for edit in read_edits()} <= cases()
+    assert {edit.function for edit in read_edits()} <= list_cases()
 
 
 def test_each_edit_names_a_cell() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import ConfigError
 from tools.regressions import DATA, PAGE, find_missing, format_page, read
-from tools.rkt_coverage import cases
+from tools.rkt_coverage import list_cases
 
 ROW = """\
 kinds: {some: Nobody asks., covered: ~}
@@ -24,7 +24,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_every_named_case_exists() -> None:
     """A case that was renamed or removed is reported by its node id: name another one in suites/regressions.yaml."""
-    assert [] == find_missing(read(), cases())
+    assert [] == find_missing(read(), list_cases())
 
 
 def test_the_page_is_what_the_data_says() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from tools.rkt_coverage import DATA, PAGE, SUITES, cases, missing, page, read
+from tools.rkt_coverage import DATA, PAGE, SUITES, find_missing, format_page, list_cases, read
 
 DATA_TEXT = """\
 areas:
@@ -33,12 +33,12 @@ def data(tmp_path: Path) -> Path:
 
 def test_every_named_case_exists() -> None:
     """A case that was renamed or removed is reported by its node id: name another one in suites/coverage.yaml."""
-    assert [] == missing(read(), cases())
+    assert [] == find_missing(read(), list_cases())
 
 
 def test_the_page_is_what_the_data_says() -> None:
     """It is made again by `python -m tools.rkt_coverage`."""
-    assert PAGE.read_text(encoding="utf-8") == page(read())
+    assert PAGE.read_text(encoding="utf-8") == format_page(read())
 
 
 @pytest.mark.slow
@@ -53,13 +53,13 @@ def test_no_file_of_rkt_is_in_two_rows() -> None:
 
 def test_what_does_not_exist_is_found(data: Path) -> None:
     """By the text of the suites alone, which may not be importable here."""
-    assert ["x/test_a.py::test_gone"] == missing(read(data), cases(data.parent))
-    assert {"x/test_a.py::test_there", "x/test_a.py::TestMore::test_inner"} == cases(data.parent)
+    assert ["x/test_a.py::test_gone"] == find_missing(read(data), list_cases(data.parent))
+    assert {"x/test_a.py::test_there", "x/test_a.py::TestMore::test_inner"} == list_cases(data.parent)
 
 
 def test_the_page_has_a_line_for_each_behaviour(data: Path) -> None:
     """With all cases, or the reason; the file's name stands once, with how its purpose is known."""
-    lines = page(read(data)).splitlines()
+    lines = format_page(read(data)).splitlines()
     assert (
         "| `a_test.go`<br>`b_test.go` ¹<br>TestA | one | `x/test_a.py::test_there`<br>`x/test_a.py::test_gone` |"
         in lines
@@ -93,4 +93,4 @@ def test_cases_that_a_class_inherits_are_there(data: Path) -> None:
         f"from {suites.name}.x.stays import Stays\n\n\nclass TestOne(Stays):\n    def test_own(self):\n        pass\n"
     )
     (suites / "x" / "test_b.py").write_text(module)
-    assert {"x/test_b.py::TestOne::test_own", "x/test_b.py::TestOne::test_it"} <= cases(suites)
+    assert {"x/test_b.py::TestOne::test_own", "x/test_b.py::TestOne::test_it"} <= list_cases(suites)
