@@ -29,9 +29,9 @@ WORSE = (*REGRESSIONS, ChangeKind.NEW_FAILING, ChangeKind.BROKEN, ChangeKind.GON
 
 
 def save_baseline(
-    name: str, runs: Sequence[str], settings: Settings, *, replace: bool
+    name: str, runs: Sequence[str], settings: Settings, *, replace: bool, pooled: bool = False
 ) -> tuple[Path, Mapping[str, int]]:
-    """Save what a run found, and return the file with how many cells and cases are in it.
+    """Save what a run found, or, if `pooled`, several runs of the same, and return the file with how many cells and cases are in it.
 
     Raises:
         UsageError: There is such a baseline already, or the run is not whole.
@@ -43,7 +43,7 @@ def save_baseline(
             f"There is a baseline {name} already: {show_path(path)}.",
             hint="Save it again with --replace, or `harness baseline promote` another that compares well with it.",
         )
-    side, conflicts = open_all(runs, Places(runs=settings.runs, baselines=settings.baselines))
+    side, conflicts = open_all(runs, Places(runs=settings.runs, baselines=settings.baselines), pooled=pooled)
     if problems := (*conflicts, *side.problems):
         raise UsageError("\n".join(map(escape, problems)), hint="A baseline needs a complete run.")
     if not side.counts["ran"]:

@@ -5,7 +5,7 @@ Each run is a `harness run` of its own, as a person would start it: the gate its
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -13,7 +13,7 @@ from harness import proc, rundir
 from harness.app.permissions import check_said, list_unsaid
 from harness.app.settings import Settings
 from harness.errors import ExitCode, InfrastructureError, UsageError
-from harness.gate import Suspect, SuspectTrial, is_settled, list_looks
+from harness.gate import BASELINE, Suspect, SuspectTrial, is_settled, list_looks
 from harness.model import Outcome
 from harness.results import REPETITION, RunResult
 from harness.rundir import Request
@@ -38,7 +38,7 @@ Counts = Mapping[Suspect, tuple[int, int]]
 
 
 def confirm_suspects(
-    suspects: Sequence[Suspect],
+    suspects: Mapping[Suspect, tuple[int, int] | None],
     runs: Sequence[str],
     settings: Settings,
     *,
@@ -50,7 +50,7 @@ def confirm_suspects(
     """Run suspects again, and return what they did.
 
     They run as the `runs` in which they were found were asked for. The old side is the same with `before` in place of
-    what was set (`--set`); without any there is no old side. `builder` is where they may be built. A suspect runs
+    what was set (`--set`); without any the old side is what each suspect did in the baseline, as far as that is known. `builder` is where they may be built. A suspect runs
     `planned` times at most on each side. `say` is called with what goes on.
 
     Raises:
@@ -61,8 +61,14 @@ def confirm_suspects(
         return {}
     deadline = settings.make_deadline(SECONDS, "confirmation")
     requests = dict(_find_requests(suspects, runs, settings, builder))
-    reason = "" if before else UNKNOWN
-    trials = {suspect: SuspectTrial(one_sided=reason) for suspect in suspects}
+    trials = {
+        suspect: SuspectTrial()
+        if before
+        else SuspectTrial(old=bar, place=BASELINE)
+        if bar is not None
+        else SuspectTrial(one_sided=UNKNOWN)
+        for suspect, bar in suspects.items()
+    }
     done = 0
     for index, look in enumerate(list_looks(planned)):
         going = [suspect for suspect in suspects if not is_settled(trials[suspect], len(suspects))]
@@ -81,7 +87,7 @@ def confirm_suspects(
 
 
 def _find_requests(
-    suspects: Sequence[Suspect], runs: Sequence[str], settings: Settings, builder: str | None
+    suspects: Iterable[Suspect], runs: Sequence[str], settings: Settings, builder: str | None
 ) -> Iterator[tuple[str, Request]]:
     """Yield the cells of suspects, each with what was asked for in the run that has it."""
     asked = [rundir.read_request(rundir.find_run(settings.runs, name)) for name in runs]

@@ -1,6 +1,6 @@
 """May a release be shipped: the policy, the run and the baseline that a user means, put before the gate."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ POLICY = Path("ci", "release-policy.yaml")
 """The policy that holds where none is named, next to the matrix."""
 
 
-def decide_release(
+def decide_release(  # noqa: PLR0913 - each is an option of the command
     runs: list[str],
     project: Project,
     settings: Settings,
@@ -25,9 +25,10 @@ def decide_release(
     policy: Path | None = None,
     baseline: str | None = None,
     profile: str | None = None,
-    confirm: Callable[[Sequence[Suspect]], Mapping[Suspect, SuspectTrial]] | None = None,
+    confirm: Callable[[Mapping[Suspect, tuple[int, int] | None]], Mapping[Suspect, SuspectTrial]] | None = None,
+    pooled: bool = False,
 ) -> Decision:
-    """Return the decision about a run.
+    """Return the decision about a run, or, if `pooled`, about several runs of the same.
 
     What looks like a regression is given to `confirm`, which runs it again.
 
@@ -41,7 +42,7 @@ def decide_release(
     path = policy or _find_policy(project, profile, settings)
     rules = gate.load(path, project.matrix, project.catalog, name=show_path(path))
     places = Places(runs=settings.runs, baselines=settings.baselines)
-    side, conflicts = open_all(runs, places)
+    side, conflicts = open_all(runs, places, pooled=pooled)
     before, missing = _open_baseline(rules, baseline, places)
     evidence = GateInput(
         side=side,

@@ -9,6 +9,7 @@ import typer
 from harness.app.baseline import WORSE, promote_baseline, save_baseline
 from harness.app.settings import show_path
 from harness.cli import output
+from harness.cli.options import PoolOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.cli.verbs import load_part
@@ -35,9 +36,10 @@ def save(
     runs: RunsArgument,
     *,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the baseline of that name.")] = False,
+    pool: PoolOption = False,
 ) -> None:
     """Save what a run found; the file is small, sorted and the same for the same results."""
-    path, counts = save_baseline(name, runs, get_settings(context), replace=replace)
+    path, counts = save_baseline(name, runs, get_settings(context), replace=replace, pooled=pool)
     output.say(f"{show_path(path)}: {', '.join(f'{count} {what}' for what, count in counts.items())}.")
 
 

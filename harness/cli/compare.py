@@ -8,7 +8,7 @@ import typer
 
 from harness.app.catalog import load_catalog
 from harness.cli import output
-from harness.cli.options import MarkdownOption, SelectOption
+from harness.cli.options import MarkdownOption, PoolOption, SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.compare import REGRESSIONS, ChangeKind, Places, compare, find_differences, find_rules, open_part
@@ -51,6 +51,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     by: Annotated[By, typer.Option("--by", help="What changes are grouped by.")] = By.CASE,
     select: SelectOption = None,
     axes: AcrossOption = None,
+    pool: PoolOption = False,
     markdown_file: MarkdownOption = None,
     form: FormatOption = Format.TABLE,
 ) -> NoReturn:
@@ -59,7 +60,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     # Only an expression needs the project, so that files of other tools can be compared outside of one.
     holds = [parse_option(text, load_catalog(settings)).holds for text in select or ()]
     places = Places(runs=settings.runs, baselines=settings.baselines)
-    before, now = (open_part(text, places, holds, axes or ()) for text in (old, new))
+    before, now = (open_part(text, places, holds, axes or (), pooled=pool) for text in (old, new))
     found = compare(before, now)
     following = find_rules(found, before, now)
     guilty = frozenset(case.cell for case in found.of(*REGRESSIONS))

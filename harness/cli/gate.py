@@ -1,6 +1,6 @@
 """`harness gate`: may we ship? A policy held against the results of a run and a baseline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,7 +10,7 @@ import typer
 from harness.app.gate import POLICY, decide_release
 from harness.app.project import load_project
 from harness.cli import output
-from harness.cli.options import MarkdownOption
+from harness.cli.options import MarkdownOption, PoolOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.process import complain
 from harness.cli.settings import get_settings
@@ -88,6 +88,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     policy: PolicyOption = None,
     profile: ProfileOption = None,
     baseline: BaselineOption = None,
+    pool: PoolOption = False,
     confirm: ConfirmOption = None,
     before: BeforeOption = None,
     builder: BuilderOption = None,
@@ -100,7 +101,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
     settings = get_settings(context)
     project = load_project(settings)
 
-    def run_again(suspects: Sequence[Suspect]) -> Mapping[Suspect, SuspectTrial]:
+    def run_again(suspects: Mapping[Suspect, tuple[int, int] | None]) -> Mapping[Suspect, SuspectTrial]:
         trials: Mapping[Suspect, SuspectTrial] = load_part("app.confirm:confirm_suspects")(
             suspects,
             runs,
@@ -116,7 +117,7 @@ def decide(  # noqa: PLR0913 - each is an option of the command
         raise UsageError("--before describes the old side, which only --confirm runs.")
     decision = decide_release(
         runs, project, settings, policy=policy, baseline=baseline, profile=profile,
-        confirm=run_again if confirm is not None else None,
+        confirm=run_again if confirm is not None else None, pooled=pool,
     )  # fmt: skip
     if junit is not None:
         write_junit(decision, junit)

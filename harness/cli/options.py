@@ -8,7 +8,7 @@ import typer
 from harness.errors import UsageError
 from harness.selection.fields import FIELDS
 
-__all__ = ["MarkdownOption", "ProfileOption", "SelectOption", "SetOption", "refuse_search"]
+__all__ = ["MarkdownOption", "PoolOption", "ProfileOption", "SelectOption", "SetOption", "refuse_search"]
 
 SelectOption = Annotated[
     list[str] | None,
@@ -32,6 +32,11 @@ SetOption = Annotated[
         "runtime.rkt.coreos-local-pxe-image-path=FILE. May be repeated.",
     ),
 ]
+PoolOption = Annotated[
+    bool,
+    typer.Option("--pool", help="The runs are runs of the same, and no shards: count each case over all of them."),
+]
+
 MarkdownOption = Annotated[
     Path | None,
     typer.Option(

@@ -40,6 +40,8 @@ FORMAT = 1
 KIND = "rkt-harness baseline"
 """What the file says that it is."""
 SUFFIX = ".json"
+ENOUGH = 0.6
+"""Part of the runs of another baseline that one must have to be the better one: as Component Readiness has it."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -56,6 +58,7 @@ class _Cell(_Model):
     counts: dict[str, tuple[int, int]] = {}
     since: dict[str, str] = {}
     fixed: tuple[str, ...] = ()
+    best: dict[str, tuple[int, int, str]] = {}
     copies: dict[str, tuple[tuple[str, Outcome], ...]] = {}
 
 
@@ -88,6 +91,7 @@ def _format_lines(side: RunOutcomes) -> Iterator[str]:
         yield "}"
         yield from _format_more("counts", dict(cell.counts))
         yield from _format_more("since", dict(cell.since))
+        yield from _format_more("best", dict(cell.best))
         if cell.fixed:
             yield f',\n"fixed": {_dump(sorted(cell.fixed))}'
         # Names of other tools need not be unique.
@@ -118,11 +122,15 @@ def write_baseline(side: RunOutcomes, path: Path) -> None:
 
 
 def carry_history(side: RunOutcomes, earlier: RunOutcomes) -> RunOutcomes:
-    """Return what is saved in place of an earlier baseline: since when cases fail, and which were fixed meanwhile."""
-    return replace(side, cells={name: _carry_cell(cell, earlier) for name, cell in side.cells.items()})
+    """Return what is saved in place of an earlier baseline.
+
+    It knows since when cases fail, which were fixed meanwhile, and how seldom each failed at best, so that the bar
+    does not sink from one baseline to the next.
+    """
+    return replace(side, cells={name: _carry_cell(cell, side, earlier) for name, cell in side.cells.items()})
 
 
-def _carry_cell(cell: CellOutcomes, earlier: RunOutcomes) -> CellOutcomes:
+def _carry_cell(cell: CellOutcomes, side: RunOutcomes, earlier: RunOutcomes) -> CellOutcomes:
     before = earlier.cells.get(cell.id)
     if before is None:
         return cell
@@ -137,7 +145,27 @@ def _carry_cell(cell: CellOutcomes, earlier: RunOutcomes) -> CellOutcomes:
         for nodeid, outcome in cell.cases.items()
         if outcome.passes and (nodeid in failed or nodeid in before.fixed)
     }
-    return replace(cell, since={**cell.since, **since}, fixed=cell.fixed | fixed)
+    best = {nodeid: counts for nodeid in cell.cases if (counts := _find_best(nodeid, cell, side, before, earlier))}
+    return replace(cell, since={**cell.since, **since}, fixed=cell.fixed | fixed, best=best)
+
+
+def _find_best(
+    nodeid: str, cell: CellOutcomes, side: RunOutcomes, before: CellOutcomes, earlier: RunOutcomes
+) -> tuple[int, int, str] | None:
+    """Return the best counts of a case and their day, of what is known and of an earlier baseline; None if now's are.
+
+    The lower failure rate is better, if it is of at least `ENOUGH` as many runs; one run says nothing about a rate.
+    """
+    found = []
+    for counted, when in ((cell, side), (before, earlier)):
+        if nodeid in counted.best:
+            found.append(counted.best[nodeid])
+        if nodeid in counted.counts:
+            found.append((*counted.counts[nodeid], when.started[:10]))
+    most = max((runs for _, runs, _ in found), default=0)
+    known = [counts for counts in found if counts[1] >= ENOUGH * most]
+    best = min(known, key=lambda counts: (counts[0] / counts[1], -counts[1]), default=None)
+    return None if best is None or best[:2] == cell.counts.get(nodeid) else best
 
 
 def load_baseline(path: Path, *, name: str) -> RunOutcomes:
@@ -175,6 +203,7 @@ def load_baseline(path: Path, *, name: str) -> RunOutcomes:
             counts=cell.counts,
             since=cell.since,
             fixed=frozenset(cell.fixed),
+            best=cell.best,
             copies={
                 nodeid: tuple(CaseCopy(place, outcome) for place, outcome in found)
                 for nodeid, found in cell.copies.items()

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from harness.compare.baseline import KIND, find_baseline, load_baseline
 from harness.compare.junit import load_foreign
 from harness.compare.outcomes import RunOutcomes, drop_axes, join
+from harness.compare.pooling import pool
 from harness.compare.runs import load_run
 from harness.errors import InfrastructureError, UsageError
 from harness.foreign import HEAD, detect_format
@@ -149,8 +150,10 @@ def _read_file(path: Path, head: bytes, name: str) -> RunOutcomes:
     )
 
 
-def open_all(texts: Sequence[str], places: Places) -> tuple[RunOutcomes, tuple[str, ...]]:
+def open_all(texts: Sequence[str], places: Places, *, pooled: bool = False) -> tuple[RunOutcomes, tuple[str, ...]]:
     """Read the shards of a run as one side, and what speaks against taking them together, see `join`.
+
+    If `pooled`, they are runs of the same, of which each counts, see `pool`.
 
     Raises:
         UsageError: There is nothing of a name, or one is named twice.
@@ -160,13 +163,15 @@ def open_all(texts: Sequence[str], places: Places) -> tuple[RunOutcomes, tuple[s
     if len(set(paths)) < len(paths):
         twice = next(text for index, text in enumerate(texts) if paths[index] in paths[:index])
         raise UsageError(f"The run {twice} is named twice.")
-    return join([open_side(text, places) for text in texts])
+    return (pool if pooled else join)([open_side(text, places) for text in texts])
 
 
-def open_part(text: str, places: Places, holds: Sequence[Callable[[Cell], bool]], axes: Sequence[str]) -> RunOutcomes:
+def open_part(
+    text: str, places: Places, holds: Sequence[Callable[[Cell], bool]], axes: Sequence[str], *, pooled: bool = False
+) -> RunOutcomes:
     """Read one side of a comparison, or a part of it.
 
-    `text` is what a user named, shards with commas between. `holds` must hold for each of its cells, which are named
+    `text` is what a user named: with commas between shards, or, if `pooled`, runs of the same. `holds` must hold for each of its cells, which are named
     without `axes`, see `drop_axes`.
 
     Raises:
@@ -174,7 +179,7 @@ def open_part(text: str, places: Places, holds: Sequence[Callable[[Cell], bool]]
         InfrastructureError: One cannot be read.
     """
     parts = [part for part in text.split(",") if part.strip()]
-    side, conflicts = open_all(parts or [""], places)
+    side, conflicts = open_all(parts or [""], places, pooled=pooled)
     if conflicts:
         raise UsageError("\n".join(map(escape, conflicts)))
     if holds:

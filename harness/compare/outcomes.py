@@ -9,8 +9,8 @@ from harness.errors import UsageError
 from harness.model import AXES_BY_NAME, Cell, Outcome, find_worst, parse_axes
 
 __all__ = [
-    "FOREIGN", "NOTHING", "REASONS", "VARYING_FACTS", "CaseCopy", "CellOutcomes", "Kind", "RunOutcomes", "drop_axes", "find_suite",
-    "join", "make_foreign_cell",
+    "FOREIGN", "NOTHING", "REASONS", "VARYING_FACTS", "CaseCopy", "CellOutcomes", "Kind", "RunOutcomes", "drop_axes",
+    "find_common", "find_suite", "join", "make_foreign_cell",
 ]  # fmt: skip
 
 FOREIGN = "junit"
@@ -43,6 +43,7 @@ class CellOutcomes:
         counts: Of cases that ran more than once (`--multiply`), how many runs failed, and how many there were.
         since: Of cases that fail in a baseline, the day on which they were first saved so, where that was an earlier one.
         fixed: Cases of a baseline that pass, and failed in an earlier one.
+        best: Of cases that failed less often in an earlier baseline, its counts, and the day of that baseline.
         copies: For files of other tools, each case of a name in the order of the file; `cases` has one outcome for all.
     """
 
@@ -57,6 +58,7 @@ class CellOutcomes:
     counts: Mapping[str, tuple[int, int]] = field(default_factory=lambda: NOTHING)
     since: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     fixed: frozenset[str] = frozenset()
+    best: Mapping[str, tuple[int, int, str]] = field(default_factory=lambda: NOTHING)
     copies: Mapping[str, tuple[CaseCopy, ...]] = field(default_factory=lambda: NOTHING)
 
     def list_outcomes(self) -> Iterable[Outcome]:
@@ -76,6 +78,11 @@ class CellOutcomes:
             cases={new.get(name, name): outcome for name, outcome in self.cases.items()},
             copies={new.get(name, name): found for name, found in self.copies.items()},
         )
+
+    def find_bar(self, nodeid: str) -> tuple[int, int] | None:
+        """Return the counts that a case is held to: the best of the baselines; None where it never ran repeatedly."""
+        best = self.best.get(nodeid)
+        return best[:2] if best is not None else self.counts.get(nodeid)
 
     @property
     def outcome(self) -> Outcome:
@@ -105,7 +112,8 @@ class RunOutcomes:
         commit: The commit of the project that was run; empty where it is not known, like `matrix`.
         attempt: Which attempt at it this is; 0 where it is not known.
         matrix: Hash of the matrix file.
-        older: Attempts that do not count, since there is a newer one; each a sentence.
+        older: What does not count, each a sentence: attempts to which there is a newer one, and, of several runs of
+            the same, cells and cases that broke in some.
     """
 
     name: str
@@ -162,7 +170,7 @@ def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutc
                 if item.outcome.badness > first.outcome.badness:
                     cells[item.id] = item
                 problems.append(
-                    f"The cell {item.id} has two results: one in {first.place}, one in {item.place}; leave one out."
+                    f"The cell {item.id} has two results: one in {first.place}, one in {item.place}; leave one out, or count both with --pool."
                 )
     shards = tuple(sorted({shard for side in sides for shard in side.shards}))
     whole = RunOutcomes(
@@ -170,7 +178,7 @@ def join(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutc
         kind=sides[0].kind,
         started=max(side.started for side in sides),
         cells=dict(sorted(cells.items())),
-        facts=_find_common([side.facts for side in sides]),
+        facts=find_common([side.facts for side in sides]),
         problems=tuple(problem for side in sides for problem in side.problems),
         shards=shards,
         commit=", ".join(sorted({side.commit for side in sides} - {""})),
@@ -253,7 +261,8 @@ def _list_missing(shards: Sequence[tuple[int, int]], places: Sequence[str]) -> l
     ]
 
 
-def _find_common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+def find_common(all_facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return facts with all values that they have, each once."""
     merged: dict[str, list[str]] = {}
     for facts in all_facts:
         for key, value in facts.items():

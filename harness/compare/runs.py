@@ -19,9 +19,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
 
 from harness.compare.outcomes import NOTHING, CellOutcomes, Kind, RunOutcomes
+from harness.compare.pooling import count_runs, fold_outcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.garbage import pause_garbage_collection
-from harness.model import Outcome, Statement, find_worst
+from harness.model import Outcome, find_worst
 from harness.results import FORMAT, REPETITION, check_format, find_problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 from harness.text import escape
@@ -216,13 +217,11 @@ def _fold_repetitions(
         groups.setdefault(REPETITION.sub("", name), []).append(name)
     folded, told, counts = {}, {}, {}
     for name, names in groups.items():
-        ran = [cases[one] for one in names if cases[one].ran]
-        failed = sum(outcome.statement in {Statement.FAILURE, Statement.UNSTABLE} for outcome in ran)
-        folded[name] = find_worst(cases[one] for one in names)
-        if 0 < failed < len(ran) and folded[name] is Outcome.FAILED:
-            folded[name] = Outcome.FLAKY
-        if len(ran) > 1:
-            counts[name] = (failed, len(ran))
+        outcomes = [cases[one] for one in names]
+        found = count_runs(outcomes)
+        folded[name] = fold_outcomes(outcomes, found)
+        if found[1] > 1:
+            counts[name] = found
         message = next((messages[one] for one in names if messages.get(one)), None)
         if message is not None and folded[name].wants_a_look:
             told[name] = message

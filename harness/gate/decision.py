@@ -14,7 +14,7 @@ from harness.compare import (
     find_rules,
     find_suite,
 )  # fmt: skip
-from harness.gate.evidence import Suspect, SuspectTrial, find_confirmed
+from harness.gate.evidence import Suspect, SuspectTrial, find_bar, find_confirmed, judge_counts
 from harness.gate.first_bad import FirstBad, find_first_bads
 from harness.gate.limits import Check, CheckLevel, check_limits
 from harness.gate.policy import Policy, Requirement
@@ -65,7 +65,7 @@ class Decision:
         comparison: What changed since the baseline.
         following: Which axis the regressions follow.
         first_bads: At which systemd or Go each regression begins, as far as the cells say.
-        trials: What suspects did when they ran again.
+        trials: What suspects did when they ran again, or in runs that were counted on both sides.
     """
 
     checks: tuple[Check, ...]
@@ -93,7 +93,7 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
     """
     old = evidence.baseline or NOTHING
     found = compare(old, evidence.side)
-    trials = evidence.trials or {}
+    trials = {**judge_counts(found.of(*SUSPICIOUS), old, evidence.side), **(evidence.trials or {})}
     quiet = trials.keys() - find_confirmed(trials)
     checks = [
         _check_whole(evidence),
@@ -103,7 +103,7 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
         _check_ran(policy, found),
         _check_baseline(policy, evidence, today),
         *check_limits(policy.allowed, found, quiet, evidence.keys),
-        *_check_trials(evidence.trials, quiet),
+        *_check_trials(trials or evidence.trials, quiet),
         *_check_excused(policy, found, old, today),
         *_check_expectations(policy, evidence, today),
     ]
@@ -128,7 +128,7 @@ def _check_whole(evidence: GateInput) -> Check:
 
 def _list_older(side: RunOutcomes) -> Iterable[Check]:
     if side.older:
-        text = f"{pluralize(len(side.older), 'older attempt does', 'older attempts do')} not count."
+        text = f"{pluralize(len(side.older), 'result does', 'results do')} not count: an older attempt, or broken in one of several runs."
         yield Check(name="attempts", level=CheckLevel.TOLD, text=text, details=side.older)
 
 
@@ -189,10 +189,14 @@ def _check_baseline(policy: Policy, evidence: GateInput, today: date) -> Check:
     return Check(name="baseline", level=CheckLevel.REFUSED if age > rule.max_age_days else CheckLevel.MET, text=text)
 
 
-def list_suspects(side: RunOutcomes, baseline: RunOutcomes | None) -> tuple[Suspect, ...]:
-    """Return the cases that look like regressions, so that they should run again before anybody believes it."""
+def list_suspects(side: RunOutcomes, baseline: RunOutcomes | None) -> dict[Suspect, tuple[int, int] | None]:
+    """Return the cases that look like regressions, so that they should run again before anybody believes it.
+
+    Each is with how often it failed in the baseline, where that is known to be its habit.
+    """
     found = compare(baseline or NOTHING, side)
-    return tuple((case.cell, case.nodeid) for case in found.of(*SUSPICIOUS))
+    suspects = ((case.cell, case.nodeid) for case in found.of(*SUSPICIOUS))
+    return {suspect: find_bar(baseline, suspect) for suspect in suspects}
 
 
 def _check_trials(trials: Mapping[Suspect, SuspectTrial] | None, quiet: Collection[Suspect]) -> Iterable[Check]:

@@ -5,14 +5,21 @@ times on the way. At each look Fisher's exact test says how probable the differe
 share of that probability and no more (Bonferroni), so that looking early costs validity nothing. Over all suspects at most a
 share of those that are refused is chance (Benjamini and Hochberg). The failure by which a suspect was chosen does
 not count, so that the choice does not make it guilty.
+
+A case whose runs were counted in the baseline and now (`--multiply`, `--pool`), and that failed then too, needs no more
+runs to be compared by its counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from harness.compare import CaseChange, RunOutcomes
 from harness.rates import compute_excess, compute_increase, compute_interval, select_discoveries
 
-__all__ = ["DISCOVERY_SHARE", "Suspect", "SuspectTrial", "find_confirmed", "is_settled", "list_looks"]
+__all__ = [
+    "BASELINE", "DISCOVERY_SHARE", "Suspect", "SuspectTrial", "find_bar", "find_confirmed", "is_settled", "judge_counts",
+    "list_looks",
+]  # fmt: skip
 
 Suspect = tuple[str, str]
 """A case by the identifier of its cell and its node id."""
@@ -30,6 +37,10 @@ QUIET = 10
 and one in a thousand of those is quiet so long."""
 ACCEPTED_RATE = 0.05
 """Failure rate up to which a case that cannot run on the old side is taken for intermittent: as Component Readiness has it."""
+ENOUGH = 5
+"""Runs that a side must have to be compared by counts."""
+BASELINE = "in the baseline"
+"""Where the old side's counts are from if it did not run again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +52,14 @@ class SuspectTrial:
         old: Its counts on the old side; None where that could not be made.
         chance: The smallest probability at a look that this is chance, with what earlier looks used up.
         one_sided: Why there is no old side; empty where there is.
+        place: Where the old side's counts are from, if it did not run now.
     """
 
     new: Counts = (0, 0)
     old: Counts | None = None
     chance: float = 1.0
     one_sided: str = ""
+    place: str = ""
 
     def add(self, new: Counts, old: Counts | None) -> "SuspectTrial":
         """Return the trial after more runs, which nobody looked at yet."""
@@ -73,13 +86,35 @@ class SuspectTrial:
         now = f"now {format_counts(self.new)}"
         if self.old is None:
             return f"{now}; one-sided: {self.one_sided or 'the old side did not run'}"
-        return f"before {format_counts(self.old)}, {now}"
+        place = f" {self.place}" if self.place else ""
+        return f"before {format_counts(self.old)}{place}, {now}"
 
 
 def format_counts(counts: Counts) -> str:
     """Return counts with the interval of their rate: `4 of 20 (8 to 42 %)`."""
     low, high = compute_interval(*counts)
     return f"{counts[0]} of {counts[1]} ({low * 100:.0f} to {high * 100:.0f} %)"
+
+
+def find_bar(old: RunOutcomes | None, suspect: Suspect) -> Counts | None:
+    """Return how often a suspect failed in the best of the baselines; None where it did not, or hardly ran.
+
+    Where it did not fail, each failure now is one too many until more runs say otherwise.
+    """
+    cell = old.cells.get(suspect[0]) if old is not None else None
+    bar = cell.find_bar(suspect[1]) if cell is not None else None
+    return bar if bar is not None and bar[0] and bar[1] >= ENOUGH else None
+
+
+def judge_counts(cases: Iterable[CaseChange], old: RunOutcomes, new: RunOutcomes) -> dict[Suspect, SuspectTrial]:
+    """Return the trials of those suspects that were counted on both sides, and failed in the baseline too."""
+    found = {}
+    for case in cases:
+        suspect = (case.cell, case.nodeid)
+        bar, now = find_bar(old, suspect), new.cells[case.cell].counts.get(case.nodeid, (0, 0))
+        if bar is not None and now[1] >= ENOUGH:
+            found[suspect] = SuspectTrial(new=now, old=bar, chance=compute_increase(bar, now), place=BASELINE)
+    return found
 
 
 def list_looks(planned: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import cli
-from harness.compare import ChangeKind, RunOutcomes, compare, load_run, open_side
+from harness.compare import ChangeKind, RunOutcomes, carry_history, compare, load_run, open_all, open_side
 from harness.compare.baseline import find_baseline, format_baseline, load_baseline, write_baseline
 from harness.compare.loading import Places
 from harness.errors import InfrastructureError, UsageError
@@ -204,3 +204,59 @@ def test_a_baseline_remembers_failures_and_fixes(project: Path) -> None:
     found = compare(load_baseline(place / "bar.json", name="bar"), now)
     assert found.counts == {ChangeKind.FAILS_AGAIN: 1, ChangeKind.SAME: 1}
     assert found.exit_code == 1
+
+
+A, B = "s/test_a.py::test_x", "s/test_a.py::test_y"
+
+
+def test_several_runs_are_counted_together(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --pool each case counts over all runs, whichever attempt they are; what broke in one says nothing there."""
+    runs = {
+        "20261126-1": {"a": {A: Outcome.PASSED, B: Outcome.FAILED}},
+        "20261126-2": {"a": {A: Outcome.FAILED, B: Outcome.ERROR}},
+        "20261126-3": {"a": {A: Outcome.PASSED, B: Outcome.FAILED}, "b": {A: Outcome.PASSED}},
+    }
+    for number, (name, cells) in enumerate(runs.items(), start=1):
+        write_run(project / "runs" / name, run_result(name, cells, attempt=number, commit="c"))
+    assert cli.main(["baseline", "save", "joined", *runs]) == 2
+    assert "--pool" in capsys.readouterr().err
+    assert cli.main(["baseline", "save", "pooled", *runs, "--pool"]) == 0
+    where = Places(runs=project / "runs", baselines=project / "ci" / "baselines")
+    cell = open_side("pooled", where).cells["a"]
+    assert (cell.cases, cell.counts) == ({A: Outcome.FLAKY, B: Outcome.FAILED}, {A: (1, 3), B: (2, 2)})
+    whole, conflicts = open_all(list(runs), where, pooled=True)
+    assert conflicts == ()
+    assert whole.older == ("20261126-2: 1 case of a broke, s/test_a.py::test_y first, which counts for nothing.",)
+    capsys.readouterr()
+    assert cli.main(["compare", ",".join(runs), "pooled", "--pool"]) == 0
+    other = run_result("20261126-4", {"a": {A: Outcome.PASSED}}, commit="another")
+    write_run(project / "runs" / "20261126-4", other)
+    assert cli.main(["baseline", "save", "mixed", *runs, "20261126-4", "--pool"]) == 2
+    assert "different commits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("counts", "best"),
+    [
+        ([(0, 20), (1, 20), (3, 20)], (0, 20, "2026-11-01")),
+        ([(4, 20), (1, 20), (3, 20)], (1, 20, "2026-11-02")),
+        ([(4, 20), (3, 20), (1, 20)], None),
+        ([(3, 100), (0, 2)], (3, 100, "2026-11-01")),
+        ([(0, 2), (3, 100)], None),
+        ([(3, 100), None, (5, 80)], (3, 100, "2026-11-01")),
+        ([(3, 100), None, None], (3, 100, "2026-11-01")),
+        ([(1, 20), (1, 20)], None),
+    ],
+)
+def test_the_bar_is_the_best_of_the_baselines(
+    counts: list[tuple[int, int] | None], best: tuple[int, int, str] | None, tmp_path: Path
+) -> None:
+    """Each baseline may be a little worse than the one before; what is compared with is the best, with enough runs."""
+    path = tmp_path / "b.json"
+    for day, found in enumerate(counts, start=1):
+        cell = cell_side("a", {A: Outcome.FLAKY}, counts={A: found} if found else {})
+        now = side(cell, started=f"2026-11-0{day}T00:00:00+00:00")
+        write_baseline(carry_history(now, load_baseline(path, name="b")) if path.exists() else now, path)
+    read = load_baseline(path, name="b").cells["a"]
+    assert read.best.get(A) == best
+    assert read.find_bar(A) == (best[:2] if best else counts[-1])

@@ -139,7 +139,9 @@ def test_two_results_of_a_cell_are_told_with_both_places() -> None:
     other = side(cell_side("a", {}, place="two/result.json"), name="two")
     _, problems = join([one, other])
 
-    assert problems == ("The cell a has two results: one in one/result.json, one in two/result.json; leave one out.",)
+    assert problems == (
+        "The cell a has two results: one in one/result.json, one in two/result.json; leave one out, or count both with --pool.",
+    )
 
 
 @pytest.mark.parametrize("outcomes", [(Outcome.PASSED, Outcome.FAILED), (Outcome.FAILED, Outcome.PASSED)])

@@ -6,10 +6,10 @@ import pytest
 from bench.gate_simulation import catch_confirmed, measure_discoveries, play_trials, refuse_good
 from harness.app.confirm import _list_words
 from harness.cli import main
-from harness.gate import CheckLevel, SuspectTrial, decide, find_confirmed, is_settled, list_looks
+from harness.gate import CheckLevel, SuspectTrial, decide, find_confirmed, is_settled, list_looks, list_suspects
 from harness.model import Outcome
 from harness.rundir import Request
-from tests.helpers.sides import CASE
+from tests.helpers.sides import CASE, cell_side, side
 from tests.unit.gate.test_gate import CELL, OTHER, TODAY, evidence, policy
 
 PLANNED = 30
@@ -66,6 +66,51 @@ def test_the_gate_believes_what_ran_again() -> None:
     assert "now 5 of 5" in told["confirmed"].details[0]
     quiet = {suspect: try_again((0, 0), (0, 0)) for suspect in trials}
     assert decide(policy(), evidence(now, trials=quiet), TODAY).ships
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        ((10, 40), (3, 10), set()),  # as often as ever
+        ((10, 40), (10, 10), {"regressions"}),
+        ((2, 100), (8, 20), {"flaky"}),  # far more often
+        ((0, 40), (1, 10), {"flaky"}),  # never before: one is too many until it runs again
+        ((10, 40), (1, 2), {"flaky"}),  # too few runs to say
+        ((1, 4), (3, 10), {"flaky"}),
+    ],
+)
+def test_counts_of_both_sides_are_compared(before: tuple[int, int], now: tuple[int, int], refused: set[str]) -> None:
+    """What fails as often as in the baseline is intermittent; what fails more often for certain refuses."""
+    sides = []
+    for failed, runs in (before, now):
+        outcome = Outcome.PASSED if not failed else Outcome.FAILED if failed == runs else Outcome.FLAKY
+        cell = cell_side(CELL, {CASE: outcome, OTHER: Outcome.PASSED}, counts={CASE: (failed, runs)})
+        sides.append(side(cell, name="b", started="2026-11-20T00:00:00+00:00"))
+    decision = decide(policy(), evidence(sides[1], baseline=sides[0]), TODAY)
+    assert {check.name for check in decision.refused} == refused
+    told = {check.name: check.details for check in decision.checks}
+    if not refused:
+        assert told["intermittent"] == (
+            f"{CELL.id} {CASE}: before 10 of 40 (14 to 40 %) in the baseline, now 3 of 10 (11 to 60 %)",
+        )
+
+
+def test_the_best_baseline_is_the_bar() -> None:
+    """A rate that rose a little from baseline to baseline is compared with what it was at best."""
+    now = side(cell_side(CELL, {CASE: Outcome.FLAKY, OTHER: Outcome.PASSED}, counts={CASE: (9, 20)}))
+    for best, refused in (({}, set()), ({CASE: (1, 40, "2026-01-01")}, {"flaky"})):
+        cell = cell_side(CELL, {CASE: Outcome.FLAKY, OTHER: Outcome.PASSED}, counts={CASE: (6, 20)}, best=best)
+        old = side(cell, name="b", started="2026-11-20T00:00:00+00:00")
+        assert {check.name for check in decide(policy(), evidence(now, baseline=old), TODAY).refused} == refused
+
+
+def test_what_the_baseline_knows_is_the_old_side_of_a_confirmation() -> None:
+    """A suspect that cannot run on the old side is held to its rate in the baseline, where it is known to fail."""
+    cell = cell_side(CELL, {CASE: Outcome.FLAKY, OTHER: Outcome.FLAKY}, counts={CASE: (20, 100), OTHER: (0, 100)})
+    now = side(cell_side(CELL, {CASE: Outcome.FAILED, OTHER: Outcome.FLAKY}))
+    assert list_suspects(now, side(cell, name="b")) == {(CELL.id, CASE): (20, 100), (CELL.id, OTHER): None}
+    trial = SuspectTrial(old=(20, 100), place="in the baseline").add((6, 30), None).look(2, PLANNED)
+    assert ("c", "n") not in find_confirmed({("c", "n"): trial})
 
 
 @pytest.mark.slow

@@ -112,7 +112,13 @@ def test_suspects_are_built_where_the_command_line_says(tmp_path: Path) -> None:
     for builder in (None, "docker", "host"):
         with pytest.raises(UsageError, match=r"which is not taken from its files"):
             confirm_suspects(
-                [(CELL, "cgroup/a.py::b")], [f"{tmp_path}/"], settings, planned=2, before=(), builder=builder, say=print
+                {(CELL, "cgroup/a.py::b"): None},
+                [f"{tmp_path}/"],
+                settings,
+                planned=2,
+                before=(),
+                builder=builder,
+                say=print,
             )
 
 
