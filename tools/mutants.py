@@ -3,12 +3,13 @@
     python -m tools.mutants [--suites cgroup,pod] [--mutant NAME] [--cell ID] [--most 95] [--jobs 2]
 
 A suite's mutants.yaml says what is broken: a shell script that runs in the guest before the suite does, and the
-cases that must fail then. Each suite runs once unbroken in each cell, and a mutant in the first cell in which its
-cases pass. A case that no mutant makes fail is not proven; the exit status is 1 if fewer than `--most` per cent are.
+cases that must fail then. Each suite runs once unbroken in each cell (of `--mutant` its cases only), and a mutant in
+the first cell in which its cases pass. A case that no mutant makes fail is not proven; the exit status is 1 if fewer than `--most` per cent are.
 """
 
 import argparse
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from harness.plan import make_plan
 from harness.results import CellResult
 from harness.store import Store
 from harness.wait import Deadline
+from tools.rkt_coverage import list_cases
 from tools.tool import run_tool
 
 ROOT = Path(__file__).parent.parent
@@ -137,12 +139,27 @@ def attempt(bed: Bed, suite: str, mutant: Mutant, clean: Mapping[Cell, Sequence[
     return caught
 
 
+def find_places(suite: str, mutants: Sequence[Mutant]) -> tuple[str, ...]:
+    """Return what has the cases of some mutants, for pytest: the functions that they name, or the files of patterns."""
+    existing = list_cases()
+    places: dict[str, None] = {}
+    for mutant in mutants:
+        function = re.split(r"[*?\[]", f"{suite}/{mutant.case}")[0]
+        places[function if function in existing else f"{suite}/{mutant.case.partition('::')[0]}"] = None
+    return tuple(
+        place for place in places if place.partition("::")[0] == place or place.partition("::")[0] not in places
+    )
+
+
 def examine(bed: Bed, suite: str, cells: Sequence[Cell], only: str | None, jobs: int) -> tuple[set[str], set[str]]:
     """All cases of a suite that pass somewhere, and those of them that some mutant makes fail; with so many guests at a time."""
     mutants = yamlfile.load(ROOT / "suites" / suite / FILE, Mutants).root
     wanted = [mutant for mutant in mutants if only is None or fnmatchcase(mutant.name, only)]
+    if not wanted:
+        return set(), set()
+    places = () if only is None else find_places(suite, wanted)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        clean = dict(zip(cells, pool.map(lambda cell: passed(bed.run(cell, suite)), cells), strict=True))
+        clean = dict(zip(cells, pool.map(lambda cell: passed(bed.run(cell, suite, places)), cells), strict=True))
         caught = set[str]().union(*pool.map(lambda mutant: attempt(bed, suite, mutant, clean), wanted))
     return {nodeid for nodeids in clean.values() for nodeid in nodeids}, caught
 

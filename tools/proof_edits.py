@@ -91,6 +91,7 @@ class SeenProof(BaseModel):
         source: The untouched source: "systemd 252.39-1~deb12u2 (Debian bookworm)".
         message: What the case said of the edited one.
         seconds: How long the edited one took, with build and boot.
+        along: Other edits that were in the same build.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,6 +101,7 @@ class SeenProof(BaseModel):
     source: str
     message: str
     seconds: float
+    along: tuple[str, ...] = ()
 
 
 class SeenProofs(RootModel[dict[str, SeenProof]]):
@@ -125,5 +127,8 @@ def format_proof(
         found = seen.get(edit.name)
         if found and found.digest == edit.digest and edit.function in known and wanted & {*edit.reports}:
             which = f"`{edit.function.rpartition('::')[2]}`" if len(known) > 1 else "It"
-            return f"{which} passes with {found.source}, and fails where {edit.bug} (`{edit.name}`, {found.date})."
+            along = f", with {len(found.along)} other edits in the build" if found.along else ""
+            return (
+                f"{which} passes with {found.source}, and fails where {edit.bug} (`{edit.name}`, {found.date}{along})."
+            )
     return None

@@ -1,4 +1,4 @@
-"""Put reported bugs back into Debian's source, and see our cases fail: `python -m tools.proofs [--only NAME]`.
+"""Put reported bugs back into Debian's source, and see our cases fail: `python -m tools.proofs [--only NAME[,NAME]]`.
 
 tools/proofs.yaml has small edits of systemd and runc. For each, `harness bisect-systemd` or `bisect-runtime` asks a case
 about the untouched source, which must be good, and about the edited one, which must be bad. What was seen goes to
@@ -11,9 +11,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import platformdirs
@@ -21,6 +22,7 @@ import platformdirs
 from harness import proc, source
 from harness.catalog import Source
 from harness.errors import UsageError
+from harness.model import Outcome
 from harness.results import CellResult
 from harness.rundir import RESULT
 from harness.store import Store
@@ -31,7 +33,7 @@ from tools.history import BEGIN, WHO, Commit, git
 from tools.proof_edits import EDITS, ROOT, SEEN, ProofEdit, SeenProof, SeenProofs, read_edits, read_seen
 from tools.tool import run_tool
 
-__all__ = ["Answer", "Base", "commit_edit", "main", "prove"]
+__all__ = ["Answer", "Base", "commit_edits", "main", "prove"]
 
 HOURS = 1.0
 """When a question is ended at the latest."""
@@ -92,35 +94,45 @@ def open_base(name: str, directory: Path) -> Base:
     return Base(project=project, path=path, text=revision.text)
 
 
-def commit_edit(path: Path, edit: ProofEdit) -> str:
-    """Commit an edit on top of the repository's branch `main`, and return the commit, which has a branch of its own.
+def commit_edits(path: Path, edits: Sequence[ProofEdit]) -> str:
+    """Commit edits on top of the repository's branch `main`, and return the commit, which has a branch of its own.
 
     Raises:
         UsageError: The source has no such place.
     """
     git(path, "checkout", "--quiet", "--force", "--detach", "main")
-    for change in edit.changes:
-        file = path / change.file
-        try:
-            file.write_text(change.apply(file.read_text(encoding="utf-8")), encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise UsageError(f"The edit {edit.name} cannot be made: {error}") from error
+    for edit in edits:
+        for change in edit.changes:
+            file = path / change.file
+            try:
+                file.write_text(change.apply(file.read_text(encoding="utf-8")), encoding="utf-8")
+            except (OSError, ValueError) as error:
+                raise UsageError(f"The edit {edit.name} cannot be made: {error}") from error
     name, address = WHO.rstrip(">").split(" <")
     who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (
         ("NAME", name), ("EMAIL", address), ("DATE", f"{BEGIN} +0000"),
     )}  # fmt: skip
-    git(path, "commit", "--quiet", "--all", "--no-verify", "--message", edit.name, variables=who)
-    git(path, "branch", "--quiet", "--force", edit.name)
+    message = ", ".join(edit.name for edit in edits)
+    git(path, "commit", "--quiet", "--all", "--no-verify", "--message", message, variables=who)
+    git(path, "branch", "--quiet", "--force", edits[0].name if len(edits) == 1 else "together")
     return git(path, "rev-parse", "HEAD")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a guest said: the verdict ("good", "bad" or "skip"), why, and which of the cases passed."""
+    """What a guest said of a revision.
+
+    Attributes:
+        verdict: "good", "bad" or "skip".
+        why: The reason for it.
+        passed: Which of the cases passed.
+        failed: What those that failed said.
+    """
 
     verdict: str
     why: str
     passed: frozenset[str] = frozenset()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 Question = Callable[[str, str, Sequence[str]], Answer]
@@ -141,41 +153,65 @@ def ask(base: Base, runs: Path, revision: str, cell: str, cases: Sequence[str]) 
         return Answer(verdict="skip", why=f"status {done.code}: {done.err.strip()[-400:]}")
     result = ROOT / said["directory"] / RESULT
     ran = CellResult.model_validate_json(result.read_bytes()).cases if result.exists() else ()
-    outcomes = {case: [one.outcome.passes for one in ran if is_named(one.nodeid, case)] for case in cases}
+    outcomes = {case: [one for one in ran if is_named(one.nodeid, case)] for case in cases}
+    failed = {
+        case: next((f"{one.nodeid}: {one.message}" for one in results if one.outcome is Outcome.FAILED), "")
+        for case, results in outcomes.items()
+    }
     return Answer(
         verdict=said["verdict"], why=": ".join(filter(None, (said["reason"], said["message"]))),
-        passed=frozenset(case for case, passes in outcomes.items() if passes and all(passes)),
+        passed=frozenset(case for case, results in outcomes.items() if results and all(one.outcome.passes for one in results)),
+        failed={case: text for case, text in failed.items() if text},
     )  # fmt: skip
 
 
 def prove(
-    edit: ProofEdit, base: Base, question: Question, others: Iterable[ProofEdit] = ()
-) -> tuple[SeenProof | None, str]:
-    """Ask about the edited source and the untouched one; return what was seen, or None with what was seen instead.
+    edits: Sequence[ProofEdit], base: Base, question: Question, others: Iterable[ProofEdit] = ()
+) -> Iterator[tuple[ProofEdit, SeenProof | None, str]]:
+    """Ask about a source with these edits and about the untouched one, in each of their cells.
 
-    What `others` want to know of the untouched source in the same guest is asked along.
+    Yield for each edit what was seen, or None with what was seen instead. What `others` want to know of the untouched
+    source in the same guest is asked along.
     """
     try:
-        edited = commit_edit(base.path, edit)
+        edited = commit_edits(base.path, edits)
     except UsageError as error:
-        return None, str(error)
-    begin = time.monotonic()
-    answer = question(edited, edit.cell, [edit.case])
-    seconds = round(time.monotonic() - begin, 1)
-    if answer.verdict != "bad":
-        return None, f"the edited source is {answer.verdict}: {answer.why}"
-    along = [other.case for other in others if (other.project, other.cell) == (edit.project, edit.cell)]
-    for cases in (dict.fromkeys([edit.case, *along]), [edit.case]):
-        if (edit.cell, edit.case) not in base.good:
-            untouched = question("main", edit.cell, [*cases])
-            base.good.update((edit.cell, case) for case in untouched.passed)
-    if (edit.cell, edit.case) not in base.good:
-        return None, f"the untouched source is {untouched.verdict}: {untouched.why}"
-    seen = SeenProof(
-        digest=edit.digest, date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", source=base.text,
-        message=answer.why[:300], seconds=seconds,
-    )  # fmt: skip
-    return seen, answer.why
+        yield from ((edit, None, str(error)) for edit in edits)
+        return
+    wanted = [*edits, *(other for other in others if other.project == edits[0].project)]
+    for cell in dict.fromkeys(edit.cell for edit in edits):
+        here = [edit for edit in edits if edit.cell == cell]
+        begin = time.monotonic()
+        answer = question(edited, cell, [*dict.fromkeys(edit.case for edit in here)])
+        seconds = round(time.monotonic() - begin, 1)
+        bad = [edit for edit in here if edit.case in answer.failed]
+        yield from (
+            (edit, None, f"the edited source is {answer.verdict}: {answer.why}") for edit in here if edit not in bad
+        )
+        why = _ask_untouched(base, question, bad, [other.case for other in wanted if other.cell == cell])
+        for edit in bad:
+            if (cell, edit.case) not in base.good:
+                yield edit, None, f"the untouched source is {why}"
+                continue
+            message = answer.failed[edit.case][:300]
+            seen = SeenProof(
+                digest=edit.digest, date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", source=base.text, message=message,
+                seconds=seconds, along=tuple(other.name for other in edits if other is not edit),
+            )  # fmt: skip
+            yield edit, seen, message
+
+
+def _ask_untouched(base: Base, question: Question, edits: Sequence[ProofEdit], along: Sequence[str]) -> str:
+    """Note which cases of the edits, and of `along`, are good about the untouched source; return what it said last."""
+    why = ""
+    for extra in (along, ()):
+        left = [edit for edit in edits if (edit.cell, edit.case) not in base.good]
+        if not left:
+            break
+        answer = question("main", left[0].cell, [*dict.fromkeys([*(edit.case for edit in left), *extra])])
+        base.good.update((left[0].cell, case) for case in answer.passed)
+        why = f"{answer.verdict}: {answer.why}"
+    return why
 
 
 def write_seen(name: str, seen: SeenProof, path: Path) -> None:
@@ -186,37 +222,42 @@ def write_seen(name: str, seen: SeenProof, path: Path) -> None:
     part.replace(path)
 
 
-def choose(edits: Sequence[ProofEdit], only: Sequence[str], known: dict[str, SeenProof]) -> list[ProofEdit]:
-    """Return the edits that are left to try; those that are named in any case."""
-    if unknown := sorted({*only} - {edit.name for edit in edits}):
+def choose(edits: Sequence[ProofEdit], only: Sequence[str], known: Mapping[str, SeenProof]) -> list[list[ProofEdit]]:
+    """Return the edits that are left to try, each of a build of its own; those that are named in any case, and as named."""
+    by_name = {edit.name: edit for edit in edits}
+    groups = [group.split(",") for group in only]
+    if unknown := sorted({name for group in groups for name in group} - by_name.keys()):
         raise UsageError(f"There is no edit `{unknown[0]}`; they are in {EDITS.relative_to(ROOT)}.")
-    return [
-        edit for edit in edits
-        if edit.name in only or (not only and (edit.name not in known or known[edit.name].digest != edit.digest))
-    ]  # fmt: skip
+    if mixed := [group for group in groups if len({by_name[name].project for name in group}) > 1]:
+        raise UsageError(f"The edits {', '.join(mixed[0])} are of more than one source, and cannot be in one build.")
+    if groups:
+        return [[by_name[name] for name in group] for group in groups]
+    return [[edit] for edit in edits if edit.name not in known or known[edit.name].digest != edit.digest]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try the edits that are left, or those that are named; return 1 if one of them was not seen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="this edit in any case; may be repeated"
-    )
+        "--only", action="append", default=[], metavar="NAME[,NAME]",
+        help="this edit in any case, or these in one build, which is quicker; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--directory", type=Path, default=ROOT / "runs" / "proofs", help="of sources and evidence")
     options = parser.parse_args(arguments)
     edits, directory = read_edits(), options.directory.absolute()
     bases: dict[str, Base] = {}
     failed = False
     left = choose(edits, options.only, read_seen())
-    for number, edit in enumerate(left):
-        if edit.project not in bases:
-            bases[edit.project] = open_base(edit.project, directory)
-        base = bases[edit.project]
-        seen, why = prove(edit, base, partial(ask, base, directory / "runs"), left[number:])
-        print(f"{'seen' if seen else 'NOT SEEN':8} {edit.name} in {edit.cell}: {why}", flush=True)
-        failed |= seen is None
-        if seen:
-            write_seen(edit.name, seen, SEEN)
+    for number, group in enumerate(left):
+        project = group[0].project
+        if project not in bases:
+            bases[project] = open_base(project, directory)
+        question = partial(ask, bases[project], directory / "runs")
+        for edit, seen, why in prove(group, bases[project], question, chain(*left[number:])):
+            print(f"{'seen' if seen else 'NOT SEEN':8} {edit.name} in {edit.cell}: {why}", flush=True)
+            failed |= seen is None
+            if seen:
+                write_seen(edit.name, seen, SEEN)
     known = read_seen()
     proven = sum(edit.name in known and known[edit.name].digest == edit.digest for edit in edits)
     print(f"{proven} of {len(edits)} edits make their case fail")

@@ -10,7 +10,7 @@ import pytest
 from harness import yamlfile
 from suites.lib.features import Feature
 from suites.runtimes import find_adapter
-from tools.mutants import COMMANDS, FILE, ROOT, Mutants
+from tools.mutants import COMMANDS, FILE, ROOT, Mutant, Mutants, find_places
 from tools.rkt_coverage import find_functions
 
 LACKED = [
@@ -56,3 +56,16 @@ def test_scripts_are_shell(suite: Path) -> None:
             ["sh", "-n"], input=commands + mutant.script, capture_output=True, text=True, check=False
         )  # fmt: skip
         assert (mutant.name, checked.stderr) == (mutant.name, "")
+
+
+def test_named_mutants_need_their_cases_only() -> None:
+    """A function with or without parameters is itself, and a pattern of more than one is the whole file, once."""
+    patterns = (
+        "test_statistics.py::test_memory_is_counted", "test_defaults.py::test_cpu_is_not_limited*",
+        "test_memory.py::test_others_survive", "test_memory.py::test_*",
+    )  # fmt: skip
+    mutants = [Mutant(name=pattern, case=pattern, script="") for pattern in patterns]
+    assert find_places("lifecycle", mutants) == (
+        "lifecycle/test_statistics.py::test_memory_is_counted", "lifecycle/test_defaults.py::test_cpu_is_not_limited",
+        "lifecycle/test_memory.py",
+    )  # fmt: skip
