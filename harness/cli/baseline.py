@@ -9,7 +9,6 @@ import typer
 from harness.app.baseline import WORSE, promote_baseline, save_baseline
 from harness.app.settings import show_path
 from harness.cli import output
-from harness.cli.options import PoolOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
 from harness.cli.verbs import load_part
@@ -25,6 +24,10 @@ COUNTS = ("cells", "cases", "ran", "failed")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the baseline.")]
 RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN...", help="A run, or all shards of one.")]
+
+PoolOption = Annotated[
+    bool, typer.Option("--pool", help="The runs are runs of the same, and no shards: count each case over all of them.")
+]
 
 verbs = typer.Typer(no_args_is_help=True)
 

@@ -130,9 +130,14 @@ def decide(  # noqa: PLR0913 - each is an option of the command
         ids=["ships"] if decision.ships else [check.name for check in decision.refused],
         data=lambda: {
             "ships": decision.ships,
-            "checks": [asdict(check) for check in decision.checks],
+            "checks": [
+                {"name": check.name, "level": check.level, "text": check.text, "details": check.details}
+                for check in decision.checks
+            ],
             "counts": dict(decision.comparison.counts),
             "follows": asdict(decision.following.overall),
+            "causes": [asdict(one) for one in decision.causes],
+            "excused": [{**asdict(one), "until": one.until and one.until.isoformat()} for one in decision.excuses],
             "first_bad": [asdict(one) for one in decision.first_bads],
             "trials": [
                 {"cell": cell, "case": nodeid, **asdict(trial)} for (cell, nodeid), trial in decision.trials.items()

@@ -19,10 +19,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic brings it, and asks for it below Python 3.12
 
 from harness.compare.outcomes import NOTHING, CellOutcomes, Kind, RunOutcomes
-from harness.compare.pooling import count_runs, fold_outcomes
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.garbage import pause_garbage_collection
-from harness.model import Outcome, find_worst
+from harness.model import Outcome, count_runs, find_worst, fold_outcomes
 from harness.results import FORMAT, REPETITION, check_format, find_problem
 from harness.rundir import REQUEST, RESULT, parse_shard, read_request
 from harness.text import escape

@@ -1,7 +1,7 @@
 """May we ship? A policy held against results, rule by rule: a pure function, with the day given."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from harness.compare import (
@@ -15,8 +15,8 @@ from harness.compare import (
     find_suite,
 )  # fmt: skip
 from harness.gate.evidence import Suspect, SuspectTrial, find_bar, find_confirmed, judge_counts
-from harness.gate.first_bad import FirstBad, find_first_bads
-from harness.gate.limits import Check, CheckLevel, check_limits
+from harness.gate.first_bad import Cause, FirstBad, find_first_bads, group_by_cause
+from harness.gate.limits import Check, CheckLevel, Excuse, check_excuses, check_limits, list_excuses
 from harness.gate.policy import Policy, Requirement
 from harness.matrix import Expectation
 from harness.model import Outcome
@@ -65,14 +65,18 @@ class Decision:
         comparison: What changed since the baseline.
         following: Which axis the regressions follow.
         first_bads: At which systemd or Go each regression begins, as far as the cells say.
+        causes: The regressions that count, by what they follow.
         trials: What suspects did when they ran again, or in runs that were counted on both sides.
+        excuses: What fails and does not refuse, and until when.
     """
 
     checks: tuple[Check, ...]
     comparison: Comparison
     following: Following
     first_bads: tuple[FirstBad, ...]
+    causes: tuple[Cause, ...] = ()
     trials: Mapping[Suspect, SuspectTrial] = field(default_factory=dict)
+    excuses: tuple[Excuse, ...] = ()
 
     @property
     def ships(self) -> bool:
@@ -95,6 +99,13 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
     found = compare(old, evidence.side)
     trials = {**judge_counts(found.of(*SUSPICIOUS), old, evidence.side), **(evidence.trials or {})}
     quiet = trials.keys() - find_confirmed(trials)
+    # What is intermittent has no cause to look for.
+    sure = replace(found, cases=tuple(case for case in found.cases if (case.cell, case.nodeid) not in quiet))
+    excuse_days = policy.baseline.excuse_days if policy.baseline is not None else "any"
+    excuses = list_excuses(found, old, excuse_days)
+    limits = tuple(check_limits(policy.allowed, sure, evidence.keys))
+    counted = next(check.cases for check in limits if check.name == "regressions")
+    following, first_bads = find_rules(sure, old, evidence.side), find_first_bads(sure, old, evidence.side)
     checks = [
         _check_whole(evidence),
         *_list_older(evidence.side),
@@ -102,18 +113,20 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
         *(_check_required(item, evidence.side) for item in evidence.requirements),
         _check_ran(policy, found),
         _check_baseline(policy, evidence, today),
-        *check_limits(policy.allowed, found, quiet, evidence.keys),
+        *limits,
         *_check_trials(trials or evidence.trials, quiet),
-        *_check_excused(policy, found, old, today),
+        *check_excuses(excuses, excuse_days, today),
         *_check_expectations(policy, evidence, today),
     ]
     order = list(CheckLevel)
     return Decision(
         checks=tuple(sorted(checks, key=lambda check: order.index(check.level))),
         comparison=found,
-        following=find_rules(found, old, evidence.side),
-        first_bads=find_first_bads(found, old, evidence.side),
+        following=following,
+        first_bads=first_bads,
+        causes=group_by_cause(counted, following, first_bads),
         trials=trials,
+        excuses=(*excuses, *_list_known(evidence)),
     )
 
 
@@ -212,32 +225,24 @@ def _check_trials(trials: Mapping[Suspect, SuspectTrial] | None, quiet: Collecti
         yield Check(name=name, level=level if mine else CheckLevel.MET, text=text, details=details)
 
 
-def _check_excused(policy: Policy, found: Comparison, old: RunOutcomes, today: date) -> Iterable[Check]:
-    """Yield which failures are excused because the baseline has them too, and until when."""
-    limit = policy.baseline.excuse_days if policy.baseline is not None else "any"
-    failing = found.of(ChangeKind.STILL_FAILING)
-    if limit == "any" or not failing:
-        return
-    late: list[str] = []
-    excused: list[str] = []
-    for case in failing:
-        since = old.cells[case.cell].since.get(case.nodeid, old.started[:10])
-        try:
-            last = date.fromisoformat(since) + timedelta(days=limit)
-        except ValueError:
-            late.append(f"{case.cell} {case.nodeid}: it is not known since when it has failed")
+def _list_known(evidence: GateInput) -> Iterable[Excuse]:
+    """Yield what expectations of the matrix excuse in this run; the first that is about a case counts."""
+    found: dict[int, list[str]] = {}
+    for name, side in evidence.side.cells.items():
+        known = [nodeid for nodeid, outcome in side.cases.items() if outcome is Outcome.XFAILED]
+        cell = side.cell if known else None
+        if cell is None:
             continue
-        words = f"{case.cell} {case.nodeid}: failing since {since}, excused until {last}"
-        (excused if today <= last else late).append(words)
-    if late:
-        text = (
-            f"{pluralize(len(late), 'failure')} of the baseline {'is' if len(late) == 1 else 'are'} no longer excused after "
-            f"{pluralize(limit, 'day')}; fix it, or add an expectation to the matrix."
+        mine = [index for index, item in enumerate(evidence.expectations) if item.cells.holds(cell)]
+        for nodeid in known:
+            index = next((index for index in mine if evidence.expectations[index].is_about(nodeid)), None)
+            if index is not None:
+                found.setdefault(index, []).append(name)
+    for index, cells in sorted(found.items()):
+        item = evidence.expectations[index]
+        yield Excuse(
+            case=item.cases, cells=tuple(dict.fromkeys(cells)), until=item.expires, reason=item.reason, issue=item.issue
         )
-        yield Check(name="excuses", level=CheckLevel.REFUSED, text=text, details=tuple(late))
-    if excused:
-        text = f"{pluralize(len(excused), 'failure')} of the baseline without an expectation will be refused later."
-        yield Check(name="excused", level=CheckLevel.TOLD, text=text, details=tuple(excused))
 
 
 def _check_expectations(policy: Policy, evidence: GateInput, today: date) -> Iterable[Check]:

@@ -1,15 +1,15 @@
-"""Where a regression begins: the smallest systemd or Go at which it fails, from the cells that were run."""
+"""Where a regression begins: the smallest systemd or Go at which it fails, from the cells that were run; and what they follow."""
 
 import re
 import shlex
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from harness.compare import REGRESSIONS, CaseChange, Comparison, RunOutcomes, group_changes
+from harness.compare import REGRESSIONS, AxisRule, CaseChange, Comparison, Following, RunOutcomes, group_changes
 from harness.model import AXES, Axis, Cell, Outcome, Statement, make_version_key
 
-__all__ = ["FirstBad", "find_first_bads"]
+__all__ = ["Cause", "FirstBad", "find_first_bads", "group_by_cause"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,3 +181,36 @@ def _make_tag(version: str) -> str:
 
 def _make_command(verb: str, good: str, bad: str, cell: str, case: str) -> str:
     return shlex.join(["harness", verb, "--good", good, "--bad", bad, "--cell", cell, "--test", case])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Regressions that follow the same.
+
+    Attributes:
+        rule: What separates cells with them from others; None for what was not worked out.
+        cases: The regressions by case, that of most cells first.
+        first_bads: Where they begin.
+    """
+
+    rule: AxisRule | None
+    cases: Mapping[str, Sequence[CaseChange]]
+    first_bads: tuple[FirstBad, ...]
+
+
+def group_by_cause(
+    regressed: Sequence[CaseChange], following: Following, first_bads: Sequence[FirstBad]
+) -> tuple[Cause, ...]:
+    """Return regressions by what they follow, the cause of most of them first."""
+    rules: dict[str, AxisRule | None] = {}
+    groups: dict[str, dict[str, list[CaseChange]]] = {}
+    for nodeid, cases in group_changes(list(regressed), "case").items():
+        rule = following.by_case.get(nodeid)
+        text = rule.text if rule is not None else ""
+        rules[text] = rule
+        groups.setdefault(text, {})[nodeid] = cases
+    causes = [
+        Cause(rule=rules[text], cases=cases, first_bads=tuple(one for one in first_bads if one.case in cases))
+        for text, cases in groups.items()
+    ]
+    return tuple(sorted(causes, key=lambda cause: -sum(map(len, cause.cases.values()))))

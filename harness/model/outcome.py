@@ -1,10 +1,10 @@
 """What becomes of a case, one table for all that read outcomes; and how the work for its cell goes meanwhile."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Event", "Outcome", "Phase", "State", "Statement", "Verdict", "find_worst"]
+__all__ = ["Event", "Outcome", "Phase", "State", "Statement", "Verdict", "count_runs", "find_worst", "fold_outcomes"]
 
 
 class Statement(StrEnum):
@@ -108,6 +108,18 @@ BADNESS = {outcome: place for place, outcome in enumerate(TRAITS)}
 def find_worst(outcomes: Iterable[Outcome]) -> Outcome:
     """Return the worst of some outcomes; `skipped` for none, since nothing ran."""
     return max(outcomes, key=lambda outcome: outcome.badness, default=Outcome.SKIPPED)
+
+
+def count_runs(outcomes: Iterable[Outcome]) -> tuple[int, int]:
+    """Return how many runs of a case failed, also only at first, and how many said something."""
+    ran = [outcome for outcome in outcomes if outcome.ran]
+    return sum(outcome.statement in {Statement.FAILURE, Statement.UNSTABLE} for outcome in ran), len(ran)
+
+
+def fold_outcomes(outcomes: Sequence[Outcome], counts: tuple[int, int]) -> Outcome:
+    """Return one outcome for several runs of a case, of which so many failed: flaky where some did, and not all."""
+    worst = find_worst(outcomes)
+    return Outcome.FLAKY if worst is Outcome.FAILED and 0 < counts[0] < counts[1] else worst
 
 
 class Verdict(StrEnum):

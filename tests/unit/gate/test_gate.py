@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml
 
 from harness.compare import RunOutcomes
-from harness.gate import CheckLevel, Decision, GateInput, Policy, Requirement, decide
+from harness.gate import CheckLevel, Decision, GateInput, Policy, Requirement, SuspectTrial, decide
 from harness.matrix import Expectation
 from harness.model import Cell, CgroupMode, Outcome
 from harness.report.decision import format_notice, write_junit
@@ -234,6 +234,49 @@ def test_notice_begins_with_the_answer() -> None:
     assert format_notice(decide(policy(), evidence(GOOD), TODAY)).startswith("release gate: may be shipped")
 
 
+def test_the_screen_has_each_thing_once() -> None:
+    """Decision, regressions by cause, what ran again, what is intermittent, what is excused: in lines of a usual width."""
+    cells = [replace(CELL, systemd=systemd, cgroup=mode) for systemd in ("252", "257") for mode in CgroupMode]
+    same, flaky, known = "pod/test_a.py::test_same", "pod/test_a.py::test_flaky", "pod/test_a.py::test_known"
+    begun = {CASE: Outcome.PASSED, OTHER: Outcome.PASSED, same: Outcome.FAILED, flaky: Outcome.PASSED}
+    now = {**begun, known: Outcome.XFAILED}
+    worse = {**now, CASE: Outcome.FAILED, OTHER: Outcome.FAILED}
+    text = "assert 1 == 2, which is a long story " * 10
+    new = side(*(cell_side(cell, worse if cell.systemd == "257" else now, messages={CASE: text}) for cell in cells))
+    first = new.cells[cells[0].id]
+    new = side(
+        *(
+            replace(cell, cases={**cell.cases, flaky: Outcome.FLAKY}) if cell is first else cell
+            for cell in new.cells.values()
+        )
+    )
+    trials = {(cell.id, case): SuspectTrial(new=(5, 5), old=(0, 5), chance=0.004)
+              for cell in cells if cell.systemd == "257" for case in (CASE, OTHER)}  # fmt: skip
+    trials[first.id, flaky] = SuspectTrial(new=(7, 30), old=(6, 30))
+    expected = replace_expectation(expectation(date(2027, 1, 1)), known)
+    base = side(*(cell_side(cell, begun) for cell in cells), name="b", started="2026-11-20T00:00:00+00:00")
+    decision = decide(policy(), evidence(new, baseline=base, trials=trials, expectations=(expected,)), TODAY)
+    shown = format_notice(decision)
+    lines = shown.splitlines()
+    titles = [line for line in lines if line and not line.startswith(" ")]
+    assert titles == [
+        "release gate: refused for 1 reason", "regressions by cause", "confirmed", "intermittent, and does not count",
+        "excused until", "since b: 6 regressed, 1 flaky, 6 still failing, 6 new, 11 same; 6 cells on both sides",
+    ]  # fmt: skip
+    assert len(lines) < 40
+    assert all(len(line) <= 96 for line in lines if "harness bisect" not in line)
+    assert [shown.count(case) for case in (f"{flaky} in", f"{same} in", f"{known} in")] == [1, 1, 1]
+    assert "  systemd>=257: 3 cells, and none of 3 others" in lines
+    assert "    before 6 of 30 (10 to 37 %), now 7 of 30 (12 to 41 %)" in lines
+    assert f"  2026-12-04  {same} in 6 cells: failing since 2026-11-20" in lines
+    assert [cause.rule and cause.rule.expression for cause in decision.causes] == ["systemd>=257"]
+
+
+def replace_expectation(known: Expectation, case: str) -> Expectation:
+    """Return an expectation about another case."""
+    return known.model_copy(update={"cases": case})
+
+
 @pytest.mark.parametrize(
     ("since", "days", "name"),
     [("2026-11-20", 14, None), ("2026-11-10", 14, None), ("2026-11-09", 14, "excuses"), ("2020-01-01", "any", None),
@@ -265,4 +308,5 @@ def test_a_key_case_is_one_regression() -> None:
     decision = decide(policy(), evidence(now, baseline=base, keys=key), TODAY)
     assert reasons(decision)["regressions"].startswith("2 regressions;")
     assert "with it 59 more cases of the suite cgroup fail" in decision.refused[0].details[0]
+    assert sum(len(cases) for cause in decision.causes for cases in cause.cases.values()) == 2
     assert reasons(decide(policy(), evidence(now, baseline=base), TODAY))["regressions"].startswith("61 regressions;")
