@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -11,6 +12,7 @@ from harness.cli import output
 from harness.cli.options import MarkdownOption, PoolOption, SelectOption
 from harness.cli.output import Format, FormatOption
 from harness.cli.settings import get_settings
+from harness.cli.verbs import load_part
 from harness.compare import REGRESSIONS, ChangeKind, Places, compare, find_differences, find_rules, open_part
 from harness.report.comparison import format_lines, render_comparison
 from harness.selection import parse_option
@@ -41,6 +43,12 @@ AcrossOption = Annotated[
         "--across", metavar="AXIS", help="Treat cells that differ only on this axis as the same; may be repeated."
     ),
 ]
+PageOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--page", metavar="FILE", help="Write a page for a browser: both sides, and a heat map of the changes."
+    ),
+]
 
 
 def compare_runs(  # noqa: PLR0913 - each is an option of the command
@@ -53,6 +61,7 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     axes: AcrossOption = None,
     pool: PoolOption = False,
     markdown_file: MarkdownOption = None,
+    page: PageOption = None,
     form: FormatOption = Format.TABLE,
 ) -> NoReturn:
     """Show what changed from one run to another, what else differs, and which axis the regressions follow."""
@@ -67,6 +76,8 @@ def compare_runs(  # noqa: PLR0913 - each is an option of the command
     differs = find_differences(before, now, guilty)
     if markdown_file is not None:
         write_text(markdown_file, render_comparison(found, following, differs))
+    if page is not None:
+        load_part("report.compare_page:write_comparison")(found, (before, now), following, differs, page)
     output.show(
         form,
         ids=(f"{escape(case.cell)} {escape(case.nodeid)}" for case in found.of(*REGRESSIONS, ChangeKind.NEW_FAILING)),

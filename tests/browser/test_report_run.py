@@ -125,7 +125,7 @@ def test_a_case_has_its_history(tab: Tab, run: RunResult) -> None:
     tab.run(f"location.hash = address({{view: 'case', id: {nodeid!r}}})")
     tab.settle()
     rows = tab.run(
-        """[...document.querySelectorAll("#view tbody tr")].map(row => row.querySelector(".past").textContent)"""
+        """[...document.querySelectorAll("#view tbody tr:has(.past)")].map(row => row.querySelector(".past").textContent)"""
     )
 
     assert len(run.cells) == len(rows)

@@ -24,7 +24,7 @@ __all__ = ["PAGE_BYTES", "collect_past", "render_page", "write"]
 
 HERE = Path(__file__).parent
 
-SCRIPTS = ("core.js", "tables.js", "matrix.js", "cell.js", "lists.js", "timeline.js", "main.js")
+SCRIPTS = ("core.js", "tables.js", "matrix.js", "rates.js", "cell.js", "lists.js", "timeline.js", "views.js", "main.js")
 """Parts of the page's script, in the order in which they build upon each other."""
 
 MOST_FINDINGS = 40

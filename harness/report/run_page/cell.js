@@ -18,7 +18,7 @@ const caseRow = (item) => {
   const words = [extra.message, extra.expectation, extra.reruns ? `executed ${extra.reruns + 1} times` : ""].filter((word) => word);
   const told = words.join(" · ");
   return [
-    td(badge(item.code)), name(caseLink(item.node)), number(seconds(item.seconds)), td(strip(item)),
+    td(badge(item.code)), name(caseLink(item.node)), number(seconds(item.seconds)), td(strip(item), rateAside(item)),
     message(extra.details ? el("details", {}, el("summary", {}, told || "details"), el("pre", { tabindex: "0" }, extra.details)) : told),
   ];
 };
@@ -86,6 +86,7 @@ const caseView = (values) => {
     el("h2", {}, node), el("p", {}, `${said(sum)} in ${plural(found.length, "cell")}. `,
       link("its heat map", { view: "matrix", "in-case": node })),
     runsView(),
+    data.runs.length > 0 && overRuns(found),
     table(["outcome", "cell", "#time", data.runs.length ? "history" : "", "message"], found, (item) => {
       const row = caseRow(item);
       row[1] = name(cellLink(item.cell));

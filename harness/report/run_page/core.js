@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("run-data").textContent);
 const find = (id) => document.getElementById(id);
 const nameOf = new Map(data.outcomes);
 const rankOf = new Map(data.outcomes.map(([code], rank) => [code, rank]));
-const TROUBLE = "~XFE";
+const TROUBLE = data.trouble ?? "~XFE";
 const NOTHING = "–";
 
 const fill = (node, attributes, children) => {
@@ -42,7 +42,8 @@ const fileAddress = (path) => data.base.split("/").concat(path.split("/")).filte
 const link = (text, values) => el("a", { href: address(values) }, text);
 const cellLink = (cell) => link(cell.id, { view: "cell", id: cell.id });
 const caseLink = (node) => link(node, { view: "case", id: node });
-const badge = (code) => el("span", { class: `outcome ${nameOf.get(code)}` }, nameOf.get(code));
+const classOf = new Map(data.outcomes.map(([code, name, kind]) => [code, kind ?? name]));
+const badge = (code) => el("span", { class: `outcome ${classOf.get(code)}` }, nameOf.get(code));
 const text = (index) => data.strings[index];
 
 // Cells and cases as objects. A case is {cell, place, node, code, seconds}.
@@ -90,9 +91,9 @@ const tallyOf = (cell) => {
 const totals = ({ counts }) => {
   const all = Object.values(counts).reduce((sum, number) => sum + number, 0);
   const ran = all - (counts.s ?? 0);
-  return { all, ran, good: (counts["."] ?? 0) + (counts["~"] ?? 0) };
+  return { all, ran, good: [...data.good ?? ".~"].reduce((sum, code) => sum + (counts[code] ?? 0), 0) };
 };
-const marks = ({ counts }) => ["E", "F", "X", "~", "x"].filter((code) => counts[code])
+const marks = ({ counts }) => (data.marks ?? ["E", "F", "X", "~", "x"]).filter((code) => counts[code])
   .map((code) => `${counts[code]}${code}`).join(" ");
 const said = ({ counts }) => data.outcomes.toReversed().filter(([code]) => counts[code])
   .map(([code, name]) => `${counts[code]} ${name}`).join(", ") || "nothing ran";

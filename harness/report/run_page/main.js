@@ -1,7 +1,4 @@
 // Which view is shown follows from the address; keys and the search change the address.
-const VIEWS = { matrix: matrixView, list: listView, cell: cellView, case: caseView, search: searchView, slow: slowView, time: timeView, run: runView };
-const KEYS = { m: "matrix", c: "list", s: "slow", t: "time", r: "run" };
-
 const show = (moved) => {
   const values = new URLSearchParams(location.hash.slice(1));
   const view = Object.hasOwn(VIEWS, values.get("view") ?? "") ? values.get("view") : "matrix";

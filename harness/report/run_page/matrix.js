@@ -75,7 +75,7 @@ const heatCell = (found, filters) => {
   const [only] = found.cells;
   const values = found.cells.size === 1 && !filters.some(([axis]) => axis === "case")
     ? { view: "cell", id: only.id } : { view: "list", ...asAddress(filters) };
-  const worst = found.worst === null ? "skipped" : nameOf.get(found.worst);
+  const worst = found.worst === null ? "skipped" : classOf.get(found.worst);
   const many = worst !== "error" && sum.ran > 0 && bad / sum.ran >= MANY ? " many" : "";
   const where = filters.map(([axis, value]) => `${axis} ${value}`).join(", ");
   const what = `${where}: ${said(found)} in ${plural(found.cells.size, "cell")}`;
@@ -110,7 +110,7 @@ const matrixView = (values) => {
         el("tbody", {}, body)))
       : el("p", { class: "faint" }, "No cell is in this part of the matrix."),
     hidden > 0 && el("p", { class: "faint" }, `${hidden} more rows and columns did not fit; use a filter or the search.`),
-    el("p", { class: "legend" }, "passed of those that ran; ", ...data.outcomes.toReversed().filter(([code]) => code !== "." && code !== "s")
+    el("p", { class: "legend" }, `${data.counted ?? "passed of those that ran"}; `, ...data.outcomes.toReversed().filter(([code]) => code !== "." && code !== "s")
       .map(([code, outcome]) => el("span", {}, el("b", {}, code), ` ${outcome}`))),
   ];
 };
