@@ -10,13 +10,14 @@ ARGS :=
 # Bytecode is kept: without it, every process of the tests compiles what it imports, and pytest rewrites all asserts again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run check check-unit check-code test campaign format mutants bench measure docs deps lock clean
+.PHONY: help run check check-unit check-code test campaign faults format mutants bench measure docs deps lock clean
 
 help:
 	@echo "make run     build, boot and test the cells of a profile (PROFILE=quick)"
 	@echo "make check   a minute: ruff, mypy --strict, import-linter, names, codespell, shellcheck, unit tests"
 	@echo "make test    about an hour: all tests that a change needs; they boot real guests"
 	@echo "make campaign  hours: mutants, simulations, real bisections; its figures go to docs/reference/campaign.md"
+	@echo "make faults  an hour: whole runs with one thing broken at a time; the table of all that was tried"
 	@echo "make mutants does each case of the suites fail in a guest that is broken?"
 	@echo "make bench   figures of speed, next to those of others"
 	@echo "make measure how the source is built, in figures next to those wanted"
@@ -54,6 +55,9 @@ check-code:
 # What takes hours, step by step; it goes on where it was interrupted.
 campaign: deps
 	ci/with-docker $(BIN)/python -m tools.campaign $(ARGS)
+
+faults: deps
+	$(BIN)/python -m tools.faults $(ARGS)
 
 format: deps
 	$(BIN)/ruff check --fix .

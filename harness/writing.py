@@ -1,15 +1,17 @@
 """Files and directories at places that a user named: written whole or not at all, and refused with a sentence."""
 
 import errno
+import fcntl
+import glob
 import os
-import threading
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import InfrastructureError, UsageError
 
-__all__ = ["STORE_HINT", "replace_file", "translate_os_errors", "write_text"]
+__all__ = ["STORE_HINT", "remove_halves", "replace_file", "translate_os_errors", "write_text"]
 
 BROKEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, None})
 """Errors that the user did not cause: those of a disk, and those without a number, such as a lock in use."""
@@ -53,15 +55,30 @@ def replace_file(path: Path, *, hint: str = "Name another place.", inside: bool 
         if not inside and (path.is_symlink() or (path.exists() and not path.is_file())):
             yield path
             return
-        half = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-        half.unlink(missing_ok=True)
+        remove_halves(path.parent, path.name)
+        # No number of a process: in two containers two processes have the same.
+        half = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
         try:
             # Made here and by nobody else, so that what is written goes into no link of this name.
-            half.open("xb").close()
-            yield half
-            half.replace(path)
+            with half.open("xb") as own:
+                with suppress(OSError):  # a file system without locks
+                    fcntl.flock(own, fcntl.LOCK_EX)
+                yield half
+                half.replace(path)
         finally:
             half.unlink(missing_ok=True)
+
+
+def remove_halves(directory: Path, name: str = "*") -> None:
+    """Remove the temporary siblings of files of this name that processes left which were killed; one that lives holds a lock."""
+    for half in directory.glob(f".{name if name == '*' else glob.escape(name)}.*.part"):
+        with suppress(OSError):
+            descriptor = os.open(half, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                half.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def write_text(path: Path, text: str, *, hint: str = "Name another place.", inside: bool = False) -> None:

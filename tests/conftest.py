@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import platformdirs
 import pytest
 
@@ -16,6 +17,10 @@ from harness.model import CgroupMode
 from harness.store import Store
 from harness.wait import Deadline
 from tests import ROOT
+
+# Other tests boot guests at the same time: how long an example takes says nothing.
+hypothesis.settings.register_profile("harness", deadline=None)
+hypothesis.settings.load_profile("harness")
 
 NEEDS = {
     "accelerator": "guest",

@@ -3,18 +3,18 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import log, results, rundir, schedule
+from harness import log, machine, results, rundir, schedule
 from harness.app.plan import plan_cells
 from harness.app.project import Project
 from harness.app.request import format_again
 from harness.app.settings import Settings
 from harness.app.sources import change_project
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.machine import Machine
 from harness.model import Event
 from harness.pipeline import CellTask, KnownFailure, RunContext, review_expectations
@@ -24,6 +24,7 @@ from harness.rundir import Request
 from harness.schedule import DurationHistory, Slots
 from harness.store import Store, claim
 from harness.wait import Deadline
+from harness.writing import remove_halves
 
 __all__ = ["RunHooks", "make_slots", "open_directory", "run_request"]
 
@@ -71,11 +72,21 @@ def open_directory(settings: Settings, resume: str | None = None) -> Iterator[Pa
     directory = rundir.find_run(settings.runs, resume) if resume else rundir.make_directory(settings.runs)
     try:
         with rundir.lock_directory(directory):
+            _remove_leftovers(settings.store, directory)
             yield directory
     except UsageError:
         if resume is None and not (directory / rundir.CELLS).exists():  # nothing was run, so it is no run
             shutil.rmtree(directory)
         raise
+
+
+def _remove_leftovers(store: Path, directory: Path) -> None:
+    """Remove what processes left in a run, and of its guests, that were killed or could not remove it then."""
+    for place in (store, directory, *(directory / rundir.CELLS).glob("*")):
+        remove_halves(place)
+    for record in (directory / rundir.CELLS).glob(f"*/**/{rundir.MACHINE}/machine.json"):
+        with suppress(InfrastructureError):  # it may be cut off, or of another version
+            machine.clean(record.parent)
 
 
 def run_request(

@@ -7,13 +7,13 @@ reaches the guest: `attach` is for other processes than the one that called `boo
 from harness.machine.booting import boot, specify
 from harness.machine.cleanup import clean
 from harness.machine.facts import Facts, detect_cgroup_mode, prove, read_facts
-from harness.machine.guest import SSH_FAILED, GuestLostError, Machine, Pid1CrashError
+from harness.machine.guest import SSH_FAILED, GuestLostError, Machine, Pid1CrashError, SshKilledError
 from harness.machine.qemu_process import find_free_port
 from harness.machine.terminal import bridge_console, connect_console
 from harness.machine.warm import start
 
 __all__ = [
-    "SSH_FAILED", "Facts", "GuestLostError", "Machine", "Pid1CrashError", "attach", "boot", "bridge_console", "clean", "connect_console",
+    "SSH_FAILED", "Facts", "GuestLostError", "Machine", "Pid1CrashError", "SshKilledError", "attach", "boot", "bridge_console", "clean", "connect_console",
     "detect_cgroup_mode", "find_free_port", "prove", "read_facts", "specify", "start",
 ]  # fmt: skip
 

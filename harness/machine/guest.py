@@ -20,7 +20,7 @@ from harness.proc import CommandError, Done
 from harness.text import pluralize
 from harness.wait import Deadline, poll
 
-__all__ = ["GuestLostError", "Machine", "Pid1CrashError"]
+__all__ = ["GuestLostError", "Machine", "Pid1CrashError", "SshKilledError"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ SSH_FAILED = 255
 
 class GuestLostError(InfrastructureError):
     """The guest died: nothing can be said about what ran in it."""
+
+
+class SshKilledError(CommandError):
+    """This computer ended an ssh that ran a command in the guest."""
 
 
 class Pid1CrashError(GuestLostError):
@@ -123,14 +127,15 @@ class Machine:
 
     def _read_events(self) -> list[dict[str, Any]]:
         try:
-            lines = self.files.events.read_text(encoding="utf-8").splitlines()
+            lines = self.files.events.read_text(encoding="utf-8").split("\n")
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines]
+        # The last part has no line end yet. What is cut off by a full disk is as good as not said.
+        return [event for event in map(_read_event, lines[:-1]) if event is not None]
 
     def read_last_words(self) -> str:
         """Return why QEMU ended, as far as it said so: not a whole sentence."""
-        shutdowns = [event["data"] for event in self._read_events() if event["event"] == "SHUTDOWN"]
+        shutdowns = [event.get("data") for event in self._read_events() if event["event"] == "SHUTDOWN"]
         if shutdowns:
             return f"it shut down: {json.dumps(shutdowns[-1])}"
         try:
@@ -166,6 +171,7 @@ class Machine:
 
         Raises:
             CommandError: The status was not expected.
+            SshKilledError: Something on this computer ended ssh.
             GuestLostError: The guest died meanwhile.
             DeadlineError: It did not end in time.
         """
@@ -186,10 +192,15 @@ class Machine:
 
     def _run_ssh(self, text: str, deadline: Deadline, stdin: bytes | Path | None, output: Path | None) -> Done:
         argv = ["ssh", "-F", str(self.ssh_config), SSH_ALIAS, text]
-        return proc.run(
+        done = proc.run(
             argv, deadline=deadline, apart=True, expect=None, stdin=stdin, output=output, watch=self.check,
             most=None if output else LARGEST,
         )  # fmt: skip
+        if done.code < 0:
+            # Somebody here ended ssh, the kernel for want of memory perhaps. A command that is ended in the guest has a
+            # status of its own, so this says nothing about it.
+            raise SshKilledError(done)
+        return done
 
     def copy_in(self, source: Path, target: str, *, deadline: Deadline) -> None:
         """Copy a file or a tree to `target` in the guest; makes parents, merges a tree, and raises as `run`."""
@@ -306,6 +317,15 @@ class Machine:
             proc.run(argv, deadline=deadline, expect=None)
 
 
+def _read_event(line: str) -> dict[str, Any] | None:
+    """Return a QMP event out of a line of its own, or None if the line is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event and isinstance(event.get("data", {}), dict) else None
+
+
 def _count_resets(events: list[dict[str, Any]]) -> int:
     """Return how often the guest was reset by itself, as opposed to QEMU's own command."""
-    return sum(event["event"] == "RESET" and bool(event["data"].get("guest")) for event in events)
+    return sum(event["event"] == "RESET" and bool(event.get("data", {}).get("guest")) for event in events)

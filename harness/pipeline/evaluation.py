@@ -42,11 +42,11 @@ def evaluate(task: CellTask, context: RunContext, directory: Path) -> CellResult
     Raises:
         CancelledError: The run was interrupted. The result that there is has been written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    description = json.dumps(asdict(task.plan), indent=1, default=_make_plain)
-    (directory / PLAN).write_text(description + "\n", encoding="utf-8")
     evaluation = Evaluation(task=task, context=context, directory=directory)
     try:
+        directory.mkdir(parents=True, exist_ok=True)
+        description = json.dumps(asdict(task.plan), indent=1, default=_make_plain)
+        (directory / PLAN).write_text(description + "\n", encoding="utf-8")
         _evaluate(evaluation)
     except Exception as error:  # a mistake of ours must not stop the other cells either
         evaluation.interrupted = isinstance(error, CancelledError) or context.deadline.cancelled.is_set()
@@ -66,6 +66,10 @@ def _explain(name: str, error: Exception) -> str:
     if isinstance(error, HarnessError):
         logger.info("%s: %s", name, error)
         return f"{error}" + (f"\n{error.hint}" if error.hint else "")
+    if isinstance(error, OSError) and error.errno:
+        logger.info("%s: this computer refused", name, exc_info=error)
+        where = f": {error.filename}" if error.filename else ""
+        return f"This computer refused what the harness needs: {error.strerror}{where}."
     logger.error("%s: an error of the harness itself", name, exc_info=error)
     return f"The harness met an error of its own: {type(error).__name__}: {error}"
 

@@ -7,7 +7,7 @@ from typing import Any
 from testinfra.backend.base import BaseBackend, CommandResult
 
 from harness.errors import CancelledError, DeadlineError, InfrastructureError
-from harness.machine import Machine, attach
+from harness.machine import Machine, SshKilledError, attach
 from harness.proc import OutputError, SpawnError
 from harness.text import escape
 from harness.wait import Deadline
@@ -50,7 +50,8 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
         """Run a shell command in the guest.
 
         Raises:
-            SpawnError, OutputError: This computer could not start ssh, or not keep all of what came.
+            SpawnError, OutputError, SshKilledError: This computer could not start ssh, ended it, or could not keep all
+                of what came.
             GuestGoneError: The guest is dead or does not answer; found out while the command runs, too.
             TimeoutError: The guest lives, but the case has used up its time.
         """
@@ -59,7 +60,7 @@ class GuestBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes withou
         text = self.get_command(command, *args)
         try:
             done = self.guest.run(text, deadline=self.deadline, expect=None)
-        except (CancelledError, SpawnError, OutputError):
+        except (CancelledError, SpawnError, OutputError, SshKilledError):
             raise
         except InfrastructureError as error:
             if isinstance(error, DeadlineError) and not self.find_silence():

@@ -1,6 +1,5 @@
 """Small histories for the bisection tests, and the naive way to walk them."""
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from harness.bisect.engine import History
@@ -9,10 +8,6 @@ GOOD = "good"
 
 Graph = dict[str, tuple[str, ...]]
 """Commits with their parents."""
-
-# Other tests boot machines at the same time: how long an example takes says nothing.
-settings.register_profile("bisect", deadline=None)
-settings.load_profile("bisect")
 
 
 @st.composite

@@ -174,7 +174,7 @@ class Maker:
         )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**64))
 def test_what_the_models_accept_ignition_accepts(validator: Path, seed: int) -> None:
     """Of thousands of documents `ignition-validate` takes each one, without an error and without a warning."""

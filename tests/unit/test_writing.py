@@ -2,13 +2,15 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from harness import cli
 from harness.errors import ExitCode, InfrastructureError, UsageError
-from harness.writing import replace_file, translate_os_errors, write_text
+from harness.writing import remove_halves, replace_file, translate_os_errors, write_text
 from tests import ROOT
 
 CELL = "debian-bookworm+systemd-252+legacy+nspawn"
@@ -25,6 +27,35 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
     assert path.read_text() == "new"
     assert [path] == list(path.parent.iterdir())
+
+
+WRITER = """\
+import os, sys
+from pathlib import Path
+from harness.writing import replace_file
+with replace_file(Path(sys.argv[1])) as half:
+    half.write_text("half")
+    print("writes", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_no_more(tmp_path: Path) -> None:
+    """The temporary file of a process that lives stays, whatever number it has; the next writer removes that of a dead one."""
+    argv = [sys.executable, "-c", WRITER, str(tmp_path / "file")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writes\n"
+        remove_halves(tmp_path)
+        write_text(tmp_path / "file", "mine")
+        assert len(list(tmp_path.iterdir())) == 2
+        writer.kill()
+    (tmp_path / ".film.part").write_text("not ours")
+    os.mkfifo(tmp_path / ".x.y.part")
+    write_text(tmp_path / "file", "new")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"file", ".film.part", ".x.y.part"}
+    assert (tmp_path / "file").read_text() == "new"
 
 
 def test_what_is_no_plain_file_stays_what_it_is(tmp_path: Path) -> None:

@@ -56,9 +56,9 @@ EXECUTABLE = ".sh"
 """End of the names of the files in `tree/` that are programs."""
 
 
-def _check_unique(units: tuple[str, ...]) -> tuple[str, ...]:
-    check_unique(units, "unit")
-    return units
+def _check_unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    check_unique(names, "name")
+    return names
 
 
 class FlatcarFile(DistroFile):
@@ -75,8 +75,8 @@ class FlatcarFile(DistroFile):
 
     channels: Mapping[str, catalog.DistroChannel]
     mask: Annotated[tuple[UnitName, ...], AfterValidator(_check_unique)] = ()
-    not_wanted: tuple[UnitName, ...] = ()
-    without_generators: tuple[PlainWord, ...] = ()
+    not_wanted: Annotated[tuple[UnitName, ...], AfterValidator(_check_unique)] = ()
+    without_generators: Annotated[tuple[PlainWord, ...], AfterValidator(_check_unique)] = ()
     cgroup_v1: Mapping[str, str] = {}
 
 

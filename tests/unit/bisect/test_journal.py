@@ -51,7 +51,7 @@ def written(directory: Path, more: list[Asked | Sample | Same]) -> bytes:
 
 
 @pytest.mark.slow
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(more=records, share=st.floats(0, 1))
 def test_cut_anywhere(
     tmp_path_factory: pytest.TempPathFactory, more: list[Asked | Sample | Same], share: float

@@ -66,7 +66,7 @@ def fill(text: str, values: dict[str, str]) -> str:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(names, names, st.sampled_from([1, 2, 50]), st.sampled_from([1, 3, 50]))
 def test_any_profile_makes_files_that_systems_take(one: str, other: str, first: int, second: int) -> None:
     """Identifiers, expressions, needs and artifacts follow the rules of GitHub and GitLab; Semaphore's grammar holds."""
@@ -91,7 +91,7 @@ def test_any_profile_makes_files_that_systems_take(one: str, other: str, first: 
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(names, names)
 def test_no_artifact_is_taken_for_one_of_another_profile(one: str, other: str) -> None:
     """The pattern of a gate matches each attempt of its own shards, and none of another profile's; no name is used twice."""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from junitparser import JUnitXml
 
@@ -114,7 +113,6 @@ def test_only_the_shards_of_a_division_are_collected(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings_of_hypothesis(deadline=None)
 @given(
     names=st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=12, unique=True),
     count=st.integers(1, 5),

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +93,6 @@ wishes = st.builds(
 
 
 @pytest.mark.slow
-@hypothesis.settings(deadline=None)  # reading a command line takes long where other work goes on
 @given(
     wish=wishes,
     cases=st.lists(
@@ -120,7 +118,6 @@ def test_the_line_of_a_cell_asks_for_the_same_again(
 
 
 @pytest.mark.slow
-@hypothesis.settings(deadline=None)  # reading a command line takes long where other work goes on
 @given(wish=wishes)
 def test_the_line_of_a_run_asks_for_the_same_again(here: Project, chosen: Settings, wish: RunOptions) -> None:
     """A run's `command`, read by the program, is the same request."""

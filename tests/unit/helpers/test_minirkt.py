@@ -24,7 +24,7 @@ words = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(words, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_words_of_apps_arrive_as_they_are(argvs: list[list[str]]) -> None:
     """Whatever an app's words are, options and separators among them, the double reads them as they were meant."""
@@ -43,7 +43,7 @@ def test_words_of_apps_arrive_as_they_are(argvs: list[list[str]]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(st.characters(max_codepoint=126)),

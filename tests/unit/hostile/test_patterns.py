@@ -61,9 +61,9 @@ def test_a_pattern_is_found_as_before(pattern: str, text: str) -> None:
 @pytest.mark.parametrize("pattern", ["*a" * 30, "*" * 500, "*a*b" * 20 + "c", "?*" * 40 + "x", "a*" * 60 + "z"])
 def test_no_glob_hangs(pattern: str) -> None:
     """However many stars there are, a node id is compared in no time."""
-    begin = time.monotonic()
+    begin = time.process_time()
     compile_glob(pattern).match("a" * 400 + "b" * 100)
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize(

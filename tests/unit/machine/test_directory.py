@@ -16,6 +16,7 @@ from harness.machine.files import MachineFiles, MachineRecord
 from harness.model import CgroupMode
 from harness.process_identity import read_start_time
 from harness.qemu import MachineSpec
+from tests.helpers import fake_guest
 
 SPEC = MachineSpec(
     name="cell", disk=Path("/d"), kernel=Path("/k"), initrd=Path("/i"), accelerator=make_tcg("There is no KVM.")
@@ -88,6 +89,20 @@ def test_clean_leaves_strangers_alone(tmp_path: Path) -> None:
         assert stranger.poll() is None
         assert mine.exists()
         stranger.kill()
+
+
+@pytest.mark.parametrize(
+    "half", ['{"event": "GUEST_PANICKED", "da', '{"event"', "{", "3", '{"data": {}}', '{"event": "RESET", "data": 3}']
+)
+def test_half_an_event_is_none(tmp_path: Path, half: str) -> None:
+    """A line that QEMU's event is still being written to, or that a full disk cut, says nothing; a whole one does."""
+    with fake_guest.guest(tmp_path) as directory:
+        guest = machine.attach(directory)
+        for text in (half, f"{half}\n"):
+            guest.files.events.write_text(text)
+            assert guest.find_cause_of_death() is None
+        guest.files.events.write_text(f'{half}\n{{"event": "GUEST_PANICKED", "data": {{}}}}\n')
+        assert "panicked" in (guest.find_cause_of_death() or "")
 
 
 def test_sockets_are_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from harness.pipeline import CellTask, Prerequisite, RunContext, evaluation
 from harness.pipeline.context import Evaluation
 from harness.plan import Plan
 from harness.results import INTERRUPTED, CellResult
+from harness.rundir import PLAN
 from harness.schedule import runner
 from harness.wait import Cancellation, Deadline
 from tests.helpers import fake_guest, trees
@@ -32,6 +33,16 @@ def test_error_is_told_with_its_hint(planned: Plan, work: RunContext, tmp_path: 
 
     assert Outcome.ERROR == result.outcome
     assert "The image could not be made.\nLook at its log." == result.error
+
+
+def test_what_the_computer_refuses_is_a_sentence(planned: Plan, work: RunContext, tmp_path: Path) -> None:
+    """An error of the system in a cell, in its directory or later, is one of this computer and none of the harness."""
+    (tmp_path / "cell" / PLAN).mkdir(parents=True)
+
+    result = pipeline.evaluate(CellTask(plan=planned), work, tmp_path / "cell")
+
+    where = tmp_path / "cell" / PLAN
+    assert result.error == f"This computer refused what the harness needs: Is a directory: {where}."
 
 
 def test_error_of_an_interrupted_cell(planned: Plan, work: RunContext, tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def _write(root: Path, tree: Tree) -> Path:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=TREES, two=TREES)
 def test_the_digest_tells_trees_apart(tmp_path: Path, one: Tree, two: Tree) -> None:
     """Two trees have one digest when names, modes and contents are the same, and only then."""

@@ -40,7 +40,7 @@ def _write(root: Path, tree: dict[str, tuple[str, str, int]]) -> None:
 
 @pytest.mark.slow
 @given(before=TREES, after=TREES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mirrored_tree_is_the_other_one(
     before: dict[str, tuple[str, str, int]],
     after: dict[str, tuple[str, str, int]],

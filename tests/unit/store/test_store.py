@@ -226,7 +226,7 @@ def test_a_hit_costs_little(tmp_path: Path) -> None:
     assert {first} == {ask() for _ in range(50)}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.binary(min_size=1, max_size=200), st.data())
 def test_any_cut_of_a_manifest_is_noticed(
     tmp_path_factory: pytest.TempPathFactory, text: bytes, data: st.DataObject

@@ -18,7 +18,7 @@ BLOCK = 4096
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=12), st.floats(0, 1.2))
 def test_the_oldest_uses_go_until_the_rest_fits(
     tmp_path_factory: pytest.TempPathFactory, uses: list[tuple[int, int]], share: float

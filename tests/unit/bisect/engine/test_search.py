@@ -30,7 +30,7 @@ NONE = SearchSettings(noise=Noise.NONE)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs(), st.integers(0, 99), st.integers(1, 4), st.sampled_from([Noise.NONE, Noise.LOW, Noise.LEARN]))
 def test_the_culprit_is_found_in_any_history(graph: Graph, number: int, workers: int, noise: Noise) -> None:
     """A reliable test leads to its culprit in every DAG, one boot at a time or several at once."""
@@ -44,7 +44,7 @@ def test_the_culprit_is_found_in_any_history(graph: Graph, number: int, workers:
 
 @pytest.mark.slow
 @given(st.integers(1, 300), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_linear_history_takes_ceil_log2(size: int, data: st.DataObject) -> None:
     """Without noise a linear history takes at most ceil(log2 n) tests between the ends."""
     culprit = data.draw(st.integers(0, size - 1))
@@ -54,7 +54,7 @@ def test_a_linear_history_takes_ceil_log2(size: int, data: st.DataObject) -> Non
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graphs(), st.integers(0, 99), st.data())
 def test_untestable_commits_stay_suspects(graph: Graph, number: int, data: st.DataObject) -> None:
     """The suspects contain the culprit, whichever commits between the ends cannot be built."""
@@ -79,7 +79,7 @@ def test_untestable_commits_stay_suspects(graph: Graph, number: int, data: st.Da
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 40), st.integers(0, 2**32), st.integers(0, 60))
 def test_a_replayed_journal_continues_the_same(culprit: int, seed: int, cut: int) -> None:
     """After a kill at any point, replaying the journal gives the same next request and the same answer."""

@@ -66,7 +66,7 @@ EXPECTED = Structure(render_page(proven(PLAIN)))
 @pytest.mark.slow
 @given(foreign)
 @example("".join(NASTY))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_foreign_text_stays_text(text: str) -> None:
     """Whatever stands in a message, a log or a path: the page has no other elements, scripts or links, and shows the text."""
     found = render_page(infested(text))
@@ -84,7 +84,7 @@ def test_foreign_text_stays_text(text: str) -> None:
 
 @given(foreign)
 @example("".join(NASTY))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_foreign_text_stays_in_its_block_of_markdown(text: str) -> None:
     """A parser of Markdown finds the same blocks as with plain text: no other headings or markup, and no mentions in prose."""
     report = render_bug_report(infested(text))
@@ -102,7 +102,7 @@ def test_foreign_text_stays_in_its_block_of_markdown(text: str) -> None:
 
 
 @given(foreign)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_foreign_text_does_not_move_the_cursor(text: str) -> None:
     """Nothing that a terminal would act on gets to it."""
     out = io.StringIO()

@@ -219,7 +219,7 @@ def test_a_host_that_says_no_more_is_left_at_the_deadline(host: Host, own: Store
     begin = time.monotonic()
     with pytest.raises(DeadlineError, match="download of Flatcar did not end within 3 s"):
         obtain(own, host.url, key, Deadline.after(3, "download of Flatcar"))
-    assert time.monotonic() - begin < 6
+    assert time.monotonic() - begin < streams.TIMEOUT
     assert [] == left(own.root)
 
 
@@ -267,9 +267,9 @@ def test_what_is_here_needs_nobody(host: Host, own: Store, key: SigningKey, dead
     count = len(host.requests)
     spent = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         done = obtain(Store(own.root), "http://127.0.0.1:1", key, deadline)
-        spent.append(time.perf_counter() - begin)
+        spent.append(time.process_time() - begin)
     assert done.cached
     assert DISK == done.disk.read_bytes()
     assert count == len(host.requests)
@@ -369,7 +369,7 @@ def _bytes(parts: list[tuple[bool, int]], seed: int) -> bytes:
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(parts=pieces, cuts=st.lists(st.integers(1, 70_000), min_size=1, max_size=9), seed=st.integers(0, 2**32))
 @example(parts=[(True, 1), (False, 2 * BLOCK - 1)] * 4 + [(True, 1)], cuts=[1], seed=0)
 def test_holes_do_not_change_a_file(
@@ -390,7 +390,7 @@ def test_holes_do_not_change_a_file(
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     streams=st.lists(st.lists(st.tuples(st.booleans(), st.integers(1, 2 * BLOCK)), max_size=6), min_size=1, max_size=3),
     cuts=st.lists(st.integers(50, 9000), min_size=1, max_size=9),
