@@ -6,7 +6,7 @@ from enum import StrEnum
 from harness.errors import UsageError
 
 __all__ = [
-    "Answer", "AnswerKind", "Goal", "Noise", "Probe", "Purpose", "RateEstimate", "SearchSettings", "Stage", "Suspect",
+    "Answer", "AnswerKind", "Change", "Goal", "Noise", "Probe", "Purpose", "RateEstimate", "SearchSettings", "Stage", "Suspect",
 ]  # fmt: skip
 
 
@@ -68,10 +68,19 @@ class AnswerKind(StrEnum):
     """The good end fails, and so does all else."""
     BAD_PASSES = "bad-passes"
     """The bad end passes, and so does all else."""
+    SWAPPED = "swapped"
+    """The good end fails and the bad end passes: the ends, or the meaning of the test's status, are the wrong way round."""
+    CHANGES = "changes"
+    """Without noise: no commit explains the results, as the test changed more than once; each change is located."""
     FLAKY = "flaky"
-    """There is no culprit: the test fails about as often at every revision, or its results contradict each other."""
+    """There is no culprit: the test fails about as often at every revision, or a revision both passes and fails."""
     UNTESTABLE = "untestable"
     """An end, or everything between the ends, could not be tested."""
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether failure rates, and a probability that is computed from them, mean something in such an answer."""
+        return self not in {AnswerKind.UNTESTABLE, AnswerKind.SWAPPED, AnswerKind.CHANGES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +164,23 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A place in the history where the result of a test changes.
+
+    Attributes:
+        before: The last tested revision with the old result.
+        after: The first tested one with the new result, a descendant of it.
+        breaks: Whether the test fails from here on, or passes.
+        untested: How many commits between the two could not be tested, or were not; 0 where `after` is the one.
+    """
+
+    before: str
+    after: str
+    breaks: bool
+    untested: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateEstimate:
     """How often the test fails on one side of the culprit.
 
@@ -179,6 +205,7 @@ class Answer:
         kind: Which of the fields below mean something.
         confidence: Posterior probability that the answer is right, in 0..1.
         suspects: Likeliest first; one for `AnswerKind.CULPRIT`, none without a culprit.
+        changes: For `AnswerKind.CHANGES`, those that were found, oldest first.
         fails_before: Rate of failing samples before the culprit; of all samples where there is none.
         fails_after: Rate from the culprit on, or None where there is none.
         tests: Samples that gave a verdict.
@@ -189,6 +216,7 @@ class Answer:
     sentence: str
     confidence: float
     suspects: tuple[Suspect, ...] = field(default=())
+    changes: tuple[Change, ...] = field(default=())
     fails_before: RateEstimate
     fails_after: RateEstimate | None = None
     tests: int

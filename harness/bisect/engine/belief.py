@@ -102,5 +102,7 @@ class Belief:
         """The same on its good side."""
         self.fails_flat = float(flat.bad[0])
         """Probability that the next sample fails if there is no culprit."""
+        self.evidence = top + float(np.log(total))
+        """Logarithm of the probability of all samples, over all hypotheses."""
         self._best = float(split.log.max())
         self._flat_log = float(flat.log[0])

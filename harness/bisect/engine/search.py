@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.bisect.engine import verdicts
+from harness.bisect.engine.changes import choose_split
 from harness.bisect.engine.choose import (
     Costs,
     Priced,
@@ -57,6 +58,8 @@ class Search(SearchState):
         """
         if self.answer() is not None:
             return ()
+        if self.is_contradictory():
+            return self._choose_splits() if count > 0 and not self._pending else ()
         first = len(self._pending)
 
         def room(slots: int) -> int:
@@ -174,6 +177,13 @@ class Search(SearchState):
         asked = [probe for probe in self._pending if probe.revision == revision]
         if asked:
             self._pending.remove(max(asked, key=lambda probe: probe.fresh is fresh))
+
+    def _choose_splits(self) -> tuple[Probe, ...]:
+        """Choose what narrows down one of several changes, one at a time."""
+        place = choose_split(self.history, self.list_failed(), self.find_untested())
+        assert place is not None  # or there would be an answer
+        self._pending.append(Probe(revision=self.history.commits[place], purpose=Purpose.SEARCH))
+        return tuple(self._pending)
 
     def _choose(self, costs: Costs | None) -> Probe | None:
         allowed = self.find_usable()

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from harness.bisect.engine.belief import Belief
-from harness.bisect.engine.history import Floats, History, Mask
+from harness.bisect.engine.history import OUTSIDE, Floats, History, Mask
 from harness.bisect.engine.rates import Rates
 from harness.bisect.engine.testability import Testability
 from harness.bisect.records import Sample
@@ -12,6 +14,9 @@ from harness.errors import UsageError
 from harness.model import Verdict
 
 __all__ = ["SearchState"]
+
+IMPOSSIBLE = np.log(1e-6)
+"""Fit below which results of a test without noise contradict each other."""
 
 UNKNOWN = "unknown"
 """What failed at a revision that was skipped without a reason."""
@@ -86,7 +91,29 @@ class SearchState:
         """List the ends still to be tested, the bad end first: a bad end that passes ends most false alarms."""
         if not self.settings.verify_ends:
             return ()
-        return tuple(end for end in (self.history.bad, self.history.good) if not self.list_samples(end))
+        # Both ends the wrong way round is a mistake of the user's; where results can be wrong, it is looked at twice.
+        wanted = 2 if self.settings.noise is not Noise.NONE and self.is_swapped() else 1
+        return tuple(end for end in (self.history.bad, self.history.good) if len(self.list_samples(end)) < wanted)
+
+    def is_swapped(self) -> bool:
+        """Return whether all results at both ends are the opposite of what they are said to be."""
+        old, new = (self.belief.count_samples(place) for place in (OUTSIDE, len(self.history) - 1))
+        return bool(old[0] and not old[1] and new[1] and not new[0])
+
+    def is_contradictory(self) -> bool:
+        """Return whether no single commit explains the results of a test without noise, both ends included."""
+        return self.settings.noise is Noise.NONE and self.belief.fit < IMPOSSIBLE and not self.list_unverified()
+
+    def list_failed(self) -> dict[int, bool]:
+        """Return for each tested place whether the test failed there, at its last result."""
+        found = ((self.history.find_index(sample.revision), sample.verdict) for sample in self.samples)
+        return {place: verdict is Verdict.BAD for place, verdict in found if verdict is not Verdict.SKIP}
+
+    def find_untested(self) -> Mask:
+        """Return which candidates have no result and are worth a probe."""
+        untested = self.find_usable()[:-1].copy()
+        untested[[place for place in self.list_failed() if place != OUTSIDE]] = False
+        return untested
 
     def list_unconfirmed(self, place: int) -> tuple[str, ...]:
         """List those of a culprit and its parents that are still to be seen on fresh builds, and can be tested."""

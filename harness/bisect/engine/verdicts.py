@@ -2,24 +2,28 @@
 
 import numpy as np
 
+from harness.bisect.engine.changes import choose_split, find_changes
 from harness.bisect.engine.history import OUTSIDE, Mask
 from harness.bisect.engine.state import SearchState
-from harness.bisect.terms import Answer, AnswerKind, Goal, Noise, RateEstimate, Suspect
+from harness.bisect.terms import Answer, AnswerKind, Change, Goal, RateEstimate, Suspect
 from harness.model import Verdict
 
 __all__ = ["decide"]
 
-IMPOSSIBLE = np.log(1e-6)
-"""Fit below which results of a test without noise contradict each other."""
-
 LISTED = 1e-6
 """Suspects with less probability are not listed."""
+
+SWAPPED = 0.05
+"""Prior probability that a user has the ends, or the meaning of a status, the wrong way round."""
 
 
 def decide(search: SearchState) -> Answer | None:
     """Decide what the answer to a search is as it stands, or None while it must go on."""
-    if search.settings.noise is Noise.NONE and search.belief.fit < IMPOSSIBLE:
-        return _answer_no_culprit(search, 1.0)
+    if search.settings.verify_ends and search.is_swapped() and not search.list_unverified():
+        otherwise = (1 - SWAPPED) * float(np.exp(search.belief.evidence))
+        return _answer(search, AnswerKind.SWAPPED, SWAPPED / (SWAPPED + otherwise), None)
+    if search.is_contradictory():
+        return _explain_contradiction(search)
     if search.settings.verify_ends and any(
         _is_untestable(search, end) for end in (search.history.bad, search.history.good)
     ):
@@ -75,10 +79,19 @@ def _has_split(search: SearchState, suspects: Mask) -> bool:
     return bool((splitting & search.find_usable()[:-1]).any())
 
 
+def _explain_contradiction(search: SearchState) -> Answer | None:
+    """Return what no single commit explains, when each change of a reliable test is narrowed down as far as can be."""
+    kind = _find_contradicting_end(search)
+    if kind is not AnswerKind.CHANGES:
+        return _answer(search, kind, 1.0, None)
+    failed = search.list_failed()
+    if not _is_spent(search) and choose_split(search.history, failed, search.find_untested()) is not None:
+        return None
+    return _answer(search, kind, 1.0, None, changes=find_changes(search.history, failed))
+
+
 def _answer_no_culprit(search: SearchState, confidence: float) -> Answer:
-    if search.settings.noise is Noise.NONE:
-        kind = _find_contradicting_end(search)
-    elif not search.belief.passes:
+    if not search.belief.passes:
         kind = AnswerKind.GOOD_FAILS
     elif not search.belief.fails:
         kind = AnswerKind.BAD_PASSES
@@ -88,7 +101,7 @@ def _answer_no_culprit(search: SearchState, confidence: float) -> Answer:
 
 
 def _find_contradicting_end(search: SearchState) -> AnswerKind:
-    """Return, for a test without noise, which end has all its results on the wrong side, or else that it is flaky."""
+    """Return, for a test without noise, which end is not what it is said to be, else whether a revision gave both results."""
     size = len(search.history)
     failed, passed = search.belief.count_samples(OUTSIDE)
     if failed and not passed:
@@ -96,11 +109,17 @@ def _find_contradicting_end(search: SearchState) -> AnswerKind:
     failed, passed = search.belief.count_samples(size - 1)
     if passed and not failed:
         return AnswerKind.BAD_PASSES
-    return AnswerKind.FLAKY
+    flaky = any(all(search.belief.count_samples(place)) for place in (OUTSIDE, *range(size)))
+    return AnswerKind.FLAKY if flaky else AnswerKind.CHANGES
 
 
 def _answer(
-    search: SearchState, kind: AnswerKind, confidence: float, culprit: int | None, suspects: Mask | None = None
+    search: SearchState,
+    kind: AnswerKind,
+    confidence: float,
+    culprit: int | None,
+    suspects: Mask | None = None,
+    changes: tuple[Change, ...] = (),
 ) -> Answer:
     weights = search.belief.weights
     places = [culprit] if culprit is not None else [] if suspects is None else np.flatnonzero(suspects).tolist()
@@ -119,9 +138,10 @@ def _answer(
     )
     return Answer(
         kind=kind,
-        sentence=_format_sentence(search, kind, listed, before),
+        sentence=_format_sentence(search, kind, listed, before, changes),
         confidence=confidence,
         suspects=listed,
+        changes=changes,
         fails_before=before,
         fails_after=after,
         tests=search.belief.fails + search.belief.passes,
@@ -140,23 +160,55 @@ def _turn_rate(rate: RateEstimate) -> RateEstimate:
     )
 
 
-def _format_sentence(search: SearchState, kind: AnswerKind, suspects: tuple[Suspect, ...], rate: RateEstimate) -> str:
+def _format_sentence(
+    search: SearchState,
+    kind: AnswerKind,
+    suspects: tuple[Suspect, ...],
+    rate: RateEstimate,
+    changes: tuple[Change, ...],
+) -> str:
     history, fix = search.history, search.settings.goal is Goal.FIX
     what = "commit that fixes it" if fix else "bad commit"
+    untestable = sum(suspect.untestable for suspect in suspects)
     match kind:
         case AnswerKind.CULPRIT:
-            return f"The first {what} is {suspects[0].revision}."
+            sentence = f"The first {what} is {suspects[0].revision}."
         case AnswerKind.SUSPECTS:
-            untestable = sum(suspect.untestable for suspect in suspects)
-            return f"The first {what} is one of {len(suspects)}; {untestable} of them could not be tested."
+            sentence = f"The first {what} is one of {len(suspects)}; {untestable} of them could not be tested."
         case AnswerKind.GOOD_FAILS:
-            old = "passes" if fix else "fails"
-            return f"The {'old' if fix else 'good'} end {history.good} {old}: there is no change to look for."
+            old = f"{'old' if fix else 'good'} end {history.good} {'passes' if fix else 'fails'}"
+            sentence = f"The {old}: there is no change to look for."
         case AnswerKind.BAD_PASSES:
-            new = "fails" if fix else "passes"
-            return f"The {'new' if fix else 'bad'} end {history.bad} {new}: there is no change to look for."
+            new = f"{'new' if fix else 'bad'} end {history.bad} {'fails' if fix else 'passes'}"
+            sentence = f"The {new}: there is no change to look for."
+        case AnswerKind.SWAPPED:
+            sentence = _format_swapped(history.good, history.bad, fix=fix)
+        case AnswerKind.CHANGES:
+            listed = "; ".join(map(_format_change, changes))
+            sentence = f"The test changed {len(changes)} times, so no single commit explains the results: {listed}."
         case AnswerKind.FLAKY:
             share = f"{rate.failed} of {rate.samples} samples failed"
-            return f"No commit explains the results: the test is flaky ({share})."
+            sentence = f"No commit explains the results: the test is flaky ({share})."
         case AnswerKind.UNTESTABLE:
-            return "An end of the history could not be tested."
+            ends = {history.good: "older", history.bad: "newer"}
+            listed = " and ".join(f"the {side} end {end}" for end, side in ends.items() if _is_untestable(search, end))
+            sentence = f"{listed[:1].upper()}{listed[1:]} could not be tested."
+    return sentence
+
+
+def _format_swapped(old: str, new: str, *, fix: bool) -> str:
+    if fix:
+        seen, cure = f"passes at the older end {old} and fails at the newer end {new}", "leave out --find-fix"
+    else:
+        seen, cure = f"fails at the good end {old} and passes at the bad end {new}", "use --find-fix"
+    return (
+        f"The test {seen}: to look for that change, {cure} with the ends exchanged; or the exit status of the command is "
+        "the wrong way round."
+    )
+
+
+def _format_change(change: Change) -> str:
+    verb = "fails" if change.breaks else "passes"
+    if change.untested:
+        return f"it {verb} since {change.after} or one of {change.untested} untested commits before it"
+    return f"it {verb} since {change.after}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.bisect.records import Begun, Sample
+from harness.bisect.records import CHECKOUT, Begun, Sample
 from harness.bisect.report.view import PackedBelief, Step, View
 from harness.bisect.repository import Commit
 from harness.bisect.terms import AnswerKind
@@ -36,8 +36,10 @@ SHARED = ("kernel", "cgroup", "accelerator")
 METHOD = (
     "Each revision was built and laid over the same image, and a guest was booted for each sample.",
     "No verdict counts before the guest has proved that it runs that very build.",
-    "The first {new} commit and its parents were built from nothing.",
 )
+CHECKED_OUT = ("Each revision was checked out, and the command ran in the checkout.",)
+
+FRESH = "The first {new} commit and its parents were {how} from nothing."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +153,21 @@ def get_purpose(step: Step) -> str:
 
 
 def describe_method(view: View) -> tuple[str, ...]:
-    """Describe how a revision is tested, in whole sentences."""
-    return tuple(sentence.format(new=view.begun.term_new) for sentence in METHOD)
+    """Describe how the revisions were tested, in whole sentences."""
+    is_checkout = view.begun.subject == CHECKOUT
+    fresh = FRESH.format(new=view.begun.term_new, how="checked out" if is_checkout else "built")
+    return (*(CHECKED_OUT if is_checkout else METHOD), *([fresh] if _is_confirmed(view) else []))
+
+
+def _is_confirmed(view: View) -> bool:
+    """Return whether the culprit and all of its parents have a verdict on a fresh build."""
+    culprit = view.answer.culprit if view.answer else None
+    indices = index_candidates(view)
+    if culprit is None or culprit not in indices:
+        return False
+    samples = (step.result for step in view.steps if isinstance(step.result, Sample))
+    fresh = {sample.revision for sample in samples if sample.fresh and sample.verdict is not Verdict.SKIP}
+    return {culprit, *view.commits[indices[culprit]].parents} <= fresh
 
 
 def describe_search(begun: Begun) -> dict[str, str]:
@@ -169,7 +184,8 @@ def collect_facts(view: View) -> dict[str, str]:
     """Collect versions and computers by name, and what holds for the guests of all revisions."""
     side = view.after or view.before
     guest = {f"guest {name}": side.facts[name] for name in SHARED if name in side.facts} if side else {}
-    return {"cell": view.begun.cell, "harness": view.begun.harness, **view.begun.facts, **guest}
+    cell = {"cell": view.begun.cell} if view.begun.cell else {}
+    return {**cell, "harness": view.begun.harness, **view.begun.facts, **guest}
 
 
 def format_headline(view: View) -> str:
@@ -195,8 +211,9 @@ def format_sureness(view: View) -> str:
     if answer is None:
         return ""
     skips = f", {answer.skips} attempts without a verdict" if answer.skips else ""
-    # That nothing could be tested is no matter of probability.
-    sure = "Given up" if answer.kind is AnswerKind.UNTESTABLE else f"{format_percent(answer.confidence)} sure"
+    # What was seen with one's own eyes, or not at all, is no matter of probability.
+    unsure = "Given up" if answer.kind is AnswerKind.UNTESTABLE else "Seen"
+    sure = f"{format_percent(answer.confidence)} sure" if answer.kind.has_rates else unsure
     return f"{sure} after {answer.tests} tests{skips}, in {format_duration(view.seconds)}."
 
 

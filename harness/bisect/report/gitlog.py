@@ -85,6 +85,11 @@ def _quote(word: str) -> str:
 
 def _list_verdicts(view: View) -> Iterator[str]:
     indices, counts, hopeless = index_candidates(view), count_verdicts(view), find_skipped(view)
+    if view.answer is not None and not view.answer.suspects and view.answer.kind is not AnswerKind.UNTESTABLE:
+        # Without a culprit there are no sides: a mark would be made up, and git would go on from it.
+        for revision, verdicts in counts.items():
+            yield f"# {revision} gave {_format_results(verdicts) or 'no result'}"
+        return
     likely = estimate_sides(view, counts)
     terms = (view.begun.term_old, view.begun.term_new)
     newer_ones = {
@@ -121,14 +126,17 @@ def _count_samples(verdicts: Counter[Verdict]) -> dict[Verdict, int]:
     return {verdict: count for verdict, count in verdicts.items() if verdict is not Verdict.SKIP and count}
 
 
+def _format_results(verdicts: Counter[Verdict]) -> str:
+    return " and ".join(f"{count} {verdict}" for verdict, count in sorted(_count_samples(verdicts).items()))
+
+
 def _list_doubts(view: View, revision: str, verdicts: Counter[Verdict], *, is_newer: bool) -> Iterator[str]:
     """Yield a comment where not every sample at a revision agrees with the log."""
     samples = _count_samples(verdicts)
     if {is_newer_side(view, verdict) for verdict in samples} == {is_newer}:
         return
-    results = " and ".join(f"{count} {verdict}" for verdict, count in sorted(samples.items()))
     side = view.begun.term_new if is_newer else view.begun.term_old
-    yield f"# {revision} gave {results}; by all results together it is most probably {side}."
+    yield f"# {revision} gave {_format_results(verdicts)}; by all results together it is most probably {side}."
 
 
 def _end(view: View) -> Iterator[str]:

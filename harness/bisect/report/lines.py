@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from harness.bisect.records import Begun, Same, Sample
+from harness.bisect.records import CHECKOUT, Begun, Same, Sample
 from harness.bisect.report.ending import STYLES
 from harness.bisect.report.facts import SHORT
 from harness.bisect.repository import Commit
@@ -38,12 +38,15 @@ class SearchLines:
         old, new = self.begun.verdicts
         word = {old: self.begun.term_old, new: self.begun.term_new}.get(record.verdict, record.verdict.value)
         spent = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in record.seconds.items())
-        notes = [record.purpose.value, *(["fresh build"] * record.fresh), *(["known"] * record.cached)]
+        notes = [record.purpose.value, *([self._name_fresh()] * record.fresh), *(["known"] * record.cached)]
         why = ": ".join(filter(None, (record.reason, record.message)))
         return Text.assemble(
             (f"{word:<7}", STYLES[record.verdict]), self.format_commit(record.revision),
             (f"  {', '.join(notes)}" + (f"; {spent}" if spent else ""), "dim"), f"  {why}" if why else "",
         )  # fmt: skip
+
+    def _name_fresh(self) -> str:
+        return "fresh checkout" if self.begun.subject == CHECKOUT else "fresh build"
 
     def format_commit(self, revision: str) -> str:
         """Return a commit's short name and the beginning of its subject."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from harness.bisect.proof import Evidence
+from harness.bisect.records import CHECKOUT
 from harness.bisect.report import facts
 from harness.bisect.report.view import View
 from harness.bisect.terms import AnswerKind, RateEstimate
@@ -39,7 +40,8 @@ def render_bug_report(view: View) -> str:
 
 def _format_title(view: View) -> str:
     """Format the summary; in code it would be no title, so signs that mean something are taken from it."""
-    return f"{escape(view.begun.subject)}: {escape(facts.format_headline(view))}"
+    subject = f"{escape(view.begun.subject)}: " if view.begun.subject != CHECKOUT else ""
+    return f"{subject}{escape(facts.format_headline(view))}"
 
 
 def _list_found(view: View) -> Iterator[str]:
@@ -66,8 +68,10 @@ def _list_found(view: View) -> Iterator[str]:
             yield f"- {format_code(facts.format_commit(view, suspect.revision, indices))}, probability {format_percent(suspect.probability)}{note}"
         if rest := len(answer.suspects) - MOST_LISTED:
             yield from [f"- and {rest} more"] if rest > 0 else []
-    else:
+    elif answer.kind.has_rates:
         yield f"No commit is to blame: {escape(answer.sentence)}"
+    else:
+        yield escape(answer.sentence)
 
 
 def _list_tested(view: View) -> Iterator[str]:
@@ -83,9 +87,9 @@ def _list_tested(view: View) -> Iterator[str]:
     yield (
         f"Searched between {format_code(facts.format_commit(view, view.begun.old, indices))} ({escape(view.begun.term_old)}) and "
         f"{format_code(facts.format_commit(view, view.begun.new, indices))} ({escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
-        f"{pluralize(revisions, 'revision was', 'revisions were')} built and tried."
+        f"{pluralize(revisions, 'revision was', 'revisions were')} tried."
     )
-    if answer is not None and answer.kind is not AnswerKind.UNTESTABLE:
+    if answer is not None and answer.kind.has_rates:
         yield ""
         yield (
             f"Probability that this result is right: {format_percent(answer.confidence)}, computed from all test runs below; "
