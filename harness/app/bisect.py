@@ -7,9 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from harness import log, plan, read_version, rundir, toolchain
-from harness.app.bisect_setup import BisectContext, clean_samples, list_suites, make_oracle, make_question
+from harness.app.bisect_setup import (
+    BisectContext,
+    CellContext,
+    check_surroundings,
+    clean_samples,
+    list_suites,
+    make_oracle,
+    make_question,
+    note_surroundings,
+)
 from harness.app.permissions import check_bisection
 from harness.app.project import Project
 from harness.app.settings import show_path
@@ -18,6 +28,7 @@ from harness.bisect import journal, releases
 from harness.bisect.candidates import Candidates, read_candidates
 from harness.bisect.drive import Driver
 from harness.bisect.journal import Journal
+from harness.bisect.oracle import Oracle
 from harness.bisect.outcome import Bisection
 from harness.bisect.priors import is_below
 from harness.bisect.records import GO, SYSTEMD, Asked, Begun, Sample, SearchOptions
@@ -31,7 +42,13 @@ from harness.errors import UsageError
 from harness.matrix import find
 from harness.model import Cell, Event
 
-__all__ = ["BisectOptions", "OpenBisection", "begin_bisection", "resume_bisection", "sample_revision"]
+__all__ = [
+    "BisectOptions", "OpenBisection", "begin_bisection", "list_notes", "note_paths", "open_new", "resolve_ends",
+    "resolve_skips", "resume_bisection", "sample_once", "sample_revision",
+]  # fmt: skip
+
+MakeOracle = Callable[[Callable[[Event], None], int], Oracle]
+"""Makes what takes the samples, from what receives events and the number that are taken side by side."""
 
 QUICK = "quick"
 """The profile whose first cell is taken where the user names none."""
@@ -43,7 +60,7 @@ class BisectOptions:
 
     Attributes:
         subject: "systemd", "go", or "runtime" for that of the cell.
-        old: The older end as the user wrote it.
+        olds: The older end as the user wrote it, and further revisions on its side.
         new: The newer end as the user wrote it.
         repo: Path or address of the repository, or None for the one that is known.
         cell: Identifier of a cell, or an expression, or None.
@@ -51,7 +68,7 @@ class BisectOptions:
     """
 
     subject: str
-    old: str
+    olds: tuple[str, ...]
     new: str
     repo: str | None = None
     cell: str | None = None
@@ -66,7 +83,7 @@ class OpenBisection:
     journal: Journal[Begun]
     candidates: Candidates
     _context: BisectContext
-    _subject: Subject
+    _make_oracle: MakeOracle
 
     def run(
         self, jobs: int, emit: Callable[[Event], None], watch: Callable[[SearchProgress], None]
@@ -82,7 +99,7 @@ class OpenBisection:
         driver = Driver(
             journal=self.journal,
             candidates=self.candidates,
-            oracle=make_oracle(self._context, self._subject, self.journal.state.begun, emit, jobs=jobs),
+            oracle=self._make_oracle(emit, jobs),
             verdicts=Verdicts(self._context.store),
             jobs=jobs,
             watch=watch,
@@ -92,7 +109,7 @@ class OpenBisection:
 
 
 @contextmanager
-def begin_bisection(context: BisectContext, options: BisectOptions) -> Iterator[OpenBisection]:
+def begin_bisection(context: CellContext, options: BisectOptions) -> Iterator[OpenBisection]:
     """Begin a bisection in a directory of its own; what is wrong with it is found before anything is tested.
 
     Raises:
@@ -100,25 +117,33 @@ def begin_bisection(context: BisectContext, options: BisectOptions) -> Iterator[
         InfrastructureError: The repository cannot be reached, or a directory cannot be written.
     """
     begun, repository = _resolve(context, options)
-    subject = _make_subject(context, begun, repository)
-    candidates = read_candidates(begun, repository, context.deadline)
-    _note_paths(context, begun, candidates)
-    candidates.check(begun)
-    directory = rundir.make_directory(context.settings.runs, rundir.BISECTION)
-    with journal.begin(directory, begun) as written:
-        yield OpenBisection(journal=written, candidates=candidates, _context=context, _subject=subject)
+    with open_new(context, begun, repository, _choose_oracle(context, begun, repository)) as opened:
+        yield opened
 
 
 @contextmanager
-def resume_bisection(context: BisectContext, name: str, command: tuple[str, ...] = ()) -> Iterator[OpenBisection]:
+def open_new(context: BisectContext, begun: Begun, repository: Repository, make: MakeOracle) -> Iterator[OpenBisection]:
+    """Begin the bisection of what is asked, with full names in it; raise as `begin_bisection`."""
+    candidates = read_candidates(begun, repository, context.deadline)
+    note_paths(context, begun, candidates)
+    candidates.check(begun)
+    directory = rundir.make_directory(context.settings.runs, rundir.BISECTION)
+    with journal.begin(directory, begun) as written:
+        yield OpenBisection(journal=written, candidates=candidates, _context=context, _make_oracle=make)
+
+
+@contextmanager
+def resume_bisection(
+    context: CellContext, name: str, command: tuple[str, ...] = (), *, accept: bool = False
+) -> Iterator[OpenBisection]:
     """Resume a bisection as it was begun.
 
     `name` is its directory, or "last"; the project is taken as it is, but for the builder. `command` is the one that
-    decides, which the journal alone may not name.
+    decides, which the journal alone may not name; `accept` takes it although what it finds around it has changed.
 
     Raises:
         UsageError: There is no such bisection, or another process is at it; or it asks by a command, or builds on this
-            computer, and the command line did not say so again.
+            computer, and the command line did not say so again; or it would ask something else now.
         InfrastructureError: Its journal is damaged, or the repository cannot be reached.
     """
     directory = rundir.find_run(context.settings.runs, name, prefix=rundir.BISECTION)
@@ -128,13 +153,14 @@ def resume_bisection(context: BisectContext, name: str, command: tuple[str, ...]
         if written.state.ended is None:
             builder = context.project.matrix.defaults.builder
             check_bisection(begun, command, show_path(directory), built=begun.builder, builder=builder)
+            check_surroundings(begun, context.note, accept=accept)
         repository = reopen(begun.repository, context.store, context.deadline)
-        subject = _make_subject(context, begun, repository)
         candidates = read_candidates(begun, repository, context.deadline)
-        yield OpenBisection(journal=written, candidates=candidates, _context=context, _subject=subject)
+        make = _choose_oracle(context, begun, repository)
+        yield OpenBisection(journal=written, candidates=candidates, _context=context, _make_oracle=make)
 
 
-def sample_revision(context: BisectContext, options: BisectOptions) -> tuple[Sample, Path]:
+def sample_revision(context: CellContext, options: BisectOptions) -> tuple[Sample, Path]:
     """Take one sample of `options.new`, and return it with the directory of its evidence.
 
     Raises:
@@ -143,7 +169,11 @@ def sample_revision(context: BisectContext, options: BisectOptions) -> tuple[Sam
         AbortError: The user's command ended with a status that ends a bisection.
     """
     begun, repository = _resolve(context, options)
-    oracle = make_oracle(context, _make_subject(context, begun, repository), begun)
+    return sample_once(context, begun, _choose_oracle(context, begun, repository)(lambda _: None, 1))
+
+
+def sample_once(context: BisectContext, begun: Begun, oracle: Oracle) -> tuple[Sample, Path]:
+    """Take one sample of the newer end, and return it with the directory of its evidence; raise as `sample_revision`."""
     directory = rundir.make_directory(context.settings.runs, rundir.BISECTION)
     asked = Asked(number=1, revision=begun.new, purpose=Purpose.SEARCH)
     sample = oracle.take(asked, directory, lambda _: None)
@@ -151,26 +181,29 @@ def sample_revision(context: BisectContext, options: BisectOptions) -> tuple[Sam
     return sample, directory / sample.evidence
 
 
-def _resolve(context: BisectContext, options: BisectOptions) -> tuple[Begun, Repository]:
+def _choose_oracle(context: CellContext, begun: Begun, repository: Repository) -> MakeOracle:
+    subject = _make_subject(context, begun, repository)
+    return lambda emit, jobs: make_oracle(context, subject, begun, emit, jobs=jobs, mirror=repository.mirror)
+
+
+def _resolve(context: CellContext, options: BisectOptions) -> tuple[Begun, Repository]:
     """Return what is asked with full names in it, and where they are."""
     cell, why = _choose_cell(context.project, options.cell, options.subject)
     repository = _find_repository(context, options.subject, cell, options.repo)
-    deadline = context.deadline
+    ends, notes = resolve_ends(context, repository, options)
     begun = Begun(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         harness=read_version(),
         subject=cell.runtime if options.subject not in {SYSTEMD, GO} else options.subject,
         repository=repository.address,
-        old=repository.resolve(options.old, deadline),
-        new=repository.resolve(options.new, deadline),
-        old_name=options.old,
-        new_name=options.new,
+        **ends,
         cell=cell.id,
         builder=context.project.matrix.defaults.builder,
-        skip=tuple(dict.fromkeys(repository.resolve(name, deadline) for name in options.skip)),
+        skip=resolve_skips(context, repository, options, ends),
         facts={"host kernel": os.uname().release},
-        notes=_list_notes(context, repository),
-        **options.search.model_dump(exclude={"directory"}),
+        notes=(*notes, *list_notes(context, repository)),
+        **options.search.model_dump(exclude={"directory", "surroundings"}),
+        surroundings=note_surroundings(options.search.run, Path.cwd()),
         directory=str(Path.cwd()),
     )
     context.note(f"cell: {cell.id} ({why})")
@@ -178,7 +211,63 @@ def _resolve(context: BisectContext, options: BisectOptions) -> tuple[Begun, Rep
     return begun, repository
 
 
-def _make_subject(context: BisectContext, begun: Begun, repository: Repository) -> Subject:
+def resolve_ends(
+    context: BisectContext, repository: Repository, options: BisectOptions
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the fields of `Begun` that name both ends, and what there is to note about them.
+
+    An older end that is no ancestor of the newer one, such as a release of a branch, is replaced by where the two part,
+    which is tested as the end, as git does. Of several, the one that leaves the fewest commits is the end.
+
+    Raises:
+        UsageError: A revision means no commit, or an older end is newer than the newer one.
+    """
+    deadline = context.deadline
+    new = repository.resolve(options.new, deadline)
+    named = {name: repository.resolve(name, deadline) for name in options.olds}
+    # For --at, the one revision is both ends, and nothing is searched.
+    bases = {name: repository.find_bases(old, new, deadline) if old != new or len(named) > 1 else (old,)
+             for name, old in named.items()}  # fmt: skip
+    notes = [
+        f"{name} is no ancestor of {options.new}: the search begins where they part, at {', '.join(base[:12] for base in found)}."
+        for name, found in bases.items()
+        if found != (named[name],)
+    ]
+    for note in notes:
+        context.note(f"note: {note}")
+    ends = list(dict.fromkeys(base for found in bases.values() for base in found))
+    old = min(ends, key=lambda end: repository.count_between(end, new, deadline)) if len(ends) > 1 else ends[0]
+    first = next(name for name, found in bases.items() if old in found)
+    others = dict.fromkeys([*ends, *named.values()])
+    return {
+        "old": old,
+        "new": new,
+        "old_name": first,
+        "new_name": options.new,
+        "others": tuple(name for name in others if name != old),
+        "other_names": tuple(name for name in named if name != first),
+    }, tuple(notes)
+
+
+def resolve_skips(
+    context: BisectContext, repository: Repository, options: BisectOptions, ends: dict[str, Any]
+) -> tuple[str, ...]:
+    """Return the full names of what --skip names, of a range what lies between the ends.
+
+    Raises:
+        UsageError: A revision means no commit.
+    """
+    within = (ends["new"], *(f"^{name}" for name in (ends["old"], *ends["others"])))
+    found: dict[str, None] = {}
+    for name in options.skip:
+        if ".." in name:
+            found.update(dict.fromkeys(repository.resolve_range(name, within, context.deadline)))
+        else:
+            found[repository.resolve(name, context.deadline)] = None
+    return tuple(found)
+
+
+def _make_subject(context: CellContext, begun: Begun, repository: Repository) -> Subject:
     project = change_project(context.project, builder=begun.builder)
     base = plan.make_plan(find(project.expansion, begun.cell), project.matrix, project.catalog, list_suites(begun))
     if begun.subject == SYSTEMD:
@@ -202,7 +291,7 @@ def _choose_cell(project: Project, text: str | None, subject: str) -> tuple[Cell
     return quick, f"the first of the profile {QUICK}; --cell names another"
 
 
-def _find_repository(context: BisectContext, subject: str, cell: Cell, address: str | None) -> Repository:
+def _find_repository(context: CellContext, subject: str, cell: Cell, address: str | None) -> Repository:
     """Return the repository at the address that the user named, or the one that is known to have the subject's code.
 
     Raises:
@@ -222,7 +311,7 @@ def _find_repository(context: BisectContext, subject: str, cell: Cell, address: 
     return open_repository(address, context.store, context.deadline)
 
 
-def _list_notes(context: BisectContext, repository: Repository) -> tuple[str, ...]:
+def list_notes(context: BisectContext, repository: Repository) -> tuple[str, ...]:
     """Return what the answer does not cover, and show it."""
     if not repository.is_dirty(context.deadline):
         return ()
@@ -231,7 +320,7 @@ def _list_notes(context: BisectContext, repository: Repository) -> tuple[str, ..
     return (note,)
 
 
-def _note_paths(context: BisectContext, begun: Begun, candidates: Candidates) -> None:
+def note_paths(context: BisectContext, begun: Begun, candidates: Candidates) -> None:
     """Show each path that the user named and no commit between the ends touches: it is probably misspelt."""
     files = {file for name in candidates.between.history.commits for file in candidates.between.commits[name].files}
     for path in begun.paths:

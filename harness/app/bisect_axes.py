@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import log, plan, read_version, results, rundir
-from harness.app.bisect_setup import BisectContext, clean_samples, list_suites, make_oracle, make_question
+from harness.app.bisect_setup import (
+    CellContext,
+    check_surroundings,
+    clean_samples,
+    list_suites,
+    make_oracle,
+    make_question,
+    note_surroundings,
+)
 from harness.app.permissions import check_bisection
 from harness.app.settings import show_path
 from harness.bisect import journal, report
@@ -30,7 +38,7 @@ class OpenAxesBisection:
     """A bisection of axes that this process goes on with."""
 
     journal: Journal[AxesBegun]
-    _context: BisectContext
+    _context: CellContext
 
     def run(self, watch: Callable[[Sample], None]) -> tuple[AxesBisection, Files]:
         """Search to the end, and write result.json and the reports.
@@ -57,7 +65,7 @@ class OpenAxesBisection:
 
 
 @contextmanager
-def begin_axes_bisection(context: BisectContext, good: str, bad: str, inquiry: Inquiry) -> Iterator[OpenAxesBisection]:
+def begin_axes_bisection(context: CellContext, good: str, bad: str, inquiry: Inquiry) -> Iterator[OpenAxesBisection]:
     """Begin a bisection in a directory of its own; raises UsageError for cells or a test that are not right."""
     if len({find(context.project.expansion, name).id for name in (good, bad)}) == 1:
         raise UsageError("The two cells are the same.")
@@ -67,7 +75,8 @@ def begin_axes_bisection(context: BisectContext, good: str, bad: str, inquiry: I
         good=good,
         bad=bad,
         facts={"host kernel": os.uname().release},
-        **inquiry.model_dump(exclude={"directory"}),
+        **inquiry.model_dump(exclude={"directory", "surroundings"}),
+        surroundings=note_surroundings(inquiry.run, Path.cwd()),
         directory=str(Path.cwd()),
     )
     make_question(context, begun)  # what is wrong with the test is said before anything begins
@@ -77,12 +86,13 @@ def begin_axes_bisection(context: BisectContext, good: str, bad: str, inquiry: I
 
 @contextmanager
 def resume_axes_bisection(
-    context: BisectContext, name: str, command: tuple[str, ...] = ()
+    context: CellContext, name: str, command: tuple[str, ...] = (), *, accept: bool = False
 ) -> Iterator[OpenAxesBisection]:
     """Resume a bisection of axes; raise as `resume_bisection`."""
     directory = rundir.find_run(context.settings.runs, name, prefix=rundir.BISECTION)
     with journal.resume(directory, AxesBegun) as written:
         if written.state.ended is None:
             check_bisection(written.state.begun, command, show_path(directory))
+            check_surroundings(written.state.begun, context.note, accept=accept)
         clean_samples(directory)
         yield OpenAxesBisection(journal=written, _context=context)

@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from harness.bisect.records import AxesBegun, Begun
+from harness.bisect.records import AxesBegun, Begun, format_command
 from harness.build import Builder
 from harness.distros import list_options
 from harness.errors import UsageError
@@ -61,7 +61,7 @@ def check_said(lacking: Sequence[str], run: str, verb: str) -> None:
 def list_decider(run: Sequence[str], builder: str | None = None) -> list[str]:
     """Return the options of a bisection that run code here: the command that decides, and where builds run."""
     host = ["--builder", builder] if builder == Builder.HOST else []
-    return [*host, *(["--run", shlex.join(run)] if run else [])]
+    return [*host, *(format_command(run) if run else [])]
 
 
 def check_bisection(

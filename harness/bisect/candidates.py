@@ -45,9 +45,9 @@ class Candidates:
 
 def read_candidates(begun: Begun, repository: Repository, deadline: Deadline) -> Candidates:
     """Read the commits between the ends; raises UsageError where the ends do not fit."""
-    for end in (begun.old, begun.new):
+    for end in (begun.old, begun.new, *begun.others):
         repository.resolve(end, deadline)  # the mirror may have been pruned since the bisection began
-    everything = repository.list_range(begun.old, begun.new, deadline)
+    everything = repository.list_range(begun.old, begun.new, deadline, others=begun.others)
     searched = everything.history.follow_first_parent() if begun.first_parent else everything.history
     prior = weigh_commits(everything, searched, begun.paths)
     return Candidates(repository=repository, between=everything, searched=searched, prior=prior)

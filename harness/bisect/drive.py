@@ -12,7 +12,7 @@ from harness.bisect.estimates import Estimates
 from harness.bisect.journal import Journal, JournalState
 from harness.bisect.oracle import Oracle
 from harness.bisect.outcome import Bisection, make_result
-from harness.bisect.records import Begun, Ended
+from harness.bisect.records import CHECKOUT, Begun, Ended
 from harness.bisect.report import View, make_view
 from harness.bisect.session import SearchProgress, Session
 from harness.bisect.verdicts import Verdicts
@@ -79,15 +79,16 @@ class Driver:
             self.candidates.repository,
             self.journal.state.begun.new,
         )
+        touched = None if self.journal.state.begun.subject == CHECKOUT else lambda name: len(commits[name].files)
         return Session(
             journal=self.journal,
             search=self.candidates.make_search(self.journal.state.begun),
             oracle=self.oracle,
             revert=lambda culprit: repository.revert(culprit, new, self.deadline),
-            estimates=Estimates(
-                self.candidates.searched, lambda name: len(commits[name].files), self.oracle.list_stored()
-            ),
+            estimates=Estimates(self.candidates.searched, touched, self.oracle.list_stored()),
             verdicts=self.verdicts,
+            # A command depends on more than can be seen: what an earlier one said counts only if the user says so.
+            reuse=not self.journal.state.begun.run or self.journal.state.begun.reuse,
             jobs=self.jobs,
             watch=self.watch,
         )

@@ -13,10 +13,13 @@ from harness.bisect.engine import Costs, History
 from harness.bisect.engine.history import Floats
 from harness.bisect.records import Same, Sample
 
-__all__ = ["Estimates"]
+__all__ = ["COMMAND", "Estimates"]
 
 BUILD, TEST = 120.0, 40.0
 """Seconds of a build from nothing and of a boot with its test before any was measured."""
+
+COMMAND = "command"
+"""Phase of a sample in which nothing but a command runs."""
 
 START = 0.1
 WHOLE = 150
@@ -26,10 +29,13 @@ WHOLE = 150
 class Estimates:
     """What samples cost; learns from each.
 
-    `touched` says how many files a candidate touches; `stored` are the revisions whose build is in the store.
+    `touched` says how many files a candidate touches, or is None where nothing is built ahead of a command, which then
+    takes the same at each; `stored` are the revisions whose build is in the store.
     """
 
-    def __init__(self, history: History, touched: Callable[[str], int], stored: Iterable[str] = ()) -> None:
+    def __init__(self, history: History, touched: Callable[[str], int] | None, stored: Iterable[str] = ()) -> None:
+        self._is_built = touched is not None
+        touched = touched or (lambda _: 0)
         self._places = {name: place for place, name in enumerate((*history.commits, history.good))}
         # As if the commits were one line; the older end comes last, and is where the line begins.
         self._files = np.append(np.cumsum([touched(name) for name in history.commits]), 0).astype(np.float64)
@@ -51,7 +57,11 @@ class Estimates:
         if build > 1.0 and place is not None:
             self._predicted.append(1.0 if fresh else float(self._compute_shares()[place]))
             self._builds.append(build)
-        if isinstance(record, Sample) and not record.cached and seconds.get("suites", seconds.get("boot")):
+        if (
+            isinstance(record, Sample)
+            and not record.cached
+            and any(seconds.get(phase) for phase in ("suites", "boot", COMMAND))
+        ):
             self._tests.append(sum(seconds.values()))
         # What is built from nothing is not kept where the next one looks.
         if place is not None and not fresh and (isinstance(record, Same) or record.artifact):
@@ -60,6 +70,8 @@ class Estimates:
     @property
     def whole(self) -> float:
         """Seconds of a build from nothing."""
+        if not self._is_built:
+            return 0.0
         total = sum(self._predicted)
         return sum(self._builds) / total if total else BUILD
 
@@ -76,7 +88,10 @@ class Estimates:
 
     def estimate_costs(self) -> Costs:
         """Estimate the costs of every candidate and, last, the older end."""
-        return Costs(build=self._compute_shares() * self.whole, test=np.full(len(self._files), self.test))
+        tests = np.full(len(self._files), self.test)
+        if not self._is_built:  # an attempt that gives no verdict costs the same
+            return Costs(build=tests, test=np.zeros(len(self._files)))
+        return Costs(build=self._compute_shares() * self.whole, test=tests)
 
     def _compute_shares(self) -> Floats:
         """Compute which part of a build from nothing each build takes."""

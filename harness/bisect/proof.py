@@ -22,6 +22,9 @@ __all__ = ["Evidence", "choose_samples", "read_evidence"]
 EXCERPT = 80
 """Lines of a log that are shown."""
 
+MOST_CHARACTERS = 20_000
+"""Characters of them, whatever a line is."""
+
 
 class Evidence(Record):
     """What the test left at one revision.
@@ -106,4 +109,6 @@ def _read_witness(path: Path) -> tuple[Mapping[str, str], str]:
 def _cut_tail(text: str) -> str:
     lines = text.rstrip().splitlines()
     cut = [f"[{len(lines) - EXCERPT} lines above]"] if len(lines) > EXCERPT else []
-    return "\n".join([*cut, *lines[-EXCERPT:]])
+    shown = "\n".join(lines[-EXCERPT:])
+    cut += ["[the beginning is left out]"] if len(shown) > MOST_CHARACTERS else []
+    return "\n".join([*cut, shown[-MOST_CHARACTERS:]])

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from harness import pipeline, proc
 from harness.bisect.records import Asked, Sample
+from harness.bisect.surroundings import find_files, list_variables
 from harness.errors import InfrastructureError
 from harness.machine import Pid1CrashError
 from harness.matching import search
@@ -29,6 +30,12 @@ COMMAND_SECONDS = 1800.0
 
 OUTPUT = "run.log"
 """File with what the command printed."""
+
+MOST_OUTPUT = 8 << 20
+"""Bytes of it that are kept; of more, the end as well, with a note between."""
+
+MOST_MESSAGE = 1000
+"""Characters of its last line that a sample says."""
 
 
 class AbortError(InfrastructureError):
@@ -97,11 +104,16 @@ class Cases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command that runs on this computer while the guest runs, and finds it through its environment."""
+    """A command that runs on this computer while the guest runs, and finds it through its environment.
+
+    Attributes:
+        seconds: What it may take under KVM.
+    """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     cwd: Path
+    seconds: float = COMMAND_SECONDS
 
     def ask(self, asked: Asked, plan: Plan, work: RunContext, directory: Path) -> Sample:
         """As `Question` says."""
@@ -111,7 +123,13 @@ class Command:
                 "HARNESS_GUEST": str(guest.files.directory),
                 "HARNESS_SSH_CONFIG": str(guest.ssh_config),
             }
-            sample = self.run(asked, variables, work, directory)
+            # A guest that died under the command is judged before the command's status, which says 255 when ssh finds nobody.
+            try:
+                sample = self.run(asked, variables, work, directory)
+            except AbortError:
+                guest.find_late_crash(work.deadline)
+                guest.check()
+                raise
             if sample.verdict is Verdict.BAD:
                 guest.find_late_crash(work.deadline)
                 guest.check()
@@ -119,21 +137,30 @@ class Command:
 
     def run(self, asked: Asked, variables: Mapping[str, str], work: RunContext, directory: Path) -> Sample:
         """Run the command with further variables in its environment; raises as `ask`."""
-        done = proc.run(
-            self.argv,
-            deadline=work.deadline.within(COMMAND_SECONDS, f"command `{self.argv[0]}`"),
-            env={**self.environment, **variables},
-            cwd=self.cwd,
-            output=directory / OUTPUT,
-            expect=None,
-        )
+        try:
+            done = proc.run(
+                self.argv,
+                deadline=work.deadline.within(self.seconds, f"command `{self.argv[0]}`"),
+                env={**self.environment, **variables},
+                cwd=self.cwd,
+                output=directory / OUTPUT,
+                expect=None,
+                most=MOST_OUTPUT,
+            )
+        except proc.SpawnError as error:
+            # It says nothing about the revision, and would come at each.
+            raise AbortError(
+                f"{str(error).rstrip('.')}; this ends the bisection, which has lost nothing.",
+                hint="Put the command back and continue with --resume. A script needs a first line such as `#!/bin/sh`, and "
+                "has to be executable.",
+            ) from error
         if not 0 <= done.code < ABORT_CODE:
             raise AbortError(
                 f"The command `{self.argv[0]}` ended with status {done.code}, which ends the bisection.",
                 hint=f"Its output is in {directory / OUTPUT}. Status 0 is good, 125 is skip, others below 128 are bad.",
             )
         last = next((line.strip() for line in reversed(done.out.splitlines()) if line.strip()), "")
-        message = f"status {done.code}" + (f": {last}" if last else "")
+        message = f"status {done.code}" + (f": {last[:MOST_MESSAGE]}" if last else "")
         if done.code == SKIP_CODE:
             return asked.conclude(Verdict.SKIP, reason="command", message=message)
         return asked.conclude(Verdict.BAD if done.code else Verdict.GOOD, message=message)
@@ -143,11 +170,16 @@ class Command:
         return True
 
     def collect_inputs(self, plan: Plan) -> Mapping[str, Any]:  # noqa: ARG002 - as all questions
-        """As `Question` says: the content of what its words name is a part of it."""
-        paths = {word: self.cwd / word for word in self.argv}
+        """As `Question` says."""
+        return self.collect_own_inputs()
+
+    def collect_own_inputs(self) -> Mapping[str, Any]:
+        """Return all that it depends on besides the revision, as far as can be seen."""
         return {
             "command": list(self.argv),
-            "files": {word: hash_file(path) for word, path in paths.items() if path.is_file()},
+            "directory": str(self.cwd),
+            "variables": list_variables(self.environment),
+            "files": {str(path): hash_file(path) for path in find_files(self.argv, self.cwd)},
         }
 
 

@@ -1,16 +1,18 @@
 """The records of a bisection's journal."""
 
 import shlex
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from harness.bisect.surroundings import Surroundings
 from harness.bisect.terms import Answer, Goal, Noise, Purpose, SearchSettings
 from harness.model import Verdict
 
 __all__ = [
-    "CONFIDENCE", "GO", "READER", "RUNTIME", "SYSTEMD", "TERMS", "VERBS", "AnyRecord", "Asked", "AxesBegun", "Begun",
-    "Ended", "Inquiry", "Record", "Reverted", "Same", "Sample", "SearchOptions",
+    "CHECKOUT", "CONFIDENCE", "GO", "READER", "RUNTIME", "SHELL", "SYSTEMD", "TERMS", "VERBS", "AnyRecord", "Asked", "AxesBegun", "Begun",
+    "Ended", "Inquiry", "Record", "Reverted", "Same", "Sample", "SearchOptions", "format_command",
 ]  # fmt: skip
 
 CONFIDENCE = SearchSettings().confidence
@@ -24,11 +26,23 @@ SYSTEMD = "systemd"
 RUNTIME = "runtime"
 """What a bisection of a container runtime's commits is asked for; its journal has the runtime's name."""
 
-VERBS = {SYSTEMD: "bisect-systemd", GO: "bisect-go"}
+CHECKOUT = "checkout"
+"""What a bisection of any repository is about, by a command in a checkout of each commit and without a guest."""
+
+VERBS = {SYSTEMD: "bisect-systemd", GO: "bisect-go", CHECKOUT: "bisect"}
 """The command by what a bisection is about, where that is no runtime."""
+
+SHELL = ("sh", "-c")
+"""The command that runs the text of --shell."""
 
 TERMS = {Goal.BREAK: ("good", "bad"), Goal.FIX: ("broken", "fixed")}
 """Words for the older and the newer side where the user has none."""
+
+
+def format_command(run: Sequence[str]) -> list[str]:
+    """Return the option of the command line that gives these words of a command."""
+    is_shell = tuple(run[:2]) == SHELL and len(run) == len(SHELL) + 1
+    return ["--shell", run[-1]] if is_shell else ["--run", shlex.join(run)]
 
 
 class Record(BaseModel):
@@ -48,6 +62,8 @@ class Inquiry(Record):
         matching: Regular expression that a failure has to match, or None.
         boot_failure: What a guest that does not boot is.
         pid1_crash: What a revision is with which PID 1 crashes in two guests, one after the other.
+        surroundings: What the command found around it when the bisection was begun; None where cases decide, and in
+            journals that do not say it.
     """
 
     tests: tuple[str, ...] = ()
@@ -58,6 +74,7 @@ class Inquiry(Record):
     boot_failure: Verdict = Verdict.SKIP
     # Left out where nothing was chosen, as in journals of before there was a choice.
     pid1_crash: Verdict = Field(default=Verdict.BAD, exclude_if=lambda value: value is Verdict.BAD)
+    surroundings: Surroundings | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def test(self) -> str:
@@ -71,7 +88,7 @@ class Inquiry(Record):
 
     def format_decision(self) -> list[str]:
         """Return the options of the command line that say what decides."""
-        words = ["--run", shlex.join(self.run)] if self.run else [w for test in self.tests for w in ("--test", test)]
+        words = format_command(self.run) if self.run else [w for test in self.tests for w in ("--test", test)]
         words += [w for name in ("canary", "matching") if (value := getattr(self, name)) for w in (f"--{name}", value)]
         words += ["--boot-failure", "bad"] if self.boot_failure is Verdict.BAD else []
         return [*words, *(["--pid1-crash", "skip"] if self.pid1_crash is Verdict.SKIP else [])]
@@ -87,6 +104,8 @@ class SearchOptions(Inquiry):
         most_tests: Samples after which to give up, or None.
         term_old: The user's word for the older side.
         term_new: The user's word for the newer side.
+        trust_ends: Whether both ends are taken to be what they are said to be, without a test.
+        reuse: Whether verdicts of earlier bisections by the same command stand for samples; those by cases always do.
     """
 
     paths: tuple[str, ...] = ()
@@ -97,6 +116,8 @@ class SearchOptions(Inquiry):
     most_tests: int | None = None
     term_old: str = "good"
     term_new: str = "bad"
+    trust_ends: bool = Field(default=False, exclude_if=lambda value: not value)
+    reuse: bool = Field(default=False, exclude_if=lambda value: not value)
 
 
 class Begun(SearchOptions):
@@ -104,12 +125,15 @@ class Begun(SearchOptions):
 
     Attributes:
         started: Time of the start, ISO 8601 in UTC.
-        subject: What changes from revision to revision: "systemd", the name of a runtime, or "go" for what builds it.
+        subject: What changes from revision to revision: "systemd", the name of a runtime, "go" for what builds it, or "checkout".
         old: Full name of the older end.
         new: Full name of the newer end.
+        others: Full names of further revisions on the older side, which are taken to be as the user said.
         old_name: The older end as the user wrote it.
+        other_names: The others as the user wrote them.
         new_name: The newer end as the user wrote it.
-        builder: Where builds run: docker or host.
+        cell: Identifier of the cell whose guests are asked; empty for a checkout, which needs none.
+        builder: Where builds run: docker or host; empty for a checkout.
         skip: Full names of commits that the user knows to be broken.
         notes: Whole sentences about what the answer does not cover.
     """
@@ -123,6 +147,8 @@ class Begun(SearchOptions):
     new: str
     old_name: str
     new_name: str
+    others: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    other_names: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     cell: str
     builder: str
     skip: tuple[str, ...] = ()
@@ -144,12 +170,14 @@ class Begun(SearchOptions):
         words = ["harness", VERBS.get(self.subject, "bisect-runtime")]
         # The releases of Go are no repository of the user's.
         words += ["--repo", self.repository] if self.subject != GO else []
-        words += ["--cell", self.cell, "--builder", self.builder, *self.format_decision()]
+        words += ["--cell", self.cell, "--builder", self.builder] if self.subject != CHECKOUT else []
+        words += self.format_decision()
         return [*words, *(more or self._search())]
 
     def _search(self) -> list[str]:
         fix = self.finds_fix
         words = ["--good", self.new_name if fix else self.old_name, "--bad", self.old_name if fix else self.new_name]
+        words += [word for name in self.other_names for word in ("--bad" if fix else "--good", name)]
         words += ["--find-fix"] if fix else []
         words += ["--first-parent"] if self.first_parent else []
         words += [word for name in self.skip for word in ("--skip", name)]
@@ -158,6 +186,8 @@ class Begun(SearchOptions):
         words += ["--noise", self.noise] if self.noise is not Noise.LOW else []
         words += ["--confidence", f"{self.confidence:g}"] if self.confidence != CONFIDENCE else []
         words += ["--most-tests", str(self.most_tests)] if self.most_tests else []
+        words += ["--trust-ends"] if self.trust_ends else []
+        words += ["--reuse"] if self.reuse else []
         return [*words, *(("--", *self.paths) if self.paths else ())]
 
     @property
@@ -171,7 +201,10 @@ class Begun(SearchOptions):
     @property
     def settings(self) -> SearchSettings:
         """How the engine searches."""
-        return SearchSettings(noise=self.noise, confidence=self.confidence, goal=self.goal, most_tests=self.most_tests)
+        return SearchSettings(
+            noise=self.noise, confidence=self.confidence, goal=self.goal, most_tests=self.most_tests,
+            verify_ends=not self.trust_ends,
+        )  # fmt: skip
 
 
 class Asked(Record):

@@ -146,14 +146,49 @@ class Repository:
             argv = [tree, "diff-index", "--quiet", "--ignore-submodules=all", "--no-ext-diff", head.out.strip(), "--"]
             return self._run_git(argv, deadline, env=env, expect=None).code == 1
 
-    def list_range(self, old: str, new: str, deadline: Deadline) -> Range:
-        """List the commits that `new` has and `old` does not; raises UsageError if `old` is no ancestor."""
+    def list_range(self, old: str, new: str, deadline: Deadline, *, others: tuple[str, ...] = ()) -> Range:
+        """List the commits that `new` has and neither `old` nor `others` have; raises UsageError if `old` is no ancestor."""
         self._check_order(old, new, deadline)
         log = ["log", "-z", "--no-renames", "--name-only", f"--format={FORMAT}"]
-        text = self._run_git([*log, new, f"^{old}"], deadline).out + self._run_git([*log, "-1", old], deadline).out
+        text = (
+            self._run_git([*log, new, f"^{old}", *(f"^{name}" for name in others)], deadline).out
+            + self._run_git([*log, "-1", old], deadline).out
+        )
         commits = {commit.name: commit for commit in map(_parse_commit, START.split(text)[1:])}
         graph = {name: commit.parents for name, commit in commits.items() if name != old}
         return Range(history=History.make(graph, good=old, bad=new), commits=commits)
+
+    def find_bases(self, old: str, new: str, deadline: Deadline) -> tuple[str, ...]:
+        """Find where the history of a newer end leaves that of an older one: the older end itself, or their merge bases.
+
+        Raises:
+            UsageError: The older end is the newer one or a descendant of it, or they have no history in common.
+        """
+        found = self._run_git(["merge-base", "--all", old, new], deadline, expect=(0, 1)).out.split()
+        if not found or old == new or new in found:
+            self._check_order(old, new, deadline)
+        return tuple(found)
+
+    def count_between(self, old: str, new: str, deadline: Deadline) -> int:
+        """Count the commits that `new` has and `old` does not."""
+        return int(self._run_git(["rev-list", "--count", new, f"^{old}"], deadline).out)
+
+    def resolve_range(self, revisions: str, within: tuple[str, ...], deadline: Deadline) -> tuple[str, ...]:
+        """Resolve a range `A..B` to the full names of its commits that are also reached by `within`, git's words.
+
+        Raises:
+            UsageError: As `resolve`, or the range has three dots.
+        """
+        first, _, last = revisions.partition("..")
+        if last.startswith("."):
+            raise UsageError(
+                f"The range `{revisions}` has three dots; give A..B, the commits that B has and A has not."
+            )
+        old, new = (self.resolve(name or "HEAD", deadline) for name in (first, last))
+        inside = set(self._run_git(["rev-list", *within], deadline).out.split())
+        return tuple(
+            name for name in self._run_git(["rev-list", new, f"^{old}"], deadline).out.split() if name in inside
+        )
 
     def _check_order(self, old: str, new: str, deadline: Deadline) -> None:
         if old == new:
@@ -166,13 +201,7 @@ class Repository:
                 hint="Swap --good and --bad if they are mixed up; to look for the commit that fixed it, add --find-fix "
                 "(leave it out if it is there).",
             )
-        base = self._run_git(["merge-base", old, new], deadline, expect=(0, 1)).out.strip()
-        if not base:
-            raise UsageError(f"The commits {old[:12]} and {new[:12]} have no history in common.")
-        raise UsageError(
-            f"The older end {old[:12]} is not an ancestor of the newer end {new[:12]}; they parted at the merge base {base}.",
-            hint=f"Test the merge base first: if it is like the older end, give {base[:12]} in its place.",
-        )
+        raise UsageError(f"The commits {old[:12]} and {new[:12]} have no history in common.")
 
     def _is_ancestor(self, old: str, new: str, deadline: Deadline) -> bool:
         return self._run_git(["merge-base", "--is-ancestor", old, new], deadline, expect=(0, 1)).code == 0
@@ -199,6 +228,32 @@ class Repository:
         argv = ["show", "--format=", "--numstat", "-z", "--no-renames", "--first-parent", commit]
         rows = [line.strip().split("\t") for line in self._run_git(argv, deadline).out.split("\0") if line.strip()]
         return tuple(FileChange(path, _count(added), _count(removed)) for added, removed, path in rows)
+
+    def has_file(self, commit: str, path: str, deadline: Deadline) -> bool:
+        """Return whether a commit has a file or directory with this path."""
+        return self._run_git(["cat-file", "-e", f"{commit}:{path}"], deadline, expect=None).code == 0
+
+    def read_tree_name(self, commit: str, deadline: Deadline) -> str:
+        """Read the name of a commit's tree: the same for all commits with the same files."""
+        return self._run_git(["rev-parse", "--verify", f"{commit}^{{tree}}"], deadline).out.strip()
+
+    def check_out(self, commit: str, tree: Path, deadline: Deadline) -> None:
+        """Bring a working tree of its own, made where it is not there yet, to a commit; what is untracked in it stays.
+
+        It is a repository that borrows the objects of the mirror, so that the commands of git work in it. Submodules stay
+        empty.
+
+        Raises:
+            InfrastructureError: The disk is full, or the commit is not in the mirror.
+        """
+        place = tree / ".git"
+        if not place.exists():
+            proc.run(["git", "init", "--quiet", "--template=", str(tree)], deadline=deadline,
+                     env=make_environment(reach=Reach.MIRROR))  # fmt: skip
+            (place / "objects" / "info").mkdir(parents=True, exist_ok=True)
+            (place / "objects" / "info" / "alternates").write_text(f"{self.mirror.absolute() / 'objects'}\n")
+        (place / "index.lock").unlink(missing_ok=True)  # of a git that was killed; the tree is ours alone
+        run_git(place, [f"--work-tree={tree}", "checkout", "--quiet", "--force", "--detach", commit], deadline)
 
     def revert(self, commit: str, on: str, deadline: Deadline) -> str | None:
         """Make a commit in the mirror that is `on` without what `commit` did (against its first parent).

@@ -91,6 +91,7 @@ class Session:
         search: A new search over the same history.
         revert: Makes the commit in which a culprit is taken back on top of the newer end; None if it does not come off.
         verdicts: Those of earlier bisections, or None to have no use of them.
+        reuse: Whether they stand for samples; new ones are added in any case.
     """
 
     journal: Journal[Begun]
@@ -99,6 +100,7 @@ class Session:
     revert: Callable[[str], str | None]
     estimates: Estimates
     verdicts: Verdicts | None = None
+    reuse: bool = True
     jobs: int = 1
     watch: Callable[[SearchProgress], None] = lambda _: None
 
@@ -197,7 +199,7 @@ class Session:
             # Asked for again although it is known to be equal: then it is another sample that is wanted.
             known = first == asked.revision or self._book.is_equal(first, asked.revision)
             return None if known else Same(first=first, second=asked.revision, number=asked.number)
-        if self.verdicts is None:
+        if self.verdicts is None or not self.reuse:
             return None
         tally = self.verdicts.find(self.oracle.make_key(artifact))
         if tally.verdict is None:

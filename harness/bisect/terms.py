@@ -6,7 +6,7 @@ from enum import StrEnum
 from harness.errors import UsageError
 
 __all__ = [
-    "Answer", "AnswerKind", "Change", "Goal", "Noise", "Probe", "Purpose", "RateEstimate", "SearchSettings", "Stage", "Suspect",
+    "Answer", "AnswerKind", "Goal", "Noise", "Probe", "Purpose", "RateEstimate", "SearchSettings", "Stage", "Suspect", "TestChange",
 ]  # fmt: skip
 
 
@@ -164,7 +164,7 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class TestChange:
     """A place in the history where the result of a test changes.
 
     Attributes:
@@ -216,7 +216,7 @@ class Answer:
     sentence: str
     confidence: float
     suspects: tuple[Suspect, ...] = field(default=())
-    changes: tuple[Change, ...] = field(default=())
+    changes: tuple[TestChange, ...] = field(default=())
     fails_before: RateEstimate
     fails_after: RateEstimate | None = None
     tests: int

@@ -8,12 +8,22 @@ from rich.console import Console
 
 from harness import rundir
 from harness.app.bisect_axes import OpenAxesBisection, begin_axes_bisection, resume_axes_bisection
-from harness.app.bisect_setup import make_context, split_command
+from harness.app.bisect_setup import make_context
 from harness.app.permissions import list_decider
 from harness.app.settings import show_path
 from harness.bisect.records import Inquiry
 from harness.cli import output
-from harness.cli.bisect import ResumeOption, RunOption, TestOption, print_lines, suggest_resume
+from harness.cli.bisect import (
+    AcceptOption,
+    ResumeOption,
+    RunOption,
+    ShellOption,
+    TestOption,
+    choose_command,
+    print_lines,
+    refuse_acceptance,
+    suggest_resume,
+)
 from harness.cli.console import make_console
 from harness.cli.options import refuse_search
 from harness.cli.output import Format, FormatOption
@@ -29,21 +39,24 @@ DirectoryArgument = Annotated[list[str] | None, typer.Argument(metavar="[DIRECTO
 
 def bisect_axes(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context, paths: DirectoryArgument = None, *, good: GoodOption = None, bad: BadOption = None,
-    test: TestOption = None, run: RunOption = None, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
+    test: TestOption = None, run: RunOption = None, shell: ShellOption = None, accept_changes: AcceptOption = False,
+    resume: ResumeOption = False, form: FormatOption = Format.TABLE,
 ) -> NoReturn:  # fmt: skip
     """Find the smallest sets of axis values that flip the outcome."""
     console = make_console(form)
     setup = make_context(get_settings(context), None, print_lines(console))
     if resume:
         refuse_search(context)
-        with resume_axes_bisection(setup, paths[0] if paths else rundir.LAST, split_command(run)) as work:
+        command, name = choose_command(run, shell), paths[0] if paths else rundir.LAST
+        with resume_axes_bisection(setup, name, command, accept=accept_changes) as work:
             code = _search(work, console, form)
         raise typer.Exit(code)
     if good is None or bad is None:
         raise UsageError("Name both cells with --good and --bad, or continue a bisection with --resume.")
     if paths:
         raise UsageError(f"`{paths[0]}` belongs to --resume, which was not given.")
-    inquiry = Inquiry(tests=tuple(test or ()), run=split_command(run))
+    refuse_acceptance(accept_changes)
+    inquiry = Inquiry(tests=tuple(test or ()), run=choose_command(run, shell))
     with begin_axes_bisection(setup, good, bad, inquiry) as work:
         code = _search(work, console, form)
     raise typer.Exit(code)

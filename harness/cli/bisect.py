@@ -12,13 +12,14 @@ from rich.console import Console
 
 from harness import rundir
 from harness.app.bisect import BisectOptions, OpenBisection, begin_bisection, resume_bisection, sample_revision
-from harness.app.bisect_setup import make_context, split_command
+from harness.app.bisect_checkout import begin_checkout_bisection, resume_checkout_bisection, sample_checkout
+from harness.app.bisect_setup import make_context, make_plain_context, split_command
 from harness.app.permissions import list_decider
 from harness.app.settings import show_path
 from harness.bisect import report
 from harness.bisect.drive import Files
 from harness.bisect.outcome import Bisection
-from harness.bisect.records import CONFIDENCE, GO, RUNTIME, SYSTEMD, Sample, SearchOptions
+from harness.bisect.records import CHECKOUT, CONFIDENCE, GO, RUNTIME, SHELL, SYSTEMD, Sample, SearchOptions
 from harness.bisect.report import View
 from harness.bisect.terms import Goal, Noise
 from harness.cli import output
@@ -31,20 +32,33 @@ from harness.errors import ExitCode, HarnessError, UsageError
 from harness.model import Verdict
 
 __all__ = [
-    "ResumeOption", "RunOption", "TestOption", "bisect_go", "bisect_runtime", "bisect_systemd", "print_lines", "suggest_resume",
+    "AcceptOption", "ResumeOption", "RunOption", "ShellOption", "TestOption", "bisect_checkouts", "bisect_go", "bisect_runtime",
+    "bisect_systemd", "choose_command", "print_lines", "refuse_acceptance", "suggest_resume",
 ]  # fmt: skip
 
 CODES = {Verdict.GOOD: ExitCode.OK, Verdict.BAD: ExitCode.FAILED, Verdict.SKIP: ExitCode.INFRASTRUCTURE}
 """What `--at` ends with."""
 
-GoodOption = Annotated[str | None, typer.Option("--good", metavar="REV", help="A revision where the test passes.")]
-BadOption = Annotated[str | None, typer.Option("--bad", metavar="REV", help="A revision where the test fails.")]
+GoodOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--good", metavar="REV", help="A revision where the test passes; may be repeated, for the older side."
+    ),
+]
+BadOption = Annotated[
+    list[str] | None,
+    typer.Option("--bad", metavar="REV", help="A revision where the test fails; with --find-fix it may be repeated."),
+]
 AtOption = Annotated[
     str | None, typer.Option("--at", metavar="REV", help="Do not search: say whether this one revision is good or bad.")
 ]
 RepoOption = Annotated[
     str | None,
     typer.Option("--repo", metavar="PATH|URL", help="The repository, which is only read; by default, the upstream."),
+]
+CheckoutRepoOption = Annotated[
+    str | None,
+    typer.Option("--repo", metavar="PATH|URL", help="The repository, which is only read; by default, where you are."),
 ]
 CellOption = Annotated[
     str | None, typer.Option("--cell", metavar="ID|EXPRESSION", help="In which guest; the first cell that fits.")
@@ -61,8 +75,33 @@ RunOption = Annotated[
         "--run",
         metavar="COMMAND",
         help="A command on this computer that decides: 0 good, 125 skip, others to 127 bad, above abort. It finds the guest "
-        "by HARNESS_SSH_CONFIG and HARNESS_GUEST, and the commit in HARNESS_REVISION.",
+        "by HARNESS_SSH_CONFIG and HARNESS_GUEST, and the commit in HARNESS_REVISION, which HARNESS_REPOSITORY has.",
     ),
+]
+CheckoutRunOption = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="COMMAND",
+        help="The command that decides, in a checkout of the commit: 0 good, 125 skip, others to 127 bad, above abort. "
+        "The commit is in HARNESS_REVISION.",
+    ),
+]
+ShellOption = Annotated[
+    str | None, typer.Option("--shell", metavar="TEXT", help="As --run, but text for `sh -c`: 'cd src && make check'.")
+]
+AcceptOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changes", help="With --resume: go on although the command's files or environment have changed."
+    ),
+]
+TrustOption = Annotated[
+    bool, typer.Option("--trust-ends", help="Do not test the two ends; they are what --good and --bad say.")
+]
+ReuseOption = Annotated[
+    bool,
+    typer.Option("--reuse", help="Take what earlier bisections saw with the same command for samples of this one."),
 ]
 FixOption = Annotated[
     bool, typer.Option("--find-fix", help="Look for the commit that fixed it: --bad is then older than --good.")
@@ -88,7 +127,11 @@ NoiseOption = Annotated[
 ConfidenceOption = Annotated[float, typer.Option("--confidence", help="Probability at which the search stops.")]
 SkipOption = Annotated[
     list[str] | None,
-    typer.Option("--skip", metavar="REV", help="A commit that is known to be broken, and not tested; may be repeated."),
+    typer.Option(
+        "--skip",
+        metavar="REV|A..B",
+        help="A commit, or a range A..B, that is known to be broken, and not tested; may be repeated.",
+    ),
 ]
 MostOption = Annotated[int | None, typer.Option("--most-tests", min=1, help="Give up after this number of samples.")]
 JOBS = min(2, os.cpu_count() or 1)
@@ -99,6 +142,9 @@ JobsOption = Annotated[
     typer.Option(
         "-j", "--jobs", min=1, help="Samples chosen at a time; by default, two where there are two processors."
     ),
+]
+CheckoutJobsOption = Annotated[
+    int, typer.Option("-j", "--jobs", min=1, help="Samples taken at a time, each in a checkout of its own.")
 ]
 ResumeOption = Annotated[
     bool,
@@ -129,7 +175,8 @@ def _make_verb(subject: str) -> Callable[..., None]:
         first_parent: FirstParentOption = False, find_fix: FixOption = False,
         term_old: TermOldOption = None, term_new: TermNewOption = None,
         noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
-        skip: SkipOption = None,
+        skip: SkipOption = None, shell: ShellOption = None, trust_ends: TrustOption = False, reuse: ReuseOption = False,
+        accept_changes: AcceptOption = False,
         canary: CanaryOption = None, matching: MatchingOption = None, boot_failure: BootOption = "skip",
         pid1_crash: CrashOption = "bad",
         jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
@@ -139,23 +186,24 @@ def _make_verb(subject: str) -> Callable[..., None]:
         setup = make_context(get_settings(context), builder, print_lines(console))
         if resume:
             refuse_search(context)
-            with resume_bisection(setup, paths[0] if paths else rundir.LAST, split_command(run)) as work:
+            command, name = choose_command(run, shell), paths[0] if paths else rundir.LAST
+            with resume_bisection(setup, name, command, accept=accept_changes) as work:
                 code = _search(work, jobs, console, form)
             raise typer.Exit(code)
-        if bool(test) == bool(run):
+        if bool(test) == bool(run or shell):
             raise UsageError("Say what decides: either --test NODEID or --run COMMAND.")
-        if (good is None) != (bad is None) or (at is None) == (good is None):
-            raise UsageError("Name both ends with --good and --bad, or one revision with --at.")
+        refuse_acceptance(accept_changes)
+        olds, new = _choose_ends(good, bad, at, find_fix=find_fix)
         goal = Goal.FIX if find_fix else Goal.BREAK
         old_term, new_term = report.choose_terms(goal, term_old, term_new)
-        old, new = (at or end or "" for end in ((bad, good) if find_fix else (good, bad)))
         search = SearchOptions(
-            tests=tuple(test or ()), run=split_command(run), canary=canary, matching=matching,
+            tests=tuple(test or ()), run=choose_command(run, shell), canary=canary, matching=matching,
             boot_failure=Verdict(boot_failure), pid1_crash=Verdict(pid1_crash), paths=tuple(paths or ()), first_parent=first_parent, goal=goal,
             noise=noise, confidence=confidence, most_tests=most_tests, term_old=old_term, term_new=new_term,
+            trust_ends=trust_ends, reuse=reuse,
         )  # fmt: skip
         options = BisectOptions(
-            subject=subject, old=old, new=new, repo=repo, cell=cell, skip=tuple(skip or ()), search=search
+            subject=subject, olds=olds, new=new, repo=repo, cell=cell, skip=tuple(skip or ()), search=search
         )
         if at is not None:
             sample, evidence = sample_revision(setup, options)
@@ -169,6 +217,75 @@ def _make_verb(subject: str) -> Callable[..., None]:
 
 
 bisect_systemd, bisect_go, bisect_runtime = map(_make_verb, (SYSTEMD, GO, RUNTIME))
+
+
+def bisect_checkouts(  # noqa: PLR0913 - each is an option of the command
+    context: typer.Context, paths: PathsArgument = None, *,
+    good: GoodOption = None, bad: BadOption = None, at: AtOption = None, repo: CheckoutRepoOption = None,
+    run: CheckoutRunOption = None, shell: ShellOption = None,
+    first_parent: FirstParentOption = False, find_fix: FixOption = False,
+    term_old: TermOldOption = None, term_new: TermNewOption = None,
+    noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
+    skip: SkipOption = None, trust_ends: TrustOption = False, reuse: ReuseOption = False,
+    accept_changes: AcceptOption = False,
+    jobs: CheckoutJobsOption = 1, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
+) -> NoReturn:  # fmt: skip
+    """Find the commit of any repository that changed what a command says; it needs no guest, no matrix and no root."""
+    console = make_console(form)
+    setup = make_plain_context(get_settings(context), print_lines(console))
+    command = choose_command(run, shell)
+    if resume:
+        refuse_search(context)
+        name = paths[0] if paths else rundir.LAST
+        with resume_checkout_bisection(setup, name, command, accept=accept_changes) as work:
+            code = _search(work, jobs, console, form)
+        raise typer.Exit(code)
+    if not command:
+        raise UsageError("Say what decides: --run COMMAND or --shell TEXT.")
+    refuse_acceptance(accept_changes)
+    olds, new = _choose_ends(good, bad, at, find_fix=find_fix)
+    goal = Goal.FIX if find_fix else Goal.BREAK
+    old_term, new_term = report.choose_terms(goal, term_old, term_new)
+    search = SearchOptions(
+        run=command, paths=tuple(paths or ()), first_parent=first_parent, goal=goal, noise=noise, confidence=confidence,
+        most_tests=most_tests, term_old=old_term, term_new=new_term, trust_ends=trust_ends, reuse=reuse,
+    )  # fmt: skip
+    options = BisectOptions(subject=CHECKOUT, olds=olds, new=new, repo=repo, skip=tuple(skip or ()), search=search)
+    if at is not None:
+        sample, evidence = sample_checkout(setup, options)
+        _print_sample(sample, evidence, form)
+        raise typer.Exit(CODES[sample.verdict])
+    with begin_checkout_bisection(setup, options) as work:
+        code = _search(work, jobs, console, form)
+    raise typer.Exit(code)
+
+
+def choose_command(run: str | None, shell: str | None) -> tuple[str, ...]:
+    """Return the words of the command that decides, none where there is none; raises UsageError for two, or bad quotes."""
+    if run and shell:
+        raise UsageError("Give either --run or --shell, not both.")
+    return (*SHELL, shell) if shell else split_command(run)
+
+
+def refuse_acceptance(accept: bool) -> None:  # noqa: FBT001 - the one thing it is about
+    """Raise UsageError where --accept-changes was given without --resume."""
+    if accept:
+        raise UsageError("`--accept-changes` belongs to --resume, which was not given.")
+
+
+def _choose_ends(
+    good: list[str] | None, bad: list[str] | None, at: str | None, *, find_fix: bool
+) -> tuple[tuple[str, ...], str]:
+    """Return the older ends and the newer one; raises UsageError where one is missing, or there is --at as well."""
+    if bool(good) != bool(bad) or (at is None) == (not good):
+        raise UsageError("Name both ends with --good and --bad, or one revision with --at.")
+    if at is not None:
+        return (at,), at
+    olds, news = (bad, good) if find_fix else (good, bad)
+    if len(news or ()) > 1:
+        option = "--good" if find_fix else "--bad"
+        raise UsageError(f"There is one newer end; {option} was given {len(news or ())} times.")
+    return tuple(olds or ()), (news or [""])[0]
 
 
 def print_lines(console: Console) -> Callable[[str], None]:
@@ -203,7 +320,8 @@ def _search(work: OpenBisection, jobs: int, console: Console, form: Format) -> E
 
 def _print_result(found: Bisection, view: View, files: Files, console: Console, form: Format) -> None:
     if form is Format.TABLE:
-        console.print(report.render_summary(view))
+        # A command that is cut into lines cannot be pasted.
+        console.print(report.render_summary(view), soft_wrap=True)
     shown = {"page": files.page, "bug report": files.bug_report, "git bisect replay": files.log}
     output.show(
         form,

@@ -44,9 +44,9 @@ MarkdownOption = Annotated[
     ),
 ]
 
-FREE = frozenset({"paths", "jobs", "resume", "form"})
+FREE = frozenset({"paths", "jobs", "resume", "form", "accept_changes"})
 """Parameters of the verbs that do not say what is looked for, nor how; --resume takes no others."""
-REPEATED = frozenset({"run", "builder"})
+REPEATED = frozenset({"run", "shell", "builder"})
 """Parameters that have to be repeated with --resume, unchanged; see `app.permissions`."""
 
 
@@ -61,9 +61,14 @@ def refuse_search(context: typer.Context) -> None:
         allowed = [p.opts[-1] for p in context.command.params if p.name in FREE - {"paths", "resume"}]
         repeated = [p.opts[-1] for p in context.command.params if p.name in REPEATED]
         raise UsageError(
-            f"--resume continues a bisection as it was started; besides one directory, and {' or '.join(repeated)} unchanged, it takes only {' and '.join(allowed)}"
-            + (f", not {', '.join(given)}." if given else ".")
+            f"--resume continues a bisection as it was started; besides one directory, and {_list_words(repeated, 'or')} unchanged, "
+            f"it takes only {_list_words(allowed, 'and')}" + (f", not {', '.join(given)}." if given else ".")
         )
+
+
+def _list_words(words: list[str], last: str) -> str:
+    """Return words as a sentence lists them: `a, b and c`."""
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -38,6 +38,10 @@ VERBS = {
     "report": Verb(
         "report:report", "Make a report of a run: report.html or junit.xml in its directory, or JSON on stdout."
     ),
+    "bisect": Verb(
+        "bisect:bisect_checkouts",
+        "Find the commit of any repository that changed what a command says, in checkouts on this computer.",
+    ),
     "bisect-systemd": Verb("bisect:bisect_systemd", "Find the commit of systemd that changed what a test says."),
     "bisect-go": Verb(
         "bisect:bisect_go", "Find the release of Go that changed what a test says about the runtime that it builds."

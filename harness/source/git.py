@@ -101,7 +101,29 @@ def read_patch(source: Source, commit: str, store: Store, deadline: Deadline) ->
 
 
 def ask_remote(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str, str]:
-    """Return the commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows."""
+    """Return the commit of a tag, branch, full ref, or, with a copy of everything, of any expression that git knows.
+
+    What an expression begins with is asked of the repository itself: `HEAD` and `@` are its own, and not our mirror's.
+
+    Raises:
+        UsageError: It means no commit there, or asks for a reflog, which only a local repository has.
+        InfrastructureError: The repository cannot be reached.
+    """
+    base, operators = _split_expression(ref)
+    if operators.startswith("@{"):
+        raise UsageError(
+            f"The revision `{ref}` asks for the reflog of {url}, which another repository does not give.",
+            hint="Give a tag, a branch, a commit, or an expression such as v252~3; or --repo the path of a clone.",
+        )
+    if operators:
+        commit = ask_remote(url, base, store, deadline)["commit"]
+        with open_commit(url, commit, store, deadline) as mirror:
+            argv = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}{operators}^{{commit}}"]
+            parsed = run_git(mirror, argv, deadline, expect=(0, 1, 128))
+        if parsed.code != 0:
+            raise UsageError(f"The repository {url} has no commit `{ref}`: `{base}` is {commit[:12]} there.")
+        return {"commit": parsed.out.strip()}
+    ref = base
     names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", f"{ref}^{{}}", ref)
     hint = "Is the address right, is there a network, and may this user read the repository?"
     argv = ["git", "ls-remote", "--quiet", *list_server_words(), "--", url, *names]
@@ -117,6 +139,17 @@ def ask_remote(url: str, ref: str, store: Store, deadline: Deadline) -> dict[str
     if parsed.code != 0:
         raise UsageError(f"The repository {url} has no tag, branch or commit `{ref}`.")
     return {"commit": parsed.out.strip()}
+
+
+def _split_expression(ref: str) -> tuple[str, str]:
+    """Split `v252~3^2` into the name at its beginning and the operators after it; `@` alone is HEAD (gitrevisions(7))."""
+    match = re.fullmatch(r"([^~^:@]+|@(?![^~^{]))?((?:[~^]|@\{).*)?", ref, re.DOTALL)
+    if match is None or not ref:
+        return ref, ""
+    name, operators = match[1] or "", match[2] or ""
+    if not name and operators.startswith("@{"):
+        return "HEAD", operators
+    return ("HEAD" if name == "@" else name), operators
 
 
 def fetch(mirror: Path, url: str, commit: str, deadline: Deadline) -> None:

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.bisect.engine.history import OUTSIDE, History, Mask
-from harness.bisect.terms import Change
+from harness.bisect.terms import TestChange
 
 __all__ = ["choose_split", "find_changes"]
 
 
-def find_changes(history: History, failed: Mapping[int, bool]) -> tuple[Change, ...]:
+def find_changes(history: History, failed: Mapping[int, bool]) -> tuple[TestChange, ...]:
     """Find the pairs of tested revisions with nothing tested between them whose results differ, oldest first.
 
     `failed` says for each tested place of the history whether the test fails there; `OUTSIDE` is the good end.
     """
     return tuple(
-        Change(
+        TestChange(
             before=_name(history, before),
             after=history.commits[after],
             breaks=failed[after],

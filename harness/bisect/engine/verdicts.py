@@ -5,7 +5,7 @@ import numpy as np
 from harness.bisect.engine.changes import choose_split, find_changes
 from harness.bisect.engine.history import OUTSIDE, Mask
 from harness.bisect.engine.state import SearchState
-from harness.bisect.terms import Answer, AnswerKind, Change, Goal, RateEstimate, Suspect
+from harness.bisect.terms import Answer, AnswerKind, Goal, RateEstimate, Suspect, TestChange
 from harness.model import Verdict
 
 __all__ = ["decide"]
@@ -119,7 +119,7 @@ def _answer(
     confidence: float,
     culprit: int | None,
     suspects: Mask | None = None,
-    changes: tuple[Change, ...] = (),
+    changes: tuple[TestChange, ...] = (),
 ) -> Answer:
     weights = search.belief.weights
     places = [culprit] if culprit is not None else [] if suspects is None else np.flatnonzero(suspects).tolist()
@@ -165,7 +165,7 @@ def _format_sentence(
     kind: AnswerKind,
     suspects: tuple[Suspect, ...],
     rate: RateEstimate,
-    changes: tuple[Change, ...],
+    changes: tuple[TestChange, ...],
 ) -> str:
     history, fix = search.history, search.settings.goal is Goal.FIX
     what = "commit that fixes it" if fix else "bad commit"
@@ -207,7 +207,7 @@ def _format_swapped(old: str, new: str, *, fix: bool) -> str:
     )
 
 
-def _format_change(change: Change) -> str:
+def _format_change(change: TestChange) -> str:
     verb = "fails" if change.breaks else "passes"
     if change.untested:
         return f"it {verb} since {change.after} or one of {change.untested} untested commits before it"

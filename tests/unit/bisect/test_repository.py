@@ -116,7 +116,7 @@ def test_unknown_revision(opened: Repository, deadline: Deadline, name: str) -> 
 @pytest.mark.slow
 def test_ends_that_do_not_fit(opened: Repository, repo: Repo, deadline: Deadline) -> None:
     """Equal ends, swapped ends, ends on two branches and ends without a common commit each have their sentence."""
-    first, second, side, merge = repo.names
+    first, _, _, merge = repo.names
     git(repo.path, "checkout", "--quiet", "--orphan", "other")
     other = repo.commit("another beginning")
     opened.resolve("other", deadline)
@@ -127,10 +127,31 @@ def test_ends_that_do_not_fit(opened: Repository, repo: Repo, deadline: Deadline
     with pytest.raises(UsageError, match="is a descendant of the newer end") as swapped:
         opened.list_range(merge, first, deadline)
     assert "--find-fix" in str(swapped.value.hint)
-    with pytest.raises(UsageError, match=f"they parted at the merge base {first}"):
-        opened.list_range(side, second, deadline)
-    with pytest.raises(UsageError, match="have no history in common"):
-        opened.list_range(other, merge, deadline)
+    for search in (opened.list_range, opened.find_bases):
+        with pytest.raises(UsageError, match="have no history in common"):
+            search(other, merge, deadline)
+
+
+def test_where_an_older_end_parted(opened: Repository, repo: Repo, deadline: Deadline) -> None:
+    """An ancestor is an end itself; from another branch it is the commit where both part; a newer one is refused."""
+    first, second, side, merge = repo.names
+    opened.resolve(merge, deadline)
+
+    assert opened.find_bases(second, merge, deadline) == (second,)
+    assert opened.find_bases(side, second, deadline) == (first,)
+    with pytest.raises(UsageError, match="is a descendant of the newer end"):
+        opened.find_bases(merge, second, deadline)
+    assert set(opened.list_range(first, merge, deadline, others=(side,)).commits) == {first, second, merge}
+
+
+def test_a_range_is_skipped_as_far_as_it_is_searched(opened: Repository, repo: Repo, deadline: Deadline) -> None:
+    """A..B are the commits that B has and A has not; what is not searched is left out, and three dots are refused."""
+    first, second, side, merge = repo.names
+    opened.resolve(merge, deadline)
+
+    assert set(opened.resolve_range(f"{first}..{merge}", (merge, f"^{side}"), deadline)) == {second, merge}
+    with pytest.raises(UsageError, match="has three dots"):
+        opened.resolve_range(f"{first}...{merge}", (merge,), deadline)
 
 
 def test_shallow_clone(repo: Repo, tmp_path: Path, own: Store, deadline: Deadline) -> None:

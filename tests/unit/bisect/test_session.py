@@ -219,7 +219,7 @@ def test_second_bisection_knows_verdicts(tmp_path: Path, own: Store, deadline: D
     repo = Repo.empty(tmp_path / "repo").line("g" * 12 + "b" * 12)
     counts = []
     for number in range(2):
-        record = begun(repo, script(tmp_path), old=repo.names[0], new=repo.names[-1])
+        record = begun(repo, script(tmp_path), old=repo.names[0], new=repo.names[-1]).model_copy(update={"reuse": True})
         with journal.begin(tmp_path / f"run{number}", record) as written:
             found, _ = driver(written, own, deadline, artifact=lambda name: name, verdicts=True).run()
         state = journal.read(tmp_path / f"run{number}", Begun)

@@ -65,13 +65,13 @@ def harness(tmp_path: Path, *words: str, verb: str = "bisect-systemd") -> int:
     (["--good", "main~3", "--bad", "main", "--run", "true", "--skip", "main~4"], "is not between"),
     (["--good", "main~4", "--bad", "main", "--run", "true", "--term-new", "good"], "to git it means the other side."),
     (["--resume", "--good", "main"], "--resume continues a bisection as it was started"),
-    (["--resume", "--noise", "none", "--find-fix"], "only --jobs and --format, not --find-fix, --noise."),
+    (["--resume", "--noise", "none", "--find-fix"], "it takes only --accept-changes, --jobs and --format, not --find-fix, --noise."),
     (["--resume", "--confidence", "0.99"], ", not --confidence."),
     (["--resume", "--term-old", "zzz"], ", not --term-old."),
     (["--resume", "--boot-failure", "skip"], ", not --boot-failure."),
     (["--resume", "--first-parent", "--most-tests", "3"], ", not --first-parent, --most-tests."),
     (["--resume", "--skip", "a", "--matching", "b", "--canary", "c"], ", not --skip, --canary, --matching."),
-    (["--resume", "a", "b"], "only --jobs and --format."),
+    (["--resume", "a", "b"], "it takes only --accept-changes, --jobs and --format."),
     (["--resume"], "There is no bisection in"),
     (["--resume", "runs/none"], "There is no bisection runs/none"),
 ])  # fmt: skip
@@ -301,7 +301,7 @@ def test_screen(tmp_path: Path, repo: Repo, deadline: Deadline) -> None:
 @pytest.mark.parametrize(("words", "sentence"), [
     (["--good", CELL], "Name both cells with --good and --bad"),
     (["--good", CELL, "--bad", CELL, "--run", "true"], "The two cells are the same."),
-    (["--resume", "--good", CELL], "besides one directory, and --run unchanged, it takes only --format, not --good."),
+    (["--resume", "--good", CELL], "besides one directory, and --run or --shell unchanged, it takes only --accept-changes and --format, not --good."),
     (["--resume"], "is of another kind."),
 ])  # fmt: skip
 def test_axes_refused(

@@ -15,6 +15,7 @@ from harness import source
 from harness.catalog import Source
 from harness.errors import InfrastructureError, UsageError
 from harness.source.directory import hash_tree
+from harness.source.git import ask_remote
 from harness.store import Store
 from harness.wait import Deadline
 from tests.helpers.web import serving
@@ -63,6 +64,32 @@ def test_every_way_to_name_a_commit_finds_it(repository: Path, empty: Store, dea
     assert f"git:{_git(repository, 'rev-parse', expression + '^{commit}')}" == revision.identity
     tree = source.check_out(origin, revision, empty, deadline)
     assert ("new" if expression == "main" else "old") == (tree.path / "file").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ref", ["HEAD", "HEAD~1", "@", "@~1", "@^{commit}", "HEAD^^{tree}^{commit}", "trunk~1", "v1"])
+def test_head_is_the_repositorys_own(repository: Path, empty: Store, deadline: Deadline, ref: str) -> None:
+    """What an expression begins with is asked of the other repository, whatever branch our mirror would call HEAD."""
+    _git(repository, "branch", "master", "v1")
+    _git(repository, "branch", "--move", "main", "trunk")
+    (repository / "file").write_text("newest")
+    _git(repository, "commit", "--quiet", "--all", "--message=three")
+    asked = subprocess.run(["git", "-C", str(repository), "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"],
+                           capture_output=True, text=True, check=False)  # fmt: skip
+
+    if asked.returncode:
+        with pytest.raises(UsageError, match="has no"):
+            ask_remote(f"file://{repository}", ref, empty, deadline)
+    else:
+        assert ask_remote(f"file://{repository}", ref, empty, deadline)["commit"] == asked.stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ref", ["trunk@{1}", "@{1}", "main@{2.weeks.ago}", "@{upstream}"])
+def test_another_repository_has_no_reflog(repository: Path, empty: Store, deadline: Deadline, ref: str) -> None:
+    """A reflog is local: our mirror's would be another one."""
+    with pytest.raises(UsageError, match="asks for the reflog"):
+        ask_remote(f"file://{repository}", ref, empty, deadline)
 
 
 @pytest.mark.slow
