@@ -22,8 +22,9 @@ from pathlib import Path
 from bench import virtme
 from bench.boot import ROOT, Figures, obtain
 from harness import accel, catalog, machine
-from harness.machine import Machine, qemu_process, warm
+from harness.machine import Machine, warm
 from harness.machine.files import SavedMachine
+from harness.machine.template import Template, probe_template
 from harness.model import CgroupMode
 from harness.qemu import MachineSpec
 from harness.store import Store
@@ -43,12 +44,12 @@ def to_first_command(start: Start) -> float:
             return time.monotonic() - begin
 
 
-def own_restore(spec: MachineSpec, saved: SavedMachine) -> float:
+def own_restore(spec: MachineSpec, saved: SavedMachine, template: Template) -> float:
     """Seconds that QEMU itself takes: from its start until it has loaded the memory and lets the guest run."""
     with tempfile.TemporaryDirectory() as name:
         deadline = Deadline.after(60, "restore")
-        with qemu_process.start_qemu(spec, Path(name), deadline, saved=saved) as (guest, monitor):
-            warm.load(guest, monitor, deadline)
+        with warm.start_clone(spec, Path(name), deadline, saved, template) as (guest, monitor):
+            warm.load(guest, monitor, saved, deadline)
             assert guest.record.started is not None
             # Of the clock in which the kernel notes it, see proc_pid_stat(5).
             return time.clock_gettime(time.CLOCK_BOOTTIME) - guest.record.started / os.sysconf("SC_CLK_TCK")
@@ -162,11 +163,12 @@ def main() -> None:
     started, booted = starts(spec, store)
     print(f"debian/{asked.channel} under {accelerator.name}, load {os.getloadavg()[0]:.1f}")
     to_first_command(started)  # saves it, if it was not
-    artifact = store.find(warm.KIND, warm.list_inputs(spec, Deadline.after(60, "inputs")))
+    template = probe_template(store.root, Deadline.after(60, "trial"))
+    artifact = store.find(warm.KIND, warm.list_inputs(spec, template, Deadline.after(60, "inputs")))
     assert artifact is not None
     own, first = [], []
     for _ in range(asked.starts):
-        own.append(own_restore(spec, SavedMachine(artifact.path)))
+        own.append(own_restore(spec, SavedMachine(artifact.path), template))
         first.append(to_first_command(started))
     show("QEMU's own restore", own)
     median = show("warm start to first command", first)

@@ -17,8 +17,8 @@ from harness.errors import InfrastructureError
 from harness.wait import SLICE, Deadline
 
 __all__ = [
-    "ADDRESS", "DOORS", "ROOT", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "Monitor", "escape_value", "make_argv",
-    "make_overlay_argv",
+    "ADDRESS", "DOORS", "MEMORY", "ROOT", "SSH_DOOR", "WAKE_DOOR", "MachineSpec", "MemoryFile", "Monitor", "escape_value",
+    "make_argv", "make_memory_argv", "make_overlay_argv",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,36 @@ class MachineSpec:
     network: bool = False
 
 
+MEMORY = "memory-backend=ram"
+"""Word of `-machine` that makes what `make_memory_argv` names its main memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryFile:
+    """A file that is a machine's main memory.
+
+    Attributes:
+        shared: Whether what the machine writes goes to the file; else each machine has pages of its own for it.
+        options: More words, each with a comma before it.
+    """
+
+    path: Path
+    shared: bool
+    options: str = ""
+
+
+def make_memory_argv(memory: MemoryFile, size: int) -> list[str]:
+    """Return QEMU's options for a memory of so many MiB in a file."""
+    share = "on" if memory.shared else "off"
+    place = escape_value(memory.path)
+    return [
+        "-m",
+        str(size),
+        "-object",
+        f"memory-backend-file,id=ram,size={size}M,mem-path={place},share={share}{memory.options}",
+    ]
+
+
 def make_argv(  # noqa: PLR0913 - all that a machine consists of
     spec: MachineSpec,
     *,
@@ -94,7 +124,8 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
     pid1: Path,
     ssh_key: str,
     fw_cfg: Mapping[str, Path] | None = None,
-    incoming: int | None = None,
+    memory: MemoryFile | None = None,
+    incoming: bool = False,
     confinement: Sequence[str] = (),
 ) -> list[str]:
     """Return the command that runs a machine.
@@ -114,7 +145,8 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         pid1: File to which the second serial port is written, see `machine.pid1`.
         ssh_key: Public half of its ed25519 key, the base64 part.
         fw_cfg: Files of the machine that its firmware hands on, by name.
-        incoming: Descriptor of a saved memory to start from, instead of booting.
+        memory: Its main memory; nobody else's and nowhere for None.
+        incoming: Whether it waits for a saved state, instead of booting.
         confinement: Options that keep QEMU from the rest of this computer, see `confinement`; a saved memory does not
             depend on them.
     """
@@ -128,11 +160,11 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
     result = [
         QEMU, "-nodefaults", "-no-user-config", "-display", "none",
         "-name", escape_value(spec.name),
-        "-machine", "q35",
+        "-machine", f"q35,{MEMORY}" if memory else "q35",
         "-accel", "kvm" if spec.accelerator.name == "kvm" else "tcg,thread=multi",
         "-cpu", spec.accelerator.cpu,
         "-smp", str(spec.cores),
-        "-m", str(spec.memory),
+        *(make_memory_argv(memory, spec.memory) if memory else ("-m", str(spec.memory))),
         "-kernel", str(spec.kernel),
         *(() if spec.initrd is None else ("-initrd", str(spec.initrd))),
         *(word for name, file in (fw_cfg or {}).items() for word in ("-fw_cfg", f"name={name},file={escape_value(file)}")),
@@ -166,7 +198,7 @@ def make_argv(  # noqa: PLR0913 - all that a machine consists of
         "-object", "rng-random,id=rng,filename=/dev/urandom",
         "-device", "virtio-rng-pci,rng=rng",
         "-device", "pvpanic",
-        *(() if incoming is None else ("-incoming", f"fd:{incoming}")),
+        *(("-incoming", "defer") if incoming else ()),
         *confinement,
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from harness.errors import DeadlineError
 from harness.image import Image, make_overlay_arguments
 from harness.machine.guest import Machine
 from harness.machine.qemu_process import find_free_port, start_qemu
-from harness.qemu import ROOT, MachineSpec, Monitor
+from harness.qemu import ROOT, MachineSpec, MemoryFile, Monitor
 from harness.wait import Deadline, poll
 
 __all__ = ["boot", "boot_with_monitor", "specify"]
@@ -80,10 +80,16 @@ def boot(
 
 @contextmanager
 def boot_with_monitor(
-    spec: MachineSpec, directory: Path, deadline: Deadline, *, ports: Callable[[], int] = find_free_port, note: str = ""
+    spec: MachineSpec,
+    directory: Path,
+    deadline: Deadline,
+    *,
+    ports: Callable[[], int] = find_free_port,
+    note: str = "",
+    memory: MemoryFile | None = None,
 ) -> Iterator[tuple[Machine, Monitor]]:
-    """Boot a guest as `boot` does, and yield it with the connection to QEMU's monitor."""
-    with start_qemu(spec, directory, deadline, ports=ports, note=note) as (machine, monitor):
+    """Boot a guest as `boot` does, and yield it with the connection to QEMU's monitor; `memory` is a file for its memory."""
+    with start_qemu(spec, directory, deadline, ports=ports, note=note, memory=memory) as (machine, monitor):
         try:
             _wait_network(machine, deadline)
             machine.wait_ready(deadline)

@@ -19,7 +19,14 @@ from harness.process_identity import read_boot_id, read_start_time
 from harness.qemu import MachineSpec, escape_value
 from harness.results import find_problem
 
-__all__ = ["MachineFiles", "MachineRecord", "SavedMachine", "format_ssh_config", "make_short_directory"]
+__all__ = [
+    "MachineFiles",
+    "MachineRecord",
+    "SavedMachine",
+    "format_ssh_config",
+    "make_short_directory",
+    "remove_sockets",
+]
 
 LONGEST = 40
 """Bytes of a parent directory below which a socket's path is still short enough."""
@@ -66,8 +73,10 @@ class SavedMachine:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.memory = directory / "memory"
-        """State of memory, processors and devices: QEMU's migration stream."""
+        self.state = directory / "memory"
+        """State of processors and devices, QEMU's migration stream; with the memory, where that has no file of its own."""
+        self.ram = directory / "ram"
+        """The memory as it was, sparse, which clones map; not there where QEMU cannot do that, see `machine.template`."""
         self.overlay = directory / "overlay.qcow2"
         """What it had written to its disk."""
         self.console = directory / "console.log"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from harness import proc
 from harness.confinement import probe_confinement
@@ -28,7 +27,7 @@ from harness.machine.files import (
 from harness.machine.guest import Machine
 from harness.proc import Running
 from harness.process_identity import read_start_time
-from harness.qemu import MachineSpec, Monitor, make_argv, make_overlay_argv
+from harness.qemu import MachineSpec, MemoryFile, Monitor, make_argv, make_overlay_argv
 from harness.wait import Deadline, poll
 
 __all__ = ["NotStartedError", "find_free_port", "start_qemu"]
@@ -70,19 +69,20 @@ def find_free_port() -> int:
 
 
 @contextmanager
-def start_qemu(
+def start_qemu(  # noqa: PLR0913 - each is one fact
     spec: MachineSpec,
     directory: Path,
     deadline: Deadline,
     *,
     ports: Callable[[], int] = find_free_port,
     note: str = "",
+    memory: MemoryFile | None = None,
     saved: SavedMachine | None = None,
     opening: Opening = lambda *_: nullcontext(),
 ) -> Iterator[tuple[Machine, Monitor]]:
     """Start QEMU for a machine, and yield it before anything in it is known to run; as `boot` otherwise.
 
-    `saved` is a saved guest that is loaded instead of a boot; `opening` gives a context around what is done before QEMU
+    `memory` is a file for its memory. `saved` is a saved guest that is then loaded instead of a boot; `opening` gives a context around what is done before QEMU
     starts, when there are the pipes.
     """
     files = MachineFiles(directory)
@@ -102,8 +102,8 @@ def start_qemu(
             _make_key(files, deadline)
             _make_disk(spec, saved, files, deadline)
             _write_fw_cfg(spec, files)
-        memory = stack.enter_context(saved.memory.open("rb")) if saved else None
-        launch = _Launch(spec=spec, files=files, record=record, key=saved.key if saved else files.key, memory=memory)
+        key = saved.key if saved else files.key
+        launch = _Launch(spec=spec, files=files, record=record, key=key, memory=memory, incoming=saved is not None)
         monitor = _start(launch, ports, stack, deadline)
         machine = Machine(directory)
         stack.callback(_hang_up, machine)
@@ -147,14 +147,16 @@ class _Launch:
     Attributes:
         record: What machine.json says before the start.
         key: The private key that the guest accepts.
-        memory: The saved memory from which it starts, or None for a boot.
+        memory: The file that is its memory, if there is one.
+        incoming: Whether it waits for a saved state, instead of booting.
     """
 
     spec: MachineSpec
     files: MachineFiles
     record: MachineRecord
     key: Path
-    memory: IO[bytes] | None
+    memory: MemoryFile | None
+    incoming: bool
 
 
 def _start(launch: _Launch, ports: Callable[[], int], stack: ExitStack, deadline: Deadline) -> Monitor:
@@ -185,22 +187,19 @@ def _start(launch: _Launch, ports: Callable[[], int], stack: ExitStack, deadline
 
 def _try_port(launch: _Launch, port: int, stack: ExitStack, deadline: Deadline) -> Monitor | None:
     """Start QEMU with a port for the guest's ssh, and return the connection to its monitor, or None if it ended."""
-    files, memory, sockets = launch.files, launch.memory, Path(launch.record.sockets)
-    inherited = () if memory is None else (memory.fileno(),)
+    files, sockets = launch.files, Path(launch.record.sockets)
     command = make_argv(
         launch.spec, overlay=files.overlay, port=port, sockets=sockets, console=files.console, pid1=files.pid1,
         ssh_key=files.key.with_suffix(".pub").read_text(encoding="ascii").split()[1],
         fw_cfg={name: files.get_fw_cfg_path(name) for name in launch.spec.fw_cfg},
-        incoming=inherited[0] if inherited else None,
+        memory=launch.memory, incoming=launch.incoming,
         confinement=probe_confinement(deadline).make_options(port),
     )  # fmt: skip
     config = format_ssh_config(port=port, key=launch.key, sockets=sockets)
     files.ssh_config.write_text(config, encoding="utf-8")
     (sockets / "qmp").unlink(missing_ok=True)
-    if memory is not None:
-        memory.seek(0)
     sink = stack.enter_context(files.qemu_log.open("ab"))
-    running = stack.enter_context(proc.start(command, output=sink, pass_fds=inherited))
+    running = stack.enter_context(proc.start(command, output=sink))
     started = read_start_time(running.pid)
     replace(launch.record, port=port, pid=running.pid, started=started, argv=tuple(command)).write(files)
     monitor = _connect_monitor(running, sockets / "qmp", files.events, deadline)

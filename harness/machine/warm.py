@@ -1,9 +1,10 @@
 """Guests that start from the memory of an earlier boot, in a second instead of ten.
 
-The first guest of a kind is booted and saved as it is then: QEMU's migration stream (memory, processors,
-devices) next to what it had written to its disk, as an artifact "warm" in the store. Every further guest of
-exactly the same machine loads the stream and writes to an overlay of its own on the saved disk. QEMU 7.2 has
-no `file:` transport yet, so the stream goes through a descriptor that QEMU inherits (`fd:`).
+The first guest of a kind is booted and saved as it is then: QEMU's migration stream (processors, devices), the file
+that was its memory, and what it had written to its disk, as an artifact "warm" in the store. Every further guest of
+exactly the same machine is a clone: it loads the stream, maps the file and copies the pages that it writes (see
+`machine.template`), and writes to a copy of the saved disk. Where QEMU cannot share a memory, it is in the stream, and
+each clone copies it. QEMU 7.2 has no `file:` transport yet, so the stream goes through a descriptor (`fd:`).
 
 What a clone must not share is made its own before anybody else talks to it, see `machine.cloning`.
 """
@@ -12,7 +13,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,19 +24,20 @@ from harness.machine import booting, cloning, qemu_process
 from harness.machine.files import SavedMachine
 from harness.machine.guest import GuestLostError, Machine
 from harness.machine.ssh_handover import SshHandover
-from harness.qemu import MachineSpec, Monitor
+from harness.machine.template import Template, load_state, probe_template, save_state
+from harness.qemu import MachineSpec, MemoryFile, Monitor
 from harness.store import Store, hash_file
 from harness.text import escape, pluralize
 from harness.wait import Deadline, poll
 
-__all__ = ["KIND", "list_inputs", "load", "start"]
+__all__ = ["KIND", "list_inputs", "load", "start", "start_clone"]
 
 logger = logging.getLogger(__name__)
 
 KIND = "warm"
 """What the store calls a saved guest."""
 
-RECIPE = 5
+RECIPE = 6
 """Raised when what is saved changes in a way that the inputs do not show."""
 
 QUIET = 0.5
@@ -98,7 +100,7 @@ def start(
         yield stack.enter_context(booting.boot(spec, directory, deadline, ports=ports, note=note))
 
 
-def list_inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
+def list_inputs(spec: MachineSpec, template: Template, deadline: Deadline) -> Mapping[str, Any]:
     """Return everything that a saved memory depends on; it loads into exactly this machine only.
 
     The command line has the processors, the memory, the devices and the accelerator in it. Files are told apart
@@ -120,6 +122,7 @@ def list_inputs(spec: MachineSpec, deadline: Deadline) -> Mapping[str, Any]:
         "recipe": RECIPE,
         "qemu": accel.read_qemu_version(deadline),
         "argv": shape,
+        "template": [template.mode, template.options] if template.shared else [],
         "files": files,
         **({"fw_cfg": dict(spec.fw_cfg)} if spec.fw_cfg else {}),
         # A connection begins before the guest is saved.
@@ -153,31 +156,60 @@ def _read_processor() -> str:
 def _restore(
     spec: MachineSpec, directory: Path, deadline: Deadline, store: Store, ports: Callable[[], int]
 ) -> Iterator[Machine]:
-    def fill(target: Path) -> Mapping[str, Any]:
-        return _save(spec, directory, SavedMachine(target), deadline)
+    template = probe_template(store.root, deadline)
 
-    artifact = store.obtain(KIND, list_inputs(spec, deadline), fill, deadline)
+    def fill(target: Path) -> Mapping[str, Any]:
+        return _save(spec, directory, SavedMachine(target), template, deadline)
+
+    sealed = [SavedMachine(Path()).ram.name] if template.shared else []
+    artifact = store.obtain(KIND, list_inputs(spec, template, deadline), fill, deadline, sealed=sealed)
     saved = SavedMachine(artifact.path)
     with (
         SshHandover(saved) as call,
-        qemu_process.start_qemu(spec, directory, deadline, ports=ports, saved=saved, opening=call.prepare) as (
-            guest,
-            monitor,
-        ),
+        start_clone(spec, directory, deadline, saved, template, ports=ports, opening=call.prepare) as (guest, monitor),
     ):
         if not artifact.cached:
             guest.record = replace(guest.record, origin="cold")
             guest.record.write(guest.files)
-        load(guest, monitor, deadline.within(LOADING, f"loading of the memory {saved.memory}"))
+        load(guest, monitor, saved, deadline.within(LOADING, f"loading of the memory {saved.state}"))
         cloning.wake(guest, saved, call, deadline.within(AWAKE * spec.accelerator.factor, f"awakening of {spec.name}"))
         yield guest
 
 
-def _save(spec: MachineSpec, directory: Path, saved: SavedMachine, deadline: Deadline) -> Mapping[str, Any]:
-    """Boot a guest in the machine's own directory, so that its console is evidence there, and save it."""
+@contextmanager
+def start_clone(
+    spec: MachineSpec,
+    directory: Path,
+    deadline: Deadline,
+    saved: SavedMachine,
+    template: Template,
+    *,
+    ports: Callable[[], int] = qemu_process.find_free_port,
+    opening: qemu_process.Opening = lambda *_: nullcontext(),
+) -> Iterator[tuple[Machine, Monitor]]:
+    """Start QEMU as `qemu_process.start_qemu` does, for a saved guest that `load` then lets run."""
+    memory = MemoryFile(path=saved.ram, shared=False, options=template.options) if template.shared else None
+    with qemu_process.start_qemu(
+        spec, directory, deadline, ports=ports, memory=memory, saved=saved, opening=opening
+    ) as started:
+        yield started
+
+
+def _save(
+    spec: MachineSpec, directory: Path, saved: SavedMachine, template: Template, deadline: Deadline
+) -> Mapping[str, Any]:
+    """Boot a guest in the machine's own directory, so that its console is evidence there, and save it.
+
+    Its memory is in its last place from the beginning; nobody writes there once this QEMU has ended.
+    """
+    memory = MemoryFile(path=saved.ram, shared=True) if template.shared else None
+    secrets = [saved.state, saved.overlay, saved.key] + ([saved.ram] if memory else [])
+    for secret in secrets:
+        # The key, and what is in a guest's memory and on its disk, are ours alone from the first moment.
+        secret.touch(mode=0o600)
     with ExitStack() as stack:
         try:
-            booted, monitor = stack.enter_context(booting.boot_with_monitor(spec, directory, deadline))
+            booted, monitor = stack.enter_context(booting.boot_with_monitor(spec, directory, deadline, memory=memory))
         except (GuestLostError, DeadlineError) as error:
             raise _LostError(error) from error
         cloning.fall_asleep(booted, saved, deadline)
@@ -187,17 +219,13 @@ def _save(spec: MachineSpec, directory: Path, saved: SavedMachine, deadline: Dea
         deadline.pause(QUIET)
         monitor.execute("stop", deadline)
         saved.clock.write_text(f"{time.time_ns() + ahead}\n", encoding="ascii")
-        for secret in (saved.memory, saved.overlay, saved.key):
-            # The key, and what is in a guest's memory and on its disk, are ours alone from the first moment.
-            secret.touch(mode=0o600)
-        with saved.memory.open("wb") as file:
-            monitor.send_descriptor("memory", file.fileno(), deadline)
-            monitor.execute("migrate-set-parameters", deadline, **{"max-bandwidth": 1 << 40})
-            monitor.execute("migrate", deadline, uri="fd:memory")
-            _wait_saved(monitor, deadline)
+        with saved.state.open("wb") as file:
+            save_state(monitor, file, deadline, shared=template.shared)
         shutil.copyfile(booted.files.overlay, saved.overlay)
         shutil.copyfile(booted.files.console, saved.console)
         shutil.copyfile(booted.files.key, saved.key)
+    if template.shared:
+        saved.ram.chmod(template.mode)
     return {
         "title": f"memory of {spec.name}, {pluralize(spec.cores, 'processor')}, {spec.memory} MiB, {spec.accelerator.name}"
     }
@@ -218,19 +246,8 @@ def _measure_clock(guest: Machine, deadline: Deadline) -> int:
     return min(answers)[1]
 
 
-def _wait_saved(monitor: Monitor, deadline: Deadline) -> None:
-    def attempt() -> bool | None:
-        answer = cast("dict[str, Any]", monitor.execute("query-migrate", deadline))
-        if answer.get("status") in {"failed", "cancelled"}:
-            why = answer.get("error-desc", "QEMU gave no reason")
-            raise InfrastructureError(f"QEMU could not save the guest: {why}.")
-        return True if answer.get("status") == "completed" else None
-
-    poll(attempt, deadline, every=0.02)
-
-
-def load(guest: Machine, monitor: Monitor, deadline: Deadline) -> None:
-    """Wait until QEMU has loaded the memory, and let the guest run.
+def load(guest: Machine, monitor: Monitor, saved: SavedMachine, deadline: Deadline) -> None:
+    """Let QEMU load the saved guest, and let that run.
 
     Raises:
         NotStartedError: QEMU did not accept the memory.
@@ -244,6 +261,8 @@ def load(guest: Machine, monitor: Monitor, deadline: Deadline) -> None:
         return True if answer["status"] != "inmigrate" else None
 
     try:
+        with saved.state.open("rb") as file:
+            load_state(monitor, file, deadline, shared=saved.ram.exists())
         poll(attempt, deadline, every=0.005)
         monitor.execute("cont", deadline)
     except InfrastructureError as error:

@@ -4,7 +4,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,9 @@ class Store:
         """Return the artifact made from these inputs, or None if it is not there, or not whole; this is not a use."""
         return self._read(kind, make_key(kind, inputs))
 
-    def obtain(self, kind: str, inputs: Inputs, make: Make, deadline: Deadline) -> Artifact:
+    def obtain(
+        self, kind: str, inputs: Inputs, make: Make, deadline: Deadline, *, sealed: Sequence[str] = ()
+    ) -> Artifact:
         """Return the artifact made from these inputs; it is made now if it is not there, or not whole.
 
         Args:
@@ -72,6 +74,7 @@ class Store:
             make: Fills an empty directory, and returns further provenance for the manifest; its `title` is shown
                 to people.
             deadline: For the making, and for waiting for another process that makes the same.
+            sealed: Names of files that nobody writes to once they are made: a hit notices if somebody did.
 
         Raises:
             DeadlineError: Another process held the lock until the deadline.
@@ -85,7 +88,7 @@ class Store:
             with hold_lock(get_lock_path(self._locate(kind, key)), deadline):
                 found = self._use(kind, key)
                 if found is None:
-                    found = self._make(kind, key, inputs, make)
+                    found = self._make(kind, key, inputs, make, sealed)
                     self._uses.add(found.path.parent)
         return found
 
@@ -109,12 +112,14 @@ class Store:
             self._uses.add(path)
         return path
 
-    def _make(self, kind: str, key: str, inputs: Inputs, make: Make) -> Artifact:
+    def _make(self, kind: str, key: str, inputs: Inputs, make: Make, sealed: Sequence[str]) -> Artifact:
         home = self._locate(kind, key)
         half = home.with_name(home.name + trees.PART)
         # The lock is ours, so what is left at these names is from a process that died, or damaged.
         if home.exists():
-            logger.warning("the stored %s %s is damaged and is made again", kind, key[:12])
+            old = manifest.read(home)
+            damage = old.find_damage(home) if old else "its manifest cannot be read"
+            logger.warning("the stored %s %s is damaged (%s) and is made again", kind, key[:12], damage)
             trees.discard(home)
         trees.discard(half)
         begin, alone = time.monotonic(), prepare(self.root)
@@ -123,7 +128,7 @@ class Store:
             provenance = make(half / FILES) or {}
             trees.take_privileges(half / FILES)
             seconds = round(time.monotonic() - begin, 3)
-            manifest.write(half, kind, inputs, provenance, seconds)
+            manifest.write(half, kind, inputs, provenance, seconds, sealed)
             half.replace(home)
             if alone:
                 claim(self.root)

@@ -1,11 +1,13 @@
 """The key of an artifact, a hash of what it is made from, and its manifest: what each of its files has to be."""
 
+import errno
 import hashlib
 import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,24 +32,59 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+BLOCK = 1 << 16
+"""Bytes of a block, as `hash_blocks` looks at files."""
+
+
+def hash_blocks(path: Path) -> str:
+    """Return SHA-256 of a file's blocks that are not all zero, each after its place, and of the file's size.
+
+    What a sparse file has no blocks for costs nothing, and a copy with other holes is the same.
+    """
+    digest, nothing = hashlib.sha256(), bytes(BLOCK)
+    with path.open("rb") as file:
+        size, place = os.fstat(file.fileno()).st_size, 0
+        while place < size:
+            try:
+                data = os.lseek(file.fileno(), place, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                break
+            end = os.lseek(file.fileno(), data, os.SEEK_HOLE)
+            place = -(-end // BLOCK) * BLOCK
+            for start in range(data // BLOCK * BLOCK, place, BLOCK):
+                block = os.pread(file.fileno(), BLOCK, start)
+                if block != nothing[: len(block)]:
+                    digest.update(start.to_bytes(8, "big") + block)
+    digest.update(size.to_bytes(8, "big"))
+    return digest.hexdigest()
+
+
 MANIFEST = "manifest.json"
 FILES = "files"
+
+SEALS = "seals.json"
+"""What the sealed files were when their content was looked at last."""
 
 FORMAT = 2
 """Since 2 the manifest lists everything below `FILES`; before, only regular files."""
 
 DIGEST = "sha256"
+BLOCKS = "blocks"
+"""Digest of a sealed file, which may be as large as a guest's memory and nearly empty, see `hash_blocks`."""
 
 CHANGES = {
     "mode": "is another type of file or has other permissions than",
     "size": "has another size than",
     DIGEST: "has other content than",
+    BLOCKS: "has other content than",
     "link": "points elsewhere than",
 }
 """What it means that a field of an entry differs."""
 
 Entry = Mapping[str, str | int]
-"""One file: `mode` as git writes it (type and permissions, octal), `size` and `sha256`, or `link`."""
+"""One file: `mode` as git writes it (type and permissions, octal), `size` and `sha256` or `blocks`, or `link`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +98,7 @@ class Manifest:
         inputs: What it was made from.
         entries: Its files by their paths below `FILES`.
         said: What its maker returned about it.
+        sealed: Names of files that nobody writes to; where one was touched, its content is looked at.
     """
 
     kind: str
@@ -71,26 +109,42 @@ class Manifest:
     inputs: Inputs
     entries: Mapping[str, Entry]
     said: Mapping[str, Any]
+    sealed: tuple[str, ...] = ()
 
     def find_damage(self, home: Path, *, thorough: bool = False, look: Callable[[], None] = lambda: None) -> str | None:
         """Return what is wrong with the files, as a sentence without its full stop, or None.
 
-        `thorough` reads all of them; without it only types, permissions and sizes are compared. `look` is called before
+        `thorough` reads all of them; without it only types, permissions and sizes are compared, and seals. `look` is called before
         each file, and raises to stop.
         """
         root = str(home / FILES)
         for name, wanted in self.entries.items():
             look()
             try:
-                found = _describe(f"{root}/{name}", thorough=thorough)
+                found = _describe(f"{root}/{name}", thorough=thorough, sealed=name in self.sealed)
             except (FileNotFoundError, NotADirectoryError):
                 return f"the file {name} is missing"
             except OSError as error:
                 return f"the file {name} cannot be read: {error.strerror}"
             for field, value in wanted.items():
-                if found.get(field) != value and (thorough or field != DIGEST):
+                if found.get(field) != value and (thorough or field not in {DIGEST, BLOCKS}):
                     return f"the file {name} {CHANGES.get(field, 'differs from')} when it was made"
-        return self._find_contradiction(home) if thorough else None
+        return self._find_contradiction(home) if thorough else self._find_broken_seal(home)
+
+    def _find_broken_seal(self, home: Path) -> str | None:
+        """Return which sealed file has other content, or None; the kernel's note of a change says whether to read it."""
+        known = _read_seals(home)
+        for name in self.sealed:
+            seal = _make_seal(home / FILES / name)
+            if seal == known.get(name):
+                continue
+            if hash_blocks(home / FILES / name) != self.entries.get(name, {}).get(BLOCKS):
+                return f"the file {name} {CHANGES[BLOCKS]} when it was made"
+            # It was copied with the store, and is the same.
+            known[name] = seal
+            with suppress(OSError):
+                _write_seals(home, known)
+        return None
 
     def _find_contradiction(self, home: Path) -> str | None:
         """Return what does not fit together among the manifest, the provenance and the names of the files, or None."""
@@ -115,13 +169,16 @@ def read(home: Path) -> Manifest | None:
             inputs=dict(data["inputs"]),
             entries={str(name): dict(entry) for name, entry in data["files"].items()},
             said=dict(data["provenance"]),
+            sealed=tuple(map(str, data.get("sealed", ()))),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return manifest if (manifest.kind, manifest.key) == (home.parent.name, home.name) else None
 
 
-def write(home: Path, kind: str, inputs: Inputs, provenance: Mapping[str, Any], seconds: float) -> None:
+def write(
+    home: Path, kind: str, inputs: Inputs, provenance: Mapping[str, Any], seconds: float, sealed: Sequence[str] = ()
+) -> None:
     """Write the manifest of what is below `FILES` in `home` now, and its provenance."""
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -131,11 +188,36 @@ def write(home: Path, kind: str, inputs: Inputs, provenance: Mapping[str, Any], 
         "provenance": provenance,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds": seconds,
-        "files": {name: _describe(f"{home / FILES}/{name}", thorough=True) for name in _list_names(home / FILES)},
+        **({"sealed": list(sealed)} if sealed else {}),
+        "files": {
+            name: _describe(f"{home / FILES}/{name}", thorough=True, sealed=name in sealed)
+            for name in _list_names(home / FILES)
+        },
     }
+    if sealed:
+        _write_seals(home, {name: _make_seal(home / FILES / name) for name in sealed})
     statement = make_statement(kind, manifest["key"], inputs, provenance, manifest["files"], seconds)
     write_statement(home, statement)
     (home / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _make_seal(path: Path) -> list[int]:
+    """Return what changes with a file's content, whoever writes there; the last time cannot be set back by a process."""
+    info = path.stat()
+    return [info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns]
+
+
+def _read_seals(home: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((home / SEALS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _write_seals(home: Path, seals: Mapping[str, list[int]]) -> None:
+    half = home / f"{SEALS}.{os.getpid()}"
+    half.write_text(json.dumps(seals) + "\n", encoding="utf-8")
+    half.replace(home / SEALS)
 
 
 def _list_names(root: Path) -> Iterator[str]:
@@ -149,13 +231,15 @@ def _fail(error: OSError) -> NoReturn:
     raise error
 
 
-def _describe(path: str, *, thorough: bool) -> dict[str, str | int]:
+def _describe(path: str, *, thorough: bool, sealed: bool) -> dict[str, str | int]:
     """Return an entry of the manifest; paths are text here, as making 12,000 Path objects takes longer than looking."""
     info = os.lstat(path)
     entry: dict[str, str | int] = {"mode": f"{info.st_mode:06o}"}
     if stat.S_ISREG(info.st_mode):
         entry["size"] = info.st_size
-        if thorough:
+        if thorough and sealed:
+            entry[BLOCKS] = hash_blocks(Path(path))
+        elif thorough:
             entry[DIGEST] = hash_file(Path(path))
     elif stat.S_ISLNK(info.st_mode):
         entry["link"] = os.readlink(path)  # noqa: PTH115 - the text, as it is

@@ -23,7 +23,16 @@ TEXT = "This directory is a store of the rkt upgrade-regression harness: `harnes
 KEY = re.compile(r"[0-9a-f]{64}")
 
 OWN = frozenset(
-    {"accelerator.json", "accelerator.lock", "history.json", "history.lock", "lookup", "verdicts", MARK, MARKER}
+    {
+        "accelerator.json",
+        "accelerator.lock",
+        "history.json",
+        "history.lock",
+        "lookup",
+        "memory-template.json",
+        "verdicts",
+    }
+    | {MARK, MARKER}
 )
 """What the harness itself may have put there before the first artifact."""
 

@@ -43,10 +43,12 @@ TYPES = {"wheel": "pypi", "debian": "deb/debian"}
 
 
 def digest_entries(entries: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the digest of a directory with these files, see `TREE`; links and permissions are not in it."""
-    lines = (
-        f"{entries[name]['sha256']}  {name}\n" for name in sorted(entries, key=os.fsencode) if "sha256" in entries[name]
-    )
+    """Return the digest of a directory with these files, see `TREE`; links and permissions are not in it.
+
+    A sealed file has the digest of its blocks in its line, see `manifest.hash_blocks`.
+    """
+    digests = {name: entry.get("sha256") or entry.get("blocks") for name, entry in entries.items()}
+    lines = (f"{digests[name]}  {name}\n" for name in sorted(entries, key=os.fsencode) if digests[name])
     return hashlib.sha256(os.fsencode("".join(lines))).hexdigest()
 
 

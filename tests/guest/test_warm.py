@@ -17,12 +17,13 @@ import pytest
 from harness import catalog, machine, proc
 from harness.accel import Accelerator
 from harness.image import Image
-from harness.machine import Machine, cloning, qemu_process, warm
+from harness.machine import Machine, cloning, template, warm
 from harness.machine.files import SavedMachine
 from harness.machine.ssh_handover import SshHandover
+from harness.machine.template import ANSWER, COPY, probe_template
 from harness.model import CgroupMode
 from harness.qemu import MachineSpec
-from harness.store import Store, make_key
+from harness.store import Store, make_key, verify
 from harness.wait import Deadline, poll
 from tests import ROOT
 
@@ -55,8 +56,12 @@ def copied(spec: MachineSpec, store: Store, start: Start, tmp_path: Path, deadli
     """A store of the test's own, with the saved guest in it."""
     with start("maker"):
         pass
-    key = make_key(warm.KIND, warm.list_inputs(spec, deadline))
-    shutil.copytree(store.root / warm.KIND / key, tmp_path / "store" / warm.KIND / key)
+    key = make_key(warm.KIND, warm.list_inputs(spec, probe_template(store.root, deadline), deadline))
+    place = tmp_path / "store" / warm.KIND
+    place.mkdir(parents=True)
+    shutil.copy(store.root / ANSWER, place.parent)
+    # The memory is sparse, and cp leaves it so.
+    proc.run(["cp", "-a", str(store.root / warm.KIND / key), str(place)], deadline=deadline)
     return Store(tmp_path / "store")
 
 
@@ -137,10 +142,48 @@ def test_broken_memory_is_refused(start: Start, copied: Store, deadline: Deadlin
 def test_cut_memory_is_made_anew(start: Start, copied: Store) -> None:
     """A memory that lost its end is noticed before it is loaded, and is saved again."""
     path = home(copied) / "files" / "memory"
-    os.truncate(path, 1 << 20)
+    os.truncate(path, 1 << 10)
     with start(kept=copied) as guest:
         assert ("cold", "") == (guest.record.origin, guest.record.note)
-    assert path.stat().st_size > 1 << 25
+    assert path.stat().st_size > 1 << 16
+
+
+def test_changed_memory_file_is_made_anew(
+    start: Start, copied: Store, caplog: pytest.LogCaptureFixture, deadline: Deadline
+) -> None:
+    """A memory file in which one bit is another is refused by name before a guest runs from it, and is saved again.
+
+    A store that was copied is whole, and what a clone writes never gets into the file.
+    """
+    path = home(copied) / "files" / "ram"
+    with start("copied", kept=copied) as guest:
+        assert "memory" == guest.record.origin, guest.record.note
+        guest.run("head -c 50M /dev/urandom >/run/noise; sync", deadline=deadline)
+    assert not verify(copied, deadline).damaged
+    info = path.stat()
+    with path.open("r+b") as file:
+        file.seek(123456)
+        old = file.read(1)
+        file.seek(123456)
+        file.write(bytes([old[0] ^ 1]))
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    with start("damaged", kept=copied) as guest:
+        assert ("cold", "") == (guest.record.origin, guest.record.note)
+    assert "the file ram has other content than when it was made" in caplog.text
+    with start("again", kept=copied) as guest:
+        assert "memory" == guest.record.origin, guest.record.note
+
+
+def test_clones_copy_where_qemu_shares_no_memory(
+    start: Start, empty: Store, monkeypatch: pytest.MonkeyPatch, deadline: Deadline
+) -> None:
+    """Where the trial fails, the memory is in the stream, and a restored guest runs from a copy of it."""
+    monkeypatch.setattr(template, "CANDIDATES", ())
+    with start("maker", kept=empty), start("clone", kept=empty) as guest:
+        assert "memory" == guest.record.origin, guest.record.note
+        assert not any("memory-backend" in word for word in guest.record.argv)
+        assert "guest" == ask(guest, "hostname", deadline)
+    assert not (home(empty) / "files" / "ram").exists()
 
 
 def test_memory_of_another_machine_is_another_key(
@@ -151,7 +194,7 @@ def test_memory_of_another_machine_is_another_key(
     shutil.copy(spec.kernel, disk)
 
     def key(other: MachineSpec) -> str:
-        return make_key(warm.KIND, warm.list_inputs(other, deadline))
+        return make_key(warm.KIND, warm.list_inputs(other, COPY, deadline))
 
     others = [
         replace(spec, disk=disk),
@@ -223,9 +266,11 @@ def test_guest_without_a_sleeper_is_woken_over_ssh(
     saved.greeting.unlink()
     with (
         SshHandover(saved) as call,
-        qemu_process.start_qemu(spec, tmp_path / "m", deadline, saved=saved, opening=call.prepare) as (guest, monitor),
+        warm.start_clone(
+            spec, tmp_path / "m", deadline, saved, probe_template(copied.root, deadline), opening=call.prepare
+        ) as (guest, monitor),
     ):
-        warm.load(guest, monitor, deadline)
+        warm.load(guest, monitor, saved, deadline)
         cloning.wake(guest, saved, call, deadline)
         assert wrong_by(guest, deadline) < 1
         public = guest.files.key.with_suffix(".pub").read_text(encoding="ascii").strip()
