@@ -151,13 +151,13 @@ def find_places(suite: str, mutants: Sequence[Mutant]) -> tuple[str, ...]:
     )
 
 
-def examine(bed: Bed, suite: str, cells: Sequence[Cell], only: str | None, jobs: int) -> tuple[set[str], set[str]]:
+def examine(bed: Bed, suite: str, cells: Sequence[Cell], only: Sequence[str], jobs: int) -> tuple[set[str], set[str]]:
     """All cases of a suite that pass somewhere, and those of them that some mutant makes fail; with so many guests at a time."""
     mutants = yamlfile.load(ROOT / "suites" / suite / FILE, Mutants).root
-    wanted = [mutant for mutant in mutants if only is None or fnmatchcase(mutant.name, only)]
+    wanted = [mutant for mutant in mutants if not only or any(fnmatchcase(mutant.name, name) for name in only)]
     if not wanted:
         return set(), set()
-    places = () if only is None else find_places(suite, wanted)
+    places = find_places(suite, wanted) if only else ()
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         clean = dict(zip(cells, pool.map(lambda cell: passed(bed.run(cell, suite, places)), cells), strict=True))
         caught = set[str]().union(*pool.map(lambda mutant: attempt(bed, suite, mutant, clean), wanted))
@@ -168,7 +168,9 @@ def main() -> int:
     """Try the mutants, and say which cases caught theirs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suites", help="names, with commas between them; all that have mutants without it")
-    parser.add_argument("--mutant", help="only those whose name matches the pattern")
+    parser.add_argument(
+        "--mutant", action="append", default=[], help="only those whose name matches the pattern; may be repeated"
+    )
     parser.add_argument("--cell", action="append", help="cells to try them in, instead of the usual ones")
     parser.add_argument("--most", type=float, default=95.0, help="per cent of the cases that have to be proven")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="guests at a time")

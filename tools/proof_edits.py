@@ -49,6 +49,7 @@ class ProofEdit(FileModel):
         bug: What the edited one does: "it fails where {bug}".
         cell: In whose guest it is seen.
         case: Node id of the case that fails then; with parameters where one of them is enough.
+        says: Regular expression for what it says then; whatever else it says is another failure, and no proof.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -58,6 +59,7 @@ class ProofEdit(FileModel):
     changes: Annotated[tuple[Change, ...], Field(min_length=1)]
     cell: str
     case: str
+    says: str = ""
 
     @property
     def digest(self) -> str:

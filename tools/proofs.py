@@ -9,6 +9,7 @@ import argparse
 import datetime as dt
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -136,7 +137,7 @@ class Answer:
 
 
 Question = Callable[[str, str, Sequence[str]], Answer]
-"""Asks about a revision, in a cell, by cases."""
+"""Asks about a revision, in a cell, by cases; those of a module follow one another and share what is set up for it."""
 
 
 def ask(base: Base, runs: Path, revision: str, cell: str, cases: Sequence[str]) -> Answer:
@@ -182,11 +183,13 @@ def prove(
     for cell in dict.fromkeys(edit.cell for edit in edits):
         here = [edit for edit in edits if edit.cell == cell]
         begin = time.monotonic()
-        answer = question(edited, cell, [*dict.fromkeys(edit.case for edit in here)])
+        answer = question(edited, cell, sorted({edit.case for edit in here}))
         seconds = round(time.monotonic() - begin, 1)
-        bad = [edit for edit in here if edit.case in answer.failed]
+        bad = [edit for edit in here if edit.case in answer.failed and re.search(edit.says, answer.failed[edit.case])]
         yield from (
-            (edit, None, f"the edited source is {answer.verdict}: {answer.why}") for edit in here if edit not in bad
+            (edit, None, f"the edited source is {answer.verdict}: {answer.failed.get(edit.case, answer.why)}")
+            for edit in here
+            if edit not in bad
         )
         why = _ask_untouched(base, question, bad, [other.case for other in wanted if other.cell == cell])
         for edit in bad:
@@ -208,7 +211,7 @@ def _ask_untouched(base: Base, question: Question, edits: Sequence[ProofEdit], a
         left = [edit for edit in edits if (edit.cell, edit.case) not in base.good]
         if not left:
             break
-        answer = question("main", left[0].cell, [*dict.fromkeys([*(edit.case for edit in left), *extra])])
+        answer = question("main", left[0].cell, sorted({*(edit.case for edit in left), *extra}))
         base.good.update((left[0].cell, case) for case in answer.passed)
         why = f"{answer.verdict}: {answer.why}"
     return why

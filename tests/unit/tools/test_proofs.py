@@ -72,8 +72,11 @@ def test_each_edit_names_a_cell() -> None:
 
 def test_what_was_seen_is_of_edits_that_there_are() -> None:
     """An edit that was changed has to be seen again: python -m tools.proofs."""
-    digests = {edit.name: edit.digest for edit in read_edits()}
-    assert {name: seen.digest for name, seen in read_seen().items()}.items() <= digests.items()
+    edits = {edit.name: edit for edit in read_edits()}
+    assert {name: seen.digest for name, seen in read_seen().items()}.items() <= {
+        name: edit.digest for name, edit in edits.items()
+    }.items()
+    assert [name for name, seen in read_seen().items() if not re.search(edits[name].says, seen.message)] == []
 
 
 def test_an_edit_is_a_commit_on_the_source(base: Base) -> None:
@@ -147,6 +150,13 @@ def test_edits_in_one_build_are_asked_about_at_once(base: Base) -> None:
     assert (blind, why) == (None, "the edited source is bad: it is other")
     assert seen is not None
     assert (edit.name, seen.message, seen.along) == ("other", "it is other", (EDIT.name,))
+
+
+def test_another_failure_of_the_case_is_no_proof(base: Base) -> None:
+    """What an edit expects its case to say decides, where it expects something."""
+    edit = EDIT.model_copy(update={"says": "^another"})
+    assert [*prove([edit], base, answer("good", "bad", []))] == [(edit, None, "the edited source is bad: because")]
+    assert see(EDIT.model_copy(update={"says": "^bec"}), base=base)
 
 
 def test_what_was_seen_is_kept(base: Base, tmp_path: Path) -> None:
