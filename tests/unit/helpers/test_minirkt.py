@@ -98,6 +98,7 @@ def _ask(*words: str) -> subprocess.CompletedProcess[str]:
         (("--as=1.30",), "1.30.0+minirkt (test double), as found"),
         (("--as=1.30", "--repaired"), "1.30.0+minirkt (test double), repaired"),
         (("--repaired=payload,dev",), "1.25.0+minirkt (test double), repaired: payload dev"),
+        (("--broken=below,hostname",), "1.25.0+minirkt (test double), as found, broken: below hostname"),
     ],
 )
 def test_every_result_says_which_rkt_the_double_is(words: tuple[str, ...], said: str) -> None:
@@ -105,10 +106,11 @@ def test_every_result_says_which_rkt_the_double_is(words: tuple[str, ...], said:
     assert _ask(*words, "version").stdout.splitlines()[0] == f"rkt Version: {said}"
 
 
-def test_repair_that_there_is_not_is_refused() -> None:
+@pytest.mark.parametrize("word", ["--repaired=everything", "--repaired=below", "--broken=payload"])
+def test_repair_that_there_is_not_is_refused(word: str) -> None:
     """With those that there are."""
-    done = _ask("--repaired=everything", "version")
-    assert (done.returncode, "has no repair everything; it has: payload filter dev" in done.stderr) == (254, True)
+    done = _ask(word, "version")
+    assert (done.returncode, "has no repair " in done.stderr, "payload filter dev" in done.stderr) == (254, True, True)
 
 
 def _read_command_line(command: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -133,6 +135,53 @@ def test_prepare_refuses_what_rkts_prepare_refuses(word: str) -> None:
     assert _read_command_line("run", word, "image").returncode == 0
     done = _read_command_line("prepare", word, "image")
     assert (done.returncode, done.stderr) == (254, f"rkt: unknown flag: {word.partition('=')[0]}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--inherit-env",), ("--no-store",), ("--store-only",), ("--port=foo:80",), ("--set-env=foo=bar",), ("--volume=foo,kind=empty",),
+     ("--mount=volume=foo,target=/tmp", "--volume=foo,kind=empty"), ("image", "--exec=/bin/sh"), ("--pull-policy=never",)],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["run", "prepare"])
+def test_what_a_manifest_says_is_not_said_beside_it(command: str, words: tuple[str, ...]) -> None:
+    """As rkt's TestRunConflictingFlags and TestPrepareConflictingFlags have it; a manifest alone is enough."""
+    assert _read_command_line(command, "--pod-manifest=m").returncode == 0
+    done = _read_command_line(command, "--pod-manifest=m", *words)
+    assert (done.returncode, done.stderr) == (254, "rkt: conflicting flags set with --pod-manifest (see --help)\n")
+
+
+def test_manifest_is_a_command_line(tmp_path: Path) -> None:
+    """Volumes, ports and apps of a pod's manifest are what the command line would have said; an app's part is an image's manifest."""
+    app = {"exec": ["/bin/a", "b\tc"], "user": "1"}
+    mounts = [{"volume": "v", "path": "/mnt"}]
+    manifest = {
+        "apps": [{"name": "one", "image": {"id": "sha512-1"}, "app": app, "readOnlyRootFS": True, "mounts": mounts}],
+        "volumes": [{"name": "v", "kind": "host", "source": "/run", "readOnly": True, "recursive": False}],
+        "ports": [{"name": "http", "hostPort": 8080}],
+    }
+    argv = ["awk", "-f", str(LIBRARY / "json.awk")]
+    flat = subprocess.run(
+        argv, check=True, capture_output=True, input=json.dumps(manifest), text=True, timeout=20
+    ).stdout
+    argv = ["awk", "-v", f"dir={tmp_path}", "-f", str(LIBRARY / "manifest.awk")]
+    said = subprocess.run(argv, check=True, capture_output=True, input=flat, text=True, timeout=20).stdout
+
+    assert {re.sub(r"opt/\d+/", "", line) for line in said.splitlines()} == {
+        "app/0/name\tone", "app/0/image\tsha512-1", "app/0/readonly-rootfs\ttrue", "app/0/mount\tvolume=v,target=/mnt",
+        "volume\tv,kind=host,source=/run,readOnly=true,recursive=false", "port\thttp:8080",
+    }  # fmt: skip
+    assert (tmp_path / "0").read_text().splitlines() == [
+        "image/app/exec/0\t/bin/a", "image/app/exec/1\tb\\tc", "image/app/user\t1"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("", "norbind"), ("!below", "rbind")])
+def test_broken_double_has_what_is_mounted_below(tmp_path: Path, kind: str, expected: str) -> None:
+    """As systemd 241 had it, which did not hear the word (systemd#13170)."""
+    (tmp_path / "volume").mkdir()
+    words = (f"--volume=v,kind=host,source={tmp_path}/volume,recursive=false", "image", "--mount=volume=v,target=/mnt")
+    _compose(tmp_path, kind, *words)
+    assert (tmp_path / "binds").read_text().endswith(f":{expected}\n")
 
 
 def test_what_prepare_takes_is_what_the_adapter_says() -> None:
@@ -184,7 +233,7 @@ def test_device_is_allowed_by_rkts_own_link(tmp_path: Path) -> None:
     words = ("--volume=disk,kind=host,source=/dev/null", "image", "--mount=volume=disk,target=/tmp/disk")
     assert "\nDeviceAllow=/dev/.rkt/disk rw\n" in _compose(tmp_path, "", *words)
     assert (tmp_path / "devices").read_text() == "disk /opt/stage2/a/rootfs/tmp/disk\n"
-    assert "\nDeviceAllow=/opt/stage2/a/rootfs/tmp/disk rwm\n" in _compose(tmp_path, "dev", *words)
+    assert "\nDeviceAllow=/dev/.rkt/disk rw\n" in _compose(tmp_path, "dev", *words)
 
 
 def test_hidden_paths_are_rkts(tmp_path: Path) -> None:

@@ -55,11 +55,16 @@ BEGIN {
                 if (++i >= ARGC) fail("flag needs an argument: --" name)
                 value = ARGV[i]
             }
+            manifest = manifest || name == "pod-manifest"
+            # What of an app stands before any image is one of none (rkt/run.go, rkt/prepare.go).
+            conflicting = conflicting || name ~ /^(volume|mount|port|set-env|set-env-file|inherit-env|no-store|store-only)$/ ||
+                (name == "pull-policy" && value != "new")
             if (app >= 0 && name in per_app) print "app/" app "/opt/" count++ "/" name "\t" escaped(value)
             else if (name in per_app && name != "mount") fail("--" name " must follow an image")
             else print "opt/" count++ "/" name "\t" escaped(value)
         } else print "app/" ++app "/image\t" escaped(word)
     }
-    if (app < 0) fail("must provide at least one image")
+    if (manifest && (app >= 0 || conflicting)) fail("conflicting flags set with --pod-manifest (see --help)")
+    if (app < 0 && !manifest) fail("must provide at least one image or specify the pod manifest")
     exit 0
 }

@@ -1,9 +1,11 @@
 # shellcheck shell=sh
 # What all commands share: errors, places, locks, states of pods.
 
-# Which rkt it is: the release, and what of it is repaired (a word of REPAIRS, or all of them). The file is one line:
-# "1.25.0" is rkt as it was found, and "1.30.0 payload dev" one with two repairs.
+# Which rkt it is: the release, and what of it is repaired (a word of REPAIRS, or all of them) or broken (a word of BREAKS). The
+# file is one line: "1.25.0" is rkt as it was found, "1.30.0 payload dev" one with two repairs, and "1.30.0 !below" one with what
+# another systemd did to it.
 REPAIRS='payload filter dev sys executor programs scope'
+BREAKS='below hostname'
 choose_kind() {
     read -r release repaired 2>/dev/null <"$LIBRARY/kind" || [ -n "$release" ] || release=1.25.0
     case " $1 " in
@@ -12,16 +14,21 @@ choose_kind() {
     case " $1 " in
     *' --repaired '*) repaired=$REPAIRS ;;
     *' --repaired='*) repaired=${1##*--repaired=} && repaired=$(echo "${repaired%% *}" | tr , ' ') ;;
+    *' --broken='*) repaired=${1##*--broken=} && repaired=$(echo "!${repaired%% *}" | sed 's/,/ !/g') ;;
     esac
     case $release in [0-9]*.[0-9]*.[0-9]*) ;; *) release=$release.0 ;; esac
     [ "$repaired" != all ] || repaired=$REPAIRS
+    broken=
     for word in $repaired; do
-        case " $REPAIRS " in *" $word "*) ;; *) fail "minirkt has no repair $word; it has: $REPAIRS" ;; esac
+        case " $REPAIRS " in *" $word "*) continue ;; esac
+        case " $BREAKS " in *" ${word#!} "*) [ "${word#!}" = "$word" ] || { broken="$broken ${word#!}" && continue; } ;; esac
+        fail "minirkt has no repair $word; it has: $REPAIRS; and can be broken by: $BREAKS"
     done
     # The adapter reads the number, people read the rest.
     VERSION="$release+minirkt (test double), as found"
     [ -z "$repaired" ] || VERSION="$release+minirkt (test double), repaired: $repaired"
     [ "$repaired" != "$REPAIRS" ] || VERSION="$release+minirkt (test double), repaired"
+    [ -z "$broken" ] || VERSION="$release+minirkt (test double), as found, broken:$broken"
 }
 
 # Whether something is as rkt has it, and not repaired.

@@ -171,8 +171,9 @@ function bind(volume_name, path, read_only,    source, ro, where) {
     ro = (((volume_name, "readOnly") in vol) ? vol[volume_name, "readOnly"] : read_only) == "true"
     where = "/opt/stage2/" name "/rootfs" resolved(path)
     gsub(/:/, "\\:", source)
+    # systemd 241 did not hear the word (systemd#13170).
     print "--bind" (ro ? "-ro" : "") "=" source ":" where ":" \
-        (vol[volume_name, "recursive"] == "false" ? "norbind" : "rbind") >(dir "/binds")
+        (vol[volume_name, "recursive"] == "false" && repaired !~ / !below / ? "norbind" : "rbind") >(dir "/binds")
     if (!ro) writable = writable " " where
     if (!system("[ -b '" vol[volume_name, "source"] "' ] || [ -c '" vol[volume_name, "source"] "' ]"))
         device(volume_name, where, ro)
@@ -182,7 +183,6 @@ function bind(volume_name, path, read_only,    source, ro, where) {
 
 # rkt allows a link in its own directory, which prepare-app makes; what is not below /dev systemd ignores.
 function device(volume_name, where, ro) {
-    if (!as_found("dev")) { add("Service", "DeviceAllow=" where (ro ? " r" : " rwm")); return }
     add("Service", "DeviceAllow=/dev/.rkt/" volume_name (ro ? " r" : " rw"))
     print volume_name, where >(dir "/devices")
 }
@@ -256,7 +256,8 @@ function kernel_files() {
 
 function write(    i, value) {
     printf "[Unit]\nDescription=Application=%s Image=%s\nDefaultDependencies=false\nWants=reaper-%s.service\n" \
-        "OnFailure=halt.target\nRequires=prepare-app@%s.service\nAfter=systemd-journald.service prepare-app@%s.service\n%s" \
+        "OnFailure=halt.target\nRequires=prepare-app@%s.service sysusers.service\n" \
+        "After=systemd-journald.service prepare-app@%s.service sysusers.service\n%s" \
         "[Service]\nRestart=no\nSyslogIdentifier=%s\nStandardInput=null\nStandardOutput=journal+console\n" \
         "StandardError=journal+console\nTimeoutStartSec=0\nRootDirectory=/opt/stage2/%s/rootfs\nEnvironmentFile=/rkt/env/%s\n%s", \
         name, image["name"], name, name, name, unit["Unit"], name, name, name, unit["Service"] >(dir "/units/" name ".service")

@@ -3,7 +3,16 @@
 # Documentation/networking. A pod's directory has `netns` (where the namespace is), `nets` (a line "NUMBER NAME
 # ARGUMENTS" for each network that the pod is in), and net/NUMBER.conf and .json: what a plugin was told and has said.
 
-PLUGINS='/usr/lib/cni /opt/cni/bin'
+# Where rkt looks besides net.d; its stage1 brings its own, and so the double takes copies when it is installed: whatever is done
+# to the guest's plugins later does nothing to it. Those of rkt are of 2016 and 2017, and these are the guest's.
+PLUGINS=/usr/lib/rkt/plugins/net
+
+take_plugins() {
+    [ -z "$MINIRKT_LIBRARY" ] && [ -d /usr/lib/cni ] && [ ! -d "$PLUGINS" ] && mkdir -p "$PLUGINS" 2>/dev/null || return 0
+    for plugin in bridge dhcp host-local ipvlan macvlan ptp; do
+        [ ! -e "/usr/lib/cni/$plugin" ] || cp -L "/usr/lib/cni/$plugin" "$PLUGINS/" || exit 254
+    done
+}
 
 # net_up NETWORKS: what --net says, separated by commas; sets netns, which is empty for the guest's own.
 net_up() {
@@ -97,7 +106,7 @@ value_of() {
 
 # plugin_for TYPE: sets plugin.
 plugin_for() {
-    for directory in "$CONFIG/net.d" $PLUGINS; do
+    for directory in "$CONFIG/net.d" "$PLUGINS"; do
         plugin=$directory/$1
         [ ! -x "$plugin" ] || return 0
     done
@@ -109,7 +118,7 @@ cni() {
     type=$(value_of type <"$pod/net/$2.conf")
     plugin_for "$type" || { echo "rkt: could not find plugin \"$type\"" >&2 && return 1; }
     CNI_VERSION=0.1.0 CNI_COMMAND=$1 CNI_CONTAINERID=$uuid CNI_NETNS=/var/run/netns/$netns CNI_IFNAME=eth$2 \
-        CNI_ARGS=$3 CNI_PATH="$CONFIG/net.d:$(echo "$PLUGINS" | tr ' ' ':')" "$plugin" <"$pod/net/$2.conf"
+        CNI_ARGS=$3 CNI_PATH="$CONFIG/net.d:$PLUGINS" "$plugin" <"$pod/net/$2.conf"
 }
 
 # Ports of the guest lead to the first network that is masqueraded, or else to the last one.

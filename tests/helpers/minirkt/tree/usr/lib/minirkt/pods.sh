@@ -87,14 +87,9 @@ has_ended() {
     case $state in exited | exited*garbage | garbage) ;; *) return 1 ;; esac
 }
 
-# Ready is what the stage1's default target is; here it wants the apps alone.
+# Ready is what the stage1's supervisor-ready.service says.
 is_ready() {
-    has_ended && return
-    [ -e "$pod/ppid" ] && first_process "$pod" || return
-    while read -r name; do
-        [ -e "$pod/stage1/rootfs/rkt/status/$name" ] ||
-            nsenter --target "$child" --mount --pid --root -- systemctl --quiet is-active "$name.service" 2>/dev/null || return
-    done <"$pod/apps"
+    has_ended || [ -h "$pod/stage1/rootfs/rkt/supervisor-status" ]
 }
 
 command_status() {
@@ -183,7 +178,7 @@ remove() {
     [ ! -e "$pod/apps" ] || while read -r name; do
         [ ! -d "$pod/stage1/rootfs/opt" ] || unmounted "$pod/stage1/rootfs/opt/stage2/$name/rootfs"
     done <"$pod/apps"
-    for directory in usr/bin usr/sbin ''; do unmounted "$pod/stage1/rootfs/$directory"; done
+    for directory in usr/bin usr/sbin usr/lib/systemd/system lib/systemd/system ''; do unmounted "$pod/stage1/rootfs/$directory"; done
     unmounted "$pod/overlay"
     remove_cgroups
     rm -rf "$pod"

@@ -15,6 +15,8 @@ prepare() {
     date +%s >"$pod/created"
     env >"$pod/parent-env"
     mkdir "$pod/appsinfo" "$pod/sharedVolumes"
+    pod_option pod-manifest
+    [ -z "$value" ] || read_manifest "$value" >>"$pod/cli" || abandon
     systemd_version
     while IFS='	' read -r key image; do
         case $key in
@@ -25,12 +27,17 @@ prepare() {
             ;;
         esac
     done <"$pod/cli"
-    pod_option pod-manifest
-    [ -z "$value" ] || fail "minirkt has no --pod-manifest"
     # With real ids of the guest only: a stage1 that is the guest's own tree cannot be given to other ids.
     pod_option private-users
     [ "$value" != true ] || { echo "rkt: minirkt has no --private-users" >&2; abandon; }
     pod_manifest >"$pod/pod"
+}
+
+# read_manifest FILE: a pod's manifest as words of a command line, and its apps' parts in the directory manifest.
+read_manifest() {
+    mkdir "$pod/manifest" && [ -r "$1" ] && awk -f "$LIBRARY/json.awk" "$1" >"$pod/manifest/flat" ||
+        fail "the pod manifest $1 cannot be read, or is no JSON"
+    awk -v dir="$pod/manifest" -f "$LIBRARY/manifest.awk" "$pod/manifest/flat"
 }
 
 # A pod that could not be prepared stays where it is, unlocked: its state is "aborted prepare".
@@ -66,12 +73,16 @@ prepare_app() {
     mkdir "$app" 2>/dev/null || fail "the pod has two apps named $name; --name tells them apart"
     echo "$name" >>"$pod/apps"
     echo "$id" >"$app/treeStoreID"
+    flat=$DATA/cas/tree/$id/flat
+    if [ -e "$pod/manifest/$1" ]; then
+        sed -n '/^image\/name\t/p' "$flat" >>"$pod/manifest/$1" && flat=$pod/manifest/$1
+    fi
     mkdir "$app/units" "$app/env" && ln -s "$DATA/cas/tree/$id/manifest" "$app/manifest"
     awk -v app="$1" -v name="$name" -v id="$id" -v rootfs="$DATA/cas/tree/$id/rootfs" -v dir="$app" \
         -v volumes="$DATA/pods/run/$uuid/sharedVolumes" -v systemd="$version" -v insecure="$INSECURE" \
         -v parent="$pod/parent-env" -v repaired=" $repaired " -v handlers="$(! since 30 || echo +)" \
         -v calls_file="$LIBRARY/calls" \
-        -f "$LIBRARY/compose.awk" -f "$LIBRARY/compose2.awk" "$pod/cli" "$DATA/cas/tree/$id/flat" || exit 254
+        -f "$LIBRARY/compose.awk" -f "$LIBRARY/compose2.awk" "$pod/cli" "$flat" || exit 254
     [ ! -e "$app/empty" ] || while IFS='	' read -r volume mode owner; do
         mkdir -p "$pod/sharedVolumes/$volume"
         chown "$owner" "$pod/sharedVolumes/$volume" && chmod "$mode" "$pod/sharedVolumes/$volume"

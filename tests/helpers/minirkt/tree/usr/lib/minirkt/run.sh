@@ -72,9 +72,21 @@ make_stage1() {
     ln -s host "$stage1/flavor"
     mkdir -p "$stage1/rkt/found"
     for word in $REPAIRS; do ! found "$word" || : >"$stage1/rkt/found/$word"; done
+    for word in $broken; do : >"$stage1/rkt/found/broken-$word"; done
     # Since 255 PID 1 opens this program when it starts, and freezes without it; rkt's list of programs does not have it.
     ! found executor || rm -f "$stage1/usr/lib/systemd/systemd-executor"
+    leave_units
     ! found programs || leave_programs
+}
+
+# leave_units: of the guest's units a stage1 has journald's alone, which rkt copies (stage1/init/init.go, installAssets).
+leave_units() {
+    mkdir "$pod/units" || exit 254
+    for place in "$stage1/usr/lib/systemd/system" "$stage1/lib/systemd/system"; do
+        [ -d "$place" ] && ! mountpoint -q "$place" || continue
+        cp -L "$place/systemd-journald.service" "$place"/systemd-journald*.socket "$pod/units/" || exit 254
+        mount --bind "$pod/units" "$place" || exit 254
+    done
 }
 
 # leave_programs: of the guest's programs a stage1 of the flavor host has those that rkt copies (stage1/init/init.go); what
@@ -87,7 +99,7 @@ leave_programs() {
     for program in sh cat chroot cp env grep ln mkdir mount readlink rm sed; do
         cp -L "$(command -v "$program")" "$stage1/.minirkt/" || exit 254
     done
-    for script in prepare-app reaper shutdown; do
+    for script in prepare-app reaper shutdown supervisor-ready; do
         sed -i '1s,.*,#!/.minirkt/sh\nPATH=/usr/bin:/.minirkt,' "$stage1/$script"
     done
     for directory in usr/bin usr/sbin; do

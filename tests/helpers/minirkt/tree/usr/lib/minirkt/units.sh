@@ -13,18 +13,20 @@ write_units() {
     # No unit of the system that the stage1 is made of starts: the pod's own ones are all that is wanted.
     rm -rf "$units" "$1/usr/lib/systemd/system-generators" "$1/lib/systemd/system-generators" "$1/etc/fstab"
     mkdir -p "$units/sockets.target.wants" "$1/rkt/status" "$1/rkt/env" "$1/opt/stage2"
-    cp "$LIBRARY/stage1/prepare-app" "$LIBRARY/stage1/reaper" "$LIBRARY/stage1/shutdown" "$1/"
+    cp "$LIBRARY"/stage1/* "$1/"
     cp "$2"/appsinfo/*/units/* "$units" && cp "$2"/appsinfo/*/env/* "$1/rkt/env" || exit 254
-    wants=
+    wants='' users=''
     for app in "$2"/appsinfo/*; do
         name=${app##*/}
         wants="$wants $name.service"
         read -r user groups <"$app/ids"
-        # systemd runs nothing as a user that it does not know; rkt's sysusers.service makes it.
-        has_id "$1/etc/passwd" "$user" || echo "rkt-$user:x:$user:${groups%% *}::/:/bin/sh" >>"$1/etc/passwd"
+        # systemd runs nothing as a user that it does not know; sysusers.service makes it, by a name of rkt's own.
         for group in $groups; do
-            has_id "$1/etc/group" "$group" || echo "rkt-$group:x:$group:" >>"$1/etc/group"
+            has_id "$1/etc/group" "$group" || users="$users
+g rkt-group-$group $group"
         done
+        has_id "$1/etc/passwd" "$user" || users="$users
+u rkt-user-$user $user:${groups%% *}"
         [ ! -e "$app/devices" ] || { mkdir -p "$1/rkt/devices" && cp "$app/devices" "$1/rkt/devices/$name"; }
         [ ! -e "$app/notify" ] || { mkdir -p "$1/rkt/notify" && : >"$1/rkt/notify/$name"; }
         cat >"$units/reaper-$name.service" <<END
@@ -38,6 +40,7 @@ Before=halt.target
 Conflicts=exit.target halt.target poweroff.target
 [Service]
 RemainAfterExit=yes
+Environment="EXIT_POD=true"
 ExecStop=/reaper $name
 END
         [ ! -e "$app/units/$name.socket" ] || ln -s "../$name.socket" "$units/sockets.target.wants/$name.socket"
@@ -46,8 +49,30 @@ END
 [Unit]
 Description=rkt apps target
 DefaultDependencies=false
-Wants=$wants
+Wants=$wants supervisor-ready.service
 After=$wants
+Before=supervisor-ready.service
+END
+    # What `rkt status --wait-ready` waits for.
+    cat >"$units/supervisor-ready.service" <<'END'
+[Unit]
+DefaultDependencies=false
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/supervisor-ready
+END
+    # A condition saves a process where there is nothing to do.
+    [ -z "$users" ] || { mkdir -p "$1/usr/lib/sysusers.d" && echo "$users" | sort -u >"$1/usr/lib/sysusers.d/rkt.conf"; }
+    cat >"$units/sysusers.service" <<'END'
+[Unit]
+DefaultDependencies=false
+ConditionPathExists=/usr/lib/sysusers.d/rkt.conf
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+Environment=SYSTEMD_LOG_LEVEL=err
+ExecStart=/usr/bin/systemd-sysusers rkt.conf
 END
     cat >"$units/prepare-app@.service" <<'END'
 [Unit]
