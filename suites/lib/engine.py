@@ -6,14 +6,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from suites.lib.cgroups import Hierarchies, parse_places
 from suites.lib.features import Feature
 from suites.lib.guest import CommandFailedError, Guest, Result
 from suites.lib.spec import Spec
 
-__all__ = ["AppPlaces", "Container", "Engine", "Pauses", "Statistics", "Terminals", "Updates"]
+__all__ = ["AppPlaces", "Container", "Engine", "Pauses", "PodManifests", "Statistics", "Terminals", "Updates"]
 
 
 class Engine(Protocol):
@@ -83,6 +83,17 @@ class AppPlaces(Protocol):
 
     def find_app_cgroup(self, name: str, mode: str) -> str:
         """Return the path of an app's first process in the hierarchy of systemd, in a guest of a cgroup mode."""
+
+
+@runtime_checkable
+class PodManifests(Protocol):
+    """An engine with `Feature.POD_MANIFEST`."""
+
+    def make_image(self, name: str, tree: str) -> str:
+        """Make an image of a tree of the guest that does not change, and return its id."""
+
+    def run_manifest(self, name: str, manifest: Mapping[str, Any], words: Sequence[str] = ()) -> Result:
+        """Run a pod to its end as its manifest says (pods.md of appc's specification), with further words before the images."""
 
 
 @runtime_checkable

@@ -76,4 +76,5 @@ class Feature(StrEnum):
     # What the specification of app containers has.
     CONTAINER_VARIABLE = "the variable `container`"
     EVENT_HANDLERS = "event handlers"
+    POD_MANIFEST = "pods by their manifests"
     METADATA_SERVICE = "metadata service"

@@ -92,6 +92,7 @@ LACKS = {
     Feature.METADATA_SERVICE: "an OCI runtime serves nothing",
     Feature.PAYLOAD: "an OCI runtime puts a container's processes into its scope itself",
     Feature.READ_ONLY_BELOW: "`ro` of a bundle is the mount's own, and none of those below it",
+    Feature.POD_MANIFEST: "an OCI runtime knows no pods",
     Feature.POD_SYSTEMD: "an OCI runtime runs the container's process and nothing else",
     Feature.SUPERVISOR: "an OCI runtime ends when the container runs",
     Feature.NSPAWN_OPTIONS: "an OCI runtime has none of them",

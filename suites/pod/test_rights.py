@@ -5,7 +5,7 @@ import pytest
 from suites.lib.engine import Container
 from suites.lib.features import Feature
 from suites.lib.guest import Guest, Result
-from suites.lib.rights import CAPABILITY_NUMBERS
+from suites.lib.rights import CAPABILITY_NUMBERS, Mount
 from suites.lib.runtime import ContainerRuntime
 from suites.pod.conftest import CAPABILITIES
 
@@ -159,6 +159,22 @@ def test_set_user_id_does_not_raise_with_no_new_privileges(runtime: ContainerRun
     assert lines[-1].split() == ["NoNewPrivs:", "1"]
     assert "0" not in lines
     assert "must be suid" in _read_errors(runtime, result)
+
+
+YOUNG = "exit(syscall(436, 200, 200, 0) == 0 || $! == 38 ? 0 : 1)"
+"""close_range(2) of Linux 5.9, of no file; 38 is ENOSYS."""
+
+
+@pytest.mark.independent
+def test_young_system_call_ends_nothing(runtime: ContainerRuntime, guest: Guest) -> None:
+    """A call that is younger than a list of what is allowed works, or is unknown; rkt's list is of 2016, and kills."""
+    if guest.sh("[ -x /usr/bin/perl ]").code != 0:
+        pytest.skip("needs perl in the guest, which makes system calls by number")
+    lib = "/mnt/a/lib/x86_64-linux-gnu"
+    script = f'{lib}/ld-linux-x86-64.so.2 --library-path {lib} /mnt/a/bin/perl -e "$0"; echo status=$?'
+    result = runtime.run("sh", "-c", script, YOUNG, mounts=(Mount(source="/usr", target="/mnt/a", read_only=True),))
+
+    assert result.out.splitlines()[-1:] == ["status=0"], result
 
 
 def _read_errors(runtime: ContainerRuntime, result: Result) -> str:

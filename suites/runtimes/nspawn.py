@@ -83,6 +83,7 @@ LACKS = {
     Feature.BOUND_CGROUPS: "systemd-nspawn mounts the tree itself",
     Feature.EVENT_HANDLERS: "systemd-nspawn runs what it is told and nothing before it",
     Feature.METADATA_SERVICE: "systemd-nspawn serves nothing",
+    Feature.POD_MANIFEST: "systemd-nspawn knows no pods",
     Feature.POD_SYSTEMD: "a systemd is in a container of nspawn where its image has one",
     Feature.PROCESSES_IN_SCOPE: "systemd-nspawn keeps a cgroup below the scope for them",
     Feature.READ_ONLY_CGROUPS: "systemd-nspawn delegates a part of the cgroup tree to the container",

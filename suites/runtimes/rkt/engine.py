@@ -48,6 +48,9 @@ RUN_SECONDS = 30
 TIMEOUT = "Failed with result 'timeout'"
 """What a service manager says of a start that took too long."""
 
+LATE = "the pod did not end within"
+"""What `RUN` says of a pod that was given up."""
+
 NETNS = re.compile(r"cni-" + UUID.pattern)
 """What CNI's library calls a network namespace: by random numbers, and none of them is the pod's."""
 
@@ -191,7 +194,7 @@ class Rkt:
         return self.run_command(self._make_pod(spec), config=config)
 
     def start(self, spec: Spec) -> int:
-        """Start a pod, and return the first process of its first app."""
+        """Start a pod, and return the first process of its first app that runs."""
         argv = [word.replace("$", "$$") for word in self.prepare_command(spec)]
         started = self.guest.sh(START, spec.name, str(self.seconds), str(spec.stop_seconds), *argv)
         if started.code != 0:
@@ -200,10 +203,12 @@ class Rkt:
         self.seconds = START_SECONDS
         place = self.read_place(spec.name)
         mode, root = self._tree
-        app = spec.apps[0].name if spec.apps else spec.name
-        found = self.guest.sh(FIRST, *(f"{root}{path}" for path in place.list_app_cgroups(app, mode)))
+        # An app of several may have ended by now.
+        apps = [app.name for app in spec.apps] or [spec.name]
+        paths = [f"{root}{path}" for app in apps for path in place.list_app_cgroups(app, mode)]
+        found = self.guest.sh(FIRST, *paths)
         if found.code != 0:
-            raise CommandFailedError(f"look for the processes of {app} in {place}", found)
+            raise CommandFailedError(f"look for the processes of {', '.join(apps)} in {place}", found)
         seen, _, pid = found.out.strip().rpartition(" ")
         self.pods[spec.name] = (place, seen.removeprefix(f"{root}{place.subcgroup}"))
         return int(pid)
@@ -221,8 +226,29 @@ class Rkt:
         )  # fmt: skip
         return self._run(name, self.run_command(pod))
 
+    def make_image(self, name: str, tree: str) -> str:
+        """Make an image of a tree that does not change; the container's name is the file's while it is made."""
+        key = tree, Isolators(), "()"
+        if key not in self.images:
+            path = f"/run/{name}.aci"
+            images.build(self.guest, tree, Aci(name="harness.example/image", argv=("/bin/sh",)), path)
+            self.images[key] = self.fetch(path)
+            self.guest.do('rm "$1"', path)
+        return self.images[key]
+
+    def run_manifest(self, name: str, manifest: Mapping[str, Any], words: Sequence[str] = ()) -> Result:
+        """Run a pod as its manifest says, without a network."""
+        path = f"/run/{name}.manifest"
+        self.guest.do('printf %s "$2" >"$1"', path, json.dumps(manifest))
+        more = (f"--pod-manifest={path}", "--net=none", f"--uuid-file-save=/run/{name}.uuid", *words)
+        try:
+            return self._run(name, ("rkt", *_allow_insecure(), "run", *more))
+        finally:
+            self.guest.do('rm "$1"', path)
+
     def _run(self, name: str, command: Sequence[str]) -> Result:
         result = self.guest.sh(RUN, name, str(self.seconds + RUN_SECONDS), *command)
+        self.seconds = AGAIN_SECONDS if LATE in result.err else START_SECONDS
         return Result(code=result.code, out=LINE.sub("", result.out.replace("\r\n", "\n")), err=result.err)
 
     def execute(self, container: Container, argv: Sequence[str], user: int) -> Result:

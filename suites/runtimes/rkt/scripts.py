@@ -54,7 +54,8 @@ exit 1
 """
 """The process of an app whose parent is none of the app's: its first one; and the cgroup among several where it is."""
 
-FORGET = r"""
+FORGET = (
+    r"""
 # Of a pod that could not be prepared no one else knows the UUID.
 [ -e "/run/$unit.uuid" ] || rkt gc --grace-period=0s >/dev/null
 [ ! -e "/run/$unit.uuid" ] || {
@@ -70,7 +71,14 @@ FORGET = r"""
     rm -f "/run/$unit.uuid"
 }
 rm -rf "/run/$unit.rkt"
+# A service that was started again has a pod for each time, of which the file names the last one.
+for pod in """
+    + DATA
+    + r"""/pods/run/*; do
+    [ ! -d "$pod" ] || grep -qs "${pod##*/}" /run/*.uuid || rkt rm "${pod##*/}" >/dev/null 2>&1
+done
 """
+)
 
 RUN = (
     r"""
