@@ -28,6 +28,7 @@ from harness.bisect import journal, releases
 from harness.bisect.candidates import Candidates, read_candidates
 from harness.bisect.drive import Driver
 from harness.bisect.journal import Journal
+from harness.bisect.local_repository import list_oddities
 from harness.bisect.oracle import Oracle
 from harness.bisect.outcome import Bisection
 from harness.bisect.priors import is_below
@@ -313,11 +314,12 @@ def _find_repository(context: CellContext, subject: str, cell: Cell, address: st
 
 def list_notes(context: BisectContext, repository: Repository) -> tuple[str, ...]:
     """Return what the answer does not cover, and show it."""
-    if not repository.is_dirty(context.deadline):
-        return ()
-    note = f"The repository {repository.address} has changes that are not committed; they are not tested."
-    context.note(f"note: {note}")
-    return (note,)
+    notes = list(list_oddities(repository.address, context.deadline)) if repository.local else []
+    if repository.is_dirty(context.deadline):
+        notes.append(f"The repository {repository.address} has changes that are not committed; they are not tested.")
+    for note in notes:
+        context.note(f"note: {note}")
+    return tuple(notes)
 
 
 def note_paths(context: BisectContext, begun: Begun, candidates: Candidates) -> None:

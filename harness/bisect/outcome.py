@@ -1,18 +1,22 @@
 """What a bisection leaves for programs: result.json."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from pydantic import Field
 
 from harness.bisect import proof
 from harness.bisect.candidates import Candidates
 from harness.bisect.journal import JournalState
+from harness.bisect.local_repository import describe_commit, find_web_address
 from harness.bisect.proof import Evidence
 from harness.bisect.records import Begun, Record, Reverted
 from harness.bisect.repository import Range
 from harness.bisect.terms import Answer, AnswerKind
 from harness.errors import ExitCode
 from harness.model import Verdict
+from harness.store import hash_file
 from harness.wait import Deadline
 
 __all__ = ["Bisection", "Culprit", "make_result"]
@@ -21,8 +25,18 @@ FORMAT = 1
 """Version of result.json; a change that a reader could stumble over raises it."""
 
 
+LONGEST = 16 << 10
+"""Bytes of a script that is shown."""
+
+
 class Culprit(Record):
-    """The culprit: full names of it and its parents, author, date, whole message, files."""
+    """The culprit: full names of it and its parents, author, date, whole message, files.
+
+    Attributes:
+        described: As `git describe` names it, in the user's repository; empty where no tag says it.
+        release: The oldest release that has it; empty if none has.
+        address: Where people see it in a browser; empty where that is not known.
+    """
 
     revision: str
     parents: tuple[str, ...]
@@ -30,6 +44,9 @@ class Culprit(Record):
     date: str
     message: str
     files: tuple[str, ...]
+    described: str = ""
+    release: str = ""
+    address: str = ""
 
 
 class Skipped(Record):
@@ -59,6 +76,7 @@ class Bisection(Record):
         revert: What became of taking the culprit back.
         skipped: What could not be tested; those between the suspects leave doubt.
         commands: What repeats it.
+        scripts: The text of the scripts of a command that decided, by path; of those that are as they were and not long.
     """
 
     format: int = FORMAT
@@ -71,6 +89,7 @@ class Bisection(Record):
     revert: Reverted | None = None
     skipped: tuple[Skipped, ...] = ()
     commands: tuple[Repeat, ...] = ()
+    scripts: Mapping[str, str] = Field(default_factory=dict)
     seconds: float
 
     @property
@@ -109,20 +128,43 @@ def make_result(
         revert=state.reverted if culprit and state.reverted and state.reverted.culprit == culprit else None,
         skipped=tuple(_list_skipped(state, candidates.between)),
         commands=tuple(_list_commands(state.begun, candidates.between, culprit)),
+        scripts=_read_scripts(state.begun),
         seconds=round(seconds, 1),
     )
 
 
 def _describe_culprit(candidates: Candidates, revision: str, deadline: Deadline) -> Culprit:
-    commit = candidates.between.commits[revision]
+    commit, repository = candidates.between.commits[revision], candidates.repository
+    described, release = (
+        describe_commit(repository.address, revision, deadline) if repository.is_reachable() else ("", "")
+    )
     return Culprit(
         revision=revision,
         parents=commit.parents,
         author=commit.author,
         date=commit.date,
-        message=candidates.repository.read_message(revision, deadline),
-        files=tuple(file.path for file in candidates.repository.list_changes(revision, deadline)),
+        message=repository.read_message(revision, deadline),
+        files=tuple(file.path for file in repository.list_changes(revision, deadline)),
+        described=described,
+        release=release,
+        address=find_web_address(repository.address, revision, deadline),
     )
+
+
+def _read_scripts(begun: Begun) -> dict[str, str]:
+    """Read the scripts that decided, those that are still what they were; other files may be nobody's business."""
+    found: dict[str, str] = {}
+    for name, digest in (begun.surroundings.files if begun.surroundings else {}).items():
+        path = Path(name)
+        try:
+            if path.stat().st_size > LONGEST or hash_file(path) != digest:
+                continue
+            text = path.read_text(encoding="utf-8")
+            if text.startswith("#!") or name in begun.run:
+                found[name] = text
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
 
 
 def _list_skipped(state: JournalState[Begun], known: Range) -> Iterator[Skipped]:

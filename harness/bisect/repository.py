@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from harness import proc
 from harness.bisect.engine import History
+from harness.bisect.local_repository import ask_local, find_top, is_partial, resolve_local
 from harness.catalog.named_values import check_git_address
 from harness.errors import InfrastructureError, UsageError
 from harness.source.git import ask_remote, has_commit, open_commit, open_mirror, run_git
@@ -107,30 +108,31 @@ class Repository:
             )
         if re.fullmatch("[0-9a-f]{40}", revision) and has_commit(self.mirror, revision, deadline):
             return revision
-        name = self._parse(revision, deadline) if self.local else self._find_remote(revision, deadline)
-        with open_commit(self.address, name, self.store, deadline):
-            return name
-
-    def _parse(self, revision: str, deadline: Deadline) -> str:
-        done = _ask_local(self.address, ["--verify", "--end-of-options", f"{revision}^{{commit}}"], deadline)
-        if done.code != 0:
-            what = done.err.strip().splitlines()
-            why = f" git says: {what[0]}" if what and "ambiguous" in what[0] else ""
-            raise UsageError(
-                f"The repository {self.address} has no commit `{revision}`.{why}",
-                hint="A revision is a tag, a branch, a commit or an expression such as v252~3.",
-            )
-        return done.out.strip()
+        name = resolve_local(self.address, revision, deadline) if self.local else self._find_remote(revision, deadline)
+        try:
+            with open_commit(self.address, name, self.store, deadline):
+                return name
+        except proc.CommandError as error:
+            if self.local and is_partial(self.address, deadline):
+                raise UsageError(
+                    f"The repository {self.address} is a partial clone: files of {name[:12]} or of its history are missing.",
+                    hint=f"Get the rest with `git -C {self.address} fetch --refetch --no-filter`.",
+                ) from error
+            raise
 
     def _find_remote(self, revision: str, deadline: Deadline) -> str:
         return ask_remote(self.address, revision, self.store, deadline)["commit"]
+
+    def is_reachable(self) -> bool:
+        """Return whether it is a directory of this computer that is still there."""
+        return self.local and Path(self.address).is_dir()
 
     def is_dirty(self, deadline: Deadline) -> bool:
         """Return whether there are changes that no commit has; a bisection does not see them."""
         if not self.local:
             return False
-        found = _ask_local(self.address, ["--git-path", "index", "--git-path", "objects", "--show-toplevel"], deadline)
-        head = _ask_local(self.address, ["--verify", "--quiet", "HEAD^{commit}"], deadline)
+        found = ask_local(self.address, ["--git-path", "index", "--git-path", "objects", "--show-toplevel"], deadline)
+        head = ask_local(self.address, ["--verify", "--quiet", "HEAD^{commit}"], deadline)
         if found.code or head.code:
             return False
         index, objects, top = (Path(self.address, line) for line in found.out.splitlines())
@@ -309,7 +311,7 @@ def open_repository(address: str, store: Store, deadline: Deadline) -> Repositor
             f"The repository {address} does not exist.",
             hint="Give --repo the path of a clone, or the URL of a repository.",
         )
-    name = _find_top(path.absolute(), deadline) if local else address
+    name = find_top(path.absolute(), deadline) if local else address
     with open_mirror(name, store, deadline) as mirror:
         return Repository(address=name, mirror=mirror, store=store, local=local)
 
@@ -318,30 +320,6 @@ def reopen(address: str, store: Store, deadline: Deadline) -> Repository:
     """Open the repository of a bisection that goes on: all it needs is in the mirror, even if the original is gone."""
     with open_mirror(address, store, deadline) as mirror:
         return Repository(address=address, mirror=mirror, store=store, local=Path(address).exists())
-
-
-def _find_top(path: Path, deadline: Deadline) -> str:
-    proc.require("git")
-    done = _ask_local(str(path), ["--is-shallow-repository", "--absolute-git-dir"], deadline)
-    if done.code != 0:
-        lines = done.err.strip().splitlines()
-        why = lines[0].removeprefix("fatal: ") if lines else "it says nothing"
-        raise UsageError(f"The path {path} is not a readable git repository; git says: {why}.")
-    shallow, directory = done.out.splitlines()
-    top = _ask_local(str(path), ["--show-toplevel"], deadline)
-    name = top.out.strip() if top.code == 0 else directory
-    if shallow == "true":
-        raise UsageError(
-            f"The repository {name} is a shallow clone: a part of its history is missing.",
-            hint=f"Get the rest with `git -C {name} fetch --unshallow`.",
-        )
-    return name
-
-
-def _ask_local(address: str, words: list[str], deadline: Deadline) -> proc.Done:
-    """Return what `git rev-parse` says in the user's own repository; it only reads."""
-    argv = ["git", "-C", address, "rev-parse", *words]
-    return proc.run(argv, deadline=deadline, env=make_environment(reach=Reach.NOTHING), apart=True, expect=None)
 
 
 def _parse_commit(text: str) -> Commit:

@@ -66,6 +66,8 @@ def make_environment(extra: Mapping[str, str] | None = None, *, reach: Reach = R
     if reach is Reach.NETWORK:
         # In the environment nobody else sees them; on a command line everybody would.
         pairs += [(f"http.{address}.extraHeader", header) for address, header in find_headers().items()]
+    # As in git itself, a repository of whoever called sudo is trusted like one's own (git-config(1), safe.directory).
+    caller = {"SUDO_UID": os.environ["SUDO_UID"]} if not own and "SUDO_UID" in os.environ else {}
     numbered = {f"GIT_CONFIG_{what}_{index}": pair[side] for index, pair in enumerate(pairs)
                 for side, what in enumerate(("KEY", "VALUE"))}  # fmt: skip
     return proc.make_environment(
@@ -78,6 +80,7 @@ def make_environment(extra: Mapping[str, str] | None = None, *, reach: Reach = R
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_ALLOW_PROTOCOL": {Reach.NETWORK: NETWORK, Reach.MIRROR: "file", Reach.NOTHING: "none"}[reach],
             "GIT_CONFIG_COUNT": str(len(pairs)),
+            **caller,
             **numbered,
             **own,
             **(extra or {}),

@@ -178,6 +178,18 @@ class Search(SearchState):
         if asked:
             self._pending.remove(max(asked, key=lambda probe: probe.fresh is fresh))
 
+    def _decides(self, place: int) -> bool:
+        """Return whether a sample most probably decides between a commit and its child, so that it is to confirm either."""
+        if place == len(self.history):
+            return False
+        second, first = np.argsort(self.belief.weights)[-2:].tolist() if len(self.history) > 1 else (0, 0)
+        other = first if place == second else second
+        return (
+            place in (first, second)
+            and self.history.commits[place] in self.history.list_parents(other)
+            and self.belief.weights[[first, second]].sum() >= CONFIRMING
+        )
+
     def _choose_splits(self) -> tuple[Probe, ...]:
         """Choose what narrows down one of several changes, one at a time."""
         place = choose_split(self.history, self.list_failed(), self.find_untested())
@@ -199,7 +211,8 @@ class Search(SearchState):
         name = self.history.good if place == len(self.history) else self.history.commits[place]
         failed, passed = self.belief.count_samples(OUTSIDE if place == len(self.history) else place)
         if not failed and not passed:
-            return Probe(revision=name, purpose=Purpose.SEARCH)
+            fresh = self._decides(place)
+            return Probe(revision=name, purpose=Purpose.CONFIRM if fresh else Purpose.SEARCH, fresh=fresh)
         # A repeat where the leader has to be confirmed anyway is made on a fresh build at once. Two verdicts
         # that contradict each other may come from a stale tree: that is built from nothing too, once.
         leader = int(self.belief.weights.argmax())

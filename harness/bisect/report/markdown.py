@@ -22,6 +22,7 @@ MOST_LINES = 40
 
 MOST_CHARACTERS = 6000
 MOST_LISTED = 20
+MOST_SCRIPTS = 5
 
 
 def render_bug_report(view: View) -> str:
@@ -31,6 +32,7 @@ def render_bug_report(view: View) -> str:
         _list_tested(view),
         _format_evidence(view),
         _revert(view),
+        _list_scripts(view),
         _repeat(view),
         _list_untested(view),
     )
@@ -60,6 +62,7 @@ def _list_found(view: View) -> Iterator[str]:
             yield f"({', '.join(about)})." if about else "."
         yield ""
         yield f"Full name: {format_code(revision)}"
+        yield from _list_places(view)
     elif answer.suspects:
         yield f"No single commit could be named. The {what} is one of these:"
         yield ""
@@ -72,6 +75,17 @@ def _list_found(view: View) -> Iterator[str]:
         yield f"No commit is to blame: {escape(answer.sentence)}"
     else:
         yield escape(answer.sentence)
+
+
+def _list_places(view: View) -> Iterator[str]:
+    """Yield where the first bad commit is found: its name by tags, the first release with it, its page."""
+    culprit = view.result.culprit if view.result else None
+    if culprit is None:
+        return
+    release = f"first released in {format_code(culprit.release)}" if culprit.release else ""
+    named = f"`git describe`: {format_code(culprit.described)}" if culprit.described else ""
+    for text in filter(None, (named, release, culprit.address)):
+        yield f"- {text}"
 
 
 def _list_tested(view: View) -> Iterator[str]:
@@ -169,6 +183,15 @@ def _repeat(view: View) -> Iterator[str]:
     yield "## How to repeat it"
     for command in view.result.commands:
         yield from format_block(f"{escape(command.what)}:", command.line, "sh", whole_text=True)
+
+
+def _list_scripts(view: View) -> Iterator[str]:
+    """Yield the scripts of the command that decided: without them nobody else can repeat or judge it."""
+    scripts = dict(list(view.result.scripts.items())[:MOST_SCRIPTS]) if view.result else {}
+    if scripts:
+        yield "## The command"
+    for path, text in scripts.items():
+        yield from format_block(f"{format_code(clean_line(path))}:", text, "sh", whole_text=True)
 
 
 def _list_untested(view: View) -> Iterator[str]:

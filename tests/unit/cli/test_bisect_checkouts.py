@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.bisect.records import Begun, Sample
 from harness.cli import main
 from harness.errors import ExitCode
+from harness.model import Verdict
 from tests.helpers.bisections import Repo, git, script
 
 pytestmark = pytest.mark.slow
@@ -59,6 +61,7 @@ def test_culprit_in_checkouts(
     assert list(run.rglob("state.txt")) == []
     assert "and the command ran in the checkout" in (run / "bug-report.md").read_text()
     assert "a guest was booted" not in (run / "bug-report.md").read_text()
+    assert "grep -q g state.txt" in (run / "bug-report.md").read_text()
     shutil.rmtree(repo.path / "test-of-the-double.asked", ignore_errors=True)
     (repo.path / "test-of-the-double.asked").unlink(missing_ok=True)
     assert (git(repo.path, "status", "--porcelain"), git(repo.path, "for-each-ref")) == before
@@ -145,9 +148,18 @@ def test_a_changed_history_is_told_change_by_change(tmp_path: Path) -> None:
     """Broken, fixed, broken again: each change is named, nothing is called flaky, and git's log has no made-up marks."""
     repo = Repo.empty(tmp_path / "repo").line("gggbbbbggggbbbb")
     os.chdir(repo.path)
-    words = ("--good", "HEAD~14", "--bad", "HEAD", "--shell", "grep -q g state.txt", "--noise", "none", "--jobs", "3")
+    words = ("--good", "HEAD~14", "--bad", "HEAD", "--noise", "none")
+    assert harness(tmp_path, *words, "--shell", "test ! -e /nowhere || exit 130; exit 200") == ExitCode.INFRASTRUCTURE
+    # What samples side by side, or a wider search before, can have shown: two results that no single commit explains.
+    (journal,) = (tmp_path / "runs").glob("bisect-*/journal.jsonl")
+    first, _, rest = journal.read_text().partition("\n")
+    begun = Begun.model_validate_json(first).model_copy(update={"run": ("sh", "-c", "grep -q g state.txt")})
+    seen = [
+        Sample(revision=repo.names[place], verdict=verdict) for place, verdict in ((5, Verdict.BAD), (9, Verdict.GOOD))
+    ]
+    journal.write_text("\n".join([begun.model_dump_json(), rest.strip(), *(it.model_dump_json() for it in seen), ""]))
 
-    assert harness(tmp_path, *words) == ExitCode.FAILED
+    assert harness(tmp_path, "--resume", "--shell", "grep -q g state.txt") == ExitCode.FAILED
     found = read(tmp_path)
     assert found["answer"]["kind"] == "changes"  # type: ignore[index]
     named = {change["after"] for change in found["answer"]["changes"]}  # type: ignore[index]

@@ -106,6 +106,16 @@ def test_the_ends_come_first_and_the_bad_one_before() -> None:
     ]
 
 
+@pytest.mark.parametrize("size", [2, 3, 16, 37, 64])
+def test_trusted_ends_cost_one_test_more_than_git(size: int) -> None:
+    """What decides between a commit and its child is on a fresh build at once, so that one more confirms the answer."""
+    for culprit in range(size):
+        truth = Truth(history=linear(size), culprit=culprit)
+        played = play(truth, SearchSettings(noise=Noise.NONE, verify_ends=False))
+        assert played.answer.culprit == truth.history.commits[culprit]
+        assert played.answer.tests <= ceil(log2(size)) + (2 if culprit in {0, size - 1} else 1)
+
+
 @pytest.mark.parametrize(
     ("verdicts", "kind", "words"),
     [
