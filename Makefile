@@ -17,7 +17,7 @@ help:
 	@echo "make check   a minute: ruff, mypy --strict, import-linter, names, codespell, shellcheck, unit tests"
 	@echo "make test    about an hour: all tests that a change needs; they boot real guests"
 	@echo "make campaign  hours: mutants, simulations, real bisections; its figures go to docs/reference/campaign.md"
-	@echo "make faults  an hour: whole runs with one thing broken at a time; the table of all that was tried"
+	@echo "make faults  an hour: whole runs with one thing broken at a time; docs/reference/faults.md adds up what was tried"
 	@echo "make mutants does each case of the suites fail in a guest that is broken?"
 	@echo "make bench   figures of speed, next to those of others"
 	@echo "make measure how the source is built, in figures next to those wanted"

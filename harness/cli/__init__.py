@@ -16,7 +16,7 @@ import typer
 
 from harness import log
 from harness.app.settings import APPLICATION, resolve_settings
-from harness.cli.process import complain, interruptible, outlive_readers
+from harness.cli.process import complain, find_lost_output, interruptible, outlive_readers
 from harness.cli.settings import (
     DebugOption,
     LogLevel,
@@ -84,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if cancelled.is_set():  # whatever else went wrong then is a consequence
             _print_error("The work was interrupted.")
             code = ExitCode.INTERRUPTED
+        if lost := find_lost_output():
+            _print_error(f"What was printed is not whole: {lost}.")
+            code = max(code, ExitCode.INFRASTRUCTURE)
         return code
 
 

@@ -22,23 +22,32 @@ import typer
 from harness.text import show
 from harness.wait import Cancellation
 
-__all__ = ["complain", "interruptible", "outlive_readers"]
+__all__ = ["complain", "find_lost_output", "interruptible", "outlive_readers"]
 
 
 class _Raw(io.FileIO):
     """A descriptor from which a broken pipe or a full disk is taken away at the first write that meets it."""
 
+    lost: OSError | None = None
+
     def write(self, data: Any, /) -> int:
-        """Write, or take for written where nobody reads."""
+        """Write, or take for written where nobody reads; a disk that is full must not end the work either."""
         try:
             return super().write(data)
-        except OSError as error:  # what is still buffered goes nowhere, or Python's end would meet the error again
+        except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            if isinstance(error, BrokenPipeError):
-                return len(memoryview(data))
-            raise
+            if not isinstance(error, BrokenPipeError):
+                self.lost = error
+            return len(memoryview(data))
+
+
+def find_lost_output() -> str | None:
+    """Return why what was printed on the standard output could not be written, where somebody wanted it."""
+    sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw.lost.strerror if isinstance(raw, _Raw) and raw.lost is not None else None
 
 
 def outlive_readers() -> None:

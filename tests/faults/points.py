@@ -5,10 +5,16 @@ So a point is found again by its number, wherever time goes.
 
 import ctypes
 import errno
+import fcntl
 import os
+import random
 import resource
+import select
 import signal
+import struct
 import sys
+import termios
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -139,6 +145,47 @@ def close_output(*_: object) -> None:
     os.close(reader)
 
 
+def speak_ascii(*_: object) -> None:
+    """Have the locale C, and streams that take nothing but ASCII."""
+    os.environ.update(LANG="C", LC_ALL="C")
+    sys.stdout, sys.stderr = (open(number, "w", encoding="ascii", closefd=False) for number in (1, 2))  # noqa: SIM115
+
+
+def have_no_output(*_: object) -> None:
+    """Be started without standard output and error."""
+    os.close(1)
+    os.close(2)
+    sys.stdout = sys.stderr = None  # as Python does
+
+
+def fill_output(*_: object) -> None:
+    """Have a full disk behind the standard output."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, 1)
+    os.close(full)
+
+
+def resize_terminal(*_: object) -> None:
+    """Have a terminal whose size changes all the time, and is nonsense now and then."""
+    reader, writer = os.openpty()
+    for number in (1, 2):
+        os.dup2(writer, number)
+    sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
+    os.environ["TERM"] = "xterm"
+    os.environ.pop("COLUMNS")
+    chance = random.Random(1)
+
+    def work() -> None:
+        while True:
+            if select.select([reader], [], [], 0.02)[0]:
+                os.read(reader, 65536)
+            size = struct.pack("HHHH", chance.choice([0, 1, 24, 999]), chance.choice([0, 1, 2, 80, 9999]), 0, 0)
+            fcntl.ioctl(writer, termios.TIOCSWINSZ, size)
+            os.kill(os.getpid(), signal.SIGWINCH)
+
+    threading.Thread(target=work, daemon=True).start()
+
+
 def turn_back_clock(days: int) -> Act:
     """Return what makes all files of store and runs seem that much older, as a clock that jumped forwards does."""
 
@@ -183,6 +230,7 @@ def remove(folder: str) -> Act:
 
 
 ACTIONS: dict[str, Act] = {
+    "nothing": lambda *_: None,
     "kill": send(signal.SIGKILL),
     "int": send(signal.SIGINT),
     "term": send(signal.SIGTERM),
@@ -207,5 +255,9 @@ ACTIONS: dict[str, Act] = {
     "children-killed": end_children,
     "sockets-removed": remove("run"),
     "tmp-cleaned": remove("tmp"),
+    "locale-c": speak_ascii,
+    "output-closed": have_no_output,
+    "output-full": fill_output,
+    "terminal-resized": resize_terminal,
 }
 """What may happen to the harness itself."""

@@ -12,11 +12,13 @@ from harness.errors import HarnessError
 from harness.model import Outcome
 from harness.results import INTERRUPTED, CellResult, RunResult, read
 from harness.rundir import RESULT
+from tests.faults.bisection_trial import measure_bisection, try_bisection
 from tests.faults.kinds import Kind
 from tests.faults.points import ACTIONS, count_changes, disturb, free
+from tests.faults.problem import Problem
 from tests.faults.world import BASELINE, Ended, World, open_world
 
-__all__ = ["WORDS", "Problem", "Trial", "check_verdicts", "make_trial", "measure"]
+__all__ = ["WORDS", "Trial", "check_verdicts", "make_trial", "measure"]
 
 CELLS = ("debian-bookworm+systemd-252+legacy+nspawn", "debian-bookworm+systemd-252+unified+nspawn")
 WORDS = (*(("run", "--fresh", "--cell", cell) for cell in CELLS), ("run", "--fresh", "-j", "2"))
@@ -29,18 +31,6 @@ GRACE = 5.0
 """Seconds in which processes end that need not be waited for."""
 
 Outcomes = dict[str, dict[str, Outcome]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Something that a promise forbids.
-
-    Attributes:
-        sort: What it counts as in the table.
-    """
-
-    sort: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,25 +70,48 @@ def list_outcomes(result: RunResult) -> Outcomes:
 def make_trial(kind: Kind, seed: int) -> Trial:
     """Disturb a run at a point that the seed chooses."""
     chance, begin = random.Random(f"{kind.name} {seed}"), time.monotonic()
-    words = chance.choices(WORDS, (3, 3, 1))[0]
-    expected, changes, questions = measure(words)
-    total = questions if kind.where == "guest" else changes
-    at = chance.randint(1, total)
-    with open_world() as world:
-        problems = tuple(_try(kind, at, words, expected, world))
+    if kind.where == "bisection":
+        total = measure_bisection().changes
+        at = chance.randint(1, total)
+        problems = tuple(try_bisection(kind.what, at))
+    else:
+        words = chance.choices(WORDS, (3, 3, 1))[0]
+        expected, changes, questions = measure(words)
+        total = {"guest": questions, "always": 1}.get(kind.where, changes)
+        at = chance.randint(1, total)
+        with open_world() as world:
+            problems = tuple(_try(kind, at, words, expected, world))
     return Trial(
         kind=kind.name, seed=seed, at=at, of=total, problems=problems, seconds=round(time.monotonic() - begin, 2)
     )
 
 
-def _try(kind: Kind, at: int, words: tuple[str, ...], expected: Outcomes, world: World) -> Iterator[Problem]:
-    if kind.where == "guest":
-        day = json.dumps({"at": at, "what": kind.what})
-        (world.bin / "bad-day.json").write_text(day, encoding="utf-8")
-        first = world.run_harness(*words)
+def _disturb(
+    kind: Kind, at: int, words: tuple[str, ...], expected: Outcomes, world: World
+) -> Iterator[Problem | Ended]:
+    """Yield how the disturbed run ended, after what is wrong with one next to it."""
+    act = ACTIONS.get(kind.what)
+    if act is None:
+        (world.bin / "bad-day.json").write_text(json.dumps({"at": at, "what": kind.what}), encoding="utf-8")
+        yield world.run_harness(*words)
+    elif kind.where == "always":
+        yield world.run_harness(*words, before=lambda: act(world, "", ()))
+    elif kind.where == "pair":
+        first = world.start(words, lambda: disturb(world, at, act), alone=True)
+        while world.run is None:
+            time.sleep(0.01)
+        second = world.wait(world.start(words, alone=True))
+        yield from _check_end(second, frozenset({BASELINE}))
+        yield from check_verdicts(_list_finished(world.runs / f"{world.run.name.rpartition('-')[0]}-2"), expected, kind)
+        yield world.wait(first)
     else:
-        act = ACTIONS[kind.what]
-        first = world.run_harness(*words, before=lambda: disturb(world, at, act, again=kind.again))
+        yield world.run_harness(*words, before=lambda: disturb(world, at, act, again=kind.again))
+
+
+def _try(kind: Kind, at: int, words: tuple[str, ...], expected: Outcomes, world: World) -> Iterator[Problem]:
+    *problems, first = _disturb(kind, at, words, expected, world)
+    assert isinstance(first, Ended)
+    yield from (problem for problem in problems if isinstance(problem, Problem))
     free(world)
     (world.bin / "bad-day.json").unlink(missing_ok=True)
     yield from _check_end(first, kind.codes)
@@ -106,13 +119,15 @@ def _try(kind: Kind, at: int, words: tuple[str, ...], expected: Outcomes, world:
     finished = _list_finished(before)
     yield from _check_files(before)
     yield from check_verdicts(finished, expected, kind)
-    if first.code != -9 and not kind.again:
+    if first.code not in {-9, 137} and not kind.again:
         yield from _check_leftovers(world, "at its end")
-    resumed = world.run_harness("run", "--resume", "last") if before else world.run_harness(*words)
+    resumed = world.run_harness("run", "--resume", str(before)) if before else world.run_harness(*words)
+    last = before or world.run
     if before and resumed.code == 2 and not finished:  # it had not been written down what was asked for
         resumed = world.run_harness(*words)
+        last = world.list_runs()[-1]
     yield from _check_end(resumed, frozenset({BASELINE, 3}) if kind.errors else frozenset({BASELINE}))
-    yield from _check_resumed(world, finished, expected, kind)
+    yield from _check_resumed(last or world.runs, finished, expected, kind)
     yield from _check_leftovers(world, "after --resume")
 
 
@@ -178,12 +193,11 @@ def check_verdicts(cells: dict[str, CellResult], expected: Outcomes, kind: Kind)
                 yield Problem(sort="wrong verdict", text=text)
 
 
-def _check_resumed(world: World, finished: dict[str, CellResult], expected: Outcomes, kind: Kind) -> Iterator[Problem]:
+def _check_resumed(run: Path, finished: dict[str, CellResult], expected: Outcomes, kind: Kind) -> Iterator[Problem]:
     """Check that nothing that was finished was changed, and all the rest is as in an undisturbed run."""
-    runs = sorted(world.runs.glob("2*"), key=lambda path: int(path.name.rpartition("-")[2]))
     try:
-        result = read(runs[-1] / RESULT)
-    except (HarnessError, IndexError) as error:
+        result = read(run / RESULT)
+    except HarnessError as error:
         yield Problem(sort="lost result", text=f"there is no result in the end: {error}")
         return
     cells = {cell.id: cell for cell in result.cells}
@@ -196,7 +210,7 @@ def _check_resumed(world: World, finished: dict[str, CellResult], expected: Outc
             yield Problem(sort="lost result", text=f"{name} had ended, and is another one now")
     yield from check_verdicts({name: cell for name, cell in cells.items() if name not in finished}, expected, kind)
     for name in ("junit.xml", "report.html"):
-        if not (runs[-1] / name).exists():
+        if not (run / name).exists():
             yield Problem(sort="lost result", text=f"there is no {name} in the end")
 
 

@@ -68,6 +68,7 @@ PRIVATE = "HARNESS_FAULTS_PRIVATE"
 """Variable that is there in a mount namespace of the campaign's own."""
 
 MS_NOSUID, MNT_DETACH = 2, 2
+CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -83,6 +84,20 @@ def build_image(_spec: object, directory: Path, *_: object) -> Mapping[str, Any]
 def can_mount() -> bool:
     """Return whether this process may mount file systems, and nobody else sees them; see `tools.faults`."""
     return PRIVATE in os.environ
+
+
+def enter_pid_namespace() -> None:
+    """Go on as the second process of a PID namespace; the first, and this one, end as it does."""
+    if libc.unshare(CLONE_NEWPID | CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "there is no namespace for processes")
+    for _ in range(2):  # the first process of a namespace is not to be killed by those in it
+        child = os.fork()
+        if child:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if code < 0:
+                os.kill(os.getpid(), -code)
+            os._exit(code if code >= 0 else 128 - code)
+        libc.mount(b"proc", b"/proc", b"proc", 0, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +139,12 @@ class World:
 
     @property
     def run(self) -> Path | None:
-        """The directory of the only run, if it was begun."""
-        return next(iter(sorted(self.runs.glob("2*"))), None)
+        """The directory of the first run, if it was begun."""
+        return next(iter(self.list_runs()), None)
+
+    def list_runs(self) -> list[Path]:
+        """Return the directories of runs in the order of their numbers."""
+        return sorted(self.runs.glob("2*"), key=lambda path: int(path.name.rpartition("-")[2]))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -159,13 +178,17 @@ class World:
         (self.bin / name).write_text(text, encoding="utf-8")
         (self.bin / name).chmod(0o755)
 
-    def start(self, words: Sequence[str], before: Callable[[], None] = lambda: None) -> "Started":
-        """Start the harness in a process of its own; `before` is called in it first."""
+    def start(
+        self, words: Sequence[str], before: Callable[[], None] = lambda: None, *, alone: bool = False
+    ) -> "Started":
+        """Start the harness in a process of its own, `alone` in a PID namespace; `before` is called in it first."""
         # In memory: what it prints is read however full its disk is.
         outputs = (os.memfd_create("out"), os.memfd_create("err"))
         child = os.fork()
         if child == 0:
             try:
+                if alone:
+                    enter_pid_namespace()
                 code = self._be_harness(words, outputs, before)
             except BaseException as error:  # noqa: BLE001 - it must not go on as a copy of the campaign
                 sys.stderr.write(f"Traceback of the campaign: {error!r}\n")

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +11,20 @@ from tests import ROOT
 from tests.faults import ssh_double
 from tests.faults.kinds import KINDS
 from tests.faults.points import ACTIONS
-from tests.faults.trial import Problem, Trial, check_verdicts
-from tools.faults import choose_points, format_table
+from tests.faults.problem import Problem
+from tests.faults.trial import Trial, check_verdicts
+from tools.faults import add_trials, choose_points, format_table, read_table
 
-SHORT = ("kill", "term-hup", "io-error", "guest-panic", "guest-harness-killed", "guest-half-event", "guest-ssh-killed")
+SHORT = (
+    "kill",
+    "term-hup",
+    "io-error",
+    "guest-panic",
+    "guest-harness-killed",
+    "guest-half-event",
+    "guest-ssh-killed",
+    "bisection-kill",
+)
 """Kinds of the short form."""
 
 SEED = 3
@@ -23,7 +32,7 @@ SEED = 3
 
 
 @pytest.mark.slow
-def test_short_form(tmp_path: Path) -> None:
+def test_short_form() -> None:
     """One point of some kinds: no verdict is wrong, no result lost, and nothing left."""
     only = [word for kind in SHORT for word in ("--only", kind)]
     argv = [
@@ -34,8 +43,6 @@ def test_short_form(tmp_path: Path) -> None:
         "1",
         "--seed",
         str(SEED),
-        "--directory",
-        str(tmp_path),
         *only,
     ]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -67,17 +74,17 @@ def test_another_outcome_is_a_wrong_verdict() -> None:
     assert check("guest-panic") == ["lost result"]
 
 
-def test_table_counts_points_and_not_problems() -> None:
-    """Two problems of one sort at one point are one; what was tried is not tried again."""
+def test_table_adds_up() -> None:
+    """Two problems of one sort at one point are one; what was written is read again, and the next seeds are new."""
     twice = (Problem(sort="leftover", text="a"), Problem(sort="leftover", text="b"))
-    trials = [
-        Trial(kind="kill", seed=seed, at=1, of=2, problems=problems, seconds=1)
-        for seed, problems in ((1, twice), (2, ()))
-    ]
+    trials = [Trial(kind="kill", seed=1, at=1, of=2, problems=problems, seconds=1) for problems in (twice, ())]
+    before = read_table(format_table(add_trials({}, trials)))
+    counts = add_trials(before, trials)
 
-    assert [line.split() for line in format_table(trials).splitlines()[1:]] == [
-        ["kill", "2", "0", "0", "1", "0", "0", "0"],
-        ["all", "2", "0", "0", "1", "0", "0", "0"],
-    ]
-    left = [(kind.name, seed) for kind, seed in choose_points([KINDS["kill"], KINDS["int"]], 2, 1, trials[:1])]
-    assert left == [("int", 1), ("kill", 2), ("int", 2)]
+    assert read_table("") == {}
+    assert before["kill"] == counts["kill"] - before["kill"]
+    assert (counts["kill"]["points"], counts["kill"]["leftover"], counts["kill"]["hang"]) == (4, 2, 0)
+    assert "| all | 4 | 0 | 0 | 2 | 0 | 0 | 0 |" in format_table(counts)
+    left = [(kind.name, seed) for kind, seed in choose_points([KINDS["kill"], KINDS["int"]], 2, None, counts)]
+    assert left == [("kill", 5), ("int", 1), ("kill", 6), ("int", 2)]
+    assert choose_points([KINDS["kill"]], 1, 3, counts) == [(KINDS["kill"], 3)]
