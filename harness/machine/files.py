@@ -18,6 +18,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.process_identity import read_boot_id, read_start_time
 from harness.qemu import MachineSpec, escape_value
 from harness.results import find_problem
+from harness.writing import write_text
 
 __all__ = [
     "MachineFiles",
@@ -123,9 +124,7 @@ class MachineRecord:
 
     def write(self, files: MachineFiles) -> None:
         """Replace machine.json."""
-        half = files.record.with_suffix(".part")
-        half.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        half.replace(files.record)
+        write_text(files.record, json.dumps(asdict(self), indent=1) + "\n", inside=True)
 
     @classmethod
     def read(cls, files: MachineFiles) -> "MachineRecord":

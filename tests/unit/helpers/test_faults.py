@@ -17,10 +17,8 @@ from tools.faults import add_trials, choose_points, format_table, read_table
 
 SHORT = (
     "kill",
-    "term-hup",
     "io-error",
     "guest-panic",
-    "guest-harness-killed",
     "guest-half-event",
     "guest-ssh-killed",
     "bisection-kill",
