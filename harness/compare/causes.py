@@ -58,15 +58,19 @@ def find_rules(found: Comparison, old: RunOutcomes, new: RunOutcomes) -> Followi
         for nodeid, cases in list(regressed.items())[:CASES]
     }
     guilty = {case.cell for cases in regressed.values() for case in cases}
-    sound = (name for name in bits if name not in guilty and _is_sound(new, name))
+    known_sound: dict[int, bool] = {}
+    sound = (name for name in bits if name not in guilty and _is_sound(new.cells[name], known_sound))
     overall = rule(sum(bits.get(name, 0) for name in guilty), sum(bits[name] for name in sound))
     return Following(overall=overall, by_case=by_case)
 
 
-def _is_sound(side: RunOutcomes, name: str) -> bool:
-    cell = side.cells[name]
-    statements = {outcome.statement for outcome in cell.cases.values()}
-    return not cell.error and Statement.SUCCESS in statements and statements.isdisjoint(BAD)
+def _is_sound(cell: CellOutcomes, known: dict[int, bool]) -> bool:
+    """Return whether cases of a cell pass and none fails; `known` by the identity of outcomes, which most cells share."""
+    key = id(cell.cases)
+    if key not in known:
+        statements = {outcome.statement for outcome in cell.cases.values()}
+        known[key] = Statement.SUCCESS in statements and statements.isdisjoint(BAD)
+    return known[key] and not cell.error
 
 
 def _is_pass(outcome: Outcome | None) -> bool:

@@ -1,7 +1,7 @@
 """What changed between two sides, case by case: pure functions."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -156,15 +156,16 @@ def compare(old: RunOutcomes, new: RunOutcomes) -> Comparison:
     cells: list[CellChange] = []
     cases: list[CaseChange] = []
     alike = 0
+    quiet: dict[int, bool] = {}
     for name in sorted({*old.cells, *new.cells}):
         before, now = old.cells.get(name), new.cells.get(name)
         if (
             before is not None
             and now is not None
-            and before.cases == now.cases
+            and (before.cases is now.cases or before.cases == now.cases)
             and not (before.error or now.error or before.copies or now.copies)
         ):
-            cases += _list_unchanged(name, now, counts)
+            cases += _list_unchanged(name, now, counts, quiet)
             continue
         if before is not None and now is not None:
             renamed = match_alike(
@@ -183,7 +184,7 @@ def compare(old: RunOutcomes, new: RunOutcomes) -> Comparison:
         cells=tuple(cells),
         cases=tuple(cases),
         common=sum(_is_common(old.cells[name], new.cells[name]) for name in old.cells.keys() & new.cells.keys()),
-        ran=sum(map(_count_ran, new.cells.values())),
+        ran=sum(_count_ran(new.cells.values())),
         problems=(*old.problems, *new.problems),
         alike=alike,
     )
@@ -200,14 +201,28 @@ QUIET = frozenset(outcome for outcome in Outcome if change_of(outcome, outcome) 
 RAN = frozenset(outcome for outcome in Outcome if outcome.ran)
 
 
-def _count_ran(cell: CellOutcomes) -> int:
-    return sum(map(RAN.__contains__, cell.list_outcomes()))
+def _count_ran(cells: Iterable[CellOutcomes]) -> Iterator[int]:
+    """Yield how many cases of each cell ran; most cells share their outcomes, see `runs`."""
+    known: dict[int, int] = {}
+    for cell in cells:
+        key = id(cell.cases)
+        if cell.copies or key not in known:
+            known[key] = sum(map(RAN.__contains__, cell.list_outcomes()))
+        yield known[key]
 
 
-def _list_unchanged(name: str, now: CellOutcomes, counts: Counter[ChangeKind]) -> list[CaseChange]:
-    """Return the cases of a cell that has the same outcomes on both sides, of which those that fail are reported."""
+def _list_unchanged(
+    name: str, now: CellOutcomes, counts: Counter[ChangeKind], quiet: dict[int, bool]
+) -> list[CaseChange]:
+    """Return the cases of a cell that has the same outcomes on both sides, of which those that fail are reported.
+
+    `quiet` has by the identity of outcomes whether none is.
+    """
     told: list[CaseChange] = []
-    if not QUIET.issuperset(now.cases.values()):
+    key = id(now.cases)
+    if key not in quiet:
+        quiet[key] = QUIET.issuperset(now.cases.values())
+    if not quiet[key]:
         told = [
             _change(name, now, nodeid, outcome, outcome)
             for nodeid, outcome in now.cases.items()

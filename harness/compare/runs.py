@@ -138,13 +138,13 @@ def _read(file: Path, shown: str) -> tuple[RunHeader, list[CellOutcomes]]:
 
 
 def _read_by_parts(stream: BinaryIO, shown: str) -> tuple[RunHeader, list[CellOutcomes]]:
-    texts: dict[str, str] = {}
+    seen = _Seen()
     head, cells = b"", []
     for number, part in enumerate(_split_parts(stream)):
         if number == 0:
             head = part
         elif part[:1] == b"{":
-            cells.append(_make_side(CELL.validate_json(part), shown, texts))
+            cells.append(_make_side(CELL.validate_json(part), shown, seen))
         else:
             head += b'\n "cells": [],\n' + part
     run = RUN.validate_json(head)
@@ -177,23 +177,44 @@ def _split_parts(stream: BinaryIO) -> Iterator[bytes]:
         data += block
 
 
-def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
+class _Seen:
+    """What cells of a run have in common, each once: that saves memory, and makes comparing faster.
+
+    Attributes:
+        texts: Names and values.
+        cases: Outcomes of all cases of a cell, by which these are: in most cells the same cases pass.
+        repeated: Whether the name of a case may be that of a repetition.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.cases: dict[tuple[tuple[str, ...], tuple[int, ...]], Mapping[str, Outcome]] = {}
+        self.repeated = False
+
+    def share(self, cases: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+        """Return the outcomes of a cell, or equal ones that another has."""
+        # Outcomes are as few objects as there are, and an enumeration's hash is computed in Python.
+        return self.cases.setdefault((tuple(cases), tuple(map(id, cases.values()))), cases)
+
+
+def _make_side(cell: _Cell, shown: str, seen: _Seen) -> CellOutcomes:
     cases: dict[str, Outcome] = {}
     messages: dict[str, str] = {}
     found = cell.get("cases", [])
+    texts = seen.texts
     for case in found:
         outcome = case["outcome"]
-        # Cells have the same cases: one text for all of them saves memory, and makes comparing faster.
-        nodeid = case["nodeid"]
-        nodeid = texts.setdefault(nodeid, nodeid)
+        name = case["nodeid"]
+        nodeid = texts.get(name)
+        if nodeid is None:
+            nodeid = texts[name] = name
+            seen.repeated |= "again" in name
         cases[nodeid] = outcome
-        if outcome.wants_a_look:
+        if outcome is not Outcome.PASSED and outcome.wants_a_look:
             messages[nodeid] = case.get("message", "")[:LONGEST]
     if len(cases) < len(found):
         cases = _keep_worst(found)
-    cases, messages, counts = (
-        _fold_repetitions(cases, messages) if any("again" in name for name in cases) else (cases, messages, NOTHING)
-    )
+    cases, messages, counts = _fold_repetitions(cases, messages) if seen.repeated else (cases, messages, NOTHING)
     facts = {texts.setdefault(key, key): texts.setdefault(value, value) for key, value in cell.get("facts", {}).items()}
     axes = {
         texts.setdefault(key, key): texts.setdefault(value, value) if value is not None else None
@@ -201,7 +222,7 @@ def _make_side(cell: _Cell, shown: str, texts: dict[str, str]) -> CellOutcomes:
     }
     error, crash = cell.get("error"), cell.get("pid1_crash")
     return CellOutcomes(
-        id=cell["id"], axes=axes, facts=facts, cases=cases, messages=messages, counts=counts,
+        id=cell["id"], axes=axes, facts=facts, cases=seen.share(cases), messages=messages, counts=counts,
         error=error[:LONGEST] if error is not None else None, place=shown,
         pid1_crash=crash[:LONGEST] if crash is not None else None,
     )  # fmt: skip
@@ -246,8 +267,8 @@ def _read_whole(file: Path, shown: str) -> tuple[RunHeader, list[CellOutcomes]]:
         raise InfrastructureError(
             f"{shown}: this is not a result of format {FORMAT}: {find_problem(error)}."
         ) from error
-    texts: dict[str, str] = {}
-    cells = [_make_side(cell, shown, texts) for cell in whole.get("cells", [])]
+    seen = _Seen()
+    cells = [_make_side(cell, shown, seen) for cell in whole.get("cells", [])]
     return RUN.validate_python(value), cells
 
 
