@@ -25,7 +25,7 @@ BEGINNINGS = {
     "ctrf": re.compile(rb'\s*\{(?s:.*)"reportFormat"\s*:\s*"CTRF"|\s*\{\s*"results"\s*:\s*\{'),
     "go": re.compile(rb'\s*\{[^\n]*"Action"\s*:\s*"'),
     "meson": re.compile(rb'\s*\{"name": "(?:[^"\\]|\\.)*", "(?:stdout|result)": '),
-    "tap": re.compile(rb"\s*(?:#[^\n]*\n\s*)*(?:TAP version \d|1\.\.\d|(?:not )?ok\b)"),
+    "tap": re.compile(rb"\s*(?:#[^\n]*\n\s*)*(?:K?TAP version \d|1\.\.\d|(?:not )?ok\b)"),
 }
 
 

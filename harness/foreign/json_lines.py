@@ -108,7 +108,7 @@ def read_go(stream: BinaryIO, report: ForeignReport) -> Iterator[ForeignCase]:
         suite = suites.setdefault(event.package, ForeignSuite(path=(event.package,), repeats=True))
         tests = running.setdefault(event.package, {"": ""})
         name = event.test or ""
-        if event.action == "output":
+        if event.action == "output" and name in tests:  # also a test that has ended may print
             tests[name] = (tests.get(name, "") + event.output)[-KEPT:]
         elif event.action == "run":
             tests[name] = ""

@@ -38,12 +38,14 @@ TYPES = {
     **{f"{records.PREFIX}{outcome}": outcome for outcome in (Outcome.XFAILED, Outcome.XPASSED)},
 }
 STATES = {
-    **dict.fromkeys(("notrun", "not run", "not_run", "disabled", "suppressed", "skipped", "ignored", "pending", "todo"),
-                    Outcome.SKIPPED),
-    **dict.fromkeys(("failed", "fail", "failure"), Outcome.FAILED),
-    **dict.fromkeys(("error", "errored", "broken"), Outcome.ERROR),
+    **dict.fromkeys(("notrun", "not run", "not_run", "notexecuted", "untested", "undefined", "inconclusive", "disabled", "suppressed",
+                     "skipped", "ignored", "pending", "todo"), Outcome.SKIPPED),
+    **dict.fromkeys(("failed", "fail", "failure", "timeout", "timedout"), Outcome.FAILED),
+    **dict.fromkeys(("error", "errored", "broken", "aborted", "canceled", "cancelled", "crashed", "interrupted"), Outcome.ERROR),
 }  # fmt: skip
 """What the attributes `status` and `result` of a case say, where they say more than that it ran."""
+SWITCHED_OFF = {("executed", "false"), ("disabled", "true"), ("ignored", "true"), ("enabled", "false")}
+"""Attributes of a case that did not run, in files of tools that have no state for it."""
 GO = "go.version"
 """Property of go-junit-report and gotestsum; Go has no two tests of one name in a package (testing, `matcher.unique`)."""
 
@@ -191,6 +193,8 @@ class _Reader:
             outcome = STATES.get(attributes.get(name, "").lower())
             if outcome is not None:
                 case.take(outcome, f"{name} {attributes[name]}")
+        if any(attributes.get(name, "").lower() == value for name, value in SWITCHED_OFF):
+            case.take(Outcome.SKIPPED, "switched off")
         self.cases.append(case)
 
     def take_text(self, text: str) -> None:

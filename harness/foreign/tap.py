@@ -18,15 +18,14 @@ __all__ = ["read_tap"]
 
 LONGEST_LINE = 1 << 20
 """Bytes of a line that are looked at."""
-INDENT = 4
-"""Spaces before the lines of a subtest, for each level."""
-
 TEST = re.compile(
     r"(?P<bad>not )?ok\b *(?P<number>\d+)?(?: *-)? *(?P<name>(?:[^#\\]|\\.|#(?! ?(?i:skip|todo)))*)(?:# *(?P<what>(?i:skip|todo))\w*:? *(?P<why>.*))?"
 )
 PLAN = re.compile(r"1\.\.(\d{1,9})(?:\s*#.*)?")
 SUBTEST = re.compile(r"# Subtest(?:: *(.*))?")
 BAIL = re.compile(r"Bail out!\s*(.*)")
+TIMED = re.compile(r"(?:\s*# *(?:time=|duration_ms |in )[\d.]+ *\w*|\s+in \d+ms)?(?:\s*\{)?$")
+"""What node-tap and bats write after a name: how long it took, and that a subtest begins."""
 MESSAGE = re.compile(r"(?:message|error): *(?P<quote>['\"]?)(.+?)(?P=quote)")
 
 
@@ -53,6 +52,8 @@ class _Reader:
     def __init__(self, report: ForeignReport) -> None:
         self.report = report
         self.levels = [_Level(ForeignSuite())]
+        self.indents = [0]  # of the lines of each level: two spaces more in KTAP, four in TAP 14
+        self.block: int | None = None  # spaces before the lines of a YAML block, which may be anything
         self.pending: ForeignCase | None = None
         self.title: str | None = None
         self.bailed = False
@@ -60,27 +61,52 @@ class _Reader:
     def take(self, line: str) -> Iterator[ForeignCase]:
         """Read one line."""
         text = line.lstrip(" ")
-        depth = (len(line) - len(text)) // INDENT
+        indent = len(line) - len(text)
+        if self.is_in_block(text, indent):
+            self.learn_why(text)
+            return
         test = TEST.fullmatch(text)
         if (subtest := SUBTEST.fullmatch(text)) is not None:
             self.title = subtest[1] or ""
         elif (plan := PLAN.fullmatch(text)) is not None:
-            yield from self.move_to(depth)
+            yield from self.move_to(self.find_depth(indent))
             self.levels[-1].planned = int(plan[1])
         elif (bail := BAIL.fullmatch(text)) is not None:
             self.bailed = True
             yield from self.flush()
             yield make_outside(self.levels[0].suite, f"The tests bailed out: {bail[1] or 'no reason is given'}.")
         elif test is not None:
-            yield from self.move_to(depth)
+            yield from self.move_to(self.find_depth(indent))
             self.levels[-1].seen += 1
             self.pending = _make_case(self.levels[-1].suite, test)
-        elif self.pending is not None and not self.pending.message and self.pending.outcome.wants_a_look:
+        else:
             self.learn_why(text)
+
+    def is_in_block(self, text: str, indent: int) -> bool:
+        """Return whether a line is of a YAML block below a test, from `---` to `...` or to a line that stands before it."""
+        if self.block is None:
+            if self.pending is not None and text == "---" and indent > self.indents[-1]:
+                self.block = indent
+            return self.block is not None
+        if text and indent < self.block:
+            self.block = None
+            return False
+        if text == "..." and indent == self.block:
+            self.block = None
+        return True
+
+    def find_depth(self, indent: int) -> int:
+        """Return on which level a line is, by the spaces before it."""
+        while indent < self.indents[-1]:
+            self.indents.pop()
+        if indent > self.indents[-1]:
+            self.indents.append(indent)
+        return len(self.indents) - 1
 
     def learn_why(self, text: str) -> None:
         """Take what follows a failure as its message: `# ...`, or `message:` of a YAML block."""
-        assert self.pending is not None
+        if self.pending is None or self.pending.message or not self.pending.outcome.wants_a_look:
+            return
         said = MESSAGE.fullmatch(text)
         message = said[2] if said is not None else text.removeprefix("#").strip() if text.startswith("#") else ""
         if message:
@@ -130,5 +156,5 @@ def _make_case(suite: ForeignSuite, test: re.Match[str]) -> ForeignCase:
         outcome = Outcome.XFAILED if test["bad"] else Outcome.XPASSED
     else:
         outcome = Outcome.FAILED if test["bad"] else Outcome.PASSED
-    name = re.sub(r"\\([#\\])", r"\1", test["name"].strip()) or f"#{test['number'] or '?'}"
+    name = re.sub(r"\\([#\\])", r"\1", TIMED.sub("", test["name"].strip())) or f"#{test['number'] or '?'}"
     return ForeignCase(suite=suite, owner="", name=name, outcome=outcome, message=test["why"] or "")

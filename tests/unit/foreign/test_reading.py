@@ -115,6 +115,75 @@ def test_a_failure_says_why(text: str, nodeid: str, message: str) -> None:
     assert found[nodeid] == message
 
 
+BLOCK = """\
+TAP version 13
+1..2
+not ok 1 - stops
+  ---
+  message: 'no'
+  output: |-
+    ok then
+    not ok 7 - of another program
+    1..9
+  ...
+ok 2 - goes on
+"""
+NO_END = BLOCK.replace("  ...\n", "")
+KTAP = """\
+KTAP version 1
+1..2
+  KTAP version 1
+  # Subtest: first
+  1..2
+    KTAP version 1
+    1..1
+    ok 1 deepest
+  ok 1 deep
+  not ok 2 wide
+not ok 1 first
+ok 2 second # SKIP no device
+"""
+KUNIT = KTAP.replace("    ", "        ").replace("\n  ", "\n    ").replace("\n          ", "\n        ")
+KTAP_CASES = [("subtest 1::deepest", P), ("first::deep", P), ("first::wide", F), ("first", F), ("second", S)]
+
+
+@pytest.mark.parametrize(
+    ("text", "cases"),
+    [
+        (BLOCK, [("stops", F), ("goes on", P)]),
+        (NO_END, [("stops", F), ("goes on", P)]),
+        (KTAP, KTAP_CASES),
+        (KUNIT, KTAP_CASES),
+    ],
+)
+def test_lines_of_tap_are_where_they_seem_to_be(text: str, cases: list[tuple[str, Outcome]]) -> None:
+    """A YAML block may have any lines, and subtests are indented by two or by four spaces."""
+    found, report = read(text)
+    assert [(case.nodeid, case.outcome) for case in found] == cases
+    assert report.problems == []
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("ok 1 - a # time=5.2ms", "a"), ("ok 1 - a # time=3ms {", "a"), ("ok 1 a in 13ms", "a"), ("ok 1 - a  # in 12 ms", "a"),
+        ("ok 1 - a in 13ms # skip no", "a"), ("ok 1 - fails with #12", "fails with #12"), ("ok 1 - ends in 5 steps", "ends in 5 steps"),
+        ("ok 1", "#1"),
+    ],
+)  # fmt: skip
+def test_how_long_a_test_took_is_not_in_its_name(line: str, name: str) -> None:
+    """What differs in each run would make another case of it."""
+    [case] = read(f"1..1\n{line}\n")[0]
+    assert case.name == name
+
+
+def test_what_a_test_prints_after_its_end_is_no_test() -> None:
+    """A goroutine may print when its test of Go has ended."""
+    late = '{"Action":"output","Package":"p/a","Test":"TestThree","Output":"late\\n"}\n'
+    end = '{"Action":"fail","Package":"p/a"'
+    assert read(GO.replace(end, late + end))[0] == read(GO)[0]
+
+
 @pytest.mark.parametrize("text", [TAP, GO])
 def test_every_cut_of_lines_is_noticed(text: str) -> None:
     """A file of lines that ends early has a problem, a broken case, or is refused; it never looks whole."""
@@ -167,6 +236,8 @@ def test_totals_that_no_case_explains_are_a_case(text: str, outcome: Outcome) ->
     ("inside", "outcome"),
     [
         ('status="notrun" result="suppressed"', S), ('result="skipped"', S), ('status="disabled"', S),
+        ('status="untested"', S), ('result="Inconclusive"', S), ('executed="False"', S), ('enabled="false"', S),
+        ('status="aborted"', E), ('result="Timeout"', F), ('executed="True" enabled="true"', P),
         ('status="run" result="completed"', P), ('status="passed"', P), ('status="FAILED"', F), ('status="error"', E),
     ],
 )  # fmt: skip
