@@ -7,6 +7,7 @@ import fnmatch
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.ci_files import find_rejected, list_shapes
 from harness import ci
-from harness.ci import Pipeline
+from harness.ci import Pipeline, rendering
 from tests.helpers.semaphore_pipelines import Pipeline as SemaphorePipeline
 
 ODD = [
@@ -132,6 +134,17 @@ def test_odd_names_are_valid_by_the_published_schemas(name: str, tmp_path: Path)
             ]
             done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_no_shape_makes_a_file_that_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of what `python -m bench.ci_files` asks of 500 shapes; it sees a job whose identifier is the profile's name."""
+    assert find_rejected(list(list_shapes(4, 2))) == {}
+    dotted = (Pipeline(profile="v1.0", shards=2, cells=9), None)
+    monkeypatch.setattr(
+        rendering, "_name_jobs", lambda pipelines: tuple(replace(item, job=item.profile) for item in pipelines)
+    )
+    assert "v1.0-shard" in find_rejected([dotted])["0-github-harness"]
 
 
 def test_a_cache_is_worth_its_size_or_there_is_none() -> None:
