@@ -18,13 +18,13 @@ from harness.app.bisect import (
     resolve_skips,
     sample_once,
 )
-from harness.app.bisect_setup import BisectContext, check_surroundings, note_surroundings
+from harness.app.bisect_setup import BisectContext, check_surroundings, check_timeout, note_surroundings
 from harness.app.permissions import check_bisection
 from harness.app.settings import show_path
 from harness.bisect import journal
 from harness.bisect.candidates import read_candidates
 from harness.bisect.checkout import CheckoutOracle, clean_trees
-from harness.bisect.question import Command
+from harness.bisect.question import COMMAND_SECONDS, Command
 from harness.bisect.records import CHECKOUT, Begun, Sample
 from harness.bisect.repository import Repository, open_repository, reopen
 from harness.errors import UsageError
@@ -100,6 +100,7 @@ def _resolve(context: BisectContext, options: BisectOptions) -> tuple[Begun, Rep
     deadline = context.deadline
     repository = open_repository(options.repo or ".", context.store, deadline)
     search = options.search
+    check_timeout(search)
     ends, notes = resolve_ends(context, repository, options)
     begun = Begun(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -155,7 +156,8 @@ def _place_words(words: tuple[str, ...], repository: Repository, begun: Begun, d
 def _choose_oracle(
     context: BisectContext, begun: Begun, repository: Repository, first: int
 ) -> Callable[[Callable[[Event], None], int], CheckoutOracle]:
-    command = Command(argv=begun.run, environment=dict(os.environ), cwd=ANYWHERE)
+    seconds = begun.timeout or COMMAND_SECONDS
+    command = Command(argv=begun.run, environment=dict(os.environ), cwd=ANYWHERE, seconds=seconds, hang=begun.hang)
     return lambda emit, _: CheckoutOracle(
         repository=repository,
         command=command,

@@ -16,7 +16,7 @@ from harness.app.settings import Settings
 from harness.app.sources import change_project
 from harness.bisect.cell import CellOracle
 from harness.bisect.oracle import SAMPLES
-from harness.bisect.question import Cases, Command, Question
+from harness.bisect.question import COMMAND_SECONDS, Cases, Command, Question
 from harness.bisect.records import Inquiry
 from harness.bisect.subject import Subject
 from harness.bisect.surroundings import Surroundings, read_surroundings
@@ -30,7 +30,7 @@ from harness.wait import Deadline
 from harness.yamlerror import TextError
 
 __all__ = [
-    "BisectContext", "CellContext", "check_surroundings", "clean_samples", "list_suites", "make_command", "make_context",
+    "BisectContext", "CellContext", "check_surroundings", "check_timeout", "clean_samples", "list_suites", "make_command", "make_context",
     "make_oracle", "make_plain_context", "make_question", "note_surroundings", "split_command",
 ]  # fmt: skip
 
@@ -164,7 +164,14 @@ def make_question(context: CellContext, inquiry: Inquiry, mirror: Path | None = 
         return Cases(tests=inquiry.tests, canary=inquiry.canary, matching=_compile(inquiry.matching))
     if inquiry.canary or inquiry.matching:
         raise UsageError("--canary and --matching belong to --test; a command decides itself, with its exit status.")
+    check_timeout(inquiry)
     return make_command(inquiry, mirror)
+
+
+def check_timeout(inquiry: Inquiry) -> None:
+    """Raise UsageError for a time limit of a command that is none."""
+    if inquiry.timeout is not None and not 0 < inquiry.timeout <= SECONDS:
+        raise UsageError(f"--timeout takes seconds, more than 0 and at most {SECONDS:.0f}, not {inquiry.timeout:g}.")
 
 
 def make_command(inquiry: Inquiry, mirror: Path | None = None) -> Command:
@@ -182,7 +189,8 @@ def make_command(inquiry: Inquiry, mirror: Path | None = None) -> Command:
     if shutil.which(str(place / command[0]) if os.sep in command[0] else command[0]) is None:
         raise UsageError(f"The command `{inquiry.test}` is not there, or may not be executed.")
     found = {"HARNESS_REPOSITORY": str(mirror)} if mirror else {}
-    return Command(argv=command, environment={**os.environ, **found}, cwd=place)
+    seconds = inquiry.timeout or COMMAND_SECONDS
+    return Command(argv=command, environment={**os.environ, **found}, cwd=place, seconds=seconds, hang=inquiry.hang)
 
 
 def _compile(pattern: str | None) -> re.Pattern[str] | None:

@@ -14,7 +14,6 @@ from harness.bisect.oracle import FindKnown, get_sample_path
 from harness.bisect.question import Command
 from harness.bisect.records import Asked, Same, Sample
 from harness.bisect.repository import Repository
-from harness.errors import DeadlineError
 from harness.model import Verdict
 from harness.pipeline import RunContext
 from harness.store import make_key
@@ -90,11 +89,7 @@ class CheckoutOracle:
         if os.sep in program and not program.startswith(os.sep) and not (place / program).exists():
             return asked.conclude(Verdict.SKIP, reason="program", message=f"There is no {program} in this revision.")
         variables = {"HARNESS_REVISION": asked.revision, "HARNESS_REPOSITORY": str(self.repository.mirror)}
-        try:
-            sample = replace(self.command, cwd=place).run(asked, variables, self.work, evidence)
-        except DeadlineError as error:
-            self.work.deadline.check()
-            sample = asked.conclude(Verdict.SKIP, reason="time", message=str(error))
+        sample = replace(self.command, cwd=place).run(asked, variables, self.work, evidence)
         seconds = {"checkout": checked_out - begin, COMMAND: time.monotonic() - checked_out}
         return sample.model_copy(update={"seconds": {name: round(spent, 3) for name, spent in seconds.items()}})
 

@@ -1,6 +1,7 @@
 """What is asked at a revision: cases of the suites, or a command of the user's; and what the answer means."""
 
 import re
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 from harness import pipeline, proc
 from harness.bisect.records import Asked, Sample
 from harness.bisect.surroundings import find_files, list_variables
-from harness.errors import InfrastructureError
+from harness.errors import DeadlineError, InfrastructureError
 from harness.machine import Pid1CrashError
 from harness.matching import search
 from harness.model import Outcome, Verdict
@@ -19,14 +20,14 @@ from harness.results import CaseResult
 from harness.store import hash_file
 from harness.suite import is_named
 
-__all__ = ["AbortError", "Cases", "Command", "Question", "judge"]
+__all__ = ["COMMAND_SECONDS", "AbortError", "Cases", "Command", "Question", "judge"]
 
 SKIP_CODE = 125
 ABORT_CODE = 128
 """Exit statuses of a command, as in `git bisect run`: 0 good, 125 skip, 128 and more abort, all else bad."""
 
 COMMAND_SECONDS = 1800.0
-"""What a command may take under KVM."""
+"""What a command may take where the user says nothing."""
 
 OUTPUT = "run.log"
 """File with what the command printed."""
@@ -107,13 +108,15 @@ class Command:
     """A command that runs on this computer while the guest runs, and finds it through its environment.
 
     Attributes:
-        seconds: What it may take under KVM.
+        seconds: What it may take.
+        hang: What a revision is at which it takes longer.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     cwd: Path
     seconds: float = COMMAND_SECONDS
+    hang: Verdict = Verdict.SKIP
 
     def ask(self, asked: Asked, plan: Plan, work: RunContext, directory: Path) -> Sample:
         """As `Question` says."""
@@ -154,9 +157,13 @@ class Command:
                 hint="Put the command back and continue with --resume. A script needs a first line such as `#!/bin/sh`, and "
                 "has to be executable.",
             ) from error
+        except DeadlineError as error:
+            work.deadline.check()  # the bisection's own end is none of the command's
+            return asked.conclude(self.hang, reason="time" if self.hang is Verdict.SKIP else "", message=str(error))
         if not 0 <= done.code < ABORT_CODE:
+            how = f"status {done.code}" if done.code >= 0 else signal.Signals(-done.code).name
             raise AbortError(
-                f"The command `{self.argv[0]}` ended with status {done.code}, which ends the bisection.",
+                f"The command `{self.argv[0]}` ended with {how}, which ends the bisection.",
                 hint=f"Its output is in {directory / OUTPUT}. Status 0 is good, 125 is skip, others below 128 are bad.",
             )
         last = next((line.strip() for line in reversed(done.out.splitlines()) if line.strip()), "")
@@ -177,6 +184,7 @@ class Command:
         """Return all that it depends on besides the revision, as far as can be seen."""
         return {
             "command": list(self.argv),
+            "limit": [self.seconds, self.hang.value],
             "directory": str(self.cwd),
             "variables": list_variables(self.environment),
             "files": {str(path): hash_file(path) for path in find_files(self.argv, self.cwd)},

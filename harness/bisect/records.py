@@ -62,6 +62,8 @@ class Inquiry(Record):
         matching: Regular expression that a failure has to match, or None.
         boot_failure: What a guest that does not boot is.
         pid1_crash: What a revision is with which PID 1 crashes in two guests, one after the other.
+        timeout: Seconds that the command may take, or None for the usual.
+        hang: What a revision is at which it takes longer.
         surroundings: What the command found around it when the bisection was begun; None where cases decide, and in
             journals that do not say it.
     """
@@ -74,6 +76,8 @@ class Inquiry(Record):
     boot_failure: Verdict = Verdict.SKIP
     # Left out where nothing was chosen, as in journals of before there was a choice.
     pid1_crash: Verdict = Field(default=Verdict.BAD, exclude_if=lambda value: value is Verdict.BAD)
+    timeout: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    hang: Verdict = Field(default=Verdict.SKIP, exclude_if=lambda value: value is Verdict.SKIP)
     surroundings: Surroundings | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
@@ -91,6 +95,8 @@ class Inquiry(Record):
         words = format_command(self.run) if self.run else [w for test in self.tests for w in ("--test", test)]
         words += [w for name in ("canary", "matching") if (value := getattr(self, name)) for w in (f"--{name}", value)]
         words += ["--boot-failure", "bad"] if self.boot_failure is Verdict.BAD else []
+        words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
+        words += ["--hang", "bad"] if self.hang is Verdict.BAD else []
         return [*words, *(["--pid1-crash", "skip"] if self.pid1_crash is Verdict.SKIP else [])]
 
 

@@ -96,6 +96,13 @@ AcceptOption = Annotated[
         "--accept-changes", help="With --resume: go on although the command's files or environment have changed."
     ),
 ]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", metavar="SECONDS", help="What the command may take; 1800 by default.")
+]
+HangOption = Annotated[
+    Literal["bad", "skip"],
+    typer.Option("--hang", metavar="bad|skip", help="What a revision is at which the command takes longer."),
+]
 TrustOption = Annotated[
     bool, typer.Option("--trust-ends", help="Do not test the two ends; they are what --good and --bad say.")
 ]
@@ -176,7 +183,7 @@ def _make_verb(subject: str) -> Callable[..., None]:
         term_old: TermOldOption = None, term_new: TermNewOption = None,
         noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
         skip: SkipOption = None, shell: ShellOption = None, trust_ends: TrustOption = False, reuse: ReuseOption = False,
-        accept_changes: AcceptOption = False,
+        timeout: TimeoutOption = None, hang: HangOption = "skip", accept_changes: AcceptOption = False,
         canary: CanaryOption = None, matching: MatchingOption = None, boot_failure: BootOption = "skip",
         pid1_crash: CrashOption = "bad",
         jobs: JobsOption = JOBS, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
@@ -200,7 +207,7 @@ def _make_verb(subject: str) -> Callable[..., None]:
             tests=tuple(test or ()), run=choose_command(run, shell), canary=canary, matching=matching,
             boot_failure=Verdict(boot_failure), pid1_crash=Verdict(pid1_crash), paths=tuple(paths or ()), first_parent=first_parent, goal=goal,
             noise=noise, confidence=confidence, most_tests=most_tests, term_old=old_term, term_new=new_term,
-            trust_ends=trust_ends, reuse=reuse,
+            trust_ends=trust_ends, reuse=reuse, timeout=timeout, hang=Verdict(hang),
         )  # fmt: skip
         options = BisectOptions(
             subject=subject, olds=olds, new=new, repo=repo, cell=cell, skip=tuple(skip or ()), search=search
@@ -227,7 +234,7 @@ def bisect_checkouts(  # noqa: PLR0913 - each is an option of the command
     term_old: TermOldOption = None, term_new: TermNewOption = None,
     noise: NoiseOption = Noise.LOW, confidence: ConfidenceOption = CONFIDENCE, most_tests: MostOption = None,
     skip: SkipOption = None, trust_ends: TrustOption = False, reuse: ReuseOption = False,
-    accept_changes: AcceptOption = False,
+    timeout: TimeoutOption = None, hang: HangOption = "skip", accept_changes: AcceptOption = False,
     jobs: CheckoutJobsOption = 1, resume: ResumeOption = False, form: FormatOption = Format.TABLE,
 ) -> NoReturn:  # fmt: skip
     """Find the commit of any repository that changed what a command says; it needs no guest, no matrix and no root."""
@@ -249,6 +256,7 @@ def bisect_checkouts(  # noqa: PLR0913 - each is an option of the command
     search = SearchOptions(
         run=command, paths=tuple(paths or ()), first_parent=first_parent, goal=goal, noise=noise, confidence=confidence,
         most_tests=most_tests, term_old=old_term, term_new=new_term, trust_ends=trust_ends, reuse=reuse,
+        timeout=timeout, hang=Verdict(hang),
     )  # fmt: skip
     options = BisectOptions(subject=CHECKOUT, olds=olds, new=new, repo=repo, skip=tuple(skip or ()), search=search)
     if at is not None:

@@ -106,6 +106,8 @@ def test_a_script_of_the_repository_is_that_of_each_commit(tmp_path: Path, capsy
     (("--good", "HEAD", "--bad", "HEAD~3", "--run", "true"), "is a descendant of the newer end"),
     (("--at", "HEAD", "--good", "HEAD~1", "--bad", "HEAD", "--run", "true"), "Name both ends"),
     ((*ENDS, "--run", "true", "--repo", "/nowhere/at/all"), "does not exist"),
+    ((*ENDS, "--run", "true", "--timeout", "0"), "--timeout takes seconds, more than 0"),
+    ((*ENDS, "--run", "true", "--timeout", "nan"), "--timeout takes seconds, more than 0"),
 ])  # fmt: skip
 def test_refused(
     tmp_path: Path, repo: Repo, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], sentence: str
@@ -258,6 +260,19 @@ def test_a_command_that_disappears_ends_the_search(
     assert '"verdict":"skip"' not in max((tmp_path / "runs").glob("bisect-*/journal.jsonl")).read_text()
     script(tmp_path, text)
     assert harness(tmp_path, "--resume", "--run", str(path)) == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("hang", "code", "kind"), [("bad", ExitCode.OK, "culprit"), ("skip", ExitCode.INFRASTRUCTURE, "untestable")]
+)
+def test_a_command_that_hangs(tmp_path: Path, repo: Repo, hang: str, code: ExitCode, kind: str) -> None:
+    """A hang is what the user says that it is, after the time that the user gives; by default it says nothing."""
+    text = "grep -q g state.txt || sleep 600"
+    words = (*ENDS, "--noise", "none", "--shell", text, "--timeout", "1.5", "--hang", hang, "--jobs", "2")
+
+    assert harness(tmp_path, *words) == code
+    assert read(tmp_path)["answer"]["kind"] == kind  # type: ignore[index]
+    assert "--timeout 1.5" in read(tmp_path)["commands"][-1]["line"]  # type: ignore[index]
 
 
 def test_the_reverted_commit_can_be_reached(tmp_path: Path, repo: Repo) -> None:
