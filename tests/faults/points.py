@@ -86,7 +86,8 @@ def fail(number: int, *, below: tuple[str, ...] = ("",), spawn: bool = False) ->
     """Return what refuses a change with an error of the system: one below some folder of the world, or the start of a process."""
 
     def act(world: World, event: str, arguments: tuple[Any, ...]) -> None:
-        if spawn == (event == "subprocess.Popen"):
+        removes = event in {"os.remove", "os.rmdir"} and number == errno.EDQUOT
+        if spawn == (event == "subprocess.Popen") and not removes:
             named = arguments[0] if arguments and isinstance(arguments[0], str | bytes | os.PathLike) else ""
             place = Path(os.fsdecode(named))
             if spawn or any(place.is_relative_to(world.place / folder) for folder in below):

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from harness import yamlfile
+from harness.distros.flatcar.disk import FlatcarFile
 from harness.distros.flatcar.ignition import (
     Document,
     File,
@@ -16,7 +19,7 @@ from harness.distros.flatcar.ignition import (
     User,
     choose_spec,
 )
-from harness.errors import UsageError
+from harness.errors import ConfigError, UsageError
 
 SERVICE = "[Unit]\nDescription=a\n\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 
@@ -66,3 +69,12 @@ def test_old_format() -> None:
     assert "filesystem" not in new["storage"]["files"][0]
     with pytest.raises(UsageError, match="no kernel arguments"):
         Document(kernel=KernelArguments(present=("a",))).render(IgnitionSpec.V2)
+
+
+@pytest.mark.parametrize("field", ["mask", "not_wanted", "without_generators"])
+def test_a_name_that_is_twice_is_refused_where_it_stands(tmp_path: Path, field: str) -> None:
+    """It would be one link twice in what the guest becomes; the file and its line are named."""
+    place = tmp_path / "image.yaml"
+    place.write_text(f"name: flatcar\ndescription: Two.\nchannels: {{}}\n{field}: [a.service, a.service]\n")
+    with pytest.raises(ConfigError, match=r"image\.yaml:4.*`a\.service` is there twice"):
+        yamlfile.load(place, FlatcarFile)
