@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-QUICK = ("matrix", "compare", "boot", "warm")
+QUICK = ("matrix", "compare", "boot", "warm", "clones")
 LONGER = {
     "warm --cycles 200": "nothing grows in 200 lives of a guest; five minutes",
     "bisect_simulation": "how many steps a bisection takes, next to other tools",

@@ -62,13 +62,15 @@ def start(
     store: Store,
     fresh: bool = False,
     ports: Callable[[], int] = qemu_process.find_free_port,
+    template: Template | None = None,
 ) -> Iterator[Machine]:
     """Start a guest from memory, which is saved now if the store has none; it is destroyed with the context.
 
     A memory that cannot be made, or does not load, is no error: the machine is booted then, and the record's
     `note` says why. The record's `origin` is "memory" where the memory was there before.
 
-    `fresh` boots whatever the store has, and saves nothing; all else is as for `booting.boot`.
+    `fresh` boots whatever the store has, and saves nothing; `template` is how memories are kept, the best that can be had
+    for None. All else is as for `booting.boot`.
 
     Raises:
         GuestLostError: It died in the boot; the message has the last lines of its console.
@@ -79,7 +81,7 @@ def start(
         note = ""
         if not fresh:
             try:
-                guest = stack.enter_context(_restore(spec, directory, deadline, store, ports))
+                guest = stack.enter_context(_restore(spec, directory, deadline, store, ports, template))
             except CancelledError:
                 raise
             except _LostError as error:
@@ -154,9 +156,14 @@ def _read_processor() -> str:
 
 @contextmanager
 def _restore(
-    spec: MachineSpec, directory: Path, deadline: Deadline, store: Store, ports: Callable[[], int]
+    spec: MachineSpec,
+    directory: Path,
+    deadline: Deadline,
+    store: Store,
+    ports: Callable[[], int],
+    wanted: Template | None,
 ) -> Iterator[Machine]:
-    template = probe_template(store.root, deadline)
+    template = wanted or probe_template(store.root, deadline)
 
     def fill(target: Path) -> Mapping[str, Any]:
         return _save(spec, directory, SavedMachine(target), template, deadline)
