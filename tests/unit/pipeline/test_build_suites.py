@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import pipeline
+from harness import pipeline, suite
 from harness.catalog import SuiteFile, SuitePlace
 from harness.errors import InfrastructureError
 from harness.model import Outcome, Phase
@@ -75,3 +75,20 @@ def test_guest_that_is_not_to_be_had_keeps_the_cases_of_the_build(both: Plan, wo
 
     assert result.error == "The image could not be made."
     assert [case.outcome for case in result.cases] == [Outcome.SKIPPED, Outcome.PASSED]
+
+
+@pytest.mark.slow
+def test_children_of_a_killed_harness_write_nothing_here(both: Plan, work: RunContext, tmp_path: Path) -> None:
+    """A pytest that outlived its harness has the report open, and goes on to write; the cases that run now are not its."""
+    plan = replace(both, suites={"source": both.suites["source"]})
+    report = tmp_path / "cell" / "tree" / suite.REPORT
+    report.parent.mkdir(parents=True)
+    with report.open("w") as orphan:
+        orphan.write("{}\n" * 999)
+        orphan.flush()
+        result = pipeline.evaluate(CellTask(plan=plan), work, tmp_path / "cell")
+        orphan.write('{"$report_type": "TestReport", "nodeid": "source/test_it.py::test_cell", "outcome": "failed"}\n')
+
+    assert [case.outcome for case in result.cases] == [Outcome.SKIPPED, Outcome.PASSED]
+    assert {record.get("outcome") for record in suite.read_report(report)} <= {None, "passed", "skipped"}
+    assert b"\0" not in report.read_bytes()
