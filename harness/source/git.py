@@ -193,6 +193,9 @@ def open_mirror(url: str, store: Store, deadline: Deadline) -> Iterator[Path]:
     proc.require("git")
     path = store.share("git", f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git", deadline)
     with hold_lock(path.with_suffix(".lock"), deadline):
+        # The mirror is ours alone, so a lock in it is of a git that was killed, and would stop every later one.
+        for stale in (*path.glob("*.lock"), *(path / "refs").rglob("*.lock")):
+            stale.unlink(missing_ok=True)
         argv = ["git", "init", "--quiet", "--bare", "--template=", str(path)]
         proc.run(argv, deadline=deadline, env=make_environment(reach=Reach.MIRROR))
         yield path
