@@ -45,6 +45,7 @@ from tools.campaign import CampaignPlan
 from tools.mutants import Mutants
 from tools.proof_edits import ProofEdits
 from tools.regressions import Regressions
+from tools.rkt_breakages import Breakages
 from tools.rkt_coverage import Coverage
 from tools.rkt_facts import Facts
 from tools.tool import run_tool
@@ -151,6 +152,7 @@ KINDS: dict[str, tuple[Path, Callable[[Path], None]]] = {
     "regressions": (ROOT / "suites/regressions.yaml", partial(use_model, Regressions)),
     "coverage": (ROOT / "suites/coverage.yaml", partial(use_model, Coverage)),
     "facts": (ROOT / "suites/runtimes/rkt/facts.yaml", partial(use_model, Facts)),
+    "breakages": (ROOT / "suites/runtimes/rkt/breakages.yaml", partial(use_model, Breakages)),
     "campaign": (ROOT / "tools/campaign.yaml", partial(use_model, CampaignPlan)),
 }
 """By name a real file, and what reads and uses such a one."""

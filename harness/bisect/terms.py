@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from harness.errors import UsageError
 
@@ -216,7 +219,8 @@ class Answer:
     sentence: str
     confidence: float
     suspects: tuple[Suspect, ...] = field(default=())
-    changes: tuple[TestChange, ...] = field(default=())
+    # Left out where there are none, as in results and journals of before.
+    changes: Annotated[tuple[TestChange, ...], Field(exclude_if=lambda value: not value)] = field(default=())
     fails_before: RateEstimate
     fails_after: RateEstimate | None = None
     tests: int

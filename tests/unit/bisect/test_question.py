@@ -140,7 +140,7 @@ def test_signal(tmp_path: Path, work: RunContext) -> None:
 
 
 def test_hanging_command(tmp_path: Path) -> None:
-    """A command that does not end is no verdict, and is ended."""
+    """A command that does not end when the bisection has to is no verdict, and is ended."""
     work = RunContext(store=Store(tmp_path / "store"), emit=lambda _: None, deadline=Deadline.after(0.5, "test"))
     with pytest.raises(DeadlineError):
         command(tmp_path, "sleep 60").run(ASKED, {}, work, tmp_path)

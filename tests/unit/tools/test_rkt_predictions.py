@@ -35,6 +35,7 @@ def test_a_difference_is_a_sentence() -> None:
     assert differ(predicted[1:]) == [f"{cell.id}: {predicted[0]} is predicted and not red."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", ["bullseye", "bookworm", "trixie"])
 @pytest.mark.parametrize("mode", list(CgroupMode))
 def test_every_cell_is_predicted(channel: str, mode: CgroupMode) -> None:
