@@ -178,7 +178,7 @@ remove() {
     [ ! -e "$pod/apps" ] || while read -r name; do
         [ ! -d "$pod/stage1/rootfs/opt" ] || unmounted "$pod/stage1/rootfs/opt/stage2/$name/rootfs"
     done <"$pod/apps"
-    for directory in usr/bin usr/sbin usr/lib/systemd/system lib/systemd/system ''; do unmounted "$pod/stage1/rootfs/$directory"; done
+    for directory in usr/bin usr/sbin ''; do unmounted "$pod/stage1/rootfs/$directory"; done
     unmounted "$pod/overlay"
     remove_cgroups
     rm -rf "$pod"

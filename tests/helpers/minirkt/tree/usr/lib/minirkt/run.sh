@@ -75,18 +75,7 @@ make_stage1() {
     for word in $broken; do : >"$stage1/rkt/found/broken-$word"; done
     # Since 255 PID 1 opens this program when it starts, and freezes without it; rkt's list of programs does not have it.
     ! found executor || rm -f "$stage1/usr/lib/systemd/systemd-executor"
-    leave_units
     ! found programs || leave_programs
-}
-
-# leave_units: of the guest's units a stage1 has journald's alone, which rkt copies (stage1/init/init.go, installAssets).
-leave_units() {
-    mkdir "$pod/units" || exit 254
-    for place in "$stage1/usr/lib/systemd/system" "$stage1/lib/systemd/system"; do
-        [ -d "$place" ] && ! mountpoint -q "$place" || continue
-        cp -L "$place/systemd-journald.service" "$place"/systemd-journald*.socket "$pod/units/" || exit 254
-        mount --bind "$pod/units" "$place" || exit 254
-    done
 }
 
 # leave_programs: of the guest's programs a stage1 of the flavor host has those that rkt copies (stage1/init/init.go); what
