@@ -119,8 +119,10 @@ def _resolve(context: BisectContext, options: BisectOptions) -> tuple[Begun, Rep
     run = _place_words(search.run, repository, begun, deadline)
     if os.sep not in run[0] and shutil.which(run[0]) is None:
         raise UsageError(f"The command `{run[0]}` is not there, or may not be executed.")
-    surroundings = note_surroundings(run, ANYWHERE)
-    return begun.model_copy(update={"run": run, "surroundings": surroundings}), repository
+    update = {"run": run, "surroundings": note_surroundings(run, ANYWHERE)}
+    # As with git, they are relative to where the user is.
+    paths = tuple(os.path.normpath(os.path.join(begun.directory, path)) for path in search.paths)  # noqa: PTH118 - in a commit
+    return begun.model_copy(update={**update, "paths": paths}), repository
 
 
 def _find_below(repository: Repository) -> str:

@@ -14,7 +14,7 @@ from harness.bisect.oracle import Oracle
 from harness.bisect.outcome import Bisection, make_result
 from harness.bisect.records import CHECKOUT, Begun, Ended
 from harness.bisect.report import View, make_view
-from harness.bisect.session import SearchProgress, Session
+from harness.bisect.session import SPARE, SearchProgress, Session
 from harness.bisect.verdicts import Verdicts
 from harness.rundir import PAGE, RESULT
 from harness.wait import Deadline
@@ -90,6 +90,8 @@ class Driver:
             # A command depends on more than can be seen: what an earlier one said counts only if the user says so.
             reuse=not self.journal.state.begun.run or self.journal.state.begun.reuse,
             jobs=self.jobs,
+            # A command may use a port or a lock: side by side is only what the user asks for.
+            spare=0 if self.journal.state.begun.subject == CHECKOUT else SPARE,
             watch=self.watch,
         )
 

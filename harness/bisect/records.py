@@ -210,6 +210,8 @@ class Begun(SearchOptions):
         return SearchSettings(
             noise=self.noise, confidence=self.confidence, goal=self.goal, most_tests=self.most_tests,
             verify_ends=not self.trust_ends,
+            # An attempt in a checkout costs no build: each commit is tried before one is given up.
+            least_testable=0.0 if self.subject == CHECKOUT else SearchSettings().least_testable,
         )  # fmt: skip
 
 

@@ -228,7 +228,8 @@ class Repository:
     def list_changes(self, commit: str, deadline: Deadline) -> tuple[FileChange, ...]:
         """List the files that a commit touches."""
         argv = ["show", "--format=", "--numstat", "-z", "--no-renames", "--first-parent", commit]
-        rows = [line.strip().split("\t") for line in self._run_git(argv, deadline).out.split("\0") if line.strip()]
+        lines = (line.removeprefix("\n") for line in self._run_git(argv, deadline).out.split("\0"))
+        rows = [line.split("\t", 2) for line in lines if line.count("\t") > 1]
         return tuple(FileChange(path, _count(added), _count(removed)) for added, removed, path in rows)
 
     def has_file(self, commit: str, path: str, deadline: Deadline) -> bool:

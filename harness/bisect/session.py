@@ -90,6 +90,7 @@ class Session:
         journal: Where everything is written down; what it has is taken as done.
         search: A new search over the same history.
         revert: Makes the commit in which a culprit is taken back on top of the newer end; None if it does not come off.
+        spare: Samples that are taken next to `jobs` others if they are wanted in any case; with 0, no more than `jobs` run.
         verdicts: Those of earlier bisections, or None to have no use of them.
         reuse: Whether they stand for samples; new ones are added in any case.
     """
@@ -102,6 +103,7 @@ class Session:
     verdicts: Verdicts | None = None
     reuse: bool = True
     jobs: int = 1
+    spare: int = SPARE
     watch: Callable[[SearchProgress], None] = lambda _: None
 
     _book: _Book = field(init=False, default_factory=_Book)
@@ -125,7 +127,7 @@ class Session:
         """
         running: dict[Future[Sample | Same], _Task] = {}
         failure: BaseException | None = None
-        with ThreadPoolExecutor(max_workers=self.jobs + SPARE + 1, thread_name_prefix="sample") as pool:
+        with ThreadPoolExecutor(max_workers=self.jobs + self.spare + 1, thread_name_prefix="sample") as pool:
             while True:
                 try:
                     for task in self._choose_next(len(running)) if failure is None else ():
@@ -150,10 +152,11 @@ class Session:
 
     def _choose_next(self, running: int) -> Iterator[_Task]:
         """Yield what to take next to the `running` samples in flight; the revert has a slot of its own."""
-        free = self.jobs - (running - self._reverting)
-        probes = self.search.choose_next(max(0, free), self.estimates.estimate_costs(), spare=SPARE + min(0, free))
+        free = self.jobs - (running - self._reverting if self.spare else running)
+        spare = self.spare + min(0, free)
+        probes = self.search.choose_next(max(0, free), self.estimates.estimate_costs(), spare=max(0, spare))
         yield from map(self._make_task, probes)
-        if revert := self._revert():
+        if (self.spare or free > len(probes)) and (revert := self._revert()):
             yield revert
 
     def _make_task(self, probe: Probe) -> _Task:

@@ -27,7 +27,7 @@ def render_summary(view: View) -> RenderableType:
     lines: list[RenderableType] = [Text(facts.format_headline(view), style="bold" if is_named else "bold yellow")]
     if answer is not None:
         lines += [Text(facts.format_sureness(view)), *_render_untestable(view)]
-    if answer is not None and answer.tests and answer.kind.has_rates:
+    if answer is not None and answer.tests and facts.shows_rates(view):
         lines.append(_render_rates(answer.fails_before, answer.fails_after))
     lines += [*_render_suspects(view), *_revert(view), *_render_doubts(view)]
     for command in view.result.commands if view.result else ():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.bisect.records import CHECKOUT, Begun, Sample
 from harness.bisect.report.view import PackedBelief, Step, View
 from harness.bisect.repository import Commit
-from harness.bisect.terms import AnswerKind
+from harness.bisect.terms import AnswerKind, Noise
 from harness.model import Verdict
 from harness.report.page import clean_line, format_percent
 from harness.text import format_duration
@@ -18,7 +18,7 @@ from harness.text import format_duration
 __all__ = [
     "SAME", "SAYS", "Stretch", "collect_facts", "count_verdicts", "describe_method", "describe_search",
     "estimate_sides", "find_final", "find_skipped", "find_stretches", "format_commit", "format_headline",
-    "format_revert", "format_sureness", "get_purpose", "index_candidates",
+    "format_revert", "format_sureness", "get_purpose", "index_candidates", "shows_rates",
 ]  # fmt: skip
 
 SAYS = {Verdict.GOOD: "passes", Verdict.BAD: "fails", Verdict.SKIP: "cannot be tested"}
@@ -195,7 +195,7 @@ def format_headline(view: View) -> str:
     if answer is not None and answer.kind is AnswerKind.CULPRIT and answer.suspects:
         return f"{test} {now} since {format_commit(view, answer.suspects[0].revision, indices)}."
     if answer is not None:
-        return clean_line(answer.sentence, 1000)
+        return clean_line(answer.sentence, 1000) + _explain_base(view)
     belief = find_final(view)
     leading = ""
     if belief is not None and belief.top:
@@ -203,6 +203,29 @@ def format_headline(view: View) -> str:
         leading = f"; the likeliest so far is {format_commit(view, view.commits[place].name, indices)}, {format_percent(chance)}"
     done = sum(step.verdict is not None for step in view.steps)
     return f"The search for the commit since which {test} {now} is still running: {done} tests are done{leading}."
+
+
+def _explain_base(view: View) -> str:
+    """Say, where the older end is where two branches part and is no better, that the fix is on the user's branch."""
+    begun, answer = view.begun, view.answer
+    parted = any(note.startswith(f"{begun.old_name} is no ancestor of") for note in begun.notes)
+    if answer is None or answer.kind is not AnswerKind.GOOD_FAILS or not parted or begun.finds_fix:
+        return ""
+    name = clean_line(begun.old_name)
+    return (
+        f" That is where {name} and {clean_line(begun.new_name)} part: if {name} is good, it was fixed there; find the fix with "
+        f"`--find-fix --good {name} --bad {begun.old[:SHORT]}`."
+    )
+
+
+def shows_rates(view: View) -> bool:
+    """Return whether failure rates say something: not those of a test that is believed, without a culprit."""
+    answer = view.answer
+    return (
+        answer is not None
+        and answer.kind.has_rates
+        and (answer.fails_after is not None or view.begun.noise is not Noise.NONE)
+    )
 
 
 def format_sureness(view: View) -> str:

@@ -10,7 +10,7 @@ from harness.bisect.proof import Evidence
 from harness.bisect.records import CHECKOUT
 from harness.bisect.report import facts
 from harness.bisect.report.view import View
-from harness.bisect.terms import AnswerKind, RateEstimate
+from harness.bisect.terms import AnswerKind, Noise, RateEstimate
 from harness.model import Verdict
 from harness.report.page import bound, clean_line, format_percent
 from harness.text import pluralize
@@ -103,11 +103,16 @@ def _list_tested(view: View) -> Iterator[str]:
         f"{format_code(facts.format_commit(view, view.begun.new, indices))} ({escape(view.begun.term_new)}): {pluralize(len(view.commits), 'commit')}; "
         f"{pluralize(revisions, 'revision was', 'revisions were')} tried."
     )
-    if answer is not None and answer.kind.has_rates:
+    if answer is not None and facts.shows_rates(view):
+        is_believed = view.begun.noise is Noise.NONE
+        taken = (
+            "each of them is taken to be right"
+            if is_believed
+            else ("a test that sometimes fails or passes by chance is taken into account")
+        )
         yield ""
         yield (
-            f"Probability that this result is right: {format_percent(answer.confidence)}, computed from all test runs below; "
-            "a test that sometimes fails or passes by chance is taken into account."
+            f"Probability that this result is right: {format_percent(answer.confidence)}, computed from all test runs below; {taken}."
         )
         yield ""
         yield "| | runs | failed | failure rate | 90 % interval |"

@@ -275,6 +275,71 @@ def test_a_command_that_hangs(tmp_path: Path, repo: Repo, hang: str, code: ExitC
     assert "--timeout 1.5" in read(tmp_path)["commands"][-1]["line"]  # type: ignore[index]
 
 
+@pytest.mark.parametrize("noise", ["none", "low"])
+def test_one_command_at_a_time(tmp_path: Path, repo: Repo, noise: str) -> None:
+    """With -j 1 no two commands run side by side, not for the ends nor for what confirms the answer."""
+    lock = tmp_path / "lock"
+    text = f"mkdir {lock} || {{ echo >>{lock}.taken; exit 1; }}; sleep 0.2; grep -q g state.txt; c=$?; rmdir {lock}; exit $c"
+
+    assert harness(tmp_path, *ENDS, "--noise", noise, "--shell", text) == ExitCode.OK
+    assert not Path(f"{lock}.taken").exists()
+
+
+def test_names_with_every_sign(tmp_path: Path, repo: Repo) -> None:
+    """The culprit's files may have a newline, a tab and quotes in their names, and a path is relative to where the user is."""
+    odd = repo.path / "below" / 'a\nb\t"c'
+    repo.commit("a directory", below__file="x")
+    odd.write_text("1")
+    repo.commit("odd names", state="b2")
+    os.chdir(odd.parent)
+    words = (
+        "--good",
+        "HEAD~1",
+        "--bad",
+        "HEAD",
+        "--shell",
+        "! grep -q 2 ../state.txt",
+        "--noise",
+        "none",
+        "--",
+        "file",
+    )
+
+    assert harness(tmp_path, *words) == ExitCode.OK
+    assert 'below/a\nb\t"c' in read(tmp_path)["culprit"]["files"]  # type: ignore[index]
+    assert read(tmp_path)["begun"]["paths"] == ["below/file"]  # type: ignore[index]
+
+
+def test_all_that_can_be_tested_is_tested(tmp_path: Path) -> None:
+    """Among many skips nothing that would give a verdict is left untried."""
+    repo = Repo.empty(tmp_path / "repo").line("ggggsgggsgsggsgsssgssbssbbbb")
+    os.chdir(repo.path)
+    words = ("--good", "HEAD~27", "--bad", "HEAD", "--noise", "none")
+
+    assert (
+        harness(tmp_path, *words, "--shell", "! grep -q s state.txt || exit 125; grep -q g state.txt")
+        == ExitCode.FAILED
+    )
+    suspects = {item["revision"] for item in read(tmp_path)["answer"]["suspects"]}  # type: ignore[index]
+    assert suspects == set(repo.names[19:22])
+
+
+def test_a_merge_base_that_fails_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A release with a fix of its own: the reader learns that the fix is there, and how to find it."""
+    repo = Repo.empty(tmp_path / "repo").line("bbb")
+    git(repo.path, "checkout", "--quiet", "-b", "release")
+    repo.commit("fix", state="g")
+    git(repo.path, "checkout", "--quiet", "main")
+    repo.commit("more", other="1")
+    os.chdir(repo.path)
+    words = ("--good", "release", "--bad", "main", "--noise", "none", "--shell", "grep -q g state.txt")
+
+    assert harness(tmp_path, *words) == ExitCode.FAILED
+    said = capsys.readouterr().out
+    assert f"`--find-fix --good release --bad {repo.names[2][:12]}`" in said
+    assert "90 % interval" not in said
+
+
 def test_the_reverted_commit_can_be_reached(tmp_path: Path, repo: Repo) -> None:
     """A command that looks at HARNESS_REVISION finds each in HARNESS_REPOSITORY, the revert included."""
     git(repo.path, "rm", "--quiet", "src/part6.txt")
