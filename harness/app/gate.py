@@ -42,7 +42,7 @@ def decide_release(  # noqa: PLR0913 - each is an option of the command
     path = policy or _find_policy(project, profile, settings)
     rules = gate.load(path, project.matrix, project.catalog, name=show_path(path))
     places = Places(runs=settings.runs, baselines=settings.baselines)
-    side, conflicts = open_all(runs, places, pooled=pooled)
+    side, conflicts = open_all(runs, places, pooled=pooled, strict=True)
     before, missing = _open_baseline(rules, baseline, places)
     evidence = GateInput(
         side=side,

@@ -149,33 +149,52 @@ def _read_file(path: Path, head: bytes, name: str) -> RunOutcomes:
     )
 
 
-def open_all(texts: Sequence[str], places: Places, *, pooled: bool = False) -> tuple[RunOutcomes, tuple[str, ...]]:
+def open_all(
+    texts: Sequence[str], places: Places, *, pooled: bool = False, strict: bool = False
+) -> tuple[RunOutcomes, tuple[str, ...]]:
     """Read the shards of a run as one side, and what speaks against taking them together, see `join`.
 
     If `pooled`, they are runs of the same, of which each counts, see `pool`.
 
     Raises:
-        UsageError: There is nothing of a name, or one is named twice.
+        UsageError: There is nothing of a name, one is named twice, or two to be pooled are copies of one run.
         InfrastructureError: One cannot be read.
     """
     paths = [_find(text, places).resolve() for text in texts]
     if len(set(paths)) < len(paths):
         twice = next(text for index, text in enumerate(texts) if paths[index] in paths[:index])
         raise UsageError(f"The run {twice} is named twice.")
-    return (pool if pooled else join)([open_side(text, places) for text in texts])
+    sides = [open_side(text, places) for text in texts]
+    if not pooled:
+        return join(sides)
+    contents = [_read_content(path) for path in paths]
+    for index, content in enumerate(contents):
+        if content is not None and content in contents[:index]:
+            first = texts[contents.index(content)]
+            raise UsageError(f"{texts[index]} is a copy of {first}; each run counts once.")
+    return pool(sides, strict=strict)
 
 
-def pool(sides: Sequence[RunOutcomes], name: str | None = None) -> tuple[RunOutcomes, tuple[str, ...]]:
+def _read_content(path: Path) -> bytes | None:
+    """Return the content of a run's result, or of a file; None for what is neither."""
+    file = path / RESULT if path.is_dir() else path
+    return file.read_bytes() if file.is_file() else None
+
+
+def pool(
+    sides: Sequence[RunOutcomes], name: str | None = None, *, strict: bool = False
+) -> tuple[RunOutcomes, tuple[str, ...]]:
     """Return runs of the same as one side, with what speaks against taking them together; see `join`.
 
     Every run counts, whichever attempt it was. A run in which a cell or a case broke says nothing about it: it is
-    broken where it broke in all of them.
+    broken where it broke in all of them; if `strict`, where it broke in any, as a guest that boots only sometimes is no
+    release to be shipped.
     """
     found: dict[str, list[CellOutcomes]] = {}
     for side in sides:
         for cell in side.cells.values():
             found.setdefault(cell.id, []).append(cell)
-    pooled = {identifier: _pool_cells(cells) for identifier, cells in found.items()}
+    pooled = {identifier: _pool_cells(cells, strict=strict) for identifier, cells in found.items()}
     broken = tuple(line for side in sides for line in _list_broken(side, pooled)) if len(sides) > 1 else ()
     parts = []
     for side in sides:
@@ -201,7 +220,7 @@ def _list_broken(side: RunOutcomes, pooled: Mapping[str, CellOutcomes]) -> Itera
             yield f"{side.name}: {pluralize(len(lost), 'case')} of {cell.id} broke, {lost[0]} first, which counts for nothing."
 
 
-def _pool_cells(cells: Sequence[CellOutcomes]) -> CellOutcomes:
+def _pool_cells(cells: Sequence[CellOutcomes], *, strict: bool) -> CellOutcomes:
     """Return what several results of a cell say together."""
     if len(cells) == 1:
         return cells[0]
@@ -214,17 +233,20 @@ def _pool_cells(cells: Sequence[CellOutcomes]) -> CellOutcomes:
         counts[nodeid] = (sum(failed for failed, _ in seen), sum(runs for _, runs in seen))
         ran = [outcome for outcome in outcomes if outcome.ran]
         cases[nodeid] = fold_outcomes(ran or outcomes, counts[nodeid])
+        if strict and Outcome.ERROR in outcomes:
+            cases[nodeid] = Outcome.ERROR
         message = next((text for cell in cells if (text := cell.messages.get(nodeid))), "")
         if message and cases[nodeid].wants_a_look:
             messages[nodeid] = message
-    broke = all(cell.error for cell in cells)
+    errors = [cell.error for cell in cells if cell.error]
+    broke = bool(errors) and (strict or len(errors) == len(cells))
     return CellOutcomes(
         id=cells[0].id,
         axes=cells[0].axes,
         facts=find_common([cell.facts for cell in cells]),
         cases=cases,
         messages=messages,
-        error=cells[0].error if broke else None,
+        error=errors[0] if broke else None,
         pid1_crash=next((cell.pid1_crash for cell in cells if cell.pid1_crash), None),
         place=", ".join(cell.place for cell in cells),
         counts={nodeid: found for nodeid, found in counts.items() if found[1] > 1},

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,11 @@ def test_several_runs_are_counted_together(project: Path, capsys: pytest.Capture
     whole, conflicts = open_all(list(runs), where, pooled=True)
     assert conflicts == ()
     assert whole.older == ("20261126-2: 1 case of a broke, s/test_a.py::test_y first, which counts for nothing.",)
+    strict, _ = open_all(list(runs), where, pooled=True, strict=True)
+    assert (strict.cells["a"].cases[B], strict.older) == (Outcome.ERROR, ())
+    shutil.copytree(project / "runs" / "20261126-1", project / "copy")
+    with pytest.raises(UsageError, match="copy is a copy of 20261126-1; each run counts once"):
+        open_all(["20261126-1", str(project / "copy")], where, pooled=True)
     capsys.readouterr()
     assert cli.main(["compare", ",".join(runs), "pooled", "--pool"]) == 0
     other = run_result("20261126-4", {"a": {A: Outcome.PASSED}}, commit="another")
