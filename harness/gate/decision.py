@@ -116,6 +116,7 @@ def decide(policy: Policy, evidence: GateInput, today: date) -> Decision:
         *limits,
         *_check_trials(trials or evidence.trials, quiet),
         *check_excuses(excuses, excuse_days, today),
+        *_check_unnamed(evidence),
         *_check_expectations(policy, evidence, today),
     ]
     order = list(CheckLevel)
@@ -225,9 +226,10 @@ def _check_trials(trials: Mapping[Suspect, SuspectTrial] | None, quiet: Collecti
         yield Check(name=name, level=level if mine else CheckLevel.MET, text=text, details=details)
 
 
-def _list_known(evidence: GateInput) -> Iterable[Excuse]:
-    """Yield what expectations of the matrix excuse in this run; the first that is about a case counts."""
+def _match_expectations(evidence: GateInput) -> tuple[dict[int, list[str]], tuple[str, ...]]:
+    """Return the cells that each expectation of the matrix excuses in this run, and the expected failures that none names."""
     found: dict[int, list[str]] = {}
+    unnamed = []
     for name, side in evidence.side.cells.items():
         known = [nodeid for nodeid, outcome in side.cases.items() if outcome is Outcome.XFAILED]
         cell = side.cell if known else None
@@ -236,13 +238,31 @@ def _list_known(evidence: GateInput) -> Iterable[Excuse]:
         mine = [index for index, item in enumerate(evidence.expectations) if item.cells.holds(cell)]
         for nodeid in known:
             index = next((index for index in mine if evidence.expectations[index].is_about(nodeid)), None)
-            if index is not None:
+            if index is None:
+                unnamed.append(f"{name} {nodeid}")
+            else:
                 found.setdefault(index, []).append(name)
-    for index, cells in sorted(found.items()):
+    return found, tuple(unnamed)
+
+
+def _list_known(evidence: GateInput) -> Iterable[Excuse]:
+    """Yield what expectations of the matrix excuse in this run; the first that is about a case counts."""
+    for index, cells in sorted(_match_expectations(evidence)[0].items()):
         item = evidence.expectations[index]
         yield Excuse(
             case=item.cases, cells=tuple(dict.fromkeys(cells)), until=item.expires, reason=item.reason, issue=item.issue
         )
+
+
+def _check_unnamed(evidence: GateInput) -> Iterable[Check]:
+    """Refuse failures that were expected when they ran, and that no expectation of this matrix names: nobody answers for them."""
+    unnamed = _match_expectations(evidence)[1]
+    if unnamed:
+        text = (
+            f"{pluralize(len(unnamed), 'failure was', 'failures were')} expected, but not by this matrix; fix the cause, or add an "
+            "expectation."
+        )
+        yield Check(name="expected", level=CheckLevel.REFUSED, text=text, details=unnamed)
 
 
 def _check_expectations(policy: Policy, evidence: GateInput, today: date) -> Iterable[Check]:

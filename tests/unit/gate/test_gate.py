@@ -292,7 +292,18 @@ def test_a_failure_of_the_baseline_is_excused_for_some_days(since: str, days: in
     assert bool(told) is (name is None and days != "any")
     assert all("excused until 2026-" in check.details[0] for check in told)
     named = {**GOOD, CASE: Outcome.XFAILED}
-    assert decide(policy(), evidence(named, baseline=base), TODAY).ships
+    expected = replace_expectation(expectation(date(2027, 1, 1)), CASE)
+    assert decide(policy(), evidence(named, baseline=base, expectations=(expected,)), TODAY).ships
+
+
+def test_an_expected_failure_that_no_expectation_names_refuses() -> None:
+    """What another matrix, or nobody, expected is excused by nobody, and is named."""
+    named = {**GOOD, CASE: Outcome.XFAILED}
+    other = replace_expectation(expectation(date(2027, 1, 1)), "pod/test_other.py::test_x")
+    for known in ((), (other,)):
+        decision = decide(policy(), evidence(named, expectations=known), TODAY)
+        assert set(reasons(decision)) == {"expected"}
+        assert [check.details for check in decision.refused] == [(f"{CELL.id} {CASE}",)]
 
 
 def test_a_key_case_is_one_regression() -> None:
