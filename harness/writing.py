@@ -56,6 +56,15 @@ def replace_file(path: Path, *, hint: str = "Name another place.", inside: bool 
             yield path
             return
         remove_halves(path.parent, path.name)
+        with _make_half(path) as half:
+            yield half
+            half.replace(path)
+
+
+@contextmanager
+def _make_half(path: Path) -> Iterator[Path]:
+    """Make a temporary sibling, locked, which is removed when the context ends if it is still there."""
+    while True:
         # No number of a process: in two containers two processes have the same.
         half = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
         try:
@@ -63,8 +72,10 @@ def replace_file(path: Path, *, hint: str = "Name another place.", inside: bool 
             with half.open("xb") as own:
                 with suppress(OSError):  # a file system without locks
                     fcntl.flock(own, fcntl.LOCK_EX)
-                yield half
-                half.replace(path)
+                # Between the two steps another process may have taken it for one that was left.
+                if half.exists():
+                    yield half
+                    return
         finally:
             half.unlink(missing_ok=True)
 
