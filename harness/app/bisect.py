@@ -230,7 +230,7 @@ def resolve_ends(
     bases = {name: repository.find_bases(old, new, deadline) if old != new or len(named) > 1 else (old,)
              for name, old in named.items()}  # fmt: skip
     notes = [
-        f"{name} is no ancestor of {options.new}: the search begins where they part, at {', '.join(base[:12] for base in found)}."
+        f"{name} is not an ancestor of {options.new}, so the search starts where the two diverge, at {', '.join(base[:12] for base in found)}."
         for name, found in bases.items()
         if found != (named[name],)
     ]
@@ -244,6 +244,7 @@ def resolve_ends(
         "old": old,
         "new": new,
         "old_name": first,
+        "parted": bases[first] != (named[first],),
         "new_name": options.new,
         "others": tuple(name for name in others if name != old),
         "other_names": tuple(name for name in named if name != first),

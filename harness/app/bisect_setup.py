@@ -107,9 +107,7 @@ def check_surroundings(
     if not changes:
         return
     more = f", and {len(changes) - MOST_CHANGES} more" if len(changes) > MOST_CHANGES else ""
-    sentence = (
-        f"The command `{inquiry.test}` would not ask what it asked before: {', '.join(changes[:MOST_CHANGES])}{more}"
-    )
+    sentence = f"The command `{inquiry.test}` may not ask the same question as before: {', '.join(changes[:MOST_CHANGES])}{more}"
     if not accept:
         raise UsageError(
             f"{sentence}.",

@@ -61,8 +61,8 @@ def find_top(path: Path, deadline: Deadline) -> str:
         )
     if names != "sha1":
         raise UsageError(
-            f"The objects of the repository {name} have names of {names.upper()}, which cannot be bisected here yet.",
-            hint="A clone of it from a server that has SHA-1 names can be; `git bisect run` takes both.",
+            f"The repository {name} uses {names.upper()} object names, which the harness cannot bisect yet.",
+            hint="`git bisect run` can.",
         )
     return name
 
@@ -77,7 +77,7 @@ def resolve_local(address: str, revision: str, deadline: Deadline) -> str:
     said = next((line.strip().removeprefix("warning: ") for line in done.err.splitlines() if line.strip()), "")
     if done.code == 0 and said:
         raise UsageError(
-            f"The revision `{revision}` of {address} is in doubt; git says: {said.rstrip('.')}.",
+            f"git is not sure about the revision `{revision}` of {address}: {said.rstrip('.')}.",
             hint="Give its full name, such as refs/tags/NAME or refs/heads/NAME, or the commit itself.",
         )
     if done.code == 0 and NAME.fullmatch(done.out.strip()):

@@ -153,7 +153,7 @@ class Command:
         except proc.SpawnError as error:
             # It says nothing about the revision, and would come at each.
             raise AbortError(
-                f"{str(error).rstrip('.')}; this ends the bisection, which has lost nothing.",
+                f"{error} The bisection stops here, and nothing is lost.",
                 hint="Put the command back and continue with --resume. A script needs a first line such as `#!/bin/sh`, and "
                 "has to be executable.",
             ) from error

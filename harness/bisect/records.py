@@ -137,6 +137,7 @@ class Begun(SearchOptions):
         others: Full names of further revisions on the older side, which are taken to be as the user said.
         old_name: The older end as the user wrote it.
         other_names: The others as the user wrote them.
+        parted: Whether `old` is where the user's older end and the newer one diverge, and not that end itself.
         new_name: The newer end as the user wrote it.
         cell: Identifier of the cell whose guests are asked; empty for a checkout, which needs none.
         builder: Where builds run: docker or host; empty for a checkout.
@@ -155,6 +156,7 @@ class Begun(SearchOptions):
     new_name: str
     others: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     other_names: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    parted: bool = Field(default=False, exclude_if=lambda value: not value)
     cell: str
     builder: str
     skip: tuple[str, ...] = ()

@@ -50,12 +50,12 @@ class Surroundings(BaseModel):
     def list_changes(self, now: "Surroundings") -> list[str]:
         """List what is gone or has another value or content now; what is new counts for nothing."""
         lines = [
-            f"the file {path} is {'gone' if path not in now.files else 'another one'}"
+            f"the file {path} {'no longer exists' if path not in now.files else 'has changed'}"
             for path, digest in self.files.items()
             if now.files.get(path) != digest
         ]
         return lines + [
-            f"the variable {name} {'is not set' if name not in now.variables else 'has another value'}"
+            f"the variable {name} {'is no longer set' if name not in now.variables else 'has changed'}"
             for name, digest in self.variables.items()
             if now.variables.get(name) != digest
         ]

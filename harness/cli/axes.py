@@ -13,17 +13,8 @@ from harness.app.permissions import list_decider
 from harness.app.settings import show_path
 from harness.bisect.records import Inquiry
 from harness.cli import output
-from harness.cli.bisect import (
-    AcceptOption,
-    ResumeOption,
-    RunOption,
-    ShellOption,
-    TestOption,
-    choose_command,
-    print_lines,
-    refuse_acceptance,
-    suggest_resume,
-)
+from harness.cli.bisect import choose_command, print_lines, refuse_acceptance, suggest_resume
+from harness.cli.bisect_options import AcceptOption, ResumeOption, RunOption, ShellOption, TestOption
 from harness.cli.console import make_console
 from harness.cli.options import refuse_search
 from harness.cli.output import Format, FormatOption

@@ -180,7 +180,7 @@ def check_excuses(excuses: Sequence[Excuse], days: int | Literal["any"], today: 
         count = sum(len(item.cells) for item in late)
         text = (
             f"{pluralize(count, 'failure')} of the baseline {'is' if count == 1 else 'are'} no longer excused after "
-            f"{pluralize(int(days), 'day')}; fix it, or add an expectation to the matrix."
+            f"{pluralize(int(days), 'day')}; fix {'it' if count == 1 else 'them'}, or add an expectation to the matrix."
         )
         yield Check(name="excuses", level=CheckLevel.REFUSED, text=text, details=tuple(_list_excused(late)))
     if excused:

@@ -82,8 +82,8 @@ def start_qemu(  # noqa: PLR0913 - each is one fact
 ) -> Iterator[tuple[Machine, Monitor]]:
     """Start QEMU for a machine, and yield it before anything in it is known to run; as `boot` otherwise.
 
-    `memory` is a file for its memory. `saved` is a saved guest that is then loaded instead of a boot; `opening` gives a context around what is done before QEMU
-    starts, when there are the pipes.
+    `memory` is a file for its memory. `saved` is a saved guest that is then loaded instead of a boot; `opening` gives a
+    context around what is done before QEMU starts, when there are the pipes.
     """
     files = MachineFiles(directory)
     directory.mkdir(parents=True, exist_ok=True)

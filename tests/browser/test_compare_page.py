@@ -1,11 +1,10 @@
 """The page of a comparison in a real browser: two sides, a heat map of the changes, cells and search."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench.report_browser import BROWSER, Browser, Tab
+from bench.report_browser import BROWSER, Tab
 from bench.report_page import large
 from harness import cli, results
 from harness.model import Outcome
@@ -55,16 +54,6 @@ def page(runs: tuple[RunResult, RunResult], tmp_path_factory: pytest.TempPathFac
     argv = ["compare", *(str(place / run.id) for run in runs), "--page", str(place / "changes.html")]
     assert cli.main(argv) == 1
     return place / "changes.html"
-
-
-@pytest.fixture
-def tab(browser: Browser, page: Path) -> Iterator[Tab]:
-    """The page, opened; in the end it did not complain, and nothing that a guest said was run."""
-    opened = browser.open(page)
-    yield opened
-    assert [] == opened.complaints()
-    assert opened.run("window.hurt") is None
-    opened.call("Page.close")
 
 
 def test_the_map_counts_every_case(tab: Tab, runs: tuple[RunResult, RunResult]) -> None:

@@ -1,6 +1,5 @@
 """The page of a run in a real browser: every view, by keyboard, in both colour schemes, without a script, with 10,000 cases."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,16 +46,6 @@ def page(run: RunResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     results.write(earlier, runs / "20261122-1" / "result.json")
     run_page.write(earlier, runs / "20261122-1")
     return run_page.write(run, runs / run.id)
-
-
-@pytest.fixture
-def tab(browser: Browser, page: Path) -> Iterator[Tab]:
-    """The page, opened; in the end it did not complain, and nothing that a guest said was run."""
-    opened = browser.open(page)
-    yield opened
-    assert [] == opened.complaints()
-    assert opened.run("window.hurt") is None
-    opened.call("Page.close")
 
 
 def view(tab: Tab, selector: str = "#view") -> str:

@@ -202,13 +202,14 @@ def _format_swapped(old: str, new: str, *, fix: bool) -> str:
     else:
         seen, cure = f"fails at the good end {old} and passes at the bad end {new}", "use --find-fix"
     return (
-        f"The test {seen}: to look for that change, {cure} with the ends exchanged; or the exit status of the command is "
-        "the wrong way round."
+        f"The test {seen}. To look for that change, {cure} and swap the two ends, unless it is the command's exit status that "
+        "is the wrong way round."
     )
 
 
 def _format_change(change: TestChange) -> str:
-    verb = "fails" if change.breaks else "passes"
+    verb = "has failed" if change.breaks else "has passed"
     if change.untested:
-        return f"it {verb} since {change.after} or one of {change.untested} untested commits before it"
+        several = f"one of the {change.untested} untested commits" if change.untested > 1 else "the untested commit"
+        return f"it {verb} since {change.after} or {several} before it"
     return f"it {verb} since {change.after}"

@@ -13,7 +13,7 @@ from harness.bisect.repository import Commit
 from harness.bisect.terms import AnswerKind, Noise
 from harness.model import Verdict
 from harness.report.page import clean_line, format_percent
-from harness.text import format_duration
+from harness.text import format_duration, pluralize
 
 __all__ = [
     "SAME", "SAYS", "Stretch", "collect_facts", "count_verdicts", "describe_method", "describe_search",
@@ -206,15 +206,14 @@ def format_headline(view: View) -> str:
 
 
 def _explain_base(view: View) -> str:
-    """Say, where the older end is where two branches part and is no better, that the fix is on the user's branch."""
+    """Say that the fix is on the user's branch, if the test already fails where that branch and the newer end diverge."""
     begun, answer = view.begun, view.answer
-    parted = any(note.startswith(f"{begun.old_name} is no ancestor of") for note in begun.notes)
-    if answer is None or answer.kind is not AnswerKind.GOOD_FAILS or not parted or begun.finds_fix:
+    if answer is None or answer.kind is not AnswerKind.GOOD_FAILS or not begun.parted or begun.finds_fix:
         return ""
     name = clean_line(begun.old_name)
     return (
-        f" That is where {name} and {clean_line(begun.new_name)} part: if {name} is good, it was fixed there; find the fix with "
-        f"`--find-fix --good {name} --bad {begun.old[:SHORT]}`."
+        f" That is where {name} and {clean_line(begun.new_name)} diverge: if {name} is good, the fix is on its branch, and "
+        f"`--find-fix --good {name} --bad {begun.old[:SHORT]}` finds it."
     )
 
 
@@ -233,11 +232,11 @@ def format_sureness(view: View) -> str:
     answer = view.answer
     if answer is None:
         return ""
-    skips = f", {answer.skips} attempts without a verdict" if answer.skips else ""
+    skips = f", {pluralize(answer.skips, 'attempt')} without a verdict" if answer.skips else ""
     # What was seen with one's own eyes, or not at all, is no matter of probability.
     unsure = "Given up" if answer.kind is AnswerKind.UNTESTABLE else "Seen"
     sure = f"{format_percent(answer.confidence)} sure" if answer.kind.has_rates else unsure
-    return f"{sure} after {answer.tests} tests{skips}, in {format_duration(view.seconds)}."
+    return f"{sure} after {pluralize(answer.tests, 'test')}{skips}, in {format_duration(view.seconds)}."
 
 
 def format_revert(view: View, end: str) -> str:

@@ -57,6 +57,7 @@ def render_page(view: View) -> str:
         reverted=facts.format_revert,
         purpose=facts.get_purpose,
         method=facts.describe_method(view),
+        rated=facts.shows_rates(view),
         search=facts.describe_search(view.begun),
         facts=facts.collect_facts(view),
         sureness=facts.format_sureness(view),

@@ -42,7 +42,7 @@ def test_what_is_in_doubt_is_refused(repo: Repo, deadline: Deadline, revision: s
     """A tag and a branch of one name, and a time before the reflog begins: git warns and takes one, and we ask."""
     git(repo.path, "branch", "twice", repo.names[0])
     git(repo.path, "tag", "twice", repo.names[1])
-    with pytest.raises(UsageError, match="is in doubt; git says: ") as refused:
+    with pytest.raises(UsageError, match="git is not sure about the revision") as refused:
         resolve_local(str(repo.path), revision, deadline)
     assert "refs/tags/" in str(refused.value.hint)
 
@@ -64,7 +64,7 @@ def test_partial_clone(repo: Repo, tmp_path: Path, deadline: Deadline) -> None:
 def test_names_of_sha256(tmp_path: Path, deadline: Deadline) -> None:
     """A repository with longer names is refused in a sentence."""
     git(tmp_path, "init", "--quiet", "--object-format=sha256", "long")
-    with pytest.raises(UsageError, match="have names of SHA256"):
+    with pytest.raises(UsageError, match="uses SHA256 object names"):
         open_repository(str(tmp_path / "long"), Store(tmp_path / "store"), deadline)
 
 

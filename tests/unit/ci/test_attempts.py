@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +82,7 @@ def load_files() -> dict[str, Any]:
 
 
 @dataclass
-class Store:
+class Store(ABC):
     """What jobs leave, and what of it the gate's job gets: files by name."""
 
     files: dict[str, Any]
@@ -91,9 +92,9 @@ class Store:
         """Keep the archive of a job."""
         self.kept.append((job, f"{job.shard}-of-2.{attempt}.tar.gz", data))
 
+    @abstractmethod
     def give(self) -> Iterator[tuple[str, bytes]]:
         """Yield what the gate of `PROFILE` gets."""
-        raise NotImplementedError
 
     def ended(self, jobs: list[Job]) -> str | None:
         """Return how the shards' jobs ended as the gate is told; None where it does not run at all after a failed one."""

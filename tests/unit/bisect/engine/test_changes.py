@@ -74,8 +74,8 @@ def test_each_change_is_narrowed_down(states: str, changes: str) -> None:
     found = [f"{history.find_index(change.after) + 1}{'b' if change.breaks else 'g'}" for change in answer.changes]
     assert found == changes.split()
     assert {change.untested for change in answer.changes} == {0}
-    assert "it fails since" in answer.sentence
-    assert "it passes since" in answer.sentence
+    assert "it has failed since" in answer.sentence
+    assert "it has passed since" in answer.sentence
 
 
 def test_what_cannot_be_tested_is_left_between() -> None:
@@ -94,4 +94,4 @@ def test_what_cannot_be_tested_is_left_between() -> None:
         (3, 1),
         (5, 1),
     ]
-    assert "or one of 1 untested commits before it" in answer.sentence
+    assert "or the untested commit before it" in answer.sentence
